@@ -1,0 +1,117 @@
+"""What a case, a reference and a prediction are: the one form that every dataset is turned into."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from helpers.files import LabError, read_json, read_jsonl, write_json
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One expert's answer to a case, with the weight that deltaBLEU gives it (0.6 to 1.0, or 1)."""
+
+    text: str
+    weight: float = 1.0
+    author: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question about zero or more pictures, with zero or more expert answers.
+
+    `question` is the short text (a DermaVQA title), `context` the long one (its content). `images` are
+    paths that may not exist on this machine; they are opened late, one at a time. A case without
+    references can be answered, not scored.
+    """
+
+    id: str
+    question: str = ""
+    context: str = ""
+    images: tuple[Path, ...] = ()
+    references: tuple[Reference, ...] = ()
+    label: str = ""
+    concepts: tuple[str, ...] = ()
+    split: str = ""
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """The images that are on disk."""
+        return tuple(path for path in self.images if path.is_file())
+
+    def content(self) -> dict:
+        """All that a result can depend on, for fingerprints: image names, not where they lie."""
+        return asdict(self) | {"images": [path.name for path in self.images]}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer: its text, how long it took, how many tokens it has and why it ended.
+
+    `finish` is "stop" (the model ended the answer), "length" (cut at the token limit) or "" (not generated).
+    `error` says why there is no answer.
+    """
+
+    case_id: str
+    text: str
+    seconds: float = 0.0
+    tokens: int = 0
+    finish: str = ""
+    error: str = ""
+
+
+def check_matching(cases: list[Case], predictions: list[Prediction]) -> list[str]:
+    """Refuse unknown and doubled ids among predictions; return the ids of cases without an answer."""
+    counts = Counter(prediction.case_id for prediction in predictions)
+    doubled = [case_id for case_id, count in counts.items() if count > 1]
+    if doubled:
+        raise LabError(f"The predictions answer {_some(doubled)} more than once: keep one answer per case.")
+    known = {case.id for case in cases}
+    unknown = [case_id for case_id in counts if case_id not in known]
+    if unknown:
+        raise LabError(f"The predictions name {_some(unknown)}, not among the {len(cases)} references: check that both files are of the same split.")
+    return [case.id for case in cases if case.id not in counts]
+
+
+def read_predictions(path: Path | str, language: str = "en") -> list[Prediction]:
+    """Read answers from a challenge file (`prediction.json`) or from a run's `predictions.jsonl`."""
+    path = Path(path)
+    if path.suffix == ".jsonl":
+        if not path.exists():
+            raise LabError(f"{path} does not exist: check the path.")
+        rows = read_jsonl(path)
+        return [_from_row(path, number, row) for number, row in enumerate(rows, start=1)]
+    records = read_json(path)
+    if not isinstance(records, list):
+        raise LabError(f"{path} holds a {type(records).__name__}, but a list of records was expected: see the submission format in the README.")
+    return [_from_record(path, number, record, f"content_{language}") for number, record in enumerate(records, start=1)]
+
+
+def write_submission(path: Path | str, cases: list[Case], predictions: list[Prediction], language: str = "en") -> Path:
+    """Write answers in the challenge's format and in the order of the cases; a missing answer is empty."""
+    texts = {prediction.case_id: prediction.text for prediction in predictions}
+    return write_json(path, [
+        {"encounter_id": case.id, "responses": [{f"content_{language}": texts.get(case.id, "")}]} for case in cases
+    ])
+
+
+def _from_row(path: Path, number: int, row: dict) -> Prediction:
+    if not (isinstance(row, dict) and isinstance(row.get("case_id"), str) and isinstance(row.get("text"), str)):
+        raise LabError(f"{path}, line {number}, lacks a text `case_id` or `text`: was this written by a run of the lab?")
+    return Prediction(**{key: row[key] for key in Prediction.__dataclass_fields__ if key in row})
+
+
+def _from_record(path: Path, number: int, record: dict, key: str) -> Prediction:
+    try:
+        case_id, text = record["encounter_id"], record["responses"][0][key]
+    except (KeyError, IndexError, TypeError):
+        raise LabError(f"{path}, record {number}, lacks `encounter_id` or `responses[0].{key}`: see the submission format in the README.") from None
+    if not (isinstance(case_id, str) and isinstance(text, str)):
+        raise LabError(f"{path}, record {number}: `encounter_id` and `{key}` must both be text.")
+    return Prediction(case_id, text)
+
+
+def _some(names: list[str]) -> str:
+    """At most three names of a list, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(map(repr, names[:3])) + more

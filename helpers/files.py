@@ -1,0 +1,113 @@
+"""Files written whole or not at all, lines appended one by one, and content hashes.
+
+Also the one exception that a person sees as a sentence instead of a traceback.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class LabError(Exception):
+    """A mistake in what was asked: one sentence with what was asked, what was found, what to do."""
+
+
+def outputs_folder() -> Path:
+    """The folder for everything that runs write: `LAB_OUTPUTS`, or `outputs/` of the repository."""
+    return Path(os.environ.get("LAB_OUTPUTS") or REPOSITORY / "outputs").expanduser().resolve()
+
+
+def shown(path: Path | str) -> str:
+    """A path as it may be printed or recorded: never with the folders of this machine in it."""
+    path = Path(path).expanduser().resolve()
+    for root, name in ((outputs_folder(), "outputs"), (REPOSITORY, "")):
+        if path.is_relative_to(root):
+            return (Path(name) / path.relative_to(root)).as_posix()
+    return path.name
+
+
+def write_text(path: Path | str, text: str) -> Path:
+    """Write `text` to `path` whole: into a neighbour file first, then one rename."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def write_json(path: Path | str, value) -> Path:
+    """Write `value` as indented JSON, whole."""
+    return write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def read_json(path: Path | str):
+    """Read JSON; a missing or malformed file is a `LabError` that names file, line and column."""
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise LabError(f"{path} does not exist: check the path.") from None
+    except IsADirectoryError:
+        raise LabError(f"{path} is a folder, but a JSON file was expected: name the file.") from None
+    except json.JSONDecodeError as error:
+        raise LabError(
+            f"{path} is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}; correct the file."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise LabError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from None
+
+
+def append_jsonl(path: Path | str, rows: list[dict]) -> None:
+    """Append rows in one write and flush them to disk, so that a kill tears at most the last line."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_jsonl(path: Path | str) -> list[dict]:
+    """Read the whole lines of a file that a kill may have left with a torn end, and cut that end off.
+
+    A missing file has no lines. A broken line before the end is a `LabError`: that was no kill.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        with open(path, "rb+") as file:
+            file.truncate(len(whole))
+    rows = []
+    for number, line in enumerate(whole.decode("utf-8").split("\n")[:-1], start=1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise LabError(f"{path} is damaged at line {number} ({error.msg}): delete that line and run again.") from None
+    return rows
+
+
+def fingerprint(value) -> str:
+    """Twelve hex digits that identify a JSON-like value: the same content gives the same digits."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
+
+
+def file_hash(path: Path | str) -> str:
+    """SHA-256 of a file's content, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
