@@ -15,6 +15,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 class LabError(Exception):
     """A mistake in what was asked: one sentence with what was asked, what was found, what to do."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows instead of a traceback (IPython asks for it by this name)."""
+        return [str(self)]
+
 
 def outputs_folder() -> Path:
     """The folder for everything that runs write: `LAB_OUTPUTS`, or `outputs/` of the repository."""

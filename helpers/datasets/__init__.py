@@ -1,0 +1,70 @@
+"""Where cases come from: every data set by its name, in one form."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.cases import Case
+from helpers.datasets import dermavqa, layout
+from helpers.files import LabError, fingerprint, outputs_folder
+
+# Data set -> the published format it is in. The pocket data is simulated, but in the real formats.
+FORMATS = {"iiyi": "iiyi", "reddit": "reddit", "pocket": "iiyi", "pocket_reddit": "reddit"}
+POCKET = ("pocket", "pocket_reddit")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The cases of a data set, split by split, in one language."""
+
+    name: str
+    splits: dict[str, tuple[Case, ...]]
+    language: str = "en"
+
+    def split(self, name: str) -> tuple[Case, ...]:
+        """The cases of one split; a split that is not there is a `LabError`."""
+        if name not in self.splits:
+            there = ", ".join(self.splits) or "none"
+            raise LabError(f"The data set {self.name!r} has no split {name!r}: it has {there}.")
+        return self.splits[name]
+
+    def fingerprint(self, split: str) -> str:
+        """Twelve hex digits of all texts, weights and picture names of a split, wherever it lies on disk."""
+        return fingerprint([case.content() for case in self.split(split)])
+
+
+def load(name: str, root: Path | str = "", *, language: str = "en") -> Dataset:
+    """Load a data set by name from its folder.
+
+    The names are iiyi, reddit (the published DermaVQA data; `root` is its folder), pocket and pocket_reddit
+    (the simulated clinic; with `root` "" it is built once under the outputs folder). `language` is en, zh or es.
+    Raises `LabError` for an unknown name, a folder without the data and the first record that is unfit.
+    """
+    folder = data_folder(name, root)
+    splits = dermavqa.load_splits(FORMATS[name], folder, name=name, language=language)
+    return Dataset(name, splits, language)
+
+
+def data_folder(name: str, root: Path | str = "") -> Path:
+    """The folder of a data set; builds the pocket clinic where `root` is "" and it is not there yet."""
+    if name not in FORMATS:
+        raise LabError(f"The data set {name!r} is unknown: choose one of {', '.join(FORMATS)}.")
+    if str(root):
+        return Path(root).expanduser()
+    if name in POCKET:
+        return _pocket_folder(FORMATS[name])
+    raise LabError(
+        f"The data set {name!r} needs its folder: get DermaVQA from OSF (https://osf.io/72rp3) or "
+        "https://github.com/wyim/DermaVQA and pass the folder as DATA_ROOT."
+    )
+
+
+def _pocket_folder(kind: str) -> Path:
+    """The pocket folder of a format; built where a split is missing, as after a killed build."""
+    clinic_folder = outputs_folder() / "pocket"
+    folder = clinic_folder / kind
+    names = layout.accepted_files(kind).values()
+    if not all(any((folder / name).exists() for name in split) for split in names):
+        from helpers.pocket import clinic  # late: only the first use of the clinic needs it
+
+        clinic.build(clinic_folder)
+    return folder

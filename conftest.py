@@ -1,0 +1,46 @@
+"""For unit tests and notebooks alike: a fresh outputs folder each, no network, and the shared real data where it is."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "UNSLOTH_DISABLE_STATISTICS": "1", "TOKENIZERS_PARALLELISM": "false"}
+ROOT = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Give every notebook an outputs folder of its own, before its kernel starts."""
+    if item.path.suffix == ".ipynb" and getattr(item.config, "_notebook", None) != item.path:
+        item.config._notebook = item.path
+        os.environ["LAB_OUTPUTS"] = str(item.config._tmp_path_factory.mktemp("notebook", numbered=True))
+
+
+@pytest.fixture(autouse=True)
+def outputs(request, tmp_path_factory, monkeypatch):
+    """A fresh outputs folder for every unit test."""
+    if request.path.suffix == ".ipynb":
+        return None
+    folder = tmp_path_factory.mktemp("outputs")
+    monkeypatch.setenv("LAB_OUTPUTS", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with `data/` and `golden/` (LAB_SHARED, or ../shared); tests of real data need it."""
+    folder = Path(os.environ.get("LAB_SHARED") or ROOT.parent / "shared")
+    if not (folder / "golden").is_dir():
+        pytest.skip(f"needs the real data and golden scores, and {folder} has none: set LAB_SHARED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clinic(tmp_path_factory) -> Path:
+    """A small pocket clinic, built once: its folder holds `iiyi/` and `reddit/`."""
+    from helpers.pocket.clinic import build
+
+    folder = tmp_path_factory.mktemp("clinic") / "pocket"
+    build(folder, sizes={"train": 24, "valid": 8, "test": 6})
+    return folder

@@ -1,0 +1,127 @@
+"""The command line: `python -m helpers run | score | check-data | doctor | pocket`.
+
+Exit status: 0 done, 1 the work failed or faults were found, 2 the command or its input is wrong. Commands
+that need no model start fast, because each imports what it needs when it is called.
+"""
+
+import argparse
+import json
+import sys
+
+from helpers.files import LabError, write_json
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except LabError as error:
+        print(f"{error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on where it stopped.", file=sys.stderr)
+        return 1
+
+
+def run(options) -> int:
+    """Execute notebooks headless and write the leaderboard page."""
+    from helpers.headless import run_notebooks
+
+    return run_notebooks(options.notebooks, profile=options.profile, typed=options.parameters or [])
+
+
+def score(options) -> int:
+    """Score a file of answers against a file of references."""
+    from helpers.cases import read_predictions
+    from helpers.datasets.dermavqa import load_references
+    from helpers.metrics.scoring import score_predictions, scores_json
+
+    cases = load_references(options.references, options.authors, language=options.language)
+    predictions = read_predictions(options.predictions, options.language)
+    scores = scores_json(score_predictions(
+        cases, predictions, metrics=tuple(options.metrics.split(",")), mode=options.mode,
+        encoder=options.encoder, language=options.language,
+    ))
+    print(json.dumps(scores, indent=1))
+    if options.out:
+        write_json(options.out, scores)
+    return 0
+
+
+def check_data(options) -> int:
+    """List every fault of a data set's folder; status 1 if there are any."""
+    from helpers.datasets.checks import check_data
+
+    faults = check_data(options.name, options.path)
+    print("\n".join(map(str, faults)) or f"{options.path}: no faults found.")
+    return 1 if faults else 0
+
+
+def doctor(options) -> int:
+    """Say what this machine can run, and why not the rest."""
+    from helpers.doctor import report
+
+    print(report())
+    return 0
+
+
+def pocket(options) -> int:
+    """Build the simulated clinic, or train a small model again whose recipe has changed."""
+    if options.model:
+        from helpers.pocket.zoo import build_model
+
+        print(build_model(options.model))
+        return 0
+    from helpers.files import outputs_folder, shown
+    from helpers.pocket.clinic import build
+
+    print(f"The clinic lies in {shown(outputs_folder() / 'pocket')}: {json.dumps(build(outputs_folder() / 'pocket'))}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _OneLine(prog="python -m helpers", description="The Medical VQA Lab. For research and teaching, not for diagnosis.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_OneLine)
+
+    command = commands.add_parser("run", help="execute notebooks headless: run 02 03, or run all")
+    command.add_argument("notebooks", nargs="+", metavar="NOTEBOOK")
+    command.add_argument("--profile", default="", help="pocket, t4 or a100")
+    command.add_argument("-p", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"), help="set a notebook's parameter")
+    command.set_defaults(command=run)
+
+    command = commands.add_parser("score", help="the challenge's metrics of a prediction file, as JSON")
+    command.add_argument("references")
+    command.add_argument("predictions")
+    command.add_argument("--mode", choices=("aligned", "official"), default="aligned")
+    command.add_argument("--authors", default=None, metavar="df_userinfo.csv", help="use the reference weights of this author table")
+    command.add_argument("--metrics", default="deltableu,bertscore")
+    command.add_argument("--encoder", default="minilm", help="BERTScore's encoder: minilm (packaged), roberta-large, a folder or an id")
+    command.add_argument("--language", choices=("en", "zh", "es"), default="en")
+    command.add_argument("--out", default="", metavar="scores.json")
+    command.set_defaults(command=score)
+
+    command = commands.add_parser("check-data", help="every fault of a data set's folder at once")
+    command.add_argument("name", help="iiyi or reddit")
+    command.add_argument("path")
+    command.set_defaults(command=check_data)
+
+    command = commands.add_parser("doctor", help="what this machine can run, and why not the rest")
+    command.set_defaults(command=doctor)
+
+    command = commands.add_parser("pocket", help="build the simulated clinic, or one of its models")
+    command.add_argument("build", choices=("build",))
+    command.add_argument("--model", default="", help="train this model again, if its recipe has changed: llama")
+    command.set_defaults(command=pocket)
+    return parser
+
+
+class _OneLine(argparse.ArgumentParser):
+    """A parser that reports a wrong command in one line."""
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help.\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

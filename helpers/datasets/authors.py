@@ -1,0 +1,80 @@
+"""Who answered: the author table of DermaVQA (df_userinfo.csv) and the weight it gives to an answer."""
+
+import csv
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from helpers.datasets.records import FLAGS
+from helpers.files import LabError
+
+AUTHOR_FILE = "df_userinfo.csv"
+COLUMNS = ("author_id", "validation_level", "rank_level")
+
+
+class Author(NamedTuple):
+    """A doctor's standing: validated as a physician ("md...") or not, and a rank ("unk" is 0)."""
+
+    validation_level: str
+    rank: int
+
+
+def reference_weight(response: dict, authors: dict[str, Author] | None) -> float:
+    """The deltaBLEU weight of an answer, 0.6 to 1.0, as the challenge's scorer sets it.
+
+    0.7 if the answer is complete (`completeness` is 1), else 0.6; 0.1 more for each of: the author is a
+    validated physician, has rank 4 or more, gives the answer that most gave (`contains_freq_ans` is 1).
+    It is 1 without an author table (Reddit) and for answers without the two flags (the IIYI train set).
+    Raises `LabError` where the author is not in the table: a guess would change the score in silence.
+    """
+    if not authors or any(flag not in response for flag in FLAGS):
+        return 1.0
+    author = authors.get(response.get("author_id", ""))
+    if author is None:
+        name = response.get("author_id", "")
+        raise LabError(f"Author {name!r} is not in the table of {len(authors)} authors: give the table of this data.")
+    merits = (author.validation_level.startswith("md"), author.rank >= 4, response["contains_freq_ans"] == 1)
+    # Rounded, so that 0.7 + 0.1 is the number 0.8.
+    return round((0.7 if response["completeness"] == 1 else 0.6) + 0.1 * sum(merits), 1)
+
+
+def read_authors(path: Path | str) -> dict[str, Author]:
+    """Read the table {author id: Author}; the first fault in it is a `LabError` with its line."""
+    authors, faults = scan_authors(path)
+    if faults:
+        raise LabError(f"{path}: {faults[0]}; correct the file.")
+    return authors
+
+
+def scan_authors(path: Path | str) -> tuple[dict[str, Author], list[str]]:
+    """The authors of a table and every fault of it; no authors where it can't be read to its end."""
+    authors: dict[str, Author] = {}
+    faults: list[str] = []
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            lacking = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
+            if lacking:
+                return authors, [f"the first line lacks the column {', '.join(lacking)}"]
+            for row in rows:
+                faults += [f"line {rows.line_num}: {message}" for message in _add(authors, row)]
+    except FileNotFoundError:
+        raise LabError(f"{path} does not exist: check the path of the author table.") from None
+    except UnicodeDecodeError as error:
+        return {}, [*faults, f"not UTF-8 text ({error.reason})"]
+    except (OSError, csv.Error) as error:
+        return {}, [*faults, f"cannot be read as a table ({error})"]
+    return authors, faults
+
+
+def _add(authors: dict[str, Author], row: dict) -> list[str]:
+    """Add the author of one row; return what is wrong with the row."""
+    name, level, rank = (row[column] or "" for column in COLUMNS)
+    if not name:
+        return ["the author_id is blank"]
+    if name in authors:
+        return [f"author {name} is in the table twice"]
+    known = re.fullmatch(r"level_(\d+)|unk", rank)
+    # An author with a faulty rank is still known, so that the answers are not faulted as well.
+    authors[name] = Author(level, int(known[1] or 0) if known else 0)
+    return [] if known else [f"rank_level is {rank!r}, but `level_` and a number or `unk` was expected"]

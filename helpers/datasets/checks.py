@@ -1,0 +1,228 @@
+"""Every fault of a data set folder at once: what `python -m helpers check-data NAME PATH` prints.
+
+A *fault* is something that stops loading, loses data or would make a score wrong. A *note* says what the
+folder has not, where the published data is like that too and loading copes with it. Pictures are opened one
+at a time, so that thousands of them need the memory of one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from helpers.datasets import FORMATS, data_folder
+from helpers.datasets.authors import AUTHOR_FILE, Author, scan_authors
+from helpers.datasets.dermavqa import FACTS_FILE, facts_faults
+from helpers.datasets.layout import PICTURE_FOLDERS, Pictures, all_files, answers_expected, index_pictures
+from helpers.datasets.records import (
+    CASE_FIELDS,
+    FLAGS,
+    LANGUAGES,
+    RESPONSE_FIELDS,
+    case_id_of,
+    clean_text,
+    leaves_folder,
+    missing_fields,
+    numbered_responses,
+    picture_names,
+    read_records,
+    stopping_faults,
+    usual_fields,
+)
+from helpers.files import LabError, read_json
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong (or, as a note, worth knowing) in a file; record 0 is the file as a whole."""
+
+    file: str
+    record: int
+    message: str
+    case_id: str = ""
+    is_note: bool = False
+
+    def __str__(self) -> str:
+        place = self.file + (f", record {self.record}" if self.record else "")
+        place += f" ({self.case_id})" if self.case_id else ""
+        return f"{place}: {'note: ' if self.is_note else ''}{self.message}"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One file under check, with what the checks of its records need to know."""
+
+    path: Path
+    split: str
+    pictures: Pictures
+    authors: dict[str, Author]
+    needed: set[str] = field(default_factory=set)
+    needed_in_response: set[str] = field(default_factory=set)
+
+    @property
+    def answered(self) -> bool:
+        """Whether each case of the file should have references."""
+        return answers_expected(self.split, self.path)
+
+
+def check_data(name: str, root: Path | str = "") -> list[Fault]:
+    """Every fault and note of a data set folder, file by file; it never stops at the first.
+
+    Only what leaves nothing to check is a `LabError`: an unknown name, no folder, a folder without the data.
+    """
+    folder = data_folder(name, root)
+    return list(_folder_faults(FORMATS[name], folder, all_files(FORMATS[name], folder)))
+
+
+def _folder_faults(kind: str, root: Path, files: list[tuple[str, Path]]) -> Iterator[Fault]:
+    table = root / AUTHOR_FILE
+    authors, messages = scan_authors(table) if table.exists() else ({}, [])
+    yield from (Fault(AUTHOR_FILE, 0, message) for message in messages)
+    if kind == "iiyi" and not table.exists():
+        yield Fault(AUTHOR_FILE, 0, "is not there: all references get weight 1", is_note=True)
+    seen: dict[str, tuple[str, str, int]] = {}
+    without_pictures = []
+    for split, path in files:
+        place = _Place(path, split, index_pictures(kind, root, split), authors)
+        if not place.pictures.on_disk:
+            without_pictures.append(path.name)
+        yield from _file_faults(kind, place, seen)
+    if without_pictures:
+        folders = " or ".join(pattern.format(split="SPLIT") for pattern in PICTURE_FOLDERS)
+        message = f"no pictures on disk (no folder {folders}), so none were checked"
+        yield Fault(", ".join(without_pictures), 0, message, is_note=True)
+    if (root / FACTS_FILE).exists():
+        yield from _facts_faults(root / FACTS_FILE, seen)
+
+
+def _file_faults(kind: str, place: _Place, seen: dict[str, tuple[str, str, int]]) -> Iterator[Fault]:
+    try:
+        items = read_records(place.path)
+    except (LabError, OSError) as error:
+        yield Fault(place.path.name, 0, str(error).removeprefix(f"{place.path} "))
+        return
+    if not items:
+        yield Fault(place.path.name, 0, "holds no records")
+        return
+    records = [item for item in items if isinstance(item, dict)]
+    place = _with_needed_fields(kind, place, records)
+    for number, item in enumerate(items, start=1):
+        case_id = case_id_of(item)
+        for message, is_note in _record_faults(place, item):
+            yield Fault(place.path.name, number, message, case_id, is_note)
+        yield from _doubled(place, number, case_id, seen)
+    yield from (Fault(place.path.name, 0, message, is_note=True) for message in _file_notes(records))
+
+
+def _with_needed_fields(kind: str, place: _Place, records: list[dict]) -> _Place:
+    """The place with the fields that its records must have: the format's own, and those that most have."""
+    responses = [response for record in records for _, response in numbered_responses(record)]
+    # `encounter_id` is checked with the types, `responses` only where answers are due.
+    needed = usual_fields(records, CASE_FIELDS) - {"encounter_id", "responses"} | {"image_ids"}
+    needed |= {"query_title_en", "query_content_en"} if kind == "iiyi" else set()
+    needed |= {"responses"} if place.answered else set()
+    needed_in_response = usual_fields(responses, RESPONSE_FIELDS) | {"author_id", "content_en"}
+    return _Place(place.path, place.split, place.pictures, place.authors, needed, needed_in_response)
+
+
+def _record_faults(place: _Place, record: object) -> Iterator[tuple[str, bool]]:
+    """All that is wrong with one record, as (message, is it only a note)."""
+    for message in stopping_faults(record):
+        yield message, False
+    if not isinstance(record, dict):
+        return
+    for message in missing_fields(record, place.needed, place.needed_in_response):
+        yield message, False
+    yield from _reference_faults(record, place.answered)
+    for message in _author_faults(record, place.authors):
+        yield message, False
+    if place.pictures.on_disk:
+        for message in _picture_faults(record, place.pictures):
+            yield message, False
+
+
+def _reference_faults(record: dict, answered: bool) -> Iterator[tuple[str, bool]]:
+    """Blank answers. One that lacks only a translation is a note: published IIYI has some, and they are dropped."""
+    responses = numbered_responses(record)
+    if answered and record.get("responses") == []:
+        yield "has no references: `responses` is empty", False
+    for number, response in responses:
+        given = [lang for lang in LANGUAGES if isinstance(response.get(f"content_{lang}"), str)]
+        blank = [lang for lang in given if not clean_text(response, f"content_{lang}")]
+        if blank:
+            translated = len(blank) < len(given)
+            yield f"response {number} is blank in {', '.join(blank)}: it is no reference there", translated
+    if answered and responses and not any(clean_text(response, "content_en") for _, response in responses):
+        yield "has no English reference: all its responses are blank", False
+
+
+def _author_faults(record: dict, authors: dict[str, Author]) -> Iterator[str]:
+    for number, response in numbered_responses(record):
+        author = response.get("author_id")
+        if authors and isinstance(author, str) and author not in authors:
+            yield f"response {number}: author {author!r} is not in {AUTHOR_FILE}"
+
+
+def _picture_faults(record: dict, pictures: Pictures) -> Iterator[str]:
+    for name in picture_names(record):
+        if leaves_folder(name):
+            continue  # said with the types, and not to be opened
+        path = pictures.path(name)
+        if not path.is_file():
+            yield f"picture {name!r} is not on disk"
+        elif reason := broken_picture(path):
+            yield f"picture {name!r} is broken: {reason}"
+
+
+def broken_picture(path: Path) -> str:
+    """Why a picture cannot be used, or "" where it can: its checksums are verified and all of it decoded."""
+    from PIL import Image  # late: the other checks need no pictures
+
+    try:
+        with Image.open(path) as image:
+            image.verify()
+        # A verified image can't be used again, and verifying a JPEG does not read its pixels.
+        with Image.open(path) as image:
+            image.load()
+    except Exception as error:  # decoders raise whatever they like: OSError, SyntaxError, struct.error, ...
+        return str(error).replace(str(path), path.name) or type(error).__name__
+    return ""
+
+
+def _doubled(
+    place: _Place, number: int, case_id: str, seen: dict[str, tuple[str, str, int]]
+) -> Iterator[Fault]:
+    """An id that came before, in this file or another split; other files of the same split hold the same cases."""
+    if not case_id:
+        return
+    split, file, record = seen.setdefault(case_id, (place.split, place.path.name, number))
+    if file == place.path.name and record != number:
+        yield Fault(file, number, f"the id is doubled: record {record} has it too", case_id)
+    elif split != place.split:
+        message = f"the id is doubled: record {record} of {file} has it too, so a case is in two splits"
+        yield Fault(place.path.name, number, message, case_id)
+
+
+def _file_notes(records: list[dict]) -> Iterator[str]:
+    """What a whole file lacks in English, or in flags, as the published files do in places."""
+    for part in ("title", "content"):
+        name = f"query_{part}_en"
+        blank = sum(isinstance(record.get(name), str) and not clean_text(record, name) for record in records)
+        if not any(name in record for record in records):
+            yield f"no record has `{name}`: the patients' words are not in this file"
+        elif blank:
+            yield f"{blank} of {len(records)} records have a blank `{name}`, which is kept as empty text"
+    responses = [response for record in records for _, response in numbered_responses(record)]
+    if responses and not any(flag in response for response in responses for flag in FLAGS):
+        yield f"no response has {' or '.join(FLAGS)}: all references of this file get weight 1"
+
+
+def _facts_faults(path: Path, seen: dict[str, tuple[str, str, int]]) -> Iterator[Fault]:
+    try:
+        facts = read_json(path)
+    except (LabError, OSError) as error:
+        yield Fault(path.name, 0, str(error).removeprefix(f"{path} "))
+        return
+    yield from (Fault(path.name, 0, message) for message in facts_faults(facts))
+    if isinstance(facts, dict):
+        strangers = [case_id for case_id in facts if case_id not in seen]
+        yield from (Fault(path.name, 0, f"{case_id} is no case of this folder") for case_id in strangers)

@@ -1,0 +1,162 @@
+"""DermaVQA as published: IIYI (the M3G 2024 challenge) and Reddit (MAGIC 2024), with or without pictures.
+
+The pictures and the test answers are at https://osf.io/72rp3, the rest at https://github.com/wyim/DermaVQA
+(CC BY 4.0). Nothing is opened here but the JSON files and the author table.
+"""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from helpers.cases import Case, Reference
+from helpers.datasets.authors import AUTHOR_FILE, Author, read_authors, reference_weight
+from helpers.datasets.layout import index_pictures, split_files
+from helpers.datasets.records import (
+    FACT_FIELDS,
+    LANGUAGES,
+    case_id_of,
+    clean_text,
+    languages_of,
+    named,
+    numbered_responses,
+    picture_names,
+    read_records,
+    stopping_faults,
+    wrong_types,
+)
+from helpers.files import LabError, read_json
+
+FACTS_FILE = "facts.json"
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What all cases of one file have in common."""
+
+    path: Path
+    language: str
+    advice: str
+    split: str = ""
+    authors: dict[str, Author] = field(default_factory=dict)
+    facts: dict[str, dict] = field(default_factory=dict)
+    picture_path: Callable[[str], Path] | None = None
+    keep_blank: bool = False
+
+
+def load_splits(kind: str, root: Path, *, name: str = "", language: str = "en") -> dict[str, tuple[Case, ...]]:
+    """Load the splits that a folder has, in one of the two formats ("iiyi" or "reddit").
+
+    `name` is what the person called the data set, for the advice in errors. Blank references are dropped,
+    blank titles stay "". Weights come from df_userinfo.csv where it is there (see `reference_weight`), labels
+    and concepts from facts.json where it is there. Raises `LabError` at the first record that is unfit.
+    """
+    check_language(language)
+    files = split_files(kind, root, language)
+    command = f"python -m helpers check-data {name or kind} {shlex.quote(str(root))}"
+    advice = f"run `{command}` to see every fault at once"
+    authors = read_authors(root / AUTHOR_FILE) if (root / AUTHOR_FILE).exists() else {}
+    facts = read_facts(root / FACTS_FILE) if (root / FACTS_FILE).exists() else {}
+    splits = {}
+    for split, path in files.items():
+        pictures = index_pictures(kind, root, split)
+        splits[split] = _read_cases(_Source(path, language, advice, split, authors, facts, pictures.path))
+    return splits
+
+
+def load_references(
+    path: Path | str, authors_path: Path | str | None = None, language: str = "en", *, keep_blank: bool = False
+) -> tuple[Case, ...]:
+    """Load the cases of one references file of either format, for scoring; pictures are left out.
+
+    All weights are 1 unless an author table is given. A case without references keeps its place: whoever
+    scores decides about it. `keep_blank` keeps blank answers as references with text "".
+    """
+    check_language(language)
+    authors = read_authors(authors_path) if authors_path else {}
+    advice = "run `python -m helpers check-data iiyi` (or `reddit`) with its folder to see every fault at once"
+    return _read_cases(_Source(Path(path), language, advice, authors=authors, keep_blank=keep_blank))
+
+
+def check_language(language: str) -> None:
+    """Refuse a language that DermaVQA does not have."""
+    if language not in LANGUAGES:
+        raise LabError(f"The language {language!r} is unknown: choose one of {', '.join(LANGUAGES)}.")
+
+
+def read_facts(path: Path) -> dict[str, dict]:
+    """Read {encounter id: {"label": text, "concepts": [text], ...}}, which the pocket clinic writes."""
+    facts = read_json(path)
+    for message in facts_faults(facts):
+        raise LabError(f"{path}: {message}; correct the file.")
+    return facts
+
+
+def facts_faults(facts: object) -> list[str]:
+    """Every fault of a facts file that has been read."""
+    if not isinstance(facts, dict):
+        return [f"holds {named(facts)}, but an object of encounter ids was expected"]
+    faults = []
+    for case_id, fact in facts.items():
+        if isinstance(fact, dict):
+            faults += [f"{case_id}: {message}" for message in wrong_types(fact, FACT_FIELDS)]
+        else:
+            faults.append(f"{case_id} is {named(fact)}, but an object was expected")
+    return faults
+
+
+def _read_cases(source: _Source) -> tuple[Case, ...]:
+    try:
+        records = read_records(source.path)
+    except LabError as error:
+        if not source.path.is_file():
+            raise
+        raise LabError(f"{str(error).removesuffix('.')}, or {source.advice}.") from None
+    seen: dict[str, int] = {}
+    for number, record in enumerate(records, start=1):
+        for message in stopping_faults(record):
+            raise _unfit(source, number, record, message)
+        if record["encounter_id"] in seen:
+            raise _unfit(source, number, record, f"has the id of record {seen[record['encounter_id']]}")
+        seen[record["encounter_id"]] = number
+    languages = languages_of(records)
+    if languages and source.language not in languages:
+        has = ", ".join(languages)
+        raise LabError(f"{source.path} has no text in language {source.language!r}, only in {has}: choose one of them.")
+    return tuple(_case(source, number, record) for number, record in enumerate(records, start=1))
+
+
+def _case(source: _Source, number: int, record: dict) -> Case:
+    case_id = record["encounter_id"]
+    fact = source.facts.get(case_id, {})
+    names = picture_names(record) if source.picture_path else []
+    return Case(
+        id=case_id,
+        question=clean_text(record, f"query_title_{source.language}"),
+        context=clean_text(record, f"query_content_{source.language}"),
+        images=tuple(source.picture_path(name) for name in names),
+        references=_references(source, number, record),
+        label=fact.get("label", ""),
+        concepts=tuple(fact.get("concepts", ())),
+        split=source.split,
+    )
+
+
+def _references(source: _Source, number: int, record: dict) -> tuple[Reference, ...]:
+    references = []
+    for _, response in numbered_responses(record):
+        text = clean_text(response, f"content_{source.language}")
+        if not text and not source.keep_blank:
+            continue
+        try:
+            weight = reference_weight(response, source.authors)
+        except LabError as error:
+            raise _unfit(source, number, record, str(error).removesuffix(".")) from None
+        references.append(Reference(text, weight, response.get("author_id", "")))
+    return tuple(references)
+
+
+def _unfit(source: _Source, number: int, record: object, message: str) -> LabError:
+    case_id = case_id_of(record)
+    shown_id = f" ({case_id})" if case_id else ""
+    return LabError(f"{source.path}, record {number}{shown_id}: {message}; {source.advice}.")

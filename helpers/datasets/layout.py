@@ -1,0 +1,107 @@
+"""Where the published DermaVQA folders keep their files: which JSON is which split, and where pictures lie."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.files import LabError
+
+# Per split, the accepted names; the first that is there is loaded. Reddit's `train.json` is what the
+# challenge's download_data.py writes: it has the patients' texts, which `*_answersonly.json` has not.
+FILES = {
+    "iiyi": {
+        "train": ("train.json",),
+        "valid": ("valid_ht.json", "valid_ht_v2.json", "valid.json", "valid_inputonly.json"),
+        "test": ("test_ht.json", "test.json", "input.json"),
+    },
+    "reddit": {
+        "train": ("train.json", "train_answersonly.json"),
+        "valid": ("valid.json", "valid_answersonly.json", "valid_inputonly.json"),
+        "test": ("test.json", "test_answersonly.json", "input.json"),
+    },
+}
+# Published beside test_ht.json, with better Spanish and the same cases.
+SPANISH_TEST = "test_ht_spanishtestsetcorrected.json"
+
+PICTURE_FOLDERS = ("images_final/images_{split}", "images_{split}", "images")
+DEFAULT_FOLDER = {"iiyi": "images_final/images_{split}", "reddit": "images"}
+# download_data.py names a file by the last three letters of its address, so "peg" and "ebp" are JPEG and WebP.
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".peg", ".ebp")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of one split on disk: by full name and by name without suffix, and where others belong."""
+
+    folder: Path
+    found: dict[str, Path]
+    on_disk: bool
+
+    def path(self, name: str) -> Path:
+        """The file of a picture name; where it is not on disk, the place where it is expected."""
+        if name in self.found:
+            return self.found[name]
+        return self.folder / (name if Path(name).suffix.lower() in PICTURE_SUFFIXES else f"{name}.jpg")
+
+
+def accepted_files(kind: str, language: str = "en") -> dict[str, tuple[str, ...]]:
+    """The accepted file names of each split, best first."""
+    names = dict(FILES[kind])
+    if kind == "iiyi" and language == "es":
+        names["test"] = (SPANISH_TEST, *names["test"])
+    return names
+
+
+def split_files(kind: str, root: Path, language: str = "en") -> dict[str, Path]:
+    """The file to load for each split that is there; a folder with none of them is a `LabError`."""
+    check_folder(kind, root)
+    names = accepted_files(kind, language)
+    present = {split: [root / name for name in names[split] if (root / name).exists()] for split in names}
+    files = {split: paths[0] for split, paths in present.items() if paths}
+    if not files:
+        looked_for = ", ".join(name for split in names.values() for name in split)
+        raise LabError(f"{root} holds no {kind} data: none of {looked_for} is in it{_hint(kind, root)}.")
+    return files
+
+
+def all_files(kind: str, root: Path) -> list[tuple[str, Path]]:
+    """Every file with an accepted name, as (split, path), also those that another file goes before."""
+    split_files(kind, root, "es")
+    names = accepted_files(kind, "es")
+    return [(split, root / name) for split in names for name in names[split] if (root / name).exists()]
+
+
+def check_folder(kind: str, root: Path) -> None:
+    """Refuse a root that is no folder."""
+    if not root.is_dir():
+        state = "is a file" if root.exists() else "does not exist"
+        raise LabError(f"{root} {state}, but the folder with the {kind} data was expected: check the path.")
+
+
+def answers_expected(split: str, path: Path) -> bool:
+    """Whether the cases of a file should have references: a test set and an input-only file need not."""
+    return split != "test" and "input" not in path.name
+
+
+def index_pictures(kind: str, root: Path, split: str) -> Pictures:
+    """Look once through each folder where pictures of a split may lie; no file is opened."""
+    folders = [root / pattern.format(split=split) for pattern in PICTURE_FOLDERS]
+    folders = [folder for folder in folders if folder.is_dir()]
+    found: dict[str, Path] = {}
+    for folder in [*folders, root]:
+        for name in _picture_files(folder):
+            found.setdefault(name, folder / name)
+            found.setdefault(Path(name).stem, folder / name)
+    expected = folders[0] if folders else root / DEFAULT_FOLDER[kind].format(split=split)
+    return Pictures(folder=expected, found=found, on_disk=bool(folders or found))
+
+
+def _picture_files(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name for entry in entries if entry.name.lower().endswith(PICTURE_SUFFIXES) and entry.is_file()
+        )
+
+
+def _hint(kind: str, root: Path) -> str:
+    return f"; it has a folder `{kind}`, pass that one" if (root / kind).is_dir() else "; check the path"

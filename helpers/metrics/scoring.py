@@ -1,0 +1,126 @@
+"""The challenge's metrics for a set of predictions: one grader for every baseline and every tuned model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from helpers.cases import Case, Prediction, check_matching
+from helpers.files import LabError
+from helpers.metrics.bertscore import bert_scores
+from helpers.metrics.deltableu import deltableu_from_sums, deltableu_signature, deltableu_statistics, mode_settings
+from helpers.metrics.scores import Score, mean_score, score_of
+
+METRICS = ("deltableu", "bertscore")
+MODES = ("aligned", "official")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores by name, the number of cases, the cases without an answer, and how many answers were out of place.
+
+    `out_of_place` counts answers that do not stand at their case's position: it matters in `official` mode, which
+    compares by position.
+    """
+
+    scores: dict[str, Score]
+    n: int
+    missing: tuple[str, ...]
+    out_of_place: int
+
+
+def score_predictions(
+    cases: Sequence[Case],
+    predictions: Sequence[Prediction],
+    *,
+    metrics: Sequence[str] = METRICS,
+    mode: str = "aligned",
+    encoder: str = "minilm",
+    language: str = "en",
+    seed: int = 0,
+) -> Scores:
+    """Score answers against the references of their cases.
+
+    `metrics`: "deltableu" (0 to 100), "bertscore" (0 to 1). `mode`: "aligned" matches answers by case id, a missing
+    one counts as empty; "official" repeats the challenge's program with its faults: answers are compared by position,
+    and deltaBLEU lower-cases answers only. `encoder`: for BERTScore, see `bert_scores`. `seed`: of the bootstrap.
+    Returns scores named as the challenge names them, with `language` at the end: `deltableu_en`, `BERTScore_en` (F1),
+    `BERTScore_precision_en`, `BERTScore_recall_en`. Raises `LabError` for unknown metrics or modes, unknown or doubled
+    ids, cases without references and, in `official` mode, a number of answers that is not the number of cases.
+    """
+    _check_request(cases, metrics, mode)
+    missing = check_matching(cases, predictions)
+    answers = _answers(cases, predictions, mode)
+    references = [case.references for case in cases]
+    scores = {}
+    if "deltableu" in metrics:
+        settings = mode_settings(mode, language)
+        statistics = deltableu_statistics(answers, references, language=language, **settings)
+        signature = deltableu_signature(references, mode=mode, language=language)
+        scores[f"deltableu_{language}"] = score_of(statistics, deltableu_from_sums, signature=signature, seed=seed)
+    if "bertscore" in metrics:
+        scores |= _bert_scores(answers, cases, mode=mode, encoder=encoder, language=language, seed=seed)
+    moved = sum(case.id != prediction.case_id for case, prediction in zip(cases, predictions))
+    return Scores(scores=scores, n=len(cases), missing=tuple(missing), out_of_place=moved)
+
+
+def scores_json(scores: Scores) -> dict:
+    """What the command `score` prints: values, intervals, `n`, `missing` (how many) and the signatures in one line."""
+    shown = {}
+    for name, score in scores.scores.items():
+        shown[name] = score.value
+        shown[f"{name}_interval"] = [score.low, score.high]
+    shown |= {"n": scores.n, "missing": len(scores.missing)}
+    if scores.missing:
+        shown["missing_ids"] = list(scores.missing)
+    signatures = dict.fromkeys(score.signature for score in scores.scores.values())
+    if any("|mode:official|" in signature for signature in signatures):
+        shown["out_of_place"] = scores.out_of_place
+    return shown | {"signature": " ".join(signatures)}
+
+
+def metrics_json(scores: Scores) -> dict:
+    """What a run's metrics.json holds: name -> value, interval, n, signature."""
+    return {name: score.as_dict() for name, score in scores.scores.items()}
+
+
+def _check_request(cases: Sequence[Case], metrics: Sequence[str], mode: str) -> None:
+    unknown = [metric for metric in metrics if metric not in METRICS]
+    if unknown or not metrics:
+        asked = ", ".join(map(repr, unknown)) or "no metric"
+        raise LabError(f"The metrics asked for are {asked}, but there are {' and '.join(METRICS)}: name one or both.")
+    if mode not in MODES:
+        raise LabError(f"The mode asked for is {mode!r}, but there are {' and '.join(MODES)}: name one of them.")
+    if not cases:
+        raise LabError("Scores were asked for, but there are no cases: check the references file and the split.")
+    bare = [case.id for case in cases if not any(reference.text.strip() for reference in case.references)]
+    if bare:
+        raise LabError(
+            f"Scores were asked for, but {len(bare)} of the {len(cases)} cases have no reference answer "
+            f"(the first is {bare[0]!r}): such cases can be answered, not scored; choose a split that has references."
+        )
+
+
+def _answers(cases: Sequence[Case], predictions: Sequence[Prediction], mode: str) -> list[str]:
+    """The answer that each case is scored with, in the order of the cases."""
+    if mode == "aligned":
+        texts = {prediction.case_id: prediction.text for prediction in predictions}
+        return [texts.get(case.id, "") for case in cases]
+    if len(predictions) != len(cases):
+        raise LabError(
+            f"The mode official compares by position, but there are {len(predictions)} answers for {len(cases)} cases: "
+            "give every case an answer, or use the mode aligned."
+        )
+    return [prediction.text for prediction in predictions]
+
+
+def _bert_scores(
+    answers: list[str], cases: Sequence[Case], *, mode: str, encoder: str, language: str, seed: int
+) -> dict[str, Score]:
+    references = [[reference.text for reference in case.references] for case in cases]
+    found = bert_scores(answers, references, encoder=encoder)
+    signature = found.signature.replace("BERTScore|", f"BERTScore|mode:{mode}|", 1)
+    return {
+        f"{name}_{language}": mean_score(values, signature=signature, seed=seed)
+        for name, values in (
+            ("BERTScore", found.f1), ("BERTScore_precision", found.precision), ("BERTScore_recall", found.recall),
+        )
+    }

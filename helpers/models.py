@@ -1,0 +1,159 @@
+"""Where models come from: device and dtype with the reason, model names, loading, and what a failure means.
+
+`pocket/<name>` is a small model shipped with the lab, anything else a folder or a Hugging Face id. All are
+loaded by the same `from_pretrained` calls, from safetensors only and without remote code.
+"""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.files import LabError, file_hash, fingerprint, read_json
+
+POCKET_MODELS = Path(__file__).parent / "pocket" / "models"
+ADAPTER_CARD = "lab.json"
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a model runs and in which dtype, and why: printed by the start cell and kept in `run.json`."""
+
+    name: str
+    dtype: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """A causal language model with its tokenizer, ready to answer or to be trained."""
+
+    model: object
+    tokenizer: object
+    device: Device
+
+    @property
+    def context_length(self) -> int:
+        """How many tokens prompt and answer may have together."""
+        return self.model.config.max_position_embeddings
+
+
+def choose_device() -> Device:
+    """Pick device and dtype by what the machine computes natively.
+
+    A T4 claims bf16 through slow emulation, so compute capability decides and not what torch says.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        major, minor = torch.cuda.get_device_capability()
+        dtype = "bfloat16" if major >= 8 else "float16"
+        return Device("cuda", dtype, f"{torch.cuda.get_device_name()} has compute capability {major}.{minor}; bfloat16 needs 8.0")
+    if torch.backends.mps.is_available():
+        return Device("mps", "float32", "Apple GPU; float32 is the dtype that all operations support there")
+    return Device("cpu", "float32", "no GPU found; half precision is slower than float32 on most CPUs")
+
+
+def model_path(model_id: str) -> str:
+    """The folder of a model shipped with the lab, or the folder or hub id as it is given."""
+    if not model_id.startswith("pocket/"):
+        return model_id
+    folder = POCKET_MODELS / model_id.removeprefix("pocket/")
+    if not (folder / "config.json").exists():
+        there = ", ".join(f"pocket/{path.parent.name}" for path in sorted(POCKET_MODELS.glob("*/config.json")))
+        raise LabError(f"MODEL is {model_id!r}, but the models shipped with the lab are: {there or 'none'}; name one of them.")
+    return str(folder)
+
+
+def weights_fingerprint(model_id: str, revision: str = "") -> str:
+    """What identifies a model's weights: hashes of a folder's files, or the commit of a hub model."""
+    folder = Path(model_path(model_id))
+    if folder.is_dir():
+        files = sorted([*folder.glob("*.safetensors"), folder / "config.json", folder / "tokenizer.json"])
+        return fingerprint({path.name: file_hash(path) for path in files if path.exists()})
+    from transformers import AutoConfig
+
+    with loading(model_id):
+        config = AutoConfig.from_pretrained(model_id, revision=revision or "main")
+    return f"{model_id}@{config._commit_hash or revision}"
+
+
+def load_text_model(model_id: str, *, revision: str = "", quantization: str = "none", adapter: Path | str = "") -> TextModel:
+    """Load a causal language model and its tokenizer, with an adapter where one is named.
+
+    Args:
+        model_id: `pocket/llama`, a folder, or a hub id.
+        revision: commit or branch of a hub id.
+        quantization: "none" or "nf4" (4 bit, for a GPU of 16 GB).
+        adapter: folder of a LoRA adapter made for this model.
+    Raises:
+        LabError: the model is missing, gated or unreachable, or the adapter is for another base.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if adapter:
+        check_adapter(adapter, model_id, revision)
+    device, path = choose_device(), model_path(model_id)
+    where = {"device_map": {"": 0}} if device.name == "cuda" else {}
+    with loading(model_id):
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision or None, padding_side="left")
+        model = AutoModelForCausalLM.from_pretrained(
+            path, revision=revision or None, use_safetensors=True, dtype=getattr(torch, device.dtype),
+            quantization_config=_quantization(quantization, device), **where,
+        )
+    if not where:
+        model.to(device.name)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if adapter:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, str(adapter))
+    model.eval()
+    return TextModel(model, tokenizer, device)
+
+
+def check_adapter(adapter: Path | str, model_id: str, revision: str = "") -> dict:
+    """Refuse an adapter folder that is no adapter of this lab or was trained on other weights; return its card."""
+    card_path = Path(adapter) / ADAPTER_CARD
+    if not card_path.is_file():
+        raise LabError(f"ADAPTER is {str(adapter)!r}, but there is no {ADAPTER_CARD} in it: name the adapter folder of a finished run of notebook 02.")
+    card = read_json(card_path)
+    if card.get("weights") != weights_fingerprint(model_id, revision):
+        raise LabError(f"The adapter was trained on {card.get('model')!r} (weights {card.get('weights')}), but MODEL is {model_id!r}: set MODEL to the adapter's base, or train a new adapter.")
+    return card
+
+
+@contextmanager
+def loading(model_id: str):
+    """Turn the many ways in which a model can fail to arrive into one sentence each."""
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
+
+    try:
+        yield
+    except GatedRepoError:
+        raise LabError(f"Model {model_id!r} is gated: accept its terms on its Hugging Face page and set HF_TOKEN, or choose another MODEL.") from None
+    except (RepositoryNotFoundError, HFValidationError):
+        raise LabError(f"Model {model_id!r} is neither a folder here nor a model on Hugging Face: check MODEL, or set HF_TOKEN if it is private.") from None
+    except (OfflineModeIsEnabled, HfHubHTTPError, OSError, ValueError) as error:
+        raise LabError(_missing(model_id, error)) from None
+
+
+def _missing(model_id: str, error: Exception) -> str:
+    text = str(error)
+    if "gated repo" in text:
+        return f"Model {model_id!r} is gated: accept its terms on its Hugging Face page and set HF_TOKEN, or choose another MODEL."
+    if Path(model_path(model_id)).is_dir():
+        return f"The folder of model {model_id!r} could not be loaded ({text.splitlines()[0]}): it must hold config.json, tokenizer.json and safetensors weights."
+    return f"Model {model_id!r} is not on this machine and could not be fetched: check the name and the network, or choose a MODEL that is here, such as 'pocket/llama'."
+
+
+def _quantization(name: str, device: Device):
+    if name == "none":
+        return None
+    if name != "nf4":
+        raise LabError(f"QUANTIZATION is {name!r}, but it must be 'none' or 'nf4'.")
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, device.dtype))

@@ -1,0 +1,81 @@
+"""What the first and the last cell of every notebook call: check the parameters, say where we are, record the run."""
+
+import logging
+import os
+import time
+import warnings
+from dataclasses import asdict, dataclass, field
+from types import SimpleNamespace
+
+from helpers.datasets import Dataset
+from helpers.files import shown
+from helpers.models import choose_device, weights_fingerprint
+from helpers.parameters import prepare
+from helpers.profiles import is_unset
+from helpers.runs import Run, environment, open_run, package_versions, peak_memory_gb
+
+# The run-record cell's output also carries this, for the command line to read.
+RUN_RECORD = "application/json"
+
+
+@dataclass
+class Lab:
+    """What a notebook works with: its settings after the profile, its data, its run."""
+
+    notebook: str
+    settings: SimpleNamespace
+    data: Dataset | None
+    run: Run
+    started: float = field(default_factory=time.monotonic)
+
+    def finish(self, runs: list[Run] = ()) -> None:
+        """Record that the notebook came to its end, and the runs that it shows. The last cell calls this."""
+        from IPython.display import display
+
+        minutes = round((time.monotonic() - self.started) / 60, 2)
+        self.run.save(status="done", minutes=minutes, peak_memory_gb=peak_memory_gb(), results=[run.id for run in runs])
+        text = f"Recorded in {shown(self.run.folder)} after {minutes} minutes; {len(runs)} results."
+        display({"text/plain": text, RUN_RECORD: {"notebook": self.notebook, "run_id": self.run.id}}, raw=True)
+
+
+def start(notebook: str, namespace: dict) -> Lab:
+    """Check the parameters, choose the device, load the data, open the notebook's run, and say all that.
+
+    Args:
+        notebook: the notebook's file name without its ending.
+        namespace: `globals()` of the notebook; its annotated upper-case names are the parameters.
+    Raises:
+        LabError: a parameter of the wrong type or value, or data or a model that is not there.
+    """
+    quiet()
+    kinds = {name: kind.__name__ for name, kind in namespace["__annotations__"].items() if name.isupper()}
+    parameters = {name: namespace[name] for name in kinds}
+    settings, data = prepare(parameters, kinds)
+    device = choose_device()
+    # Where data lies does not determine a result; what it says does.
+    determines = {name: getattr(settings, name) for name in kinds if name != "DATA_ROOT"}
+    determines["data"] = {split: data.fingerprint(split) for split in data.splits} if data else {}
+    determines["weights"] = weights_fingerprint(settings.MODEL, settings.REVISION) if "MODEL" in kinds else ""
+    run = open_run(notebook, determines=determines, about={
+        "kind": "notebook", "name": notebook, "profile": settings.PROFILE, "dataset": data.name if data else "",
+        "seed": settings.SEED, "device": asdict(device),
+    })
+    run.save(status="running", **environment())
+    left = [name for name, value in parameters.items() if is_unset(value)]
+    print(f"Device    {device.name}, {device.dtype}: {device.reason}")
+    print("Versions ", ", ".join(f"{name} {number}" for name, number in package_versions().items()))
+    print(f"Profile   {settings.PROFILE}:", ", ".join(f"{name}={getattr(settings, name)!r}" for name in left) or "nothing left to it")
+    print(f"Run       {shown(run.folder)}")
+    print("For research and teaching, not for diagnosis.")
+    return Lab(notebook, settings, data, run)
+
+
+def quiet() -> None:
+    """Silence library chatter that would put times and process ids into outputs, and usage statistics."""
+    os.environ |= {
+        "UNSLOTH_DISABLE_STATISTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false",
+        "TRANSFORMERS_VERBOSITY": "error",
+    }
+    warnings.filterwarnings("ignore")
+    for name in ("transformers", "torch", "bitsandbytes", "trl", "peft", "datasets"):
+        logging.getLogger(name).setLevel(logging.ERROR)

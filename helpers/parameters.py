@@ -1,0 +1,81 @@
+"""The parameters of a notebook: their types, their values after the profile, and the data that they name.
+
+The start cell and the command line call the same checks, so a mistake is found before any model is loaded.
+Nothing here imports torch.
+"""
+
+from types import SimpleNamespace
+
+from helpers import datasets
+from helpers.files import LabError
+from helpers.profiles import resolve
+
+TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list}
+
+# The smallest value that makes sense, for numbers and for each number of a list.
+SMALLEST = {
+    "SEED": 0, "SHOTS": 0, "LIMIT": 0, "RANK": 1, "ALPHA": 1, "STEPS": 1, "BATCH": 1, "ACCUMULATION": 1,
+    "MAX_LENGTH": 1, "MAX_NEW_TOKENS": 1, "ANSWER_BATCH": 1,
+}
+
+
+def prepare(parameters: dict, kinds: dict[str, str]) -> tuple[SimpleNamespace, datasets.Dataset | None]:
+    """Settings of a notebook after the profile, and its data if it names a data set.
+
+    Args:
+        parameters: name -> value; "" and -1 are left to the profile.
+        kinds: name -> type name ("str", "int", "float", "bool", "list").
+    Raises:
+        LabError: a value of the wrong type or size, an unknown profile, data or split that is not there.
+    """
+    for name, value in parameters.items():
+        check_type(name, value, kinds[name])
+    settings = SimpleNamespace(**resolve(parameters["PROFILE"], parameters))
+    for name in parameters:
+        check_size(name, getattr(settings, name))
+    if "DATASET" not in parameters:
+        return settings, None
+    data = datasets.load(settings.DATASET, settings.DATA_ROOT, language=settings.LANGUAGE)
+    data.split(settings.SPLIT)
+    return settings, data
+
+
+def check_type(name: str, value, kind: str) -> None:
+    """Refuse a parameter whose value is not of its declared type (a bool is no number here)."""
+    if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "bool"):
+        raise LabError(f"{name} is {value!r}, but it must be of type {kind}: correct the parameter.")
+
+
+def check_size(name: str, value) -> None:
+    """Refuse a number below the smallest that makes sense, and lists that hold anything but such numbers."""
+    if name not in SMALLEST:
+        return
+    for number in value if isinstance(value, list) else [value]:
+        if type(number) is not int or number < SMALLEST[name]:
+            raise LabError(f"{name} is {value!r}, but it takes whole numbers of {SMALLEST[name]} or more: correct the parameter.")
+
+
+def parse(name: str, text: str, kind: str):
+    """The value that a person typed for a parameter on the command line, by the parameter's declared type.
+
+    "" leaves a parameter to the profile. A list is typed with commas: `-p SHOTS 0,1,4`.
+    """
+    import yaml
+
+    if kind == "str":
+        return text
+    try:
+        value = yaml.safe_load(f"[{text}]" if kind == "list" else text)
+    except yaml.YAMLError:
+        value = text
+    if kind == "float" and isinstance(value, str):  # YAML reads 2e-4 as text
+        value = _as_float(value)
+    check_type(name, value, kind)
+    return value
+
+
+def _as_float(text: str):
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,165 @@
+"""Run records: every result lies in a folder that says how it was obtained and can be taken up again.
+
+`outputs/runs/<notebook>/<run id>/` holds `run.json`, and what the run made: `predictions.jsonl`,
+`metrics.json`, `prediction.json` (the challenge's submission), an adapter, figures, the executed notebook.
+The run id is a hash of what determines the result, so that the same command finds its own half-done run.
+"""
+
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from helpers.files import LabError, REPOSITORY, fingerprint, outputs_folder, read_json, shown, write_json
+
+# Raise by hand when the meaning of a result changes (another prompt layout, another scorer, ...).
+RESULT_VERSION = 1
+PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "unsloth", "datasets", "bert-score", "sacrebleu")
+
+
+@dataclass
+class Run:
+    """One run: its folder and the content of its `run.json`."""
+
+    folder: Path
+    record: dict
+
+    @property
+    def id(self) -> str:
+        return self.record["run_id"]
+
+    @property
+    def done(self) -> bool:
+        return self.record["status"] == "done"
+
+    @property
+    def metrics(self) -> dict:
+        """The scores of `metrics.json`; empty as long as there are none."""
+        path = self.folder / "metrics.json"
+        return read_json(path) if path.exists() else {}
+
+    def save(self, **changes) -> None:
+        """Change entries of `run.json` and write it whole."""
+        self.record.update(changes)
+        write_json(self.folder / "run.json", self.record)
+
+    @contextmanager
+    def working(self) -> Iterator["Run"]:
+        """Mark the run as running, then as done, failed or interrupted, with minutes and peak memory.
+
+        Minutes add up over interruptions, except for the part lost to a kill.
+        """
+        started, before = time.monotonic(), self.record.get("minutes", 0.0)
+        self.save(status="running", **environment())
+        status = "interrupted"
+        try:
+            yield self
+            status = "done"
+        except Exception:
+            status = "failed"
+            raise
+        finally:
+            minutes = before + (time.monotonic() - started) / 60
+            self.save(status=status, minutes=round(minutes, 3), peak_memory_gb=peak_memory_gb())
+
+
+def open_run(notebook: str, *, determines: dict, about: dict, parent: str = "") -> Run:
+    """Find the run that `determines` names, or begin it.
+
+    Args:
+        notebook: name of the notebook that the result belongs to, "03_few_shot_inference".
+        determines: all that the result depends on (parameters after the profile, data fingerprint,
+            weights, prompt), as JSON-like values; hashed into the run id together with RESULT_VERSION.
+        about: what a reader wants to know besides (profile, dataset name, model id, ...); recorded, not hashed.
+        parent: id of the run whose result this one starts from (an adapter's training run).
+    Raises:
+        LabError: the folder holds a run of another RESULT_VERSION.
+    """
+    run_id = fingerprint({"notebook": notebook, "result_version": RESULT_VERSION, **determines})
+    folder = outputs_folder() / "runs" / notebook / run_id
+    if (folder / "run.json").exists():
+        return load_run(folder)
+    record = {"run_id": run_id, "notebook": notebook, "status": "started", "result_version": RESULT_VERSION,
+              **about, "parent": parent, "determines": determines, **environment()}
+    run = Run(folder, record)
+    run.save()
+    return run
+
+
+def load_run(folder: Path | str) -> Run:
+    """Read a run's folder; one of another RESULT_VERSION or without `run.json` is a `LabError`."""
+    folder = Path(folder)
+    if not (folder / "run.json").is_file():
+        raise LabError(f"{folder} holds no run.json, so it is no run of this lab: name a folder of outputs/runs.")
+    record = read_json(folder / "run.json")
+    found = record.get("result_version") if isinstance(record, dict) else None
+    if found != RESULT_VERSION:
+        raise LabError(
+            f"The run in {folder} has RESULT_VERSION {found} but this code makes version {RESULT_VERSION}: "
+            "delete or move that folder and run again, or check out the commit named in its run.json."
+        )
+    return Run(folder, record)
+
+
+def find_runs() -> tuple[list[Run], list[str]]:
+    """All runs under `outputs/runs` and the tracked `outputs/recorded`, and why others were left out."""
+    folders = {}
+    for root in (REPOSITORY / "outputs" / "recorded", outputs_folder() / "runs"):
+        for path in sorted(root.glob("*/*/run.json")):
+            folders[path.parent.name] = path.parent
+    runs, left_out = [], []
+    for folder in folders.values():
+        try:
+            runs.append(load_run(folder))
+        except LabError as error:
+            left_out.append(str(error).replace(str(folder), shown(folder)))
+    return runs, left_out
+
+
+def environment() -> dict:
+    """Commit, versions and machine of this process, as far as a reader needs them to repeat a run."""
+    commit = _git("rev-parse", "HEAD")
+    return {
+        "commit": commit or "unknown",
+        "dirty": bool(commit) and bool(_git("status", "--porcelain")),
+        "versions": package_versions(),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that can change a result."""
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "absent"
+    return versions
+
+
+def peak_memory_gb() -> dict[str, float]:
+    """Peak memory of this process in GB (10^9 bytes): RAM, and GPU where torch used one."""
+    try:
+        import resource
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = {"ram": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2)}
+    except ImportError:  # Windows has no such module
+        peak = {}
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        peak["gpu"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
+    return peak
+
+
+def _git(*arguments: str) -> str:
+    try:
+        result = subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return result.stdout.strip() if result.returncode == 0 else ""
