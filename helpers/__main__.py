@@ -53,8 +53,10 @@ def check_data(options) -> int:
     """List every fault of a data set's folder; status 1 if there are any."""
     from helpers.datasets.checks import check_data
 
-    faults = check_data(options.name, options.path)
-    print("\n".join(map(str, faults)) or f"{options.path}: no faults found.")
+    found = check_data(options.name, options.path)
+    faults = [fault for fault in found if not fault.is_note]
+    print("\n".join(map(str, found)))
+    print(f"{len(faults)} faults and {len(found) - len(faults)} notes in {options.path}.")
     return 1 if faults else 0
 
 

@@ -16,7 +16,7 @@ from helpers.finetuning.lora_sft import LoraRecipe, train_adapter
 from helpers.generation import answer_all, count_tokens
 from helpers.metrics.baselines import constant_answers, constant_predictions
 from helpers.metrics.scoring import metrics_json, score_predictions
-from helpers.models import TextModel, choose_device, load_text_model, weights_fingerprint
+from helpers.models import TextModel, load_text_model, weights_fingerprint
 from helpers.prompts import alpaca, asked, prompt_id
 from helpers.runs import Run, load_run, open_run
 from helpers.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
@@ -40,6 +40,8 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
     if run.done:
         return run
     train, valid = shot_pool(data.split("train")), shot_pool(data.split("valid"))
+    if not train:
+        raise LabError(f"The data set {data.name!r} has no training case with both a question and an answer, so there is nothing to learn: choose another DATASET.")
     card = {"model": settings.MODEL, **{key: determines[key] for key in ("weights", "data", "prompt")}}
     with run.working():
         _forget()
@@ -170,7 +172,7 @@ def _about(kind: str, name: str, data: Dataset, split: str, settings: SimpleName
         if Path(str(parameters.get(key) or "-")).expanduser().is_absolute():
             parameters[key] = shown(parameters[key])
     return {
-        "kind": kind, "name": name, "profile": settings.PROFILE, "dataset": data.name, "split": split,
+        "kind": kind, "name": name.replace(settings.MODEL, parameters["MODEL"]), "profile": settings.PROFILE, "dataset": data.name, "split": split,
         "data_fingerprint": data.fingerprint(split), "model": parameters["MODEL"], "revision": settings.REVISION,
         "prompt": prompt_id(), "seed": settings.SEED, "parameters": parameters,
     }

@@ -14,19 +14,34 @@ def show(figure, *, alt: str) -> None:
     plt.close(figure)
 
 
+def flow(steps: Sequence[str], *, title: str = ""):
+    """The way of the data as boxes in a row with arrows between them; returns the figure."""
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(1.75 * len(steps), 1.5), layout="constrained")
+    axis.axis("off")
+    axis.set(xlim=(-0.5, len(steps) - 0.5), ylim=(-0.5, 0.5), title=title)
+    for place, step in enumerate(steps):
+        axis.text(place, 0, step, ha="center", va="center", fontsize=9,
+                  bbox={"boxstyle": "round,pad=0.5", "facecolor": "#e8f0f5", "edgecolor": "#7aa6c2"})
+        if place:
+            axis.annotate("", (place - 0.36, 0), (place - 0.64, 0), arrowprops={"arrowstyle": "->", "color": "#444444"})
+    return figure
+
+
 def contact_sheet(pictures: Sequence, captions: Sequence[str], *, columns: int = 8, title: str = ""):
     """A grid of pictures (PIL images or paths) with a caption under each; returns the figure."""
     import matplotlib.pyplot as plt
     from PIL import Image
 
-    rows = -(-len(pictures) // columns)
+    rows = max(1, -(-len(pictures) // columns))
     figure, axes = plt.subplots(rows, columns, figsize=(1.25 * columns, 1.5 * rows), squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.axis("off")
     for axis, picture, caption in zip(axes.flat, pictures, captions):
         axis.imshow(picture if isinstance(picture, Image.Image) else Image.open(picture))
         axis.set_title(caption, fontsize=7, y=-0.22)
-    figure.suptitle(title)
+    figure.suptitle(title if pictures else "no pictures on this machine")
     return figure
 
 

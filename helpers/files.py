@@ -34,14 +34,14 @@ def shown(path: Path | str) -> str:
     return path.name
 
 
-def write_text(path: Path | str, text: str) -> Path:
-    """Write `text` to `path` whole: into a neighbour file first, then one rename."""
+def write_bytes(path: Path | str, content: bytes) -> Path:
+    """Write `content` to `path` whole: into a neighbour file first, then one rename."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -50,6 +50,11 @@ def write_text(path: Path | str, text: str) -> Path:
         Path(temporary).unlink(missing_ok=True)
         raise
     return path
+
+
+def write_text(path: Path | str, text: str) -> Path:
+    """Write text as UTF-8, whole."""
+    return write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path | str, value) -> Path:
@@ -72,6 +77,8 @@ def read_json(path: Path | str):
         ) from None
     except UnicodeDecodeError as error:
         raise LabError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from None
+    except PermissionError:
+        raise LabError(f"{path} may not be read by this user: change its permissions.") from None
 
 
 def append_jsonl(path: Path | str, rows: list[dict]) -> None:
@@ -108,7 +115,7 @@ def read_jsonl(path: Path | str) -> list[dict]:
 def fingerprint(value) -> str:
     """Twelve hex digits that identify a JSON-like value: the same content gives the same digits."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def file_hash(path: Path | str) -> str:

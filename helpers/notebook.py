@@ -71,11 +71,14 @@ def start(notebook: str, namespace: dict) -> Lab:
 
 
 def quiet() -> None:
-    """Silence library chatter that would put times and process ids into outputs, and usage statistics."""
+    """Silence usage statistics, and library chatter that would put times and process ids into outputs."""
     os.environ |= {
         "UNSLOTH_DISABLE_STATISTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false",
-        "TRANSFORMERS_VERBOSITY": "error",
+        "TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     }
     warnings.filterwarnings("ignore")
-    for name in ("transformers", "torch", "bitsandbytes", "trl", "peft", "datasets"):
+    for name in ("transformers", "torch", "torch.utils._pytree", "bitsandbytes", "trl", "peft", "datasets"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # "Loading weights", at every load

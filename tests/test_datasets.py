@@ -126,19 +126,6 @@ def test_unknown_names_are_refused_with_those_there_are(tmp_path):
         Dataset("empty", {}).split("train")
 
 
-def test_real_data_needs_its_folder(tmp_path):
-    with pytest.raises(LabError, match="DATA_ROOT") as error:
-        load("iiyi")
-    assert "https://osf.io/72rp3" in str(error.value)
-    with pytest.raises(LabError, match="does not exist"):
-        load("reddit", tmp_path / "nowhere")
-    with pytest.raises(LabError, match="is a file"):
-        load("iiyi", write(tmp_path / "some.json", []))
-    (tmp_path / "reddit").mkdir()
-    with pytest.raises(LabError, match="none of train.json, train_answersonly.json.*folder `reddit`, pass that one"):
-        load("reddit", tmp_path)
-
-
 def test_pocket_is_read_where_it_has_been_built(tmp_path, monkeypatch):
     monkeypatch.setenv("LAB_OUTPUTS", str(tmp_path))
     for name in ("train", "valid_ht", "test_ht"):

@@ -1,6 +1,7 @@
 """BERTScore against the bert-score package itself, and each of its traps."""
 
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -97,6 +98,28 @@ def test_equals_a_whole_call_of_the_package():
         np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
 
 
+def test_references_of_a_case_are_matched_together_and_with_nothing_else():
+    """The package's value of the first pair depends on the padding beside the second, so company must be as there."""
+    import bert_score
+
+    answer, texts = "No worries :)", ["Syphilis", "Measure the blood sugar."]
+    with quiet():
+        scorer = bert_score.BERTScorer(model_type=str(packaged_minilm()), num_layers=6, device="cpu")
+        together = float(scorer.score([answer] * 2, texts)[2].max())
+        alone = max(float(scorer.score([answer], [text])[2]) for text in texts)
+    assert together - alone > 1e-4  # or there would be nothing to test
+    for company in ([], ["A long answer to another case, which the padding must not follow."]):
+        found = bert_scores([answer, *company], [texts, *[["Another case"] for _ in company]], device="cpu")
+        assert found.f1[0] == pytest.approx(together, abs=1e-5)
+
+
+def test_more_texts_than_one_batch_holds(monkeypatch):
+    whole = bert_scores(ANSWERS, REFERENCES, device="cpu")
+    load_encoder("minilm", "cpu").references.clear()
+    monkeypatch.setattr(bertscore, "BATCH_TOKENS", 40)
+    np.testing.assert_allclose(bert_scores(ANSWERS, REFERENCES, device="cpu").f1, whole.f1, atol=1e-5)
+
+
 def test_the_answer_is_the_candidate():
     """A short answer that a long reference holds is precise, but recalls little of it."""
     found = bert_scores(["Eczema"], [["Eczema, and I would add a steroid cream twice daily for two weeks."]])
@@ -119,14 +142,15 @@ def test_no_answers_at_all():
     assert found.precision.shape == found.f1.shape == (0,)
 
 
-def test_nothing_is_printed(capfd):
-    load_encoder.cache_clear()
-    bert_scores(["", "Eczema"], [["a"], ["b"]], device="cpu")
-    printed = capfd.readouterr()
-    assert printed.out == printed.err == ""
+def test_nothing_is_printed():
+    """In a process of its own, since importing the libraries is what makes the most noise."""
+    program = "from helpers.metrics.bertscore import bert_scores\nbert_scores(['', 'Eczema'], [['a'], ['b']])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == done.stderr == ""
 
 
 def test_a_loaded_encoder_and_its_references_are_kept():
+    load_encoder.cache_clear()
     bert_scores(["Eczema"], [["Psoriasis", "Rosacea"]], device="cpu")
     loads = load_encoder.cache_info().misses
     encoder = load_encoder("minilm", "cpu")
@@ -211,7 +235,7 @@ def test_signature_names_encoder_layers_and_versions(roberta):
     import transformers
 
     signature = bert_scores(["a"], [["b"]], device="cpu").signature
-    assert signature.startswith("BERTScore|encoder:all-MiniLM-L6-v2@53aa5117|layers:6|dtype:float32|idf:no|rescaled:no|")
+    assert signature.startswith("BERTScore|encoder:all-MiniLM-L6-v2@53aa5117|layers:6|dtype:float32|idf:no|rescaled:no")
     assert f"|transformers:{transformers.__version__}|" in signature and "|bert-score:0." in signature
     signature = bert_scores(["a"], [["b"]], encoder=str(roberta), device="cpu").signature
     assert "|encoder:tiny@" in signature and str(roberta.parent) not in signature
@@ -253,7 +277,7 @@ def test_an_encoder_that_cannot_be_loaded_is_a_sentence(tmp_path, monkeypatch):
         bert_scores(["a"], [["b"]], encoder=str(tmp_path / "empty"))
     # Without this the hub is tried for half a minute on a machine with no network.
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(LabError, match="'nobody/no-such-encoder', but it could not be loaded.*--encoder minilm") as caught:
+    with pytest.raises(LabError, match="'nobody/no-such-encoder', but it could not be loaded.*minilm") as caught:
         bert_scores(["a"], [["b"]], encoder="nobody/no-such-encoder")
     assert "\n" not in str(caught.value)
 

@@ -160,7 +160,8 @@ def test_bootstrap_equals_a_plain_loop_over_repeated_texts():
     generator = np.random.default_rng(1)
     words = list("abcdefg")
     answers = [" ".join(generator.choice(words, size=6)) for _ in range(12)]
-    references = [[Reference(" ".join(generator.choice(words, size=7)), weight) for weight in (0.7, 1)] for _ in answers]
+    texts = [[" ".join(generator.choice(words, size=7)) for _ in range(2)] for _ in answers]
+    references = [[Reference(first, 0.7), Reference(second)] for first, second in texts]
     plain = []
     for counts in np.random.default_rng(5).multinomial(12, [1 / 12] * 12, size=40):
         drawn = np.repeat(np.arange(12), counts)

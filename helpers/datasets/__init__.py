@@ -5,6 +5,7 @@ from pathlib import Path
 
 from helpers.cases import Case
 from helpers.datasets import dermavqa, layout
+from helpers.datasets.download import fetch
 from helpers.files import LabError, fingerprint, outputs_folder
 
 # Data set -> the published format it is in. The pocket data is simulated, but in the real formats.
@@ -35,8 +36,9 @@ class Dataset:
 def load(name: str, root: Path | str = "", *, language: str = "en") -> Dataset:
     """Load a data set by name from its folder.
 
-    The names are iiyi, reddit (the published DermaVQA data; `root` is its folder), pocket and pocket_reddit
-    (the simulated clinic; with `root` "" it is built once under the outputs folder). `language` is en, zh or es.
+    The names are iiyi, reddit (the published DermaVQA data), pocket and pocket_reddit (the simulated clinic).
+    With `root` "" the texts are fetched, or the clinic is built, once under the outputs folder. `language` is
+    en, zh or es.
     Raises `LabError` for an unknown name, a folder without the data and the first record that is unfit.
     """
     folder = data_folder(name, root)
@@ -45,17 +47,14 @@ def load(name: str, root: Path | str = "", *, language: str = "en") -> Dataset:
 
 
 def data_folder(name: str, root: Path | str = "") -> Path:
-    """The folder of a data set; builds the pocket clinic where `root` is "" and it is not there yet."""
+    """The folder of a data set; with `root` "" the clinic is built, or the published texts are fetched, if need be."""
     if name not in FORMATS:
         raise LabError(f"The data set {name!r} is unknown: choose one of {', '.join(FORMATS)}.")
     if str(root):
         return Path(root).expanduser()
     if name in POCKET:
         return _pocket_folder(FORMATS[name])
-    raise LabError(
-        f"The data set {name!r} needs its folder: get DermaVQA from OSF (https://osf.io/72rp3) or "
-        "https://github.com/wyim/DermaVQA and pass the folder as DATA_ROOT."
-    )
+    return fetch(name)
 
 
 def _pocket_folder(kind: str) -> Path:

@@ -66,6 +66,8 @@ def train_adapter(
     trainer = _trainer(text_model, train, valid, folder / "checkpoints", recipe)
     trainer.train(resume_from_checkpoint=last_whole_checkpoint(folder / "checkpoints"))
     write_json(folder / "training.json", trainer.state.log_history)
+    for config in trainer.model.peft_config.values():
+        config.base_model_name_or_path = card["model"]  # a name, not a folder of this machine
     unfinished = folder / ".adapter"
     shutil.rmtree(unfinished, ignore_errors=True)
     trainer.model.save_pretrained(unfinished)

@@ -3,6 +3,10 @@
 The values are those of the bert-score package, whose encoding and greedy matching do the work: no idf weights, no
 rescaling, no lower-casing. What is mended is around them: see `helpers.metrics.encoders` for the tokenizer; an empty
 text, on which the package fails, scores 0.
+
+In the package a value depends a little on its company: a token whose best match is negative counts as 0 where the
+other text is padded, as it is beside a longer one. So the references of a case are matched together, and nothing else
+with them: that is what the challenge's program does, and what the values here equal.
 """
 
 from collections import defaultdict
@@ -15,7 +19,8 @@ import numpy as np
 from helpers.metrics.encoders import Encoder, default_device, load_encoder, quiet
 
 VERSION = 1  # raised when the same answers would score differently
-BATCH = 64  # texts, or pairs of texts, at a time
+BATCH_TOKENS = 2048  # encoded at a time, padding included: more is slower on a CPU and little faster on a GPU
+BATCH_PAIRS = 64  # matched at a time, as in the package
 KEPT_TOKENS = 200_000  # references kept encoded: 0.3 GB for MiniLM, 0.8 GB for roberta-large
 NOTHING = (0.0, 0.0, 0.0)
 
@@ -46,27 +51,23 @@ def bert_scores(
     """
     loaded = load_encoder(encoder, device or default_device())
     answers = [answer.strip() for answer in answers]
-    references = [[text.strip() for text in texts] for texts in references]
-    pairs = {
-        (answer, text) for answer, texts in zip(answers, references, strict=True) for text in texts if answer and text
-    }
+    references = [[text.strip() for text in texts if text.strip()] for texts in references]
     with quiet():
-        scores = _match(loaded, pairs, _encode(loaded, pairs))
-    best = np.array([
-        max((scores.get((answer, text), NOTHING) for text in texts), key=lambda score: score[2], default=NOTHING)
-        for answer, texts in zip(answers, references)
-    ]).reshape(len(answers), 3)
-    return BertScores(best[:, 0], best[:, 1], best[:, 2], _signature(loaded))
+        encoded = _encode(loaded, answers, references)
+        best = [_best(loaded, answer, texts, encoded) for answer, texts in zip(answers, references, strict=True)]
+    precision, recall, f1 = np.array(best, dtype=float).reshape(len(answers), 3).T
+    return BertScores(precision=precision, recall=recall, f1=f1, signature=_signature(loaded))
 
 
-def _encode(encoder: Encoder, pairs: set[tuple[str, str]]) -> dict[str, tuple]:
-    """Token vectors and weights of every text in `pairs`; those of references are kept for the next call."""
+def _encode(encoder: Encoder, answers: list[str], references: list[list[str]]) -> dict[str, tuple]:
+    """Token vectors and weights of every text; those of references are kept for the next call."""
     kept = encoder.references
     if sum(len(weights) for _, weights in kept.values()) > KEPT_TOKENS:
         kept.clear()
-    references = {text for _, text in pairs}
-    kept.update(_encode_texts(encoder, references - kept.keys()))
-    return kept | _encode_texts(encoder, {answer for answer, _ in pairs} - kept.keys())
+    # A reference without an answer to compare is not worth encoding.
+    needed = {text for answer, texts in zip(answers, references) if answer for text in texts}
+    kept.update(_encode_texts(encoder, needed - kept.keys()))
+    return kept | _encode_texts(encoder, {answer for answer in answers if answer} - kept.keys())
 
 
 def _encode_texts(encoder: Encoder, texts: set[str]) -> dict[str, tuple]:
@@ -76,7 +77,7 @@ def _encode_texts(encoder: Encoder, texts: set[str]) -> dict[str, tuple]:
     # The marks at the beginning and end of a text are encoded with it but not counted.
     token_weights = defaultdict(lambda: 1.0, {encoder.tokenizer.cls_token_id: 0.0, encoder.tokenizer.sep_token_id: 0.0})
     encoded = {}
-    for batch in _batches(sorted(texts, key=lambda text: (len(text), text))):
+    for batch in _batches(encoder, texts):
         vectors, mask, weights = get_bert_embedding(
             batch, encoder.model, encoder.tokenizer, token_weights, device=encoder.device
         )
@@ -87,23 +88,38 @@ def _encode_texts(encoder: Encoder, texts: set[str]) -> dict[str, tuple]:
     return encoded
 
 
-def _match(encoder: Encoder, pairs: set[tuple[str, str]], encoded: dict[str, tuple]) -> dict[tuple[str, str], tuple]:
-    """(answer, reference) -> (precision, recall, F1); a pair with a text of no tokens is left out."""
+def _batches(encoder: Encoder, texts: set[str]) -> Iterator[list[str]]:
+    """Texts of like length together, so that little of a batch is padding, up to `BATCH_TOKENS` with the padding."""
+    from bert_score.utils import sent_encode
+
+    batch = []
+    for length, text in sorted((len(sent_encode(encoder.tokenizer, text)), text) for text in texts):
+        if batch and length * (len(batch) + 1) > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(text)
+    if batch:
+        yield batch
+
+
+def _best(encoder: Encoder, answer: str, texts: list[str], encoded: dict[str, tuple]) -> tuple[float, float, float]:
+    """Precision, recall and F1 of one answer against the reference that gives the highest F1."""
     import torch
     from bert_score.utils import greedy_cos_idf
 
-    tokens = {text: len(weights) for text, (_, weights) in encoded.items() if weights.sum() > 0}
-    usable = [(answer, text) for answer, text in pairs if answer in tokens and text in tokens]
-    # Pairs of like lengths together, so that little of a batch is padding.
-    usable.sort(key=lambda pair: (tokens[pair[1]], tokens[pair[0]], pair))
-    scores = {}
-    with torch.no_grad():
-        for batch in _batches(usable):
-            answers = _padded([encoded[answer] for answer, _ in batch], encoder.device)
-            texts = _padded([encoded[text] for _, text in batch], encoder.device)
-            precision, recall, f1 = greedy_cos_idf(*texts, *answers)
-            scores.update(zip(batch, zip(precision.tolist(), recall.tolist(), f1.tolist())))
-    return scores
+    # A text may hold nothing that the tokenizer keeps, such as a lone zero-width space.
+    usable = [encoded[text] for text in texts if text in encoded and encoded[text][1].sum() > 0]
+    if not answer or not usable or encoded[answer][1].sum() == 0:
+        return NOTHING
+    scores = []
+    for start in range(0, len(usable), BATCH_PAIRS):
+        batch = usable[start:start + BATCH_PAIRS]
+        with torch.no_grad():
+            matched = greedy_cos_idf(
+                *_padded(batch, encoder.device), *_padded([encoded[answer]] * len(batch), encoder.device)
+            )
+        scores += zip(*(part.tolist() for part in matched))
+    return max(scores, key=lambda score: score[2])
 
 
 def _padded(encoded: list[tuple], device: str) -> tuple:
@@ -117,11 +133,6 @@ def _padded(encoded: list[tuple], device: str) -> tuple:
     lengths = torch.tensor([len(weights) for _, weights in encoded])
     mask = torch.arange(weights.shape[1]) < lengths[:, None]
     return vectors.to(device), mask.to(device), weights.to(device)
-
-
-def _batches(items: list) -> Iterator[list]:
-    for start in range(0, len(items), BATCH):
-        yield items[start:start + BATCH]
 
 
 def _signature(encoder: Encoder) -> str:

@@ -46,6 +46,7 @@ class Doctor:
     style: str
     wordy: float
     synonym: int
+    habit: str
 
 
 def build(folder: Path | str, *, seed: int = 7, sizes: dict[str, int] | None = None) -> dict:
@@ -57,7 +58,8 @@ def build(folder: Path | str, *, seed: int = 7, sizes: dict[str, int] | None = N
     """
     folder = Path(folder)
     # The sentences and the drawings belong to what a clinic is, so both are part of its version.
-    wanted = {"version": f"{VERSION}-{lesions.VERSION}-{file_hash(PATH)[:8]}", "seed": seed, "sizes": dict(sizes or SIZES)}
+    version = f"{VERSION}-{lesions.VERSION}-{file_hash(PATH)[:8]}"
+    wanted = {"version": version, "seed": seed, "sizes": dict(sizes or SIZES)}
     found = _found(folder)
     if found and {key: found.get(key) for key in wanted} == wanted and _pictures(folder) == found["pictures"]:
         return found
@@ -65,7 +67,8 @@ def build(folder: Path | str, *, seed: int = 7, sizes: dict[str, int] | None = N
     workshop = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         counts = _write_short(workshop / "iiyi", seed, wanted["sizes"])
-        counts += _write_long(workshop / "reddit", seed, {k: round(n * LONG_SHARE[k]) for k, n in wanted["sizes"].items()})
+        half = {split: round(count * LONG_SHARE[split]) for split, count in wanted["sizes"].items()}
+        counts += _write_long(workshop / "reddit", seed, half)
         summary = wanted | dict(counts)
         write_json(workshop / "clinic.json", summary)
         workshop.chmod(0o755)
@@ -149,7 +152,12 @@ def _fields(told: dict, rng: random.Random) -> dict[str, str]:
         fields["noun"] = nouns[told["age"] >= 18]
         fields["person"] = f"a {fields['noun']}"
         fields["mf"] = told["sex"][0].upper()
-    return fields | {key.capitalize(): value[:1].upper() + value[1:] for key, value in fields.items()}
+    return fields | _capitals(fields)
+
+
+def _capitals(values: dict[str, str]) -> dict[str, str]:
+    """The same values with a capital letter, under keys with a capital letter."""
+    return {key.capitalize(): value[:1].upper() + value[1:] for key, value in values.items()}
 
 
 def _needs(template: str) -> set[str]:
@@ -158,12 +166,15 @@ def _needs(template: str) -> set[str]:
 
 def _cases(seed: int, forum: str, sizes: dict[str, int]):
     """Split, number, condition and a random stream of its own for every case of a forum."""
-    conditions, number = load_conditions(), 0
+    by_weight, number = [condition for condition in load_conditions() for _ in range(condition.weight)], 0
     for split, count in sizes.items():
-        for _ in range(count):
+        # Evenly spaced in the weighted list, so that each split has every condition in its due share.
+        offset, step = random.Random(f"{seed}/{forum}/{split}").random(), len(by_weight) / max(count, 1)
+        drawn = [by_weight[int((index + offset) * step) % len(by_weight)] for index in range(count)]
+        random.Random(f"{seed}/{forum}/{split}/order").shuffle(drawn)
+        for condition in drawn:
             number += 1
-            rng = random.Random(f"{seed}/{forum}/{number}")
-            yield split, number, rng.choices(conditions, [condition.weight for condition in conditions])[0], rng
+            yield split, number, condition, random.Random(f"{seed}/{forum}/{number}")
 
 
 def _case(condition: Condition, forum: str, rng: random.Random) -> tuple[str, str, dict]:
@@ -253,7 +264,7 @@ def _doctors(seed: int) -> list[Doctor]:
         doctors.append(Doctor(
             id=f"U{90000 + number}", validation=validation, rank="unk" if level is None else f"level_{level}",
             skill=min(skill, 0.95), style=styles[number % len(styles)], wordy=rng.choice((0.1, 0.25, 0.5)),
-            synonym=rng.choice((0, 0, 1, 2)),
+            synonym=rng.choice((0, 0, 1, 2)), habit=rng.choice(("full stop", "full stop", "no full stop", "lower case")),
         ))
     return doctors
 
@@ -262,7 +273,8 @@ def _reply(doctor: Doctor, condition: Condition, rng: random.Random) -> dict:
     """One short answer: the doctor's own opinion, right or wrong, in the doctor's own style."""
     words, opinion = load_sentences()["doctors"], _opinion(condition, doctor.skill, rng)
     if rng.random() < 0.05:
-        return {"author_id": doctor.id, "content_en": rng.choice(words["unhelpful"]), "opinion": None, "advised": False}
+        text = _by_habit(rng.choice(words["unhelpful"]), doctor.habit)
+        return {"author_id": doctor.id, "content_en": text, "opinion": None, "advised": False}
     name = rng.choice((opinion.name, opinion.names[doctor.synonym % len(opinion.names)]))
     other = by_id()[rng.choice(opinion.look_alikes)].name
     # Who leaves the own style mostly writes the bare name.
@@ -271,12 +283,23 @@ def _reply(doctor: Doctor, condition: Condition, rng: random.Random) -> dict:
     text, advised = _fill(rng.choice(templates), name=name, other=other), rng.random() < doctor.wordy
     if advised:
         text = f"{text.rstrip('.')}{'' if text[-1] in '?!' else '.'} {_counsel(opinion, words, rng)}"
+    text = _by_habit(text, doctor.habit)
     return {"author_id": doctor.id, "content_en": text, "opinion": opinion.id, "advised": advised}
+
+
+def _by_habit(text: str, habit: str) -> str:
+    """Not everybody ends with a full stop or begins with a capital letter, and scorers care."""
+    text = text if habit == "full stop" else text.rstrip(".")
+    return text[:1].lower() + text[1:] if habit == "lower case" and text[1:2].islower() else text
 
 
 def _opinion(condition: Condition, skill: float, rng: random.Random) -> Condition:
     """What a doctor of this skill takes the condition for: itself or one that looks like it."""
-    return condition if rng.random() < skill else by_id()[rng.choice(condition.look_alikes)]
+    if rng.random() < skill:
+        return condition
+    # Common things come to mind first.
+    others = [by_id()[other] for other in condition.look_alikes]
+    return rng.choices(others, [other.weight for other in others])[0]
 
 
 def _counsel(opinion: Condition, words: dict, rng: random.Random) -> str:
@@ -286,17 +309,19 @@ def _counsel(opinion: Condition, words: dict, rng: random.Random) -> str:
         return " ".join(rng.sample(opinion.advice, rng.choice((2, 2, 3))))
     if kind < 0.3:
         return rng.choice(opinion.advice)
-    # "No treatment" and the like are no things to try or to order.
-    useful = {key: [text for text in getattr(opinion, key) if not text.startswith(("no ", "a clinical"))]
-              for key in ("treatments", "tests")}
-    if kind < 0.5 and useful["tests"]:
-        return _fill(rng.choice(words["tests"]), test=rng.choice(useful["tests"]))
-    return _fill(rng.choice(words["advice"]), treatment=rng.choice(useful["treatments"]))
+    if kind < 0.5:
+        return _fill(rng.choice(words["tests"]), test=rng.choice(_useful(opinion.tests)))
+    return _fill(rng.choice(words["advice"]), treatment=rng.choice(_useful(opinion.treatments)))
+
+
+def _useful(items: tuple[str, ...]) -> list[str]:
+    """Without "no treatment" and the like, which are no things to try or to order."""
+    return [item for item in items if not item.startswith(("no ", "a careful"))]
 
 
 def _fill(template: str, **values: str) -> str:
     """Fill a template that may name each value also with a capital letter."""
-    return template.format(**values, **{key.capitalize(): value[:1].upper() + value[1:] for key, value in values.items()})
+    return template.format(**values, **_capitals(values))
 
 
 def _with_flags(replies: list[dict]) -> list[dict]:
@@ -311,13 +336,18 @@ def _with_flags(replies: list[dict]) -> list[dict]:
 
 
 def _long_reply(author: str, condition: Condition, rng: random.Random) -> str:
-    """One long answer of an annotator: diagnosis, explanation, advice, and when to see a doctor."""
+    """One long answer of an annotator: diagnosis, remarks, explanation, advice, and when to see a doctor."""
     words, opinion, aim = load_sentences()["annotators"][author], _opinion(condition, 0.92, rng), rng.randint(60, 82)
-    opening = _fill(rng.choice(words["opening"]), name=opinion.name, definition=opinion.definition)
-    spare = [("explain", text) for text in opinion.explain] + [("advice", text) for text in opinion.advice]
-    rng.shuffle(spare)
-    parts = {"opening": [opening], "explain": [], "advice": [], "warning": [rng.choice(words["warning"])]}
-    for key, sentence in spare:
+    values = {
+        "name": opinion.name, "definition": opinion.definition, "cause": opinion.cause, "outlook": opinion.outlook,
+        "clue": opinion.clue, "symptoms": " and ".join(rng.sample(opinion.symptoms, 2)),
+        "treatment": rng.choice(_useful(opinion.treatments)), "test": rng.choice(_useful(opinion.tests)),
+        "other": by_id()[rng.choice(opinion.look_alikes)].name,
+    }
+    parts = {key: [_fill(rng.choice(words[key]), **values)] for key in ("opening", "warning")}
+    spare = [("remarks", _fill(text, **values)) for text in rng.sample(words["remarks"], 3)]
+    spare += [(key, text) for key in ("explain", "advice") for text in rng.sample(getattr(opinion, key), 3)]
+    for key, sentence in rng.sample(spare, len(spare)):
         if sum(len(text.split()) for texts in parts.values() for text in texts) < aim:
-            parts[key].append(sentence)
-    return " ".join(text for key in words["order"] for text in parts[key])
+            parts.setdefault(key, []).append(sentence)
+    return " ".join(text for key in words["order"] for text in parts.get(key, []))

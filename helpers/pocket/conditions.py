@@ -35,6 +35,7 @@ COLOUR_CONCEPTS = {
 }
 SURFACE_CONCEPTS = {"scaly": "Scale", "crusted": "Crust", "weeping": "Exudate", "dry": "Xerosis",
                     "warty": "Warty/Papillomatous"}
+SECTIONS = ("told", "posts", "doctors", "annotators", "textbook")
 PRIMARIES = ("papule", "macule", "patch", "plaque", "nodule", "pustule", "vesicle", "bulla", "wheal")
 SURFACES = (*SURFACE_CONCEPTS, "smooth", "shiny", "tense", "blistered")
 BORDERS = ("sharp", "blurred", "raised", "rolled", "irregular", "violet", "halo", "collar")
@@ -42,7 +43,7 @@ ARRANGEMENTS = ("isolated", "scattered", "clustered", "symmetric", "ring", "row"
 NUMBERS = ("single", "several", "numerous")
 # The units of a duration with the longest told in each, and the ages of each group, in years.
 DURATIONS = {"days": 9, "weeks": 7, "months": 11, "years": 12}
-AGES = {"infant": (1, 2), "child": (3, 12), "teen": (13, 19), "adult": (20, 59), "older": (60, 88)}
+AGES = {"infant": (2, 3), "child": (4, 12), "teen": (13, 19), "adult": (20, 59), "older": (60, 88)}
 # The ages, in years, at which these parts of a history are plausible.
 LIVES = {"pregnancy": (18, 44), "smoker": (18, 99), "outdoor_work": (40, 99), "stress": (10, 99)}
 
@@ -114,9 +115,9 @@ def by_id() -> dict[str, Condition]:
 
 
 def load_sentences(path: Path = PATH) -> dict:
-    """What patients and doctors say: the sections `told`, `posts`, `doctors` and `annotators` of the file."""
+    """What patients and doctors say: all `SECTIONS` of the file."""
     document = _document(path)
-    missing = [name for name in ("told", "posts", "doctors", "annotators") if name not in document]
+    missing = [name for name in SECTIONS if name not in document]
     if missing:
         raise LabError(f"{path.name} lacks the section {missing[0]!r}: restore the file.")
     return {name: value for name, value in document.items() if name != "conditions"}
@@ -205,6 +206,6 @@ def _check(condition: Condition, *, known: set[str], path: Path) -> None:
                 raise LabError(f"{path.name}, condition {condition.id!r}: {key!r} must not hold {item!r}.")
     drawn = [condition.primary.capitalize(), SURFACE_CONCEPTS.get(condition.surface)]
     drawn += [COLOUR_CONCEPTS[colour] for colour in condition.colours]
-    for concept in drawn:
-        if concept and concept not in condition.concepts:
-            raise LabError(f"{path.name}, condition {condition.id!r}: it is drawn with {concept!r}, which its concepts lack.")
+    for concept in filter(None, drawn):
+        if concept not in condition.concepts:
+            raise LabError(f"{path.name}, condition {condition.id!r}: its concepts lack {concept!r}, which is drawn.")

@@ -15,7 +15,8 @@ from helpers.pocket.conditions import COLOUR_CONCEPTS, SURFACE_CONCEPTS, Conditi
 # Raised by hand when a picture would look different: a clinic that was drawn before is then drawn anew.
 VERSION = 1
 
-SKIN = {1: (243, 219, 205), 2: (232, 198, 174), 3: (212, 170, 138), 4: (180, 133, 98), 5: (134, 92, 64), 6: (90, 60, 44)}
+SKIN = {1: (243, 219, 205), 2: (232, 198, 174), 3: (212, 170, 138), 4: (180, 133, 98), 5: (134, 92, 64),
+        6: (90, 60, 44)}
 COLOURS = {
     "red": (196, 52, 50), "pink": (228, 118, 124), "crimson": (140, 10, 32), "salmon": (238, 138, 104),
     "purple": (124, 66, 146), "brown": (104, 64, 34), "black": (34, 28, 30), "white": (250, 243, 238),
@@ -162,7 +163,8 @@ def _shine(pen, centre: tuple, radius: float, colour: tuple, *, strong: bool) ->
     """Light from the upper left makes a bump of a disc."""
     x, y = centre
     pen.arc((x - radius, y - radius, x + radius, y + radius), 10, 100, fill=_mix(colour, (0, 0, 0), 0.35), width=2)
-    _dot(pen, x - radius * 0.32, y - radius * 0.32, max(1, radius * 0.24), _mix(colour, (255, 255, 255), 0.75 if strong else 0.35))
+    light = _mix(colour, (255, 255, 255), 0.75 if strong else 0.35)
+    _dot(pen, x - radius * 0.32, y - radius * 0.32, max(1, radius * 0.24), light)
 
 
 def _specks(pen, centre, radius, rng, *, count: int, size: float, fills: tuple, spread: float = 0.8) -> None:
@@ -172,7 +174,7 @@ def _specks(pen, centre, radius, rng, *, count: int, size: float, fills: tuple, 
         _dot(pen, x, y, max(0.8, radius * size * rng.uniform(0.7, 1.3)), rng.choice(fills))
 
 
-def _strokes(pen, centre, radius, rng, *, count: int, fill: tuple, length: float, bend: float = 0.3, width: int = 1) -> None:
+def _strokes(pen, centre, radius, rng, *, count: int, fill: tuple, length: float, bend=0.3, width=1) -> None:
     for _ in range(count):
         angle = rng.uniform(0, math.pi)
         x, y = (c + rng.uniform(-0.4, 0.4) * radius for c in centre)

@@ -1,0 +1,45 @@
+"""Predictions: matching by id, and the two file formats they are read from."""
+
+import json
+
+import pytest
+
+from helpers.cases import Case, Prediction, check_matching, read_predictions, write_submission
+from helpers.files import LabError, append_jsonl
+
+CASES = [Case("A", "a?"), Case("B", "b?")]
+
+
+def test_a_submission_keeps_the_order_of_the_cases_and_leaves_missing_answers_empty(tmp_path):
+    path = write_submission(tmp_path / "prediction.json", CASES, [Prediction("B", "eczema")])
+    assert json.loads(path.read_text()) == [
+        {"encounter_id": "A", "responses": [{"content_en": ""}]},
+        {"encounter_id": "B", "responses": [{"content_en": "eczema"}]},
+    ]
+    assert read_predictions(path) == [Prediction("A", ""), Prediction("B", "eczema")]
+
+
+def test_a_runs_own_file_is_read_with_all_fields(tmp_path):
+    append_jsonl(tmp_path / "p.jsonl", [{"case_id": "A", "text": "x", "seconds": 0.5, "tokens": 3, "finish": "stop", "error": ""}])
+    assert read_predictions(tmp_path / "p.jsonl") == [Prediction("A", "x", 0.5, 3, "stop")]
+
+
+def test_missing_answers_are_returned_and_wrong_ids_refused():
+    assert check_matching(CASES, [Prediction("A", "x")]) == ["B"]
+    with pytest.raises(LabError, match="'C'"):
+        check_matching(CASES, [Prediction("C", "x")])
+    with pytest.raises(LabError, match="'A' more than once"):
+        check_matching(CASES, [Prediction("A", "x"), Prediction("A", "y")])
+
+
+@pytest.mark.parametrize(("records", "message"), [
+    ({}, "a dict, but a list"),
+    ([{"responses": []}], "record 1, lacks"),
+    ([{"encounter_id": "A", "responses": [{"content_zh": "x"}]}], "content_en"),
+    ([{"encounter_id": 7, "responses": [{"content_en": "x"}]}], "must both be text"),
+])
+def test_malformed_predictions_are_one_sentence(tmp_path, records, message):
+    path = tmp_path / "prediction.json"
+    path.write_text(json.dumps(records))
+    with pytest.raises(LabError, match=message):
+        read_predictions(path)

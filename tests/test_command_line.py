@@ -1,0 +1,143 @@
+"""The command line as a person uses it: exit statuses, one clear sentence for a mistake, nothing half-written."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import ROOT
+from helpers.__main__ import main
+from helpers.files import write_json
+
+REFERENCES = [
+    {"encounter_id": f"E{number}", "author_id": "U1", "image_ids": [], "query_title_en": "Rash?", "query_content_en": "",
+     "responses": [{"author_id": "U1", "content_en": text}]}
+    for number, text in enumerate(["It is eczema.", "Tinea corporis of the trunk", "Psoriasis"])
+]
+
+
+def answers(*texts):
+    return [{"encounter_id": f"E{number}", "responses": [{"content_en": text}]} for number, text in enumerate(texts)]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """References and answers on disk, to be scored."""
+    write_json(tmp_path / "references.json", REFERENCES)
+    write_json(tmp_path / "predictions.json", answers("It is eczema.", "Tinea corporis of the trunk", "Psoriasis"))
+    return tmp_path
+
+
+def score(folder, *options, references="references.json", predictions="predictions.json"):
+    return main(["score", str(folder / references), str(folder / predictions), "--metrics", "deltableu", *options])
+
+
+def test_score_prints_the_challenges_keys_and_writes_the_same(files, capsys):
+    assert score(files, "--out", str(files / "scores.json")) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["deltableu_en"] == pytest.approx(100) and printed["n"] == 3 and printed["missing"] == 0
+    assert printed["signature"].startswith("deltaBLEU|mode:aligned")
+    assert json.loads((files / "scores.json").read_text()) == printed
+
+
+def test_score_official_keeps_the_case_fault(files, capsys):
+    assert score(files, "--mode", "official") == 0
+    assert json.loads(capsys.readouterr().out)["deltableu_en"] < 100
+
+
+def test_score_with_bertscore_in_one_go(files, capsys):
+    assert main(["score", str(files / "references.json"), str(files / "predictions.json")]) == 0
+    assert json.loads(capsys.readouterr().out)["BERTScore_en"] == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("predictions.json", "[{", "not valid JSON"),
+    ("references.json", json.dumps([{"author_id": "U1"}]), "encounter_id"),
+    ("predictions.json", json.dumps(answers("x", "y", "z", "w")), "'E3'"),
+    ("predictions.json", json.dumps(answers("x") + answers("y")), "more than once"),
+    ("predictions.json", None, "does not exist"),
+    ("references.json", json.dumps([{**REFERENCES[0], "responses": []}]), "no reference"),
+])
+def test_unfit_files_are_one_sentence_status_2_and_no_output(files, capsys, name, content, message):
+    (files / name).unlink()
+    if content is not None:
+        (files / name).write_text(content)
+    assert score(files, "--out", str(files / "scores.json")) == 2
+    out, err = capsys.readouterr()
+    assert message in err and err.count("\n") == 1 and "Traceback" not in err
+    assert out == "" and not (files / "scores.json").exists()
+
+
+def test_unknown_metric_and_missing_encoder_are_one_sentence(files, capsys):
+    assert score(files, "--metrics", "rouge") == 2
+    assert "rouge" in capsys.readouterr().err
+    assert score(files, "--metrics", "bertscore", "--encoder", "nobody/no-such-encoder") == 2
+    assert "no-such-encoder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["run", "42"], "no notebook '42'"),
+    (["run", "03", "-p", "TEMPERATURE", "1"], "TEMPERATURE is a parameter of none"),
+    (["run", "03", "-p", "SHOTS", "-3"], "SHOTS is [-3]"),
+    (["run", "03", "-p", "LIMIT", "many"], "LIMIT is 'many'"),
+    (["run", "02", "--profile", "cloud"], "'cloud'"),
+    (["run", "02", "-p", "DATASET", "iiyi", "-p", "DATA_ROOT", "/nowhere"], "does not exist"),
+    (["run", "02", "-p", "DATASET", "ham10000"], "'ham10000' is unknown"),
+    (["check-data", "iiyi", "/nowhere"], "does not exist"),
+    (["pocket", "build", "--model", "gpt"], "no model 'gpt'"),
+])
+def test_wrong_commands_are_one_sentence_and_write_nothing(outputs, capsys, arguments, message):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert message in err and err.count("\n") == 1
+    assert not list(outputs.glob("runs/*")), "a refused command left a run behind"
+
+
+def test_a_wrong_option_is_one_line_with_status_2(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["score"])
+    assert stopped.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+
+
+def test_check_data_counts_faults_in_its_status(clinic, tmp_path, capsys):
+    assert main(["check-data", "pocket", str(clinic / "iiyi")]) == 0
+    (tmp_path / "train.json").write_text(json.dumps([{"encounter_id": "E1"}, {"author_id": "U1"}]))
+    assert main(["check-data", "iiyi", str(tmp_path)]) == 1
+    assert "record 2" in capsys.readouterr().out
+
+
+def test_pocket_build_is_done_once(outputs, capsys):
+    assert main(["pocket", "build"]) == 0
+    times = {path: path.stat().st_mtime_ns for path in (outputs / "pocket").rglob("*.json")}
+    assert main(["pocket", "build"]) == 0
+    assert times == {path: path.stat().st_mtime_ns for path in (outputs / "pocket").rglob("*.json")} and times
+
+
+def test_doctor_says_what_each_profile_can_do_here(capsys):
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("pocket  yes") for line in lines)
+    assert any(line.startswith("t4") for line in lines) and any(line.startswith("Device:") for line in lines)
+
+
+def test_scoring_a_thousand_cases_takes_under_two_seconds_and_no_torch(tmp_path):
+    write_json(tmp_path / "references.json", [
+        {**REFERENCES[0], "encounter_id": f"E{number}", "responses": [
+            {"author_id": "U1", "content_en": f"Consider condition {number % 97} with variant {other}, apply cream {number % 13}."}
+            for other in range(6)]} for number in range(1000)
+    ])
+    write_json(tmp_path / "predictions.json", answers(*[f"Consider condition {number % 89}." for number in range(1000)]))
+    command = [sys.executable, "-X", "importtime", "-m", "helpers", "score", "references.json", "predictions.json", "--metrics", "deltableu"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    seconds = []
+    for _ in range(2):  # the first may have to compile bytecode
+        started = time.monotonic()
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        seconds.append(time.monotonic() - started)
+    assert done.returncode == 0 and json.loads(done.stdout)["n"] == 1000
+    imported = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if "|" in line}
+    assert not imported & {"torch", "transformers", "pandas", "bert_score"}
+    assert min(seconds) < 2, seconds

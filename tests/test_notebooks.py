@@ -1,0 +1,80 @@
+"""What every notebook must have; whether it runs and says the same is nbval's business."""
+
+import ast
+import json
+import re
+
+import pytest
+
+from helpers.notebook_file import find_notebooks, parameters_cell, read_parameters
+from helpers.profiles import is_unset, load_profile, profile_names
+
+NOTEBOOKS = find_notebooks(["all"])
+ADDRESS = "medical-vqa-lab/medical-vqa-lab"
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    return request.param, json.loads(request.param.read_text())
+
+
+def sources(cells, kind):
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == kind]
+
+
+def test_there_are_notebooks():
+    assert {path.stem[:2] for path in NOTEBOOKS} >= {"00", "02", "03", "09"}
+
+
+def test_parameters_are_typed_literals_with_help_and_left_to_the_profile(notebook):
+    path, _ = notebook
+    parameters = read_parameters(path)
+    assert list(parameters)[:2] == ["PROFILE", "SEED"] and parameters["PROFILE"].default == "pocket"
+    for parameter in parameters.values():
+        assert parameter.help, f"{parameter.name} has no help"
+        assert not is_unset(parameter.default) or all(parameter.name in load_profile(name) for name in profile_names())
+
+
+def test_papermill_sees_the_same_parameters(notebook):
+    import papermill
+
+    path, _ = notebook
+    seen = papermill.inspect_notebook(path)
+    assert {name: entry["inferred_type_name"] for name, entry in seen.items()} == {
+        name: parameter.kind for name, parameter in read_parameters(path).items()
+    }
+
+
+def test_title_badge_warning_start_cell_and_run_record(notebook):
+    path, content = notebook
+    first = "".join(content["cells"][0]["source"])
+    assert first.startswith(f"# {path.stem[:2]} ") and "not for diagnosis" in first
+    assert f"colab.research.google.com/github/{ADDRESS}/blob/main/notebooks/{path.name}" in first
+    assert "| profile |" in first and "What you will learn" in first
+    code = sources(content["cells"], "code")
+    assert sum(f'start("{path.stem}", globals())' in source for source in code) == 1
+    assert "lab.finish(" in code[-1] and content["cells"][-1]["cell_type"] == "code"
+
+
+def test_cells_are_short_prose_outnumbers_code_and_nothing_asks_for_the_profile(notebook):
+    _, content = notebook
+    code, prose = sources(content["cells"], "code"), sources(content["cells"], "markdown")
+    assert [source for source in code if source.count("\n") >= 16 and source != parameters_cell(content)] == []
+    assert sum(len(text.split()) for text in prose) > sum(len(text.split()) for text in code)
+    for source in code:
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, (ast.If, ast.IfExp)):
+                assert "PROFILE" not in ast.unparse(node.test) and "pocket" not in ast.unparse(node.test)
+
+
+def test_committed_executed_small_and_clean(notebook):
+    path, content = notebook
+    code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1)), "execute it: make notebooks"
+    assert path.stat().st_size < 1_000_000 and "widgets" not in content["metadata"]
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert not re.search(r"/(work|root|home|tmp)/", json.dumps(outputs)), "a machine path in an output"
+    assert "vnd.jupyter.widget-view" not in json.dumps(outputs)
+    figures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert figures and all(output["metadata"]["image/png"]["alt"] for output in figures)
