@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 from helpers.cases import Case, Prediction, read_predictions, write_submission
 from helpers.datasets import Dataset
-from helpers.files import LabError, append_jsonl, file_hash, outputs_folder, shown, write_json
+from helpers.files import LabError, append_jsonl, file_hash, shown, write_json
 from helpers.finetuning.lora_sft import LoraRecipe, train_adapter
 from helpers.generation import answer_all, count_tokens
 from helpers.metrics.baselines import constant_answers, constant_predictions

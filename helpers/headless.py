@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from helpers.files import LabError, REPOSITORY, outputs_folder, shown
+from helpers.files import LabError, outputs_folder, shown
 from helpers.leaderboard import write_page
 from helpers.notebook_file import Parameter, find_notebooks, read_parameters
 from helpers.parameters import parse, prepare
@@ -57,6 +57,7 @@ def _refuse_unknown(typed: list[list[str]], notebooks: list[Path]) -> None:
 def _execute(path: Path, values: dict) -> int:
     """Execute one notebook into its run's folder; a sentence on standard error says why it failed."""
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     print(f"{path.stem} ...", flush=True)
@@ -70,6 +71,9 @@ def _execute(path: Path, values: dict) -> int:
                 raise LabError(error.evalue) from None
             kept = shutil.copy(executed, outputs_folder() / f"failed-{path.name}")
             print(f"{path.stem} failed in cell {error.cell_index}: {error.ename}: {error.evalue}; the cells up to there are in {shown(kept)}.", file=sys.stderr)
+            return 1
+        except DeadKernelError:
+            print(f"{path.stem} failed: its kernel died, most often for want of memory; the same command goes on where it stopped.", file=sys.stderr)
             return 1
         record = _run_record(notebook)
         if record is None:

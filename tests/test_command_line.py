@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -132,11 +131,12 @@ def test_scoring_a_thousand_cases_takes_under_two_seconds_and_no_torch(tmp_path)
     write_json(tmp_path / "predictions.json", answers(*[f"Consider condition {number % 89}." for number in range(1000)]))
     command = [sys.executable, "-X", "importtime", "-m", "helpers", "score", "references.json", "predictions.json", "--metrics", "deltableu"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    seconds = []
+    seconds = []  # of processor time: another process on the machine must not decide this test
     for _ in range(2):  # the first may have to compile bytecode
-        started = time.monotonic()
+        before = os.times()
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        seconds.append(time.monotonic() - started)
+        after = os.times()
+        seconds.append(after.children_user + after.children_system - before.children_user - before.children_system)
     assert done.returncode == 0 and json.loads(done.stdout)["n"] == 1000
     imported = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if "|" in line}
     assert not imported & {"torch", "transformers", "pandas", "bert_score"}

@@ -209,3 +209,8 @@ def _check(condition: Condition, *, known: set[str], path: Path) -> None:
     for concept in filter(None, drawn):
         if concept not in condition.concepts:
             raise LabError(f"{path.name}, condition {condition.id!r}: its concepts lack {concept!r}, which is drawn.")
+
+
+def capitals(values: dict[str, str]) -> dict[str, str]:
+    """The same values with a capital letter, under keys with a capital letter."""
+    return {key.capitalize(): value[:1].upper() + value[1:] for key, value in values.items()}

@@ -1,0 +1,90 @@
+"""What patients post: which facts they tell, and the title and content that tell them.
+
+The told facts of a case always fit several conditions, so whoever wants the diagnosis has to look.
+"""
+
+import random
+import re
+import string
+
+from helpers.pocket.conditions import capitals, compatible, load_sentences
+
+# The fewest conditions that a case's told facts may fit.
+AMBIGUITY = 3
+# How often each fact is told at all.
+TELLING = {"age": 0.7, "sex": 0.75, "complaint": 0.55, "site": 0.45, "duration": 0.65, "itch": 0.55, "pain": 0.3,
+           "trigger": 0.35, "course": 0.3, "history": 0.25, "tried": 0.3}
+# Which fact goes first where all together would give the condition away.
+TELLTALE = ("trigger", "history", "site", "course", "duration", "pain", "age", "itch", "complaint")
+TITLE_FIELDS = {"noun": ("age", "sex"), "person": ("age", "sex"), "mf": ("sex",), "thing": ("complaint",),
+                "feels": ("itch",)}
+
+
+def tell(possible: dict, rng: random.Random) -> dict:
+    """Of all that could be told, keep what is told: some facts, and never so many that they name the condition."""
+    told = {key: value for key, value in possible.items() if rng.random() < TELLING[key]}
+    for key in TELLTALE:
+        if len(compatible(told)) >= AMBIGUITY:
+            break
+        told.pop(key, None)
+    return told
+
+
+def post(told: dict, forum: str, rng: random.Random) -> tuple[str, str, dict]:
+    """Title, content and the facts that stand in either of them."""
+    posts, fields = load_sentences()["posts"], _fields(told, rng)
+    titles = [title for title in posts[forum]["titles"] if _needs(title) <= fields.keys()]
+    telling = [title for title in titles if _needs(title)]
+    short = rng.random()
+    title = rng.choice(posts["short_titles"] if short < 0.1 else telling if telling and short < 0.75 else titles)
+    in_title = {fact for field in _needs(title) for fact in TITLE_FIELDS.get(field, (field,))}
+    empty = rng.random() < (0.04 if forum == "iiyi" else 0.5)
+    if empty:
+        # Deleted posts are common where the real texts come from, and read just like that.
+        content = rng.choice(("", "", "", "[removed]", "[deleted]")) if forum == "reddit" else ""
+        return _article(title.format(**fields)), content, {key: told[key] for key in told if key in in_title}
+    # Short texts say again little of what the title says.
+    parts = {key: value for key, value in told.items() if key not in in_title or rng.random() < 0.3}
+    content, shown = _content(parts, fields, posts[forum], rng)
+    title = _article(title.format(**fields))
+    return title, _article(content), {key: told[key] for key in told if key in in_title | shown}
+
+
+def _content(parts: dict, fields: dict, words: dict, rng: random.Random) -> tuple[str, set[str]]:
+    """Sentences for the told facts, the person first, and which facts they tell."""
+    sentences, shown = [], set()
+    if {"age", "sex"} <= parts.keys():
+        sentences.append(rng.choice(words["who"]).format(**fields))
+        shown |= {"age", "sex"}
+    others = [key for key in parts if key not in ("age", "sex", "complaint")]
+    for key in rng.sample(others, len(others)):
+        options = words[key] if key in words else load_sentences()["told"][key][parts[key]]
+        sentences.append(rng.choice(options).format(**fields))
+        shown.add(key)
+    if not sentences or rng.random() < 0.35:
+        sentences.append(rng.choice(words["closing"]))
+    return " ".join(sentences), shown
+
+
+def _fields(told: dict, rng: random.Random) -> dict[str, str]:
+    """What templates may name, each also with a capital letter."""
+    fields = {key: str(told[key]) for key in ("age", "sex", "site", "duration") if key in told}
+    if "complaint" in told:
+        fields["thing"] = rng.choice(load_sentences()["told"]["complaint"][told["complaint"]])
+    if "itch" in told:
+        fields["feels"] = rng.choice(load_sentences()["told"]["feels"][told["itch"]])
+    if {"age", "sex"} <= told.keys():
+        nouns = ("girl", "woman") if told["sex"] == "female" else ("boy", "man")
+        fields["noun"] = nouns[told["age"] >= 18]
+        fields["person"] = f"a {fields['noun']}"
+        fields["mf"] = told["sex"][0].upper()
+    return fields | capitals(fields)
+
+
+def _article(text: str) -> str:
+    """An 8 year old, an 18 year old, an 80 year old."""
+    return re.sub(r"\b([Aa]) (?=8|11 |18 )", r"\1n ", text)
+
+
+def _needs(template: str) -> set[str]:
+    return {name.lower() for _, name, _, _ in string.Formatter().parse(template) if name}

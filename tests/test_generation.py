@@ -1,0 +1,73 @@
+"""Batched answers equal single ones, come back in case order, are written as they come and not asked twice."""
+
+from dataclasses import replace
+
+import pytest
+
+from helpers.files import LabError, read_jsonl
+from helpers.generation import answer_all, generate
+from helpers.models import load_text_model
+
+PROMPTS = {
+    "A": "Psoriasis is", "B": "A 34-year-old man with an itchy rash of the elbow most likely has",
+    "C": "Eczema", "D": "The treatment of scabies consists of", "E": "Urticaria is a rash of",
+}
+
+
+@pytest.fixture(scope="module")
+def llama():
+    return load_text_model("pocket/llama")
+
+
+def test_a_left_padded_batch_says_what_single_prompts_say(llama):
+    batch = generate(llama, PROMPTS, max_new_tokens=16)
+    single = [generate(llama, {case_id: prompt}, max_new_tokens=16)[0] for case_id, prompt in PROMPTS.items()]
+    assert [(answer.case_id, answer.text) for answer in batch] == [(answer.case_id, answer.text) for answer in single]
+    assert all(answer.text == answer.text.strip() and answer.tokens <= 16 for answer in batch)
+
+
+def test_an_answer_that_is_cut_says_length(llama):
+    assert {answer.finish for answer in generate(llama, PROMPTS, max_new_tokens=2)} == {"length"}
+
+
+def test_an_answer_that_ends_says_stop_and_has_nothing_after_its_end(llama):
+    model = llama.model
+    eos = llama.tokenizer.eos_token_id
+    first = generate(llama, {"A": PROMPTS["A"]}, max_new_tokens=6)[0]
+    tokens = llama.tokenizer(" " + first.text, add_special_tokens=False)["input_ids"]
+    before = model.generation_config.eos_token_id
+    try:  # let the third token of the answer be the end-of-text token
+        llama.tokenizer.eos_token = llama.tokenizer.convert_ids_to_tokens(tokens[2])
+        model.generation_config.eos_token_id = tokens[2]
+        ended = generate(llama, {"A": PROMPTS["A"]}, max_new_tokens=6)[0]
+    finally:
+        llama.tokenizer.eos_token, model.generation_config.eos_token_id = "</s>", before
+    assert llama.tokenizer.eos_token_id == eos
+    assert (ended.finish, ended.tokens) == ("stop", 2)
+    assert first.text.startswith(ended.text) and ended.text != first.text
+
+
+def test_answers_come_in_case_order_and_are_not_asked_again(llama, tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    first = answer_all(llama, PROMPTS, path, max_new_tokens=8, batch_size=2)
+    assert [answer.case_id for answer in first] == list(PROMPTS)
+    content = path.read_bytes()
+    nothing_to_ask = replace(llama, model=llama.model.config)  # a config cannot generate
+    nothing_to_ask.model.config = llama.model.config
+    assert answer_all(nothing_to_ask, PROMPTS, path, max_new_tokens=8, batch_size=2) == first
+    assert path.read_bytes() == content
+
+
+def test_a_half_written_batch_is_completed_with_the_same_answers(llama, tmp_path):
+    whole, torn = tmp_path / "whole.jsonl", tmp_path / "torn.jsonl"
+    expected = answer_all(llama, PROMPTS, whole, max_new_tokens=8, batch_size=3)
+    lines = whole.read_text().splitlines(keepends=True)
+    torn.write_text("".join(lines[:2]) + lines[2][:20])
+    assert [answer.text for answer in answer_all(llama, PROMPTS, torn, max_new_tokens=8, batch_size=3)] == [answer.text for answer in expected]
+    assert sorted(row["case_id"] for row in read_jsonl(torn)) == sorted(PROMPTS)
+
+
+def test_a_prompt_without_room_for_the_answer_is_named(llama, tmp_path):
+    with pytest.raises(LabError, match="case 'A' has .* tokens.*MAX_NEW_TOKENS"):
+        answer_all(llama, PROMPTS | {"A": "itch " * 3000}, tmp_path / "p.jsonl", max_new_tokens=8, batch_size=2)
+    assert not (tmp_path / "p.jsonl").exists()

@@ -1,0 +1,64 @@
+"""Notebooks without a browser: what counts as success, with real kernels on very small notebooks."""
+
+import json
+
+import nbformat
+import pytest
+
+from helpers import notebook_file
+from helpers.__main__ import main
+from helpers.notebook_file import read_parameters
+from helpers.runs import open_run
+
+PARAMETERS = 'PROFILE: str = "pocket"  # profile\nSEED: int = 1  # seed\nFLAG: bool = True  # a switch\nSHOTS: list = [0]  # numbers'
+RECORD = '''
+from IPython.display import display
+display({{"text/plain": "done", "application/json": {{"notebook": "{name}", "run_id": "{run_id}"}}}}, raw=True)
+'''
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """A function that writes a notebook of code cells where the command line looks for notebooks."""
+    monkeypatch.setattr(notebook_file, "NOTEBOOKS", tmp_path)
+
+    def write_notebook(name, *cells):
+        run = open_run(name, determines={}, about={"kind": "notebook", "name": name})
+        cells = [PARAMETERS, *cells, RECORD.format(name=name, run_id=run.id)]
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.cells[0].metadata["tags"] = ["parameters"]
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+        return run
+
+    return write_notebook
+
+
+def test_typed_values_reach_the_notebook_and_the_executed_copy_its_run(write, outputs, capsys):
+    run = write("50_values", "assert FLAG is False and SHOTS == [0, 2] and SEED == 7, (FLAG, SHOTS, SEED)")
+    assert main(["run", "50", "-p", "FLAG", "false", "-p", "SHOTS", "0,2", "-p", "SEED", "7"]) == 0
+    executed = json.loads((run.folder / "executed.ipynb").read_text())
+    assert all(cell["execution_count"] for cell in executed["cells"])
+    assert (outputs / "leaderboard.html").exists() and "leaderboard.html" in capsys.readouterr().out
+    assert not list(outputs.glob(".executing-*"))
+
+
+@pytest.mark.parametrize(("cell", "status", "message"), [
+    ("1 / 0", 1, "ZeroDivisionError"),
+    ("from helpers.files import LabError\nraise LabError('The spoon is missing: bring one.')", 2, "The spoon is missing: bring one.\n"),
+    ("import sys\nsys.exit(0)", 1, ""),
+    ("import os\nos._exit(0)", 1, ""),
+])
+def test_a_notebook_that_does_not_reach_its_end_is_no_success(write, outputs, capsys, cell, status, message):
+    run = write("51_stops", cell)
+    assert main(["run", "51"]) == status
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+    assert not (run.folder / "executed.ipynb").exists() and not (outputs / "leaderboard.html").exists()
+
+
+def test_parameters_are_read_with_type_default_and_help(write, tmp_path):
+    write("52_parameters")
+    found = read_parameters(tmp_path / "52_parameters.ipynb")
+    assert [(entry.name, entry.kind, entry.default, entry.help) for entry in found.values()][2:] == [
+        ("FLAG", "bool", True, "a switch"), ("SHOTS", "list", [0], "numbers")]
