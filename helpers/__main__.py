@@ -83,22 +83,26 @@ def pocket(options) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneLine(prog="python -m helpers", description="The Medical VQA Lab. For research and teaching, not for diagnosis.")
+    about = "The Medical VQA Lab. For research and teaching, not for diagnosis."
+    parser = _OneLine(prog="python -m helpers", description=about)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_OneLine)
 
     command = commands.add_parser("run", help="execute notebooks headless: run 02 03, or run all")
     command.add_argument("notebooks", nargs="+", metavar="NOTEBOOK")
     command.add_argument("--profile", default="", help="pocket, t4 or a100")
-    command.add_argument("-p", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"), help="set a notebook's parameter")
+    command.add_argument("-p", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"),
+                         help="set a parameter in the notebooks that know it")
     command.set_defaults(command=run)
 
     command = commands.add_parser("score", help="the challenge's metrics of a prediction file, as JSON")
     command.add_argument("references")
     command.add_argument("predictions")
     command.add_argument("--mode", choices=("aligned", "official"), default="aligned")
-    command.add_argument("--authors", default=None, metavar="df_userinfo.csv", help="use the reference weights of this author table")
+    command.add_argument("--authors", default=None, metavar="df_userinfo.csv",
+                         help="use the reference weights of this author table")
     command.add_argument("--metrics", default="deltableu,bertscore")
-    command.add_argument("--encoder", default="minilm", help="BERTScore's encoder: minilm (packaged), roberta-large, a folder or an id")
+    command.add_argument("--encoder", default="minilm",
+                         help="BERTScore's encoder: minilm (packaged), roberta-large, a folder or an id")
     command.add_argument("--language", choices=("en", "zh", "es"), default="en")
     command.add_argument("--out", default="", metavar="scores.json")
     command.set_defaults(command=score)

@@ -69,7 +69,10 @@ def check_matching(cases: list[Case], predictions: list[Prediction]) -> list[str
     known = {case.id for case in cases}
     unknown = [case_id for case_id in counts if case_id not in known]
     if unknown:
-        raise LabError(f"The predictions name {_some(unknown)}, not among the {len(cases)} references: check that both files are of the same split.")
+        raise LabError(
+            f"The predictions name {_some(unknown)}, not among the {len(cases)} references: check that "
+            "both files are of the same split."
+        )
     return [case.id for case in cases if case.id not in counts]
 
 
@@ -83,7 +86,10 @@ def read_predictions(path: Path | str, language: str = "en") -> list[Prediction]
         return [_from_row(path, number, row) for number, row in enumerate(rows, start=1)]
     records = read_json(path)
     if not isinstance(records, list):
-        raise LabError(f"{path} holds a {type(records).__name__}, but a list of records was expected: see the submission format in the README.")
+        raise LabError(
+            f"{path} holds a {type(records).__name__}, but a list of records was expected: see the "
+            "submission format in the README."
+        )
     return [_from_record(path, number, record, f"content_{language}") for number, record in enumerate(records, start=1)]
 
 
@@ -97,7 +103,10 @@ def write_submission(path: Path | str, cases: list[Case], predictions: list[Pred
 
 def _from_row(path: Path, number: int, row: dict) -> Prediction:
     if not (isinstance(row, dict) and isinstance(row.get("case_id"), str) and isinstance(row.get("text"), str)):
-        raise LabError(f"{path}, line {number}, lacks a text `case_id` or `text`: was this written by a run of the lab?")
+        raise LabError(
+            f"{path}, line {number}, lacks a text `case_id` or `text`: was this written by a run of the "
+            "lab?"
+        )
     return Prediction(**{key: row[key] for key in Prediction.__dataclass_fields__ if key in row})
 
 
@@ -105,7 +114,10 @@ def _from_record(path: Path, number: int, record: dict, key: str) -> Prediction:
     try:
         case_id, text = record["encounter_id"], record["responses"][0][key]
     except (KeyError, IndexError, TypeError):
-        raise LabError(f"{path}, record {number}, lacks `encounter_id` or `responses[0].{key}`: see the submission format in the README.") from None
+        raise LabError(
+            f"{path}, record {number}, lacks `encounter_id` or `responses[0].{key}`: see the submission "
+            "format in the README."
+        ) from None
     if not (isinstance(case_id, str) and isinstance(text, str)):
         raise LabError(f"{path}, record {number}: `encounter_id` and `{key}` must both be text.")
     return Prediction(case_id, text)

@@ -11,12 +11,13 @@ from types import SimpleNamespace
 
 from helpers.cases import Case, Prediction, read_predictions, write_submission
 from helpers.datasets import Dataset
-from helpers.files import LabError, append_jsonl, file_hash, shown, write_json
+from helpers.files import LabError, append_jsonl, file_hash, write_json
 from helpers.finetuning.lora_sft import LoraRecipe, train_adapter
 from helpers.generation import answer_all, count_tokens
 from helpers.metrics.baselines import constant_answers, constant_predictions
 from helpers.metrics.scoring import metrics_json, score_predictions
 from helpers.models import TextModel, load_text_model, weights_fingerprint
+from helpers.parameters import recordable
 from helpers.prompts import alpaca, asked, prompt_id
 from helpers.runs import Run, load_run, open_run
 from helpers.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
@@ -36,12 +37,16 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
         "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "quantization": settings.QUANTIZATION,
         "data": data.fingerprint("train"), "prompt": prompt_id(), "recipe": asdict(recipe),
     }
-    run = open_run(SFT, determines=determines, about=_about("finetuning", f"{settings.MODEL} + LoRA", data, "train", settings))
+    about = _about("finetuning", f"{settings.MODEL} + LoRA", data, "train", settings)
+    run = open_run(SFT, determines=determines, about=about)
     if run.done:
         return run
     train, valid = shot_pool(data.split("train")), shot_pool(data.split("valid"))
     if not train:
-        raise LabError(f"The data set {data.name!r} has no training case with both a question and an answer, so there is nothing to learn: choose another DATASET.")
+        raise LabError(
+            f"The data set {data.name!r} has no training case with both a question and an answer, so "
+            "there is nothing to learn: choose another DATASET."
+        )
     card = {"model": settings.MODEL, **{key: determines[key] for key in ("weights", "data", "prompt")}}
     with run.working():
         _forget()
@@ -85,12 +90,18 @@ def baselines(data: Dataset, settings: SimpleNamespace) -> list[Run]:
 
 
 def adapter_folder(data: Dataset, settings: SimpleNamespace) -> Path:
-    """The adapter to answer with: `settings.ADAPTER` (an adapter's or a run's folder), or notebook 02's, trained if need be."""
+    """The adapter to answer with: `settings.ADAPTER` (an adapter's or a run's folder), or else notebook 02's.
+
+    That one is trained now if it is not there yet.
+    """
     if not settings.ADAPTER:
         return finetune(data, settings).folder / "adapter"
     folder = Path(settings.ADAPTER).expanduser()
     if not folder.is_dir():
-        raise LabError(f"ADAPTER is {settings.ADAPTER!r}, but there is no such folder: name an adapter or a run of notebook 02.")
+        raise LabError(
+            f"ADAPTER is {settings.ADAPTER!r}, but there is no such folder: name an adapter or a run of "
+            "notebook 02."
+        )
     if (folder / "run.json").exists():
         folder = load_run(folder).folder / "adapter"
     return folder
@@ -103,22 +114,27 @@ def answers_of(run: Run) -> dict[str, Prediction]:
 
 def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) -> Run:
     cases = _cases(data, settings)
-    determines = {"answer": text, "data": data.fingerprint(settings.SPLIT), "split": settings.SPLIT, "limit": settings.LIMIT}
+    determines = {
+        "answer": text, "data": data.fingerprint(settings.SPLIT), "split": settings.SPLIT, "limit": settings.LIMIT,
+    }
     about = _about("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {"model": "none", "answer": text}
     run = open_run(EVALUATION, determines=determines, about=about)
     if not run.done:
         with run.working():
-            (run.folder / "predictions.jsonl").unlink(missing_ok=True)
-            append_jsonl(run.folder / "predictions.jsonl", [asdict(answer) for answer in constant_predictions(cases, text)])
+            path = run.folder / "predictions.jsonl"
+            path.unlink(missing_ok=True)
+            append_jsonl(path, [asdict(answer) for answer in constant_predictions(cases, text)])
     return _scored(run, cases, settings)
 
 
 def _scored(run: Run, cases: tuple[Case, ...], settings: SimpleNamespace) -> Run:
-    """Write the submission, and the scores where the cases have references; again where the encoder is another one."""
-    predictions = list(answers_of(run).values())
-    write_submission(run.folder / "prediction.json", cases, predictions, settings.LANGUAGE)
-    if any(case.references for case in cases) and run.record.get("encoder") != settings.ENCODER:
-        scores = score_predictions(cases, predictions, encoder=settings.ENCODER, language=settings.LANGUAGE)
+    """Write the submission, and the scores over the cases with references; again where the encoder is another one."""
+    answers = answers_of(run)
+    write_submission(run.folder / "prediction.json", cases, list(answers.values()), settings.LANGUAGE)
+    scorable = [case for case in cases if case.references]
+    if scorable and run.record.get("encoder") != settings.ENCODER:
+        predictions = [answers[case.id] for case in scorable if case.id in answers]
+        scores = score_predictions(scorable, predictions, encoder=settings.ENCODER, language=settings.LANGUAGE)
         write_json(run.folder / "metrics.json", metrics_json(scores))
         run.save(encoder=settings.ENCODER)
     return run
@@ -166,13 +182,10 @@ def _parent(adapter: Path | str) -> str:
 
 
 def _about(kind: str, name: str, data: Dataset, split: str, settings: SimpleNamespace) -> dict:
-    """What `run.json` says for readers. Paths of this machine are left out: the data fingerprint says what was read."""
-    parameters = {key: value for key, value in vars(settings).items() if key != "DATA_ROOT"}
-    for key in ("MODEL", "ADAPTER", "ENCODER"):
-        if Path(str(parameters.get(key) or "-")).expanduser().is_absolute():
-            parameters[key] = shown(parameters[key])
+    """What `run.json` says for readers."""
+    parameters = recordable(settings)
     return {
-        "kind": kind, "name": name.replace(settings.MODEL, parameters["MODEL"]), "profile": settings.PROFILE, "dataset": data.name, "split": split,
-        "data_fingerprint": data.fingerprint(split), "model": parameters["MODEL"], "revision": settings.REVISION,
-        "prompt": prompt_id(), "seed": settings.SEED, "parameters": parameters,
+        "kind": kind, "name": name.replace(settings.MODEL, parameters["MODEL"]), "profile": settings.PROFILE,
+        "dataset": data.name, "split": split, "data_fingerprint": data.fingerprint(split), "model": parameters["MODEL"],
+        "revision": settings.REVISION, "prompt": prompt_id(), "seed": settings.SEED, "parameters": parameters,
     }

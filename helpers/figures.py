@@ -18,7 +18,7 @@ def flow(steps: Sequence[str], *, title: str = ""):
     """The way of the data as boxes in a row with arrows between them; returns the figure."""
     import matplotlib.pyplot as plt
 
-    figure, axis = plt.subplots(figsize=(1.75 * len(steps), 1.5), layout="constrained")
+    figure, axis = plt.subplots(figsize=(1.5 * len(steps), 1.1), layout="constrained")
     axis.axis("off")
     axis.set(xlim=(-0.5, len(steps) - 0.5), ylim=(-0.5, 0.5), title=title)
     for place, step in enumerate(steps):
@@ -35,7 +35,8 @@ def contact_sheet(pictures: Sequence, captions: Sequence[str], *, columns: int =
     from PIL import Image
 
     rows = max(1, -(-len(pictures) // columns))
-    figure, axes = plt.subplots(rows, columns, figsize=(1.25 * columns, 1.5 * rows), squeeze=False, layout="constrained")
+    size = (1.25 * columns, 1.5 * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.axis("off")
     for axis, picture, caption in zip(axes.flat, pictures, captions):
@@ -55,8 +56,9 @@ def score_bars(rows: Sequence[dict], *, label: str, title: str):
 
     figure, axis = plt.subplots(figsize=(7, 0.35 * len(rows) + 1), layout="constrained")
     values = [row["value"] for row in rows]
-    errors = [[max(0, row["value"] - row["interval"][0]) for row in rows], [max(0, row["interval"][1] - row["value"]) for row in rows]]
-    axis.barh(range(len(rows)), values, xerr=errors, color="#7aa6c2", ecolor="#444444", capsize=2)
+    below = [max(0, row["value"] - row["interval"][0]) for row in rows]
+    above = [max(0, row["interval"][1] - row["value"]) for row in rows]
+    axis.barh(range(len(rows)), values, xerr=[below, above], color="#7aa6c2", ecolor="#444444", capsize=2)
     axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
     axis.invert_yaxis()
     axis.set(xlabel=label, title=title)

@@ -108,7 +108,9 @@ def read_jsonl(path: Path | str) -> list[dict]:
         try:
             rows.append(json.loads(line))
         except json.JSONDecodeError as error:
-            raise LabError(f"{path} is damaged at line {number} ({error.msg}): delete that line and run again.") from None
+            raise LabError(
+                f"{path} is damaged at line {number} ({error.msg}): delete that line and run again."
+            ) from None
     return rows
 
 

@@ -85,6 +85,6 @@ def _check_lengths(text_model: TextModel, lengths: dict[str, int], max_new_token
     too_long = [case_id for case_id, length in lengths.items() if length > room]
     if too_long:
         raise LabError(
-            f"The prompt of case {too_long[0]!r} has {lengths[too_long[0]]} tokens, but the model's context leaves {room} "
-            f"({len(too_long)} such cases): lower MAX_NEW_TOKENS or choose a MODEL with a longer context."
+            f"The prompt of case {too_long[0]!r} has {lengths[too_long[0]]} tokens, but the model's context leaves "
+            f"{room} ({len(too_long)} such cases): lower MAX_NEW_TOKENS or choose a MODEL with a longer context."
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from helpers.files import LabError, outputs_folder, shown
 from helpers.leaderboard import write_page
+from helpers.notebook import RUN_RECORD
 from helpers.notebook_file import Parameter, find_notebooks, read_parameters
 from helpers.parameters import parse, prepare
 from helpers.profiles import load_profile
@@ -51,7 +52,10 @@ def _refuse_unknown(typed: list[list[str]], notebooks: list[Path]) -> None:
     known = {name for path in notebooks for name in read_parameters(path)}
     for name, _ in typed:
         if name not in known:
-            raise LabError(f"-p {name} is a parameter of none of these notebooks; they know {', '.join(sorted(known))}.")
+            raise LabError(
+                f"-p {name} is a parameter of none of these notebooks; they know "
+                f"{', '.join(sorted(known))}."
+            )
 
 
 def _execute(path: Path, values: dict) -> int:
@@ -70,14 +74,26 @@ def _execute(path: Path, values: dict) -> int:
             if error.ename == "LabError":
                 raise LabError(error.evalue) from None
             kept = shutil.copy(executed, outputs_folder() / f"failed-{path.name}")
-            print(f"{path.stem} failed in cell {error.cell_index}: {error.ename}: {error.evalue}; the cells up to there are in {shown(kept)}.", file=sys.stderr)
+            print(
+                f"{path.stem} failed in cell {error.cell_index}: {error.ename}: {error.evalue}; the cells "
+                f"up to there are in {shown(kept)}.",
+                file=sys.stderr,
+            )
             return 1
         except DeadKernelError:
-            print(f"{path.stem} failed: its kernel died, most often for want of memory; the same command goes on where it stopped.", file=sys.stderr)
+            print(
+                f"{path.stem} failed: its kernel died, most often for want of memory; the same command "
+                "goes on where it stopped.",
+                file=sys.stderr,
+            )
             return 1
         record = _run_record(notebook)
         if record is None:
-            print(f"{path.stem} stopped before its run-record cell, so it does not count as done; run it again.", file=sys.stderr)
+            print(
+                f"{path.stem} stopped before its run-record cell, so it does not count as done; run it "
+                "again.",
+                file=sys.stderr,
+            )
             return 1
         shutil.move(executed, outputs_folder() / "runs" / record["notebook"] / record["run_id"] / "executed.ipynb")
     return 0
@@ -85,8 +101,6 @@ def _execute(path: Path, values: dict) -> int:
 
 def _run_record(notebook) -> dict | None:
     """What the last cell said: a kernel that died, or a `sys.exit(0)`, leaves nothing here."""
-    from helpers.notebook import RUN_RECORD
-
     for output in notebook.cells[-1].get("outputs", []):
         if RUN_RECORD in output.get("data", {}):
             return output["data"][RUN_RECORD]

@@ -15,7 +15,9 @@ def boards(runs: list[Run]) -> dict[str, list[Run]]:
     for run in runs:
         if run.metrics:
             groups.setdefault(_title(run), []).append(run)
-    return {title: sorted(group, key=lambda run: -_score(run, "deltableu")["value"]) for title, group in sorted(groups.items())}
+    for group in groups.values():
+        group.sort(key=lambda run: -_score(run, "deltableu")["value"])
+    return dict(sorted(groups.items()))
 
 
 def rows(runs: list[Run]) -> list[dict]:

@@ -47,10 +47,16 @@ def choose_device() -> Device:
     if torch.cuda.is_available():
         major, minor = torch.cuda.get_device_capability()
         dtype = "bfloat16" if major >= 8 else "float16"
-        return Device("cuda", dtype, f"{torch.cuda.get_device_name()} has compute capability {major}.{minor}; bfloat16 needs 8.0")
+        name = torch.cuda.get_device_name()
+        return Device("cuda", dtype, f"{name} has compute capability {major}.{minor}; bfloat16 needs 8.0")
     if torch.backends.mps.is_available():
         return Device("mps", "float32", "Apple GPU; float32 is the dtype that all operations support there")
     return Device("cpu", "float32", "no GPU found; half precision is slower than float32 on most CPUs")
+
+
+def shipped_models() -> list[str]:
+    """The names of the models that come with the lab."""
+    return sorted(f"pocket/{path.parent.name}" for path in POCKET_MODELS.glob("*/config.json"))
 
 
 def model_path(model_id: str) -> str:
@@ -59,8 +65,11 @@ def model_path(model_id: str) -> str:
         return model_id
     folder = POCKET_MODELS / model_id.removeprefix("pocket/")
     if not (folder / "config.json").exists():
-        there = ", ".join(f"pocket/{path.parent.name}" for path in sorted(POCKET_MODELS.glob("*/config.json")))
-        raise LabError(f"MODEL is {model_id!r}, but the models shipped with the lab are: {there or 'none'}; name one of them.")
+        there = ", ".join(shipped_models())
+        raise LabError(
+            f"MODEL is {model_id!r}, but the models shipped with the lab are: {there or 'none'}; name one "
+            "of them."
+        )
     return str(folder)
 
 
@@ -77,7 +86,9 @@ def weights_fingerprint(model_id: str, revision: str = "") -> str:
     return f"{model_id}@{config._commit_hash or revision}"
 
 
-def load_text_model(model_id: str, *, revision: str = "", quantization: str = "none", adapter: Path | str = "") -> TextModel:
+def load_text_model(
+    model_id: str, *, revision: str = "", quantization: str = "none", adapter: Path | str = ""
+) -> TextModel:
     """Load a causal language model and its tokenizer, with an adapter where one is named.
 
     Args:
@@ -117,35 +128,57 @@ def check_adapter(adapter: Path | str, model_id: str, revision: str = "") -> dic
     """Refuse an adapter folder that is no adapter of this lab or was trained on other weights; return its card."""
     card_path = Path(adapter) / ADAPTER_CARD
     if not card_path.is_file():
-        raise LabError(f"ADAPTER is {str(adapter)!r}, but there is no {ADAPTER_CARD} in it: name the adapter folder of a finished run of notebook 02.")
+        raise LabError(
+            f"ADAPTER is {str(adapter)!r}, but there is no {ADAPTER_CARD} in it: name the adapter folder "
+            "of a finished run of notebook 02."
+        )
     card = read_json(card_path)
     if card.get("weights") != weights_fingerprint(model_id, revision):
-        raise LabError(f"The adapter was trained on {card.get('model')!r} (weights {card.get('weights')}), but MODEL is {model_id!r}: set MODEL to the adapter's base, or train a new adapter.")
+        raise LabError(
+            f"The adapter was trained on {card.get('model')!r} (weights {card.get('weights')}), but MODEL "
+            f"is {model_id!r}: set MODEL to the adapter's base, or train a new adapter."
+        )
     return card
 
 
 @contextmanager
 def loading(model_id: str):
     """Turn the many ways in which a model can fail to arrive into one sentence each."""
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
+    from huggingface_hub import errors
 
     try:
         yield
-    except GatedRepoError:
-        raise LabError(f"Model {model_id!r} is gated: accept its terms on its Hugging Face page and set HF_TOKEN, or choose another MODEL.") from None
-    except (RepositoryNotFoundError, HFValidationError):
-        raise LabError(f"Model {model_id!r} is neither a folder here nor a model on Hugging Face: check MODEL, or set HF_TOKEN if it is private.") from None
-    except (OfflineModeIsEnabled, HfHubHTTPError, OSError, ValueError) as error:
+    except errors.GatedRepoError:
+        raise LabError(_gated(model_id)) from None
+    except (errors.RepositoryNotFoundError, errors.HFValidationError):
+        raise LabError(
+            f"Model {model_id!r} is neither a folder here nor a model on Hugging Face: check MODEL, or "
+            "set HF_TOKEN if it is private."
+        ) from None
+    except (errors.OfflineModeIsEnabled, errors.HfHubHTTPError, OSError, ValueError) as error:
         raise LabError(_missing(model_id, error)) from None
+
+
+def _gated(model_id: str) -> str:
+    return (
+        f"Model {model_id!r} is gated: accept its terms on its Hugging Face page and set HF_TOKEN, "
+        "or choose another MODEL."
+    )
 
 
 def _missing(model_id: str, error: Exception) -> str:
     text = str(error)
     if "gated repo" in text:
-        return f"Model {model_id!r} is gated: accept its terms on its Hugging Face page and set HF_TOKEN, or choose another MODEL."
+        return _gated(model_id)
     if Path(model_path(model_id)).is_dir():
-        return f"The folder of model {model_id!r} could not be loaded ({text.splitlines()[0]}): it must hold config.json, tokenizer.json and safetensors weights."
-    return f"Model {model_id!r} is not on this machine and could not be fetched: check the name and the network, or choose a MODEL that is here, such as 'pocket/llama'."
+        return (
+            f"The folder of model {model_id!r} could not be loaded ({text.splitlines()[0]}): it must hold "
+            "config.json, tokenizer.json and safetensors weights."
+        )
+    return (
+        f"Model {model_id!r} is not on this machine and could not be fetched: check the name and the "
+        "network, or choose a MODEL that is here, such as 'pocket/llama'."
+    )
 
 
 def _quantization(name: str, device: Device):
@@ -156,4 +189,6 @@ def _quantization(name: str, device: Device):
     import torch
     from transformers import BitsAndBytesConfig
 
-    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, device.dtype))
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, device.dtype)
+    )

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from helpers.datasets import Dataset
 from helpers.files import shown
 from helpers.models import choose_device, weights_fingerprint
-from helpers.parameters import prepare
+from helpers.parameters import prepare, recordable
 from helpers.profiles import is_unset
 from helpers.runs import Run, environment, open_run, package_versions, peak_memory_gb
 
@@ -52,8 +52,7 @@ def start(notebook: str, namespace: dict) -> Lab:
     parameters = {name: namespace[name] for name in kinds}
     settings, data = prepare(parameters, kinds)
     device = choose_device()
-    # Where data lies does not determine a result; what it says does.
-    determines = {name: getattr(settings, name) for name in kinds if name != "DATA_ROOT"}
+    determines = {name: value for name, value in recordable(settings).items() if name in kinds}
     determines["data"] = {split: data.fingerprint(split) for split in data.splits} if data else {}
     determines["weights"] = weights_fingerprint(settings.MODEL, settings.REVISION) if "MODEL" in kinds else ""
     run = open_run(notebook, determines=determines, about={
@@ -61,10 +60,10 @@ def start(notebook: str, namespace: dict) -> Lab:
         "seed": settings.SEED, "device": asdict(device),
     })
     run.save(status="running", **environment())
-    left = [name for name, value in parameters.items() if is_unset(value)]
+    left = [f"{name}={getattr(settings, name)!r}" for name, value in parameters.items() if is_unset(value)]
     print(f"Device    {device.name}, {device.dtype}: {device.reason}")
     print("Versions ", ", ".join(f"{name} {number}" for name, number in package_versions().items()))
-    print(f"Profile   {settings.PROFILE}:", ", ".join(f"{name}={getattr(settings, name)!r}" for name in left) or "nothing left to it")
+    print(f"Profile   {settings.PROFILE}:", ", ".join(left) or "nothing is left to it")
     print(f"Run       {shown(run.folder)}")
     print("For research and teaching, not for diagnosis.")
     return Lab(notebook, settings, data, run)

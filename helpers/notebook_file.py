@@ -41,7 +41,10 @@ def read_parameters(path: Path) -> dict[str, Parameter]:
     found = {}
     for node in ast.parse(source).body:
         if not isinstance(node, ast.AnnAssign):
-            raise LabError(f"{path.name}: line {node.lineno} of the parameters cell is not `NAME: type = value  # help`.")
+            raise LabError(
+                f"{path.name}: line {node.lineno} of the parameters cell is not `NAME: type = value  # "
+                "help`."
+            )
         name, comment = node.target.id, lines[node.end_lineno - 1].partition("  # ")[2]
         found[name] = Parameter(name, node.annotation.id, ast.literal_eval(node.value), comment)
     return found

@@ -4,10 +4,11 @@ The start cell and the command line call the same checks, so a mistake is found 
 Nothing here imports torch.
 """
 
+from pathlib import Path
 from types import SimpleNamespace
 
 from helpers import datasets
-from helpers.files import LabError
+from helpers.files import LabError, shown
 from helpers.profiles import resolve
 
 TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list}
@@ -52,7 +53,22 @@ def check_size(name: str, value) -> None:
         return
     for number in value if isinstance(value, list) else [value]:
         if type(number) is not int or number < SMALLEST[name]:
-            raise LabError(f"{name} is {value!r}, but it takes whole numbers of {SMALLEST[name]} or more: correct the parameter.")
+            raise LabError(
+                f"{name} is {value!r}, but it takes whole numbers of {SMALLEST[name]} or more: correct "
+                "the parameter."
+            )
+
+
+def recordable(settings: SimpleNamespace) -> dict:
+    """The settings as a run record may hold them: without the folders of this machine.
+
+    Where the data lies is left out, because it determines nothing: the data's fingerprint says what was read.
+    """
+    values = {name: value for name, value in vars(settings).items() if name != "DATA_ROOT"}
+    for name in ("MODEL", "ADAPTER", "ENCODER"):
+        if name in values and Path(values[name]).expanduser().is_absolute():
+            values[name] = shown(values[name])
+    return values
 
 
 def parse(name: str, text: str, kind: str):

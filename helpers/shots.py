@@ -24,7 +24,10 @@ def choose_shots(case: Case, pool: list[Case], *, count: int, choice: str, seed:
     if choice not in CHOICES:
         raise LabError(f"SHOT_CHOICE is {choice!r}, but it must be one of {', '.join(CHOICES)}.")
     if not 0 <= count <= len(pool):
-        raise LabError(f"SHOTS asks for {count} worked examples, but there are {len(pool)} training cases with a question and an answer: ask for 0 to {len(pool)}.")
+        raise LabError(
+            f"SHOTS asks for {count} worked examples, but there are {len(pool)} training cases with a "
+            f"question and an answer: ask for 0 to {len(pool)}."
+        )
     key = f"{seed}:{case.id}" if choice == "random" else f"{seed}"
     return random.Random(key).sample(pool, count)
 

@@ -22,9 +22,16 @@ def execute(path: Path) -> None:
         NotebookClient(notebook, timeout=600, store_widget_state=False, resources={"metadata": {"path": str(path.parent)}}).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
     notebook.metadata = {key: notebook.metadata[key] for key in ("kernelspec", "language_info") if key in notebook.metadata}
     notebook.metadata.get("language_info", {}).pop("version", None)
     nbformat.write(notebook, path)
+
+
+def _is_progress(output) -> bool:
+    """Progress bars, as text or as a widget, mean nothing once they have ended."""
+    return output.get("name") == "stderr" or "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
 if __name__ == "__main__":

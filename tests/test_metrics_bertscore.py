@@ -129,12 +129,13 @@ def test_the_answer_is_the_candidate():
     assert swapped.f1[0] == pytest.approx(found.f1[0], abs=1e-5)
 
 
-def test_texts_without_tokens_score_nothing_and_harm_no_others():
+def test_texts_without_tokens_score_nothing_and_harm_no_others(capfd):
     answers = ["", "  \n", "Eczema", "\u200b", "Eczema", "Eczema"]
     references = [["Eczema"], ["Eczema"], ["", " "], ["Eczema"], ["", "Eczema", "\u200b"], []]
     found = bert_scores(answers, references)
     for values in (found.precision, found.recall, found.f1):
         np.testing.assert_allclose(values, [0, 0, 0, 0, 1, 0], atol=1e-5)
+    assert capfd.readouterr().err == ""  # the package warns where it is given such a text
 
 
 def test_no_answers_at_all():

@@ -42,6 +42,7 @@ def deltableu(answers, references, **settings) -> float:
     ("a b", [("a b c", 1), ("a", 1)], 100),
     ("a b", [("a b c d", 1), ("a b c", 1)], 100 * math.exp(1 - 3 / 2)),
     ("a a a", [("a a", 1)], 100 * (2 / 3 * 1 / 2 * 1 / (2 * 1)) ** (1 / 3)),  # matches clipped at the reference's count
+    ("a", [("a a", 1)], 100 * math.exp(1 - 2)),  # ... and at the answer's
     ("a a", [("a b", 1), ("a a", 1)], 100),  # ... at the highest of all references
     ("eczema", [("eczema", 0.6)], 100),  # a low weight costs nothing where there is no better reference
     ("eczema", [("eczema", 0.6), ("rosacea", 1.0)], 60),

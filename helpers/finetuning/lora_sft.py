@@ -107,7 +107,8 @@ def _trainer(text_model: TextModel, train: list[Case], valid: list[Case], folder
         fp16=device.dtype == "float16", bf16=device.dtype == "bfloat16", use_cpu=device.name == "cpu",
         gradient_checkpointing=device.name == "cuda", completion_only_loss=True, packing=False,
         logging_steps=max(1, recipe.steps // 20), eval_strategy="steps", eval_steps=max(1, recipe.steps // 5),
-        save_steps=max(1, recipe.steps // 10), save_total_limit=2, report_to="none", dataloader_pin_memory=device.name == "cuda",
+        save_steps=max(1, recipe.steps // 10), save_total_limit=2, report_to="none",
+        dataloader_pin_memory=device.name == "cuda",
     )
     lora = LoraConfig(
         r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules=PROJECTIONS,

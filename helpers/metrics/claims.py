@@ -10,7 +10,12 @@ from helpers.metrics.scores import Score, score_of
 
 
 def deltableu_difference(
-    cases: Sequence[Case], first: dict[str, Prediction], second: dict[str, Prediction], *, language: str = "en", seed: int = 0
+    cases: Sequence[Case],
+    first: dict[str, Prediction],
+    second: dict[str, Prediction],
+    *,
+    language: str = "en",
+    seed: int = 0,
 ) -> Score:
     """deltaBLEU of `second` minus `first` in points, with a paired bootstrap interval over the same cases.
 
@@ -43,7 +48,10 @@ def verdict(difference: Score) -> str:
 def claim_row(claim: str, paper: str, difference: Score) -> dict:
     """One row of a notebook's table of claims: the claim, the paper's value, ours with its interval, the verdict."""
     ours = f"{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]"
-    return {"claim": claim, "paper": paper, "ours (deltaBLEU points)": ours, "n": difference.n, "verdict": verdict(difference)}
+    return {
+        "claim": claim, "paper": paper, "ours (deltaBLEU points)": ours, "n": difference.n,
+        "verdict": verdict(difference),
+    }
 
 
 def _text(answers: dict[str, Prediction], case: Case) -> str:

@@ -1,6 +1,6 @@
 """deltaBLEU of a whole set of answers, 0 to 100, as the MEDIQA-M3G and MEDIQA-MAGIC 2024 challenges compute it.
 
-deltaBLEU (Galley et al. 2015, equation 3) is BLEU with several weighted references per case: a matched n-gram
+deltaBLEU (Galley et al. 2015) is BLEU with several weighted references per case: a matched n-gram
 earns the highest weight among the references that hold it, and an answer's n-grams count at the highest weight of
 its case. With all weights equal it is multi-reference BLEU. Tokeniser and n-grams are sacrebleu's, the rest is here.
 

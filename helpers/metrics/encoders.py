@@ -87,7 +87,7 @@ def load_encoder(encoder: str, device: str) -> Encoder:
     """Load an encoder cut to the layer that BERTScore reads, in float32 on a CPU and float16 on a GPU.
 
     `encoder`: "minilm", a model id such as "roberta-large", or a folder. The layer is the one bert-score recommends
-    (Zhang et al. 2020, appendix B), else the last. Kept for the process: a second call costs nothing.
+    (it correlates best with human judgement), else the last. Kept for the process: a second call costs nothing.
     Raises `LabError` if it cannot be loaded.
     """
     source = _source(encoder)

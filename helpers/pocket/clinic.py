@@ -131,8 +131,10 @@ def _write_long(folder: Path, seed: int, sizes: dict[str, int]) -> Counter:
         annotators = ["annotator1", "annotator2"] if split == "test" else [rng.choice(("annotator1", "annotator2"))]
         records[split].append({
             "encounter_id": case_id, "image_ids": [case_id], "query_title_en": title, "query_content_en": content,
-            "responses": [{"author_id": author, "content_en": doctors.long_reply(author, condition, rng), "completeness": 1,
-                           "contains_freq_ans": 1} for author in annotators],
+            "responses": [
+                {"author_id": author, "content_en": doctors.long_reply(author, condition, rng), "completeness": 1,
+                 "contains_freq_ans": 1} for author in annotators
+            ],
         })
     for split, rows in records.items():
         write_json(folder / f"{split}.json", rows)

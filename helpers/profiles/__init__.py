@@ -47,5 +47,8 @@ def resolve(profile: str, explicit: dict) -> dict:
         if not is_unset(value):
             settings[name] = value
         elif name not in settings:
-            raise LabError(f"{name} is left to the profile, but {profile}.yaml has no value for it: give {name} a value.")
+            raise LabError(
+                f"{name} is left to the profile, but {profile}.yaml has no value for it: give {name} a "
+                "value."
+            )
     return settings | {"PROFILE": profile}

@@ -1,0 +1,65 @@
+"""Imports go one way, down, and nothing heavy is imported before it is used."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+
+from conftest import ROOT
+
+# From the ground up; a module may import from its own row and from the rows above it.
+LAYERS = [
+    {"files"},
+    {"cases", "runs", "profiles"},
+    {"pocket.conditions", "pocket.lesions", "pocket.patients", "pocket.doctors", "pocket.clinic", "pocket.textbook"},
+    {"datasets"},
+    {"prompts", "shots", "metrics", "models"},
+    {"generation", "finetuning", "pocket.zoo"},
+    {"parameters", "figures", "notebook_file"},
+    {"experiments", "leaderboard", "notebook", "doctor"},
+    {"headless"},
+    {"__main__"},
+]
+
+
+def imports() -> dict[str, set[str]]:
+    """Module -> the modules of the package that it imports, anywhere in it."""
+    found = {}
+    for path in (ROOT / "helpers").rglob("*.py"):
+        name = path.relative_to(ROOT / "helpers").with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+        nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        targets = {node.module: node for node in nodes if node.module and node.module.startswith("helpers")}
+        found[name] = set()
+        for module, node in targets.items():
+            inside = module.removeprefix("helpers").lstrip(".")
+            for alias in node.names:
+                deeper = f"{inside}.{alias.name}".lstrip(".")
+                is_module = (ROOT / "helpers" / deeper.replace(".", "/")).with_suffix(".py").exists()
+                found[name].add(deeper if is_module else inside)
+    return found
+
+
+def layer(module: str) -> int:
+    for number, names in enumerate(LAYERS):
+        if module in names or module.split(".")[0] in names:
+            return number
+    raise AssertionError(f"helpers/{module} stands in no layer: give it a place in LAYERS")
+
+
+def test_no_module_imports_from_above():
+    upward = [
+        f"{module} imports {target}" for module, targets in imports().items() if module not in ("__init__", "pocket")
+        for target in targets if target and layer(target) > layer(module)
+    ]
+    assert upward == []
+
+
+def test_there_is_no_circle():
+    list(TopologicalSorter(imports()).static_order())
+
+
+def test_importing_the_lower_floors_and_the_command_line_loads_nothing_heavy():
+    modules = "helpers.__main__, helpers.parameters, helpers.metrics.scoring, helpers.datasets.checks, helpers.models, helpers.experiments"
+    code = f"import sys, {modules}; print([name for name in ('torch', 'transformers', 'pandas', 'matplotlib', 'PIL') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
