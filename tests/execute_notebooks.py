@@ -19,12 +19,16 @@ def execute(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as outputs:
         os.environ |= {"LAB_OUTPUTS": outputs, "HF_HUB_OFFLINE": "1"}
-        NotebookClient(notebook, timeout=600, store_widget_state=False, resources={"metadata": {"path": str(path.parent)}}).execute()
+        NotebookClient(
+            notebook, timeout=600, store_widget_state=False, resources={"metadata": {"path": str(path.parent)}}
+        ).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
-    notebook.metadata = {key: notebook.metadata[key] for key in ("kernelspec", "language_info") if key in notebook.metadata}
+    notebook.metadata = {
+        key: notebook.metadata[key] for key in ("kernelspec", "language_info") if key in notebook.metadata
+    }
     notebook.metadata.get("language_info", {}).pop("version", None)
     nbformat.write(notebook, path)
 

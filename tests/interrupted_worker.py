@@ -7,7 +7,13 @@ from helpers import datasets, experiments
 from helpers.profiles import resolve
 
 SETTINGS = {
-    "SEED": 5, "DATASET": "pocket", "STEPS": 12, "BATCH": 2, "RANK": 4, "MAX_NEW_TOKENS": 24, "ANSWER_BATCH": 2,
+    "SEED": 5,
+    "DATASET": "pocket",
+    "STEPS": 12,
+    "BATCH": 2,
+    "RANK": 4,
+    "MAX_NEW_TOKENS": 24,
+    "ANSWER_BATCH": 2,
     "ENCODER": "minilm",
 }
 

@@ -20,7 +20,10 @@ def test_a_submission_keeps_the_order_of_the_cases_and_leaves_missing_answers_em
 
 
 def test_a_runs_own_file_is_read_with_all_fields(tmp_path):
-    append_jsonl(tmp_path / "p.jsonl", [{"case_id": "A", "text": "x", "seconds": 0.5, "tokens": 3, "finish": "stop", "error": ""}])
+    append_jsonl(
+        tmp_path / "p.jsonl",
+        [{"case_id": "A", "text": "x", "seconds": 0.5, "tokens": 3, "finish": "stop", "error": ""}],
+    )
     assert read_predictions(tmp_path / "p.jsonl") == [Prediction("A", "x", 0.5, 3, "stop")]
 
 
@@ -32,12 +35,15 @@ def test_missing_answers_are_returned_and_wrong_ids_refused():
         check_matching(CASES, [Prediction("A", "x"), Prediction("A", "y")])
 
 
-@pytest.mark.parametrize(("records", "message"), [
-    ({}, "a dict, but a list"),
-    ([{"responses": []}], "record 1, lacks"),
-    ([{"encounter_id": "A", "responses": [{"content_zh": "x"}]}], "content_en"),
-    ([{"encounter_id": 7, "responses": [{"content_en": "x"}]}], "must both be text"),
-])
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ({}, "a dict, but a list"),
+        ([{"responses": []}], "record 1, lacks"),
+        ([{"encounter_id": "A", "responses": [{"content_zh": "x"}]}], "content_en"),
+        ([{"encounter_id": 7, "responses": [{"content_en": "x"}]}], "must both be text"),
+    ],
+)
 def test_malformed_predictions_are_one_sentence(tmp_path, records, message):
     path = tmp_path / "prediction.json"
     path.write_text(json.dumps(records))

@@ -12,8 +12,14 @@ from helpers.__main__ import main
 from helpers.files import write_json
 
 REFERENCES = [
-    {"encounter_id": f"E{number}", "author_id": "U1", "image_ids": [], "query_title_en": "Rash?", "query_content_en": "",
-     "responses": [{"author_id": "U1", "content_en": text}]}
+    {
+        "encounter_id": f"E{number}",
+        "author_id": "U1",
+        "image_ids": [],
+        "query_title_en": "Rash?",
+        "query_content_en": "",
+        "responses": [{"author_id": "U1", "content_en": text}],
+    }
     for number, text in enumerate(["It is eczema.", "Tinea corporis of the trunk", "Psoriasis"])
 ]
 
@@ -52,14 +58,17 @@ def test_score_with_bertscore_in_one_go(files, capsys):
     assert json.loads(capsys.readouterr().out)["BERTScore_en"] == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize(("name", "content", "message"), [
-    ("predictions.json", "[{", "not valid JSON"),
-    ("references.json", json.dumps([{"author_id": "U1"}]), "encounter_id"),
-    ("predictions.json", json.dumps(answers("x", "y", "z", "w")), "'E3'"),
-    ("predictions.json", json.dumps(answers("x") + answers("y")), "more than once"),
-    ("predictions.json", None, "does not exist"),
-    ("references.json", json.dumps([{**REFERENCES[0], "responses": []}]), "no reference"),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("predictions.json", "[{", "not valid JSON"),
+        ("references.json", json.dumps([{"author_id": "U1"}]), "encounter_id"),
+        ("predictions.json", json.dumps(answers("x", "y", "z", "w")), "'E3'"),
+        ("predictions.json", json.dumps(answers("x") + answers("y")), "more than once"),
+        ("predictions.json", None, "does not exist"),
+        ("references.json", json.dumps([{**REFERENCES[0], "responses": []}]), "no reference"),
+    ],
+)
 def test_unfit_files_are_one_sentence_status_2_and_no_output(files, capsys, name, content, message):
     (files / name).unlink()
     if content is not None:
@@ -77,17 +86,20 @@ def test_unknown_metric_and_missing_encoder_are_one_sentence(files, capsys):
     assert "no-such-encoder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["run", "42"], "no notebook '42'"),
-    (["run", "03", "-p", "TEMPERATURE", "1"], "TEMPERATURE is a parameter of none"),
-    (["run", "03", "-p", "SHOTS", "-3"], "SHOTS is [-3]"),
-    (["run", "03", "-p", "LIMIT", "many"], "LIMIT is 'many'"),
-    (["run", "02", "--profile", "cloud"], "'cloud'"),
-    (["run", "02", "-p", "DATASET", "iiyi", "-p", "DATA_ROOT", "/nowhere"], "does not exist"),
-    (["run", "02", "-p", "DATASET", "ham10000"], "'ham10000' is unknown"),
-    (["check-data", "iiyi", "/nowhere"], "does not exist"),
-    (["pocket", "build", "--model", "gpt"], "no model 'gpt'"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "42"], "no notebook '42'"),
+        (["run", "03", "-p", "TEMPERATURE", "1"], "TEMPERATURE is a parameter of none"),
+        (["run", "03", "-p", "SHOTS", "-3"], "SHOTS is [-3]"),
+        (["run", "03", "-p", "LIMIT", "many"], "LIMIT is 'many'"),
+        (["run", "02", "--profile", "cloud"], "'cloud'"),
+        (["run", "02", "-p", "DATASET", "iiyi", "-p", "DATA_ROOT", "/nowhere"], "does not exist"),
+        (["run", "02", "-p", "DATASET", "ham10000"], "'ham10000' is unknown"),
+        (["check-data", "iiyi", "/nowhere"], "does not exist"),
+        (["pocket", "build", "--model", "gpt"], "no model 'gpt'"),
+    ],
+)
 def test_wrong_commands_are_one_sentence_and_write_nothing(outputs, capsys, arguments, message):
     assert main(arguments) == 2
     out, err = capsys.readouterr()
@@ -123,13 +135,38 @@ def test_doctor_says_what_each_profile_can_do_here(capsys):
 
 
 def test_scoring_a_thousand_cases_takes_under_two_seconds_and_no_torch(tmp_path):
-    write_json(tmp_path / "references.json", [
-        {**REFERENCES[0], "encounter_id": f"E{number}", "responses": [
-            {"author_id": "U1", "content_en": f"Consider condition {number % 97} with variant {other}, apply cream {number % 13}."}
-            for other in range(6)]} for number in range(1000)
-    ])
-    write_json(tmp_path / "predictions.json", answers(*[f"Consider condition {number % 89}." for number in range(1000)]))
-    command = [sys.executable, "-X", "importtime", "-m", "helpers", "score", "references.json", "predictions.json", "--metrics", "deltableu"]
+    write_json(
+        tmp_path / "references.json",
+        [
+            {
+                **REFERENCES[0],
+                "encounter_id": f"E{number}",
+                "responses": [
+                    {
+                        "author_id": "U1",
+                        "content_en": f"Consider condition {number % 97}, variant {other}: cream {number % 13}.",
+                    }
+                    for other in range(6)
+                ],
+            }
+            for number in range(1000)
+        ],
+    )
+    write_json(
+        tmp_path / "predictions.json", answers(*[f"Consider condition {number % 89}." for number in range(1000)])
+    )
+    command = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "-m",
+        "helpers",
+        "score",
+        "references.json",
+        "predictions.json",
+        "--metrics",
+        "deltableu",
+    ]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     seconds = []  # of processor time: another process on the machine must not decide this test
     for _ in range(2):  # the first may have to compile bytecode

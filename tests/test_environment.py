@@ -1,4 +1,4 @@
-"""environment.yml, pyproject.toml and requirements.lock say the same; nothing names an index or a folder of a machine."""
+"""environment.yml, pyproject.toml and requirements.lock agree; nothing names an index or a folder of a machine."""
 
 import re
 import tomllib

@@ -37,11 +37,14 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path):
         read_jsonl(tmp_path / "rows.jsonl")
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (b'{"a": 1,\n "b" 2}', "line 2, column 6"),
-    (b"\xff\xfe\x00", "not UTF-8"),
-    (None, "does not exist"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"a": 1,\n "b" 2}', "line 2, column 6"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (None, "does not exist"),
+    ],
+)
 def test_unreadable_json_is_one_sentence(tmp_path, content, message):
     path = tmp_path / "a.json"
     if content is not None:

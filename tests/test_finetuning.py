@@ -10,7 +10,16 @@ from helpers.files import LabError, read_json
 from helpers.finetuning.lora_sft import PROJECTIONS, LoraRecipe, last_whole_checkpoint, training_records
 from helpers.profiles import resolve
 
-SMALL = {"SEED": 5, "DATASET": "pocket", "STEPS": 30, "BATCH": 4, "RANK": 4, "MAX_NEW_TOKENS": 16, "ANSWER_BATCH": 4, "LEARNING_RATE": 5e-3}
+SMALL = {
+    "SEED": 5,
+    "DATASET": "pocket",
+    "STEPS": 30,
+    "BATCH": 4,
+    "RANK": 4,
+    "MAX_NEW_TOKENS": 16,
+    "ANSWER_BATCH": 4,
+    "LEARNING_RATE": 5e-3,
+}
 
 
 @pytest.fixture
@@ -56,9 +65,12 @@ def test_training_lowers_the_loss_and_changes_the_answers(lab):
     assert card["model"] == "pocket/llama" and card["data"] == data.fingerprint("train") and card["recipe"]["rank"] == 4
     config = read_json(run.folder / "adapter" / "adapter_config.json")
     assert config["base_model_name_or_path"] == "pocket/llama" and set(config["target_modules"]) == set(PROJECTIONS)
-    plain, tuned = (experiments.answer(data, settings, shots=0, adapter=adapter) for adapter in ("", run.folder / "adapter"))
+    plain, tuned = (
+        experiments.answer(data, settings, shots=0, adapter=adapter) for adapter in ("", run.folder / "adapter")
+    )
     assert {key: answer.text for key, answer in experiments.answers_of(plain).items()} != {
-        key: answer.text for key, answer in experiments.answers_of(tuned).items()}
+        key: answer.text for key, answer in experiments.answers_of(tuned).items()
+    }
     assert tuned.record["parent"] == run.id and plain.record["parent"] == ""
     assert tuned.metrics["deltableu_en"]["n"] == 8 and "weights:yes" in tuned.metrics["deltableu_en"]["signature"]
     again = experiments.finetune(data, settings)
@@ -69,14 +81,23 @@ def test_baselines_are_runs_of_their_own_and_another_encoder_only_scores_again(l
     data, settings = lab
     runs = experiments.baselines(data, settings)
     assert [run.record["name"] for run in runs] == [
-        "constant: most frequent training answer", "constant: It is eczema.", "constant: Fungal infection"]
+        "constant: most frequent training answer",
+        "constant: It is eczema.",
+        "constant: Fungal infection",
+    ]
     folder = experiments.baselines(data, SimpleNamespace(**vars(settings) | {"LIMIT": 3}))[1]
     assert folder.id != runs[1].id and folder.metrics["deltableu_en"]["n"] == 3
 
 
 def test_data_without_questions_cannot_be_trained_on(lab):
     data, settings = lab
-    bare = datasets.Dataset("bare", {split: tuple(Case(case.id, "", references=case.references) for case in cases) for split, cases in data.splits.items()})
+    bare = datasets.Dataset(
+        "bare",
+        {
+            split: tuple(Case(case.id, "", references=case.references) for case in cases)
+            for split, cases in data.splits.items()
+        },
+    )
     with pytest.raises(LabError, match="nothing to learn"):
         experiments.finetune(bare, settings)
 
@@ -85,7 +106,11 @@ def test_cases_without_references_are_answered_and_not_scored(lab):
     data, settings = lab
     bare = tuple(Case(case.id, case.question) for case in data.split("test"))
     run = experiments.answer(datasets.Dataset("bare", dict(data.splits) | {"valid": bare}), settings, shots=0)
-    assert len(experiments.answers_of(run)) == len(bare) and run.metrics == {} and (run.folder / "prediction.json").exists()
+    assert (
+        len(experiments.answers_of(run)) == len(bare)
+        and run.metrics == {}
+        and (run.folder / "prediction.json").exists()
+    )
 
 
 def test_an_adapter_that_is_not_there_is_named(lab):

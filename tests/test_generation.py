@@ -9,8 +9,11 @@ from helpers.generation import answer_all, generate
 from helpers.models import load_text_model
 
 PROMPTS = {
-    "A": "Psoriasis is", "B": "A 34-year-old man with an itchy rash of the elbow most likely has",
-    "C": "Eczema", "D": "The treatment of scabies consists of", "E": "Urticaria is a rash of",
+    "A": "Psoriasis is",
+    "B": "A 34-year-old man with an itchy rash of the elbow most likely has",
+    "C": "Eczema",
+    "D": "The treatment of scabies consists of",
+    "E": "Urticaria is a rash of",
 }
 
 
@@ -63,7 +66,9 @@ def test_a_half_written_batch_is_completed_with_the_same_answers(llama, tmp_path
     expected = answer_all(llama, PROMPTS, whole, max_new_tokens=8, batch_size=3)
     lines = whole.read_text().splitlines(keepends=True)
     torn.write_text("".join(lines[:2]) + lines[2][:20])
-    assert [answer.text for answer in answer_all(llama, PROMPTS, torn, max_new_tokens=8, batch_size=3)] == [answer.text for answer in expected]
+    assert [answer.text for answer in answer_all(llama, PROMPTS, torn, max_new_tokens=8, batch_size=3)] == [
+        answer.text for answer in expected
+    ]
     assert sorted(row["case_id"] for row in read_jsonl(torn)) == sorted(PROMPTS)
 
 

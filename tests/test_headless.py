@@ -10,11 +10,14 @@ from helpers.__main__ import main
 from helpers.notebook_file import read_parameters
 from helpers.runs import open_run
 
-PARAMETERS = 'PROFILE: str = "pocket"  # profile\nSEED: int = 1  # seed\nFLAG: bool = True  # a switch\nSHOTS: list = [0]  # numbers'
-RECORD = '''
+PARAMETERS = """PROFILE: str = "pocket"  # profile
+SEED: int = 1  # seed
+FLAG: bool = True  # a switch
+SHOTS: list = [0]  # numbers"""
+RECORD = """
 from IPython.display import display
 display({{"text/plain": "done", "application/json": {{"notebook": "{name}", "run_id": "{run_id}"}}}}, raw=True)
-'''
+"""
 
 
 @pytest.fixture
@@ -43,12 +46,19 @@ def test_typed_values_reach_the_notebook_and_the_executed_copy_its_run(write, ou
     assert not list(outputs.glob(".executing-*"))
 
 
-@pytest.mark.parametrize(("cell", "status", "message"), [
-    ("1 / 0", 1, "ZeroDivisionError"),
-    ("from helpers.files import LabError\nraise LabError('The spoon is missing: bring one.')", 2, "The spoon is missing: bring one.\n"),
-    ("import sys\nsys.exit(0)", 1, ""),
-    ("import os\nos._exit(0)", 1, ""),
-])
+@pytest.mark.parametrize(
+    ("cell", "status", "message"),
+    [
+        ("1 / 0", 1, "ZeroDivisionError"),
+        (
+            "from helpers.files import LabError\nraise LabError('The spoon is missing: bring one.')",
+            2,
+            "The spoon is missing: bring one.\n",
+        ),
+        ("import sys\nsys.exit(0)", 1, ""),
+        ("import os\nos._exit(0)", 1, ""),
+    ],
+)
 def test_a_notebook_that_does_not_reach_its_end_is_no_success(write, outputs, capsys, cell, status, message):
     run = write("51_stops", cell)
     assert main(["run", "51"]) == status
@@ -61,4 +71,6 @@ def test_parameters_are_read_with_type_default_and_help(write, tmp_path):
     write("52_parameters")
     found = read_parameters(tmp_path / "52_parameters.ipynb")
     assert [(entry.name, entry.kind, entry.default, entry.help) for entry in found.values()][2:] == [
-        ("FLAG", "bool", True, "a switch"), ("SHOTS", "list", [0], "numbers")]
+        ("FLAG", "bool", True, "a switch"),
+        ("SHOTS", "list", [0], "numbers"),
+    ]

@@ -17,7 +17,9 @@ WORKER = Path(__file__).with_name("interrupted_worker.py")
 def kill_when(reached, data_root: Path, outputs: Path, *, seconds: float = 240) -> None:
     """Start the worker, and kill it at once when `reached()` is true."""
     environment = os.environ | {"LAB_OUTPUTS": str(outputs), "PYTHONPATH": str(WORKER.parents[1])}
-    process = subprocess.Popen([sys.executable, str(WORKER), str(data_root)], env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, str(WORKER), str(data_root)], env=environment, stderr=subprocess.DEVNULL
+    )
     give_up = time.monotonic() + seconds
     while not reached():
         assert process.poll() is None, "the worker ended before it could be killed"
@@ -34,7 +36,9 @@ def test_killed_twice_and_taken_up_again_gives_the_undisturbed_result(clinic, tm
     record = read_json(next(killed.glob("runs/02*/*/run.json")))
     assert record["status"] == "running" and not any(killed.glob("runs/02*/*/adapter"))
 
-    kill_when(lambda: any(path.stat().st_size for path in killed.glob("runs/03*/*/predictions.jsonl")), data_root, killed)
+    kill_when(
+        lambda: any(path.stat().st_size for path in killed.glob("runs/03*/*/predictions.jsonl")), data_root, killed
+    )
     path = next(killed.glob("runs/03*/*/predictions.jsonl"))
     with open(path, "a") as file:
         file.write('{"case_id": "torn')  # what a kill in the middle of a write leaves
@@ -48,7 +52,10 @@ def test_killed_twice_and_taken_up_again_gives_the_undisturbed_result(clinic, tm
     assert training_a.id == training_b.id and answers_a.id == answers_b.id
     weights = "adapter/adapter_model.safetensors"
     assert file_hash(training_a.folder / weights) == file_hash(training_b.folder / weights)
-    texts = [{case: (answer.text, answer.tokens, answer.finish) for case, answer in answers_of(run).items()} for run in (answers_a, answers_b)]
+    texts = [
+        {case: (answer.text, answer.tokens, answer.finish) for case, answer in answers_of(run).items()}
+        for run in (answers_a, answers_b)
+    ]
     assert texts[0] == texts[1] and len(texts[0]) == 8
     assert (answers_a.folder / "prediction.json").read_text() == (answers_b.folder / "prediction.json").read_text()
     assert answers_a.metrics == answers_b.metrics

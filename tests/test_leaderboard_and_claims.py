@@ -11,24 +11,45 @@ from helpers.metrics.scoring import metrics_json, score_predictions
 from helpers.files import write_json
 from helpers.runs import open_run
 
-CASES = [Case(f"E{number}", "rash?", references=(Reference(f"it is condition {number} of the hand"),)) for number in range(12)]
+CASES = [
+    Case(f"E{number}", "rash?", references=(Reference(f"it is condition {number} of the hand"),))
+    for number in range(12)
+]
 RIGHT = {case.id: Prediction(case.id, case.references[0].text) for case in CASES}
 WRONG = {case.id: Prediction(case.id, "please see a doctor") for case in CASES}
 
 
 def scored_run(name, answers, *, dataset="pocket", encoder="minilm"):
-    run = open_run("03_few_shot_inference", determines={"name": name, "dataset": dataset, "encoder": encoder}, about={
-        "kind": "answers", "name": name, "dataset": dataset, "split": "valid", "data_fingerprint": "0" * 12, "seed": 1, "encoder": encoder})
+    run = open_run(
+        "03_few_shot_inference",
+        determines={"name": name, "dataset": dataset, "encoder": encoder},
+        about={
+            "kind": "answers",
+            "name": name,
+            "dataset": dataset,
+            "split": "valid",
+            "data_fingerprint": "0" * 12,
+            "seed": 1,
+            "encoder": encoder,
+        },
+    )
     write_json(run.folder / "metrics.json", metrics_json(score_predictions(CASES, list(answers.values()))))
     return run
 
 
 def test_data_sets_and_encoders_never_share_a_table_and_the_best_comes_first():
-    runs = [scored_run("wrong", WRONG), scored_run("right", RIGHT), scored_run("right", RIGHT, dataset="iiyi"),
-            scored_run("right", RIGHT, encoder="roberta-large"), open_run("02_lora_sft", determines={}, about={"kind": "finetuning"})]
+    runs = [
+        scored_run("wrong", WRONG),
+        scored_run("right", RIGHT),
+        scored_run("right", RIGHT, dataset="iiyi"),
+        scored_run("right", RIGHT, encoder="roberta-large"),
+        open_run("02_lora_sft", determines={}, about={"kind": "finetuning"}),
+    ]
     tables = boards(runs)
     assert sorted(len(table) for table in tables.values()) == [1, 1, 2]
-    assert [[row["system"] for row in rows(table)] for table in tables.values() if len(table) == 2] == [["right", "wrong"]]
+    assert [[row["system"] for row in rows(table)] for table in tables.values() if len(table) == 2] == [
+        ["right", "wrong"]
+    ]
     row = rows([runs[1]])[0]
     assert row["deltaBLEU"] == "100.00 [100.00, 100.00]" and row["n"] == 12 and row["run"] == runs[1].id
 
@@ -46,8 +67,15 @@ def test_published_figures_name_data_and_source():
     assert {entry["deltableu"] for entry in published()} >= {4.461, 6.673, 8.629, 10.65, 2.13}
 
 
-@pytest.mark.parametrize(("low", "high", "expected"), [
-    (0.1, 2.0, "reproduced"), (-2.0, -0.1, "not reproduced: the reverse"), (-0.5, 1.0, "not reproduced: no clear difference"), (0.0, 1.0, "not reproduced: no clear difference")])
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.1, 2.0, "reproduced"),
+        (-2.0, -0.1, "not reproduced: the reverse"),
+        (-0.5, 1.0, "not reproduced: no clear difference"),
+        (0.0, 1.0, "not reproduced: no clear difference"),
+    ],
+)
 def test_verdicts(low, high, expected):
     assert verdict(Score((low + high) / 2, low, high, 12, "")) == expected
 

@@ -5,7 +5,16 @@ import shutil
 import pytest
 
 from helpers.files import LabError, read_json, write_json
-from helpers.models import ADAPTER_CARD, POCKET_MODELS, check_adapter, choose_device, load_text_model, loading, model_path, weights_fingerprint
+from helpers.models import (
+    ADAPTER_CARD,
+    POCKET_MODELS,
+    check_adapter,
+    choose_device,
+    load_text_model,
+    loading,
+    model_path,
+    weights_fingerprint,
+)
 
 
 @pytest.fixture
@@ -31,7 +40,12 @@ def test_the_same_weights_have_the_same_fingerprint_wherever_they_lie(copy_of_ll
 
 def test_device_and_dtype_come_with_a_reason():
     device = choose_device()
-    assert device.reason and (device.name, device.dtype) in {("cpu", "float32"), ("mps", "float32"), ("cuda", "float16"), ("cuda", "bfloat16")}
+    assert device.reason and (device.name, device.dtype) in {
+        ("cpu", "float32"),
+        ("mps", "float32"),
+        ("cuda", "float16"),
+        ("cuda", "bfloat16"),
+    }
 
 
 def test_four_bit_loading_works_without_a_gpu(copy_of_llama):
@@ -40,11 +54,14 @@ def test_four_bit_loading_works_without_a_gpu(copy_of_llama):
     assert "Linear4bit" in kinds
 
 
-@pytest.mark.parametrize(("model_id", "message"), [
-    ("pocket/gpt", "shipped with the lab are: .*pocket/llama"),
-    ("nobody/no-such-model", "not on this machine and could not be fetched"),
-    ("not a model name!", "neither a folder here nor a model|could not be fetched"),
-])
+@pytest.mark.parametrize(
+    ("model_id", "message"),
+    [
+        ("pocket/gpt", "shipped with the lab are: .*pocket/llama"),
+        ("nobody/no-such-model", "not on this machine and could not be fetched"),
+        ("not a model name!", "neither a folder here nor a model|could not be fetched"),
+    ],
+)
 def test_missing_models_are_one_sentence(model_id, message):
     with pytest.raises(LabError, match=message) as error:
         load_text_model(model_id)

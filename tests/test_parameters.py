@@ -25,7 +25,9 @@ def test_an_explicit_value_beats_the_profile_and_unset_ones_are_filled_in():
     assert settings["STEPS"] == load_profile("pocket")["STEPS"] and settings["PROFILE"] == "pocket"
 
 
-@pytest.mark.parametrize(("value", "unset"), [("", True), (-1, True), (-1.0, True), (0, False), (False, False), ([], False)])
+@pytest.mark.parametrize(
+    ("value", "unset"), [("", True), (-1, True), (-1.0, True), (0, False), (False, False), ([], False)]
+)
 def test_what_counts_as_left_to_the_profile(value, unset):
     assert is_unset(value) is unset
 
@@ -37,15 +39,36 @@ def test_unknown_profiles_and_unset_parameters_without_a_value_are_named():
         resolve("pocket", {"NOWHERE": ""})
 
 
-@pytest.mark.parametrize(("text", "kind", "value"), [
-    ("7", "str", "7"), ("7", "int", 7), ("2e-4", "float", 2e-4), ("3", "float", 3), ("true", "bool", True),
-    ("false", "bool", False), ("0,1,4", "list", [0, 1, 4]), ("2", "list", [2]), ("", "str", ""),
-])
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("7", "str", "7"),
+        ("7", "int", 7),
+        ("2e-4", "float", 2e-4),
+        ("3", "float", 3),
+        ("true", "bool", True),
+        ("false", "bool", False),
+        ("0,1,4", "list", [0, 1, 4]),
+        ("2", "list", [2]),
+        ("", "str", ""),
+    ],
+)
 def test_typed_text_becomes_a_value_of_the_declared_type(text, kind, value):
     assert parse("NAME", text, kind) == value and type(parse("NAME", text, kind)) is type(value)
 
 
-@pytest.mark.parametrize(("text", "kind"), [("seven", "int"), ("1.5", "int"), ("true", "int"), ("maybe", "bool"), ("1", "bool"), ("x", "float"), ("[", "list")])
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("seven", "int"),
+        ("1.5", "int"),
+        ("true", "int"),
+        ("maybe", "bool"),
+        ("1", "bool"),
+        ("x", "float"),
+        ("[", "list"),
+    ],
+)
 def test_text_of_another_type_is_refused(text, kind):
     if kind == "list":
         with pytest.raises(LabError, match="NAME"):
@@ -55,7 +78,10 @@ def test_text_of_another_type_is_refused(text, kind):
         parse("NAME", text, kind)
 
 
-@pytest.mark.parametrize(("name", "value"), [("SHOTS", [-3]), ("SHOTS", [1, "2"]), ("SHOTS", [0.5]), ("LIMIT", -3), ("STEPS", 0), ("SHOTS", [True])])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SHOTS", [-3]), ("SHOTS", [1, "2"]), ("SHOTS", [0.5]), ("LIMIT", -3), ("STEPS", 0), ("SHOTS", [True])],
+)
 def test_numbers_that_no_run_can_have_are_refused(name, value):
     with pytest.raises(LabError, match=name):
         check_size(name, value)

@@ -7,7 +7,10 @@ from helpers.files import LabError
 from helpers.prompts import alpaca
 from helpers.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
 
-POOL = [Case(f"T{number}", f"question {number}", references=(Reference(f"answer {number}"), Reference("other"))) for number in range(9)]
+POOL = [
+    Case(f"T{number}", f"question {number}", references=(Reference(f"answer {number}"), Reference("other")))
+    for number in range(9)
+]
 
 
 def test_the_prompt_is_the_papers():
@@ -21,7 +24,9 @@ def test_the_prompt_is_the_papers():
 def test_shots_stand_before_the_question_with_their_first_answers():
     prompt = alpaca("Itchy rash", as_pairs(POOL[:2]))
     assert prompt.count("Below is an instruction") == 1 and prompt.count("### Response:\n") == 3
-    assert prompt.index("question 0") < prompt.index("answer 0") < prompt.index("question 1") < prompt.index("Itchy rash")
+    assert (
+        prompt.index("question 0") < prompt.index("answer 0") < prompt.index("question 1") < prompt.index("Itchy rash")
+    )
     assert "other" not in prompt and prompt.endswith("Itchy rash\n\n### Response:\n")
 
 
@@ -35,7 +40,9 @@ def test_random_shots_depend_on_seed_and_case_alone():
     assert len({tuple(ids(case_id, 1, "fixed")) for case_id in "ABCDEFGH"}) == 1
 
 
-@pytest.mark.parametrize(("count", "choice", "message"), [(10, "random", "10 worked examples, but there are 9"), (1, "best", "SHOT_CHOICE")])
+@pytest.mark.parametrize(
+    ("count", "choice", "message"), [(10, "random", "10 worked examples, but there are 9"), (1, "best", "SHOT_CHOICE")]
+)
 def test_impossible_shots_are_refused(count, choice, message):
     with pytest.raises(LabError, match=message):
         choose_shots(Case("A"), POOL, count=count, choice=choice, seed=1)

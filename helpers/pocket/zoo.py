@@ -1,4 +1,4 @@
-"""The small models shipped with the lab: one recipe each, trained from scratch, saved in the real architectures' format.
+"""The small models shipped with the lab: one recipe each, from scratch, in the real architectures' own format.
 
 `pocket/llama` is a real `LlamaForCausalLM` with a byte-level BPE tokenizer. It has read textbook prose about
 the clinic's conditions and nothing else: it knows the words, but not the Alpaca prompt nor how the clinic's
@@ -6,7 +6,9 @@ doctors answer, so that fine-tuning has something to teach. It cannot reason, an
 """
 
 import json
+import random
 import shutil
+import time
 from pathlib import Path
 
 from helpers.files import LabError, fingerprint, read_json, write_json
@@ -15,9 +17,9 @@ from helpers.pocket import textbook
 
 RECIPES = {
     "llama": {
-        "architecture": "LlamaForCausalLM", "vocabulary": 2048, "hidden": 192, "intermediate": 512, "layers": 4, "heads": 6,
-        "kv_heads": 3, "context": 2048, "passages": 24000, "block": 256, "batch": 8, "epochs": 1, "learning_rate": 2e-3,
-        "warmup": 0.05, "weight_decay": 0.05, "seed": 11,
+        "architecture": "LlamaForCausalLM", "vocabulary": 2048, "hidden": 192, "intermediate": 512, "layers": 4,
+        "heads": 6, "kv_heads": 3, "context": 2048, "passages": 24000, "document": 4, "block": 256, "batch": 8, "epochs": 1,
+        "learning_rate": 2e-3, "warmup": 0.05, "weight_decay": 0.05, "seed": 11,
     },
 }
 SPECIAL_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
@@ -52,13 +54,18 @@ def build_model(name: str) -> str:
 
 
 def _texts(recipe: dict) -> list[str]:
-    return textbook.passages(seed=recipe["seed"], count=recipe["passages"])
+    """Documents of one to `document` passages: what comes after an empty line is a new passage, not the end."""
+    passages = textbook.passages(seed=recipe["seed"], count=recipe["passages"])
+    rng, texts = random.Random(recipe["seed"]), []
+    while passages:
+        count = rng.randint(1, recipe["document"])
+        texts.append("\n\n".join(passages[:count]))
+        passages = passages[count:]
+    return texts
 
 
 def _pretrain_llama(recipe: dict, folder: Path) -> dict:
     """Train tokenizer and model on the textbook and save both; returns size, loss and minutes."""
-    import time
-
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
@@ -75,8 +82,10 @@ def _pretrain_llama(recipe: dict, folder: Path) -> dict:
     loss = _train(model, blocks, recipe)
     model.to(torch.float16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return {"parameters": model.num_parameters(), "tokens": blocks.numel() * recipe["epochs"], "final_loss": round(loss, 3),
-            "minutes": round((time.monotonic() - started) / 60, 1)}
+    return {
+        "parameters": model.num_parameters(), "tokens": blocks.numel() * recipe["epochs"],
+        "final_loss": round(loss, 3), "minutes": round((time.monotonic() - started) / 60, 1),
+    }
 
 
 def _train_tokenizer(texts: list[str], size: int):
@@ -116,7 +125,9 @@ def _train(model, blocks, recipe: dict) -> float:
     generator = torch.Generator().manual_seed(recipe["seed"])
     steps_per_epoch = len(blocks) // recipe["batch"]
     steps = steps_per_epoch * recipe["epochs"]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe["learning_rate"], weight_decay=recipe["weight_decay"], betas=(0.9, 0.95))
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=recipe["learning_rate"], weight_decay=recipe["weight_decay"], betas=(0.9, 0.95)
+    )
     schedule = get_cosine_schedule_with_warmup(optimizer, int(steps * recipe["warmup"]), steps)
     losses = []
     progress = tqdm(total=steps, desc="pre-training", unit="step")
