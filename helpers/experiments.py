@@ -47,7 +47,7 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
             f"The data set {data.name!r} has no training case with both a question and an answer, so "
             "there is nothing to learn: choose another DATASET."
         )
-    card = {"model": settings.MODEL, **{key: determines[key] for key in ("weights", "data", "prompt")}}
+    card = {"model": recordable(settings)["MODEL"], **{key: determines[key] for key in ("weights", "data", "prompt")}}
     with run.working():
         _forget()
         text_model = load_text_model(settings.MODEL, revision=settings.REVISION, quantization=settings.QUANTIZATION)
@@ -62,7 +62,7 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
     Args:
         adapter: folder of a LoRA adapter; "" asks the model as it is.
     """
-    cases, pool = _cases(data, settings), shot_pool(data.split("train"))
+    cases, pool = cases_to_answer(data, settings), shot_pool(data.split("train"))
     determines = {
         "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "quantization": settings.QUANTIZATION,
         "adapter": file_hash(Path(adapter) / "adapter_model.safetensors") if adapter else "", "prompt": prompt_id(),
@@ -107,13 +107,19 @@ def adapter_folder(data: Dataset, settings: SimpleNamespace) -> Path:
     return folder
 
 
+def cases_to_answer(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...]:
+    """The cases of `settings.SPLIT`, at most `settings.LIMIT` of them (0 for all)."""
+    cases = data.split(settings.SPLIT)
+    return cases[: settings.LIMIT] if settings.LIMIT else cases
+
+
 def answers_of(run: Run) -> dict[str, Prediction]:
     """The answers of a run by case id."""
     return {answer.case_id: answer for answer in read_predictions(run.folder / "predictions.jsonl")}
 
 
 def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) -> Run:
-    cases = _cases(data, settings)
+    cases = cases_to_answer(data, settings)
     determines = {
         "answer": text, "data": data.fingerprint(settings.SPLIT), "split": settings.SPLIT, "limit": settings.LIMIT,
     }
@@ -168,11 +174,6 @@ def _forget() -> None:
     """Let go of the kept model before another one is loaded: two of 8 B do not fit on a T4."""
     _loaded.clear()
     gc.collect()
-
-
-def _cases(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...]:
-    cases = data.split(settings.SPLIT)
-    return cases[: settings.LIMIT] if settings.LIMIT else cases
 
 
 def _parent(adapter: Path | str) -> str:

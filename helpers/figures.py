@@ -36,7 +36,8 @@ def contact_sheet(pictures: Sequence, captions: Sequence[str], *, columns: int =
 
     rows = max(1, -(-len(pictures) // columns))
     size = (1.25 * columns, 1.5 * rows)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    # About the pictures' own resolution: more would only make the notebook file larger.
+    figure, axes = plt.subplots(rows, columns, figsize=size, dpi=72, squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.axis("off")
     for axis, picture, caption in zip(axes.flat, pictures, captions):

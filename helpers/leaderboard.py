@@ -15,26 +15,20 @@ def boards(runs: list[Run]) -> dict[str, list[Run]]:
     for run in runs:
         if run.metrics:
             groups.setdefault(_title(run), []).append(run)
-    for group in groups.values():
-        group.sort(key=lambda run: -_score(run, "deltableu")["value"])
-    return dict(sorted(groups.items()))
+    return {title: ranked(group) for title, group in sorted(groups.items())}
+
+
+def ranked(runs: list[Run]) -> list[Run]:
+    """Runs with the best deltaBLEU first; those without scores (no references) stay at the end."""
+    return sorted(runs, key=lambda run: -_score(run, "deltableu")["value"] if run.metrics else float("inf"))
 
 
 def rows(runs: list[Run]) -> list[dict]:
-    """One row per run: name, seed, deltaBLEU (0-100) and BERTScore (0-1) with 95 % intervals, n, run id."""
-    return [
-        {
-            "system": run.record["name"],
-            "seed": run.record["seed"],
-            "deltaBLEU": _with_interval(_score(run, "deltableu"), 2),
-            "BERTScore F1": _with_interval(_score(run, "BERTScore"), 3),
-            "precision": round(_score(run, "BERTScore_precision")["value"], 3),
-            "recall": round(_score(run, "BERTScore_recall")["value"], 3),
-            "n": _score(run, "deltableu")["n"],
-            "run": run.id,
-        }
-        for run in runs
-    ]
+    """One row per run: name, seed, deltaBLEU (0-100) and BERTScore (0-1) with 95 % intervals, n, run id.
+
+    A run over cases without references has no scores, and its row says so.
+    """
+    return [{"system": run.record["name"], "seed": run.record["seed"], **_columns(run), "run": run.id} for run in runs]
 
 
 def published() -> list[dict]:
@@ -60,6 +54,18 @@ def write_page() -> Path:
               pandas.DataFrame(published()).to_html(index=False, na_rep="")]
     parts += [f"<p>Left out: {html.escape(reason)}</p>" for reason in left_out]
     return write_text(outputs_folder() / "leaderboard.html", _PAGE.format(body="\n".join(parts)))
+
+
+def _columns(run: Run) -> dict:
+    if not run.metrics:
+        return {"deltaBLEU": "not scored: no references"}
+    return {
+        "deltaBLEU": _with_interval(_score(run, "deltableu"), 2),
+        "BERTScore F1": _with_interval(_score(run, "BERTScore"), 3),
+        "precision": round(_score(run, "BERTScore_precision")["value"], 3),
+        "recall": round(_score(run, "BERTScore_recall")["value"], 3),
+        "n": _score(run, "deltableu")["n"],
+    }
 
 
 def _title(run: Run) -> str:

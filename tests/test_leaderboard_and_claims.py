@@ -4,7 +4,7 @@ import pytest
 
 from helpers.cases import Case, Prediction, Reference
 from helpers.files import read_json
-from helpers.leaderboard import boards, published, rows, write_page
+from helpers.leaderboard import boards, published, ranked, rows, write_page
 from helpers.metrics.claims import claim_row, deltableu_difference, verdict
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import metrics_json, score_predictions
@@ -87,6 +87,18 @@ def test_a_difference_is_second_minus_first_and_paired():
     assert (nothing.value, nothing.low, nothing.high) == (0, 0, 0)
     assert deltableu_difference(CASES, RIGHT, {}).value == -100
     assert claim_row("gain", "+1", gain)["verdict"] == "reproduced"
+
+
+def test_where_nothing_can_be_scored_tables_say_so():
+    bare = [Case(case.id, case.question) for case in CASES]
+    assert claim_row("gain", "+1", deltableu_difference(bare, WRONG, RIGHT))["verdict"] == "not measured: no references"
+    unscored = open_run("03_few_shot_inference", determines={}, about={"name": "model", "seed": 1})
+    right = scored_run("right", RIGHT)
+    assert ranked([unscored, right]) == [right, unscored]
+    assert [row["deltaBLEU"] for row in rows([right, unscored])] == [
+        "100.00 [100.00, 100.00]",
+        "not scored: no references",
+    ]
 
 
 def test_metrics_json_has_value_interval_n_and_signature():

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.files import LabError, write_json
+from helpers.files import LabError, read_json, write_json
+from helpers.finetuning.progress import one_bar
 from helpers.models import ADAPTER_CARD, TextModel
 from helpers.prompts import alpaca, asked
 
@@ -66,15 +67,21 @@ def train_adapter(
     trainer = _trainer(text_model, train, valid, folder / "checkpoints", recipe)
     trainer.train(resume_from_checkpoint=last_whole_checkpoint(folder / "checkpoints"))
     write_json(folder / "training.json", trainer.state.log_history)
-    for config in trainer.model.peft_config.values():
-        config.base_model_name_or_path = card["model"]  # a name, not a folder of this machine
     unfinished = folder / ".adapter"
     shutil.rmtree(unfinished, ignore_errors=True)
     trainer.model.save_pretrained(unfinished)
+    _name_the_base(unfinished, card["model"])
     write_json(unfinished / ADAPTER_CARD, card | {"recipe": asdict(recipe)})
     unfinished.rename(adapter)
     shutil.rmtree(folder / "checkpoints")
     return adapter
+
+
+def _name_the_base(adapter: Path, model: str) -> None:
+    """PEFT notes the base model's folder on this machine; note its name instead, and drop the blank model card."""
+    config = read_json(adapter / "adapter_config.json")
+    write_json(adapter / "adapter_config.json", config | {"base_model_name_or_path": model})
+    (adapter / "README.md").unlink(missing_ok=True)
 
 
 def last_whole_checkpoint(folder: Path) -> str | None:
@@ -107,7 +114,7 @@ def _trainer(text_model: TextModel, train: list[Case], valid: list[Case], folder
         fp16=device.dtype == "float16", bf16=device.dtype == "bfloat16", use_cpu=device.name == "cpu",
         gradient_checkpointing=device.name == "cuda", completion_only_loss=True, packing=False,
         logging_steps=max(1, recipe.steps // 20), eval_strategy="steps", eval_steps=max(1, recipe.steps // 5),
-        save_steps=max(1, recipe.steps // 10), save_total_limit=2, report_to="none",
+        save_steps=max(1, recipe.steps // 10), save_total_limit=2, report_to="none", disable_tqdm=True,
         dataloader_pin_memory=device.name == "cuda",
     )
     lora = LoraConfig(
@@ -120,6 +127,7 @@ def _trainer(text_model: TextModel, train: list[Case], valid: list[Case], folder
         train_dataset=Dataset.from_list(training_records(train, eos)),
         eval_dataset=Dataset.from_list(training_records(valid, eos)),
     )
+    one_bar(trainer)
     for parameter in trainer.model.parameters():
         if parameter.requires_grad:  # TRL casts QLoRA adapters to bf16, which fp16's gradient scaler refuses
             parameter.data = parameter.data.to(torch.float32)

@@ -16,12 +16,16 @@ def deltableu_difference(
     *,
     language: str = "en",
     seed: int = 0,
-) -> Score:
+) -> Score | None:
     """deltaBLEU of `second` minus `first` in points, with a paired bootstrap interval over the same cases.
 
     `first` and `second` hold predictions by case id; a missing one counts as empty. Pairing (Koehn 2004) takes
-    out what makes a case hard for both.
+    out what makes a case hard for both. Cases without references are left out; where no case has any, as in a
+    challenge's test set, there is no difference to measure: None.
     """
+    cases = [case for case in cases if case.references]
+    if not cases:
+        return None
     references = [case.references for case in cases]
     columns = [
         deltableu_statistics([_text(answers, case) for case in cases], references, language=language)
@@ -36,8 +40,10 @@ def deltableu_difference(
     return score_of(np.hstack(columns), difference, signature=signature, seed=seed)
 
 
-def verdict(difference: Score) -> str:
+def verdict(difference: Score | None) -> str:
     """Whether a claimed gain appears: "reproduced" only where the whole interval lies above 0."""
+    if difference is None:
+        return "not measured: no references"
     if difference.low > 0:
         return "reproduced"
     if difference.high < 0:
@@ -45,13 +51,12 @@ def verdict(difference: Score) -> str:
     return "not reproduced: no clear difference"
 
 
-def claim_row(claim: str, paper: str, difference: Score) -> dict:
+def claim_row(claim: str, paper: str, difference: Score | None) -> dict:
     """One row of a notebook's table of claims: the claim, the paper's value, ours with its interval, the verdict."""
-    ours = f"{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]"
-    return {
-        "claim": claim, "paper": paper, "ours (deltaBLEU points)": ours, "n": difference.n,
-        "verdict": verdict(difference),
-    }
+    ours, n = "", 0
+    if difference:
+        ours, n = f"{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]", difference.n
+    return {"claim": claim, "paper": paper, "ours (deltaBLEU points)": ours, "n": n, "verdict": verdict(difference)}
 
 
 def _text(answers: dict[str, Prediction], case: Case) -> str:
