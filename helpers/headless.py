@@ -12,6 +12,9 @@ from helpers.notebook_file import Parameter, find_notebooks, read_parameters
 from helpers.parameters import parse, prepare
 from helpers.profiles import load_profile
 
+# Every kernel warns that its loopback connection is not encrypted; that is no news to anybody here.
+KERNEL_OPTIONS = ["--IPKernelApp.log_level=ERROR"]
+
 
 def run_notebooks(names: list[str], *, profile: str = "", typed: list[list[str]] = ()) -> int:
     """Execute notebooks one after another and write the leaderboard page; returns the exit status.
@@ -69,7 +72,9 @@ def _execute(path: Path, values: dict) -> int:
     with tempfile.TemporaryDirectory(dir=outputs_folder(), prefix=".executing-") as folder:
         executed = Path(folder) / path.name
         try:
-            notebook = papermill.execute_notebook(path, executed, values, progress_bar=sys.stderr.isatty())
+            notebook = papermill.execute_notebook(
+                path, executed, values, progress_bar=sys.stderr.isatty(), extra_arguments=KERNEL_OPTIONS
+            )
         except PapermillExecutionError as error:
             if error.ename == "LabError":
                 raise LabError(error.evalue) from None
