@@ -60,6 +60,7 @@ def start(notebook: str, namespace: dict) -> Lab:
         "seed": settings.SEED, "device": asdict(device),
     })
     run.save(status="running", **environment())
+    _note_failures(run)
     left = [f"{name}={getattr(settings, name)!r}" for name, value in parameters.items() if is_unset(value)]
     print(f"Device    {device.name}, {device.dtype}: {device.reason}")
     print("Versions ", ", ".join(f"{name} {number}" for name, number in package_versions().items()))
@@ -67,6 +68,15 @@ def start(notebook: str, namespace: dict) -> Lab:
     print(f"Run       {shown(run.folder)}")
     print("For research and teaching, not for diagnosis.")
     return Lab(notebook, settings, data, run)
+
+
+def _note_failures(run: Run) -> None:
+    """Let the run's record say so when a cell of the notebook fails."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell:  # a test may call `start` outside a notebook
+        shell.events.register("post_run_cell", lambda result: result.success or run.save(status="failed"))
 
 
 def quiet() -> None:
