@@ -77,6 +77,13 @@ def test_training_lowers_the_loss_and_changes_the_answers(lab):
     assert again.record["time"] == run.record["time"], "a finished run was done again"
 
 
+def test_a_four_bit_base_is_trained_by_the_same_code(lab):
+    data, settings = lab
+    run = experiments.finetune(data, SimpleNamespace(**vars(settings) | {"QUANTIZATION": "nf4", "STEPS": 2}))
+    assert run.done and (run.folder / "adapter" / "adapter_model.safetensors").exists()
+    assert run.record["determines"]["quantization"] == "nf4"
+
+
 def test_baselines_are_runs_of_their_own_and_another_encoder_only_scores_again(lab):
     data, settings = lab
     runs = experiments.baselines(data, settings)
