@@ -70,7 +70,7 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
         "limit": settings.LIMIT, "shots": shots, "shot_choice": settings.SHOT_CHOICE if shots else "",
         "seed": settings.SEED if shots else 0, "max_new_tokens": settings.MAX_NEW_TOKENS,
     }
-    name = f"{settings.MODEL}{' + LoRA' if adapter else ''}, {shots} shots"
+    name = f"{settings.MODEL}{' + LoRA' if adapter else ''}, {shots} shot{'' if shots == 1 else 's'}"
     about = _about("answers", name, data, settings.SPLIT, settings) | {"tuned": bool(adapter), "shots": shots}
     run = open_run(FEW_SHOT, determines=determines, about=about, parent=_parent(adapter))
     if not run.done:
