@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 
-from helpers.files import LabError, write_json
+from helpers.files import LabError, WorkFailed, write_json
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,8 +17,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.command(options)
     except LabError as error:
-        print(f"{error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 2
+    except WorkFailed as error:
+        print(error, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on where it stopped.", file=sys.stderr)
         return 1
@@ -28,7 +31,8 @@ def run(options) -> int:
     """Execute notebooks headless and write the leaderboard page."""
     from helpers.headless import run_notebooks
 
-    return run_notebooks(options.notebooks, profile=options.profile, typed=options.parameters or [])
+    run_notebooks(options.notebooks, profile=options.profile, typed=options.parameters or [])
+    return 0
 
 
 def score(options) -> int:

@@ -1,6 +1,6 @@
 """Files written whole or not at all, lines appended one by one, and content hashes.
 
-Also the one exception that a person sees as a sentence instead of a traceback.
+Also the two exceptions that a person sees as a sentence instead of a traceback.
 """
 
 import hashlib
@@ -18,6 +18,10 @@ class LabError(Exception):
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows instead of a traceback (IPython asks for it by this name)."""
         return [str(self)]
+
+
+class WorkFailed(Exception):
+    """Work that was rightly asked for and still failed: one sentence that says where, and how to go on."""
 
 
 def outputs_folder() -> Path:

@@ -5,19 +5,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from helpers.files import LabError, outputs_folder, shown
+from helpers.files import LabError, WorkFailed, outputs_folder, shown, write_text
 from helpers.leaderboard import write_page
 from helpers.notebook import RUN_RECORD
 from helpers.notebook_file import Parameter, find_notebooks, read_parameters
 from helpers.parameters import parse, prepare
-from helpers.profiles import load_profile
 
 # Every kernel warns that its loopback connection is not encrypted; that is no news to anybody here.
 KERNEL_OPTIONS = ["--IPKernelApp.log_level=ERROR"]
 
 
-def run_notebooks(names: list[str], *, profile: str = "", typed: list[list[str]] = ()) -> int:
-    """Execute notebooks one after another and write the leaderboard page; returns the exit status.
+def run_notebooks(names: list[str], *, profile: str = "", typed: list[list[str]] = ()) -> None:
+    """Execute notebooks one after another and write the leaderboard page.
 
     Args:
         names: numbers or file names ("02", "03_few_shot_inference"), or "all".
@@ -26,43 +25,35 @@ def run_notebooks(names: list[str], *, profile: str = "", typed: list[list[str]]
     Raises:
         LabError: an unknown notebook, a parameter that none of them knows, a value of the wrong type or size,
             data that is not there; all of it before any notebook is executed.
+        WorkFailed: a cell failed, a kernel died, or a notebook did not come to its end.
     """
-    notebooks = find_notebooks(names)
-    plan = {path: _injected(read_parameters(path), profile, typed) for path in notebooks}
-    _refuse_unknown(typed, notebooks)
-    for path in notebooks:
-        known = read_parameters(path)
-        prepare({name: parameter.default for name, parameter in known.items()} | plan[path],
-                {name: parameter.kind for name, parameter in known.items()})
+    known = {path: read_parameters(path) for path in find_notebooks(names)}
+    _refuse_unknown(typed, {name for parameters in known.values() for name in parameters})
+    plan = {path: _injected(parameters, profile, typed) for path, parameters in known.items()}
+    for path, parameters in known.items():
+        defaults = {name: parameter.default for name, parameter in parameters.items()}
+        prepare(defaults | plan[path], {name: parameter.kind for name, parameter in parameters.items()})
     for path, values in plan.items():
-        status = _execute(path, values)
-        if status:
-            return status
+        _execute(path, values)
     print(f"Leaderboard: {shown(write_page())}")
-    return 0
+
+
+def _refuse_unknown(typed: list[list[str]], known: set[str]) -> None:
+    for name, _ in typed:
+        if name not in known:
+            names = ", ".join(sorted(known))
+            raise LabError(f"-p {name} is a parameter of none of these notebooks; they know {names}.")
 
 
 def _injected(known: dict[str, Parameter], profile: str, typed: list[list[str]]) -> dict:
     """Only what was typed: the rest is the profile's business."""
     values = {name: parse(name, text, known[name].kind) for name, text in typed if name in known}
-    if profile:
-        load_profile(profile)
-        values["PROFILE"] = profile
-    return values
+    return values | ({"PROFILE": profile} if profile else {})
 
 
-def _refuse_unknown(typed: list[list[str]], notebooks: list[Path]) -> None:
-    known = {name for path in notebooks for name in read_parameters(path)}
-    for name, _ in typed:
-        if name not in known:
-            raise LabError(
-                f"-p {name} is a parameter of none of these notebooks; they know "
-                f"{', '.join(sorted(known))}."
-            )
-
-
-def _execute(path: Path, values: dict) -> int:
-    """Execute one notebook into its run's folder; a sentence on standard error says why it failed."""
+def _execute(path: Path, values: dict) -> None:
+    """Execute one notebook into its run's folder."""
+    import nbformat
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -76,37 +67,32 @@ def _execute(path: Path, values: dict) -> int:
                 path, executed, values, progress_bar=sys.stderr.isatty(), extra_arguments=KERNEL_OPTIONS
             )
         except PapermillExecutionError as error:
-            if error.ename == "LabError":
-                raise LabError(error.evalue) from None
-            kept = shutil.copy(executed, outputs_folder() / f"failed-{path.name}")
-            print(
-                f"{path.stem} failed in cell {error.cell_index}: {error.ename}: {error.evalue}; the cells "
-                f"up to there are in {shown(kept)}.",
-                file=sys.stderr,
-            )
-            return 1
+            raise _failure(path, executed, error) from None
         except DeadKernelError:
-            print(
-                f"{path.stem} failed: its kernel died, most often for want of memory; the same command "
-                "goes on where it stopped.",
-                file=sys.stderr,
-            )
-            return 1
-        record = _run_record(notebook)
-        if record is None:
-            print(
-                f"{path.stem} stopped before its run-record cell, so it does not count as done; run it "
-                "again.",
-                file=sys.stderr,
-            )
-            return 1
-        shutil.move(executed, outputs_folder() / "runs" / record["notebook"] / record["run_id"] / "executed.ipynb")
-    return 0
+            raise WorkFailed(
+                f"{path.stem} failed: its kernel died, most often for want of memory; the same command goes on "
+                "where it stopped."
+            ) from None
+    record = _run_record(path, notebook)
+    notebook.metadata.pop("papermill")  # it holds paths of this machine
+    folder = outputs_folder() / "runs" / record["notebook"] / record["run_id"]
+    write_text(folder / "executed.ipynb", nbformat.writes(notebook))
 
 
-def _run_record(notebook) -> dict | None:
-    """What the last cell said: a kernel that died, or a `sys.exit(0)`, leaves nothing here."""
+def _failure(path: Path, executed: Path, error) -> Exception:
+    """What to tell of a failed cell: a mistake in what was asked, or work that failed, with a copy to look at."""
+    if error.ename == "LabError":
+        return LabError(error.evalue)
+    kept = shutil.copy(executed, outputs_folder() / f"failed-{path.name}")
+    return WorkFailed(
+        f"{path.stem} failed in cell {error.cell_index}: {error.ename}: {error.evalue}; the cells up to there are "
+        f"in {shown(kept)}."
+    )
+
+
+def _run_record(path: Path, notebook) -> dict:
+    """What the last cell said; a `sys.exit(0)` before it leaves nothing there, and is no success."""
     for output in notebook.cells[-1].get("outputs", []):
         if RUN_RECORD in output.get("data", {}):
             return output["data"][RUN_RECORD]
-    return None
+    raise WorkFailed(f"{path.stem} stopped before its run-record cell, so it does not count as done; run it again.")

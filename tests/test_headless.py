@@ -42,6 +42,7 @@ def test_typed_values_reach_the_notebook_and_the_executed_copy_its_run(write, ou
     assert main(["run", "50", "-p", "FLAG", "false", "-p", "SHOTS", "0,2", "-p", "SEED", "7"]) == 0
     executed = json.loads((run.folder / "executed.ipynb").read_text())
     assert all(cell["execution_count"] for cell in executed["cells"])
+    assert str(outputs) not in json.dumps(executed) and "papermill" not in executed["metadata"]
     assert (outputs / "leaderboard.html").exists() and "leaderboard.html" in capsys.readouterr().out
     assert not list(outputs.glob(".executing-*"))
 
