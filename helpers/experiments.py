@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 from helpers.cases import Case, Prediction, read_predictions, write_submission
 from helpers.datasets import Dataset
-from helpers.files import LabError, append_jsonl, file_hash, write_json
+from helpers.files import LabError, append_jsonl, file_hash, fingerprint, write_json
 from helpers.finetuning.lora_sft import LoraRecipe, train_adapter
 from helpers.generation import answer_all, count_tokens
 from helpers.metrics.baselines import constant_answers, constant_predictions
@@ -120,10 +120,11 @@ def answers_of(run: Run) -> dict[str, Prediction]:
 
 def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) -> Run:
     cases = cases_to_answer(data, settings)
+    # A hash, because a training answer is data, and records may be shared where data may not.
     determines = {
-        "answer": text, "data": data.fingerprint(settings.SPLIT), "split": settings.SPLIT, "limit": settings.LIMIT,
+        "answer": fingerprint(text), "data": data.fingerprint(settings.SPLIT), "split": settings.SPLIT, "limit": settings.LIMIT,
     }
-    about = _about("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {"model": "none", "answer": text}
+    about = _about("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {"model": "none"}
     run = open_run(EVALUATION, determines=determines, about=about)
     if not run.done:
         with run.working():
