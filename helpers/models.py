@@ -114,6 +114,8 @@ def load_text_model(
         )
     if not where:
         model.to(device.name)
+    if quantization == "nf4":
+        _compute_in(model, getattr(torch, device.dtype))
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if adapter:
@@ -179,6 +181,19 @@ def _missing(model_id: str, error: Exception) -> str:
         f"Model {model_id!r} is not on this machine and could not be fetched: check the name and the "
         "network, or choose a MODEL that is here, such as 'pocket/llama'."
     )
+
+
+def _compute_in(model, dtype) -> None:
+    """Let 4-bit layers compute in `dtype`.
+
+    A checkpoint that was stored in 4 bit brings its own compute dtype, which beats the one we ask for; that is
+    bfloat16 in the common ones, and a T4 only emulates it.
+    """
+    import bitsandbytes
+
+    for module in model.modules():
+        if isinstance(module, bitsandbytes.nn.Linear4bit):
+            module.compute_dtype = dtype
 
 
 def _quantization(name: str, device: Device):

@@ -57,7 +57,7 @@ def start(notebook: str, namespace: dict) -> Lab:
     determines["weights"] = weights_fingerprint(settings.MODEL, settings.REVISION) if "MODEL" in kinds else ""
     run = open_run(notebook, determines=determines, about={
         "kind": "notebook", "name": notebook, "profile": settings.PROFILE, "dataset": data.name if data else "",
-        "seed": settings.SEED, "device": asdict(device),
+        "seed": settings.SEED, "parameters": recordable(settings), "device": asdict(device),
     })
     run.save(status="running", **environment())
     _note_failures(run)

@@ -54,6 +54,20 @@ def test_four_bit_loading_works_without_a_gpu(copy_of_llama):
     assert "Linear4bit" in kinds
 
 
+def test_a_checkpoint_stored_in_four_bit_computes_in_the_devices_dtype(tmp_path):
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
+    stored = AutoModelForCausalLM.from_pretrained(POCKET_MODELS / "llama", quantization_config=config)
+    stored.save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(POCKET_MODELS / "llama" / name, tmp_path)
+    text_model = load_text_model(str(tmp_path), quantization="nf4")
+    layers = [module for module in text_model.model.modules() if type(module).__name__ == "Linear4bit"]
+    assert layers and {str(layer.compute_dtype) for layer in layers} == {f"torch.{text_model.device.dtype}"}
+
+
 @pytest.mark.parametrize(
     ("model_id", "message"),
     [
