@@ -8,11 +8,12 @@ import argparse
 import json
 import sys
 
-from helpers.files import LabError, WorkFailed, write_json
+from helpers.files import LabError, WorkFailed, no_statistics, write_json
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    no_statistics()
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
@@ -21,6 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except WorkFailed as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:  # a full disk, a folder that may not be written
+        print(f"{error.filename or 'The disk'}: {error.strerror or error}; free some space or choose another place "
+              "(LAB_OUTPUTS, --out).", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on where it stopped.", file=sys.stderr)
@@ -41,7 +46,8 @@ def score(options) -> int:
     from helpers.datasets.dermavqa import load_references
     from helpers.metrics.scoring import score_predictions, scores_json
 
-    cases = load_references(options.references, options.authors, language=options.language)
+    official = options.mode == "official"  # which also counts blank references
+    cases = load_references(options.references, options.authors, language=options.language, keep_blank=official)
     predictions = read_predictions(options.predictions, options.language)
     scores = scores_json(score_predictions(
         cases, predictions, metrics=tuple(options.metrics.split(",")), mode=options.mode,

@@ -14,9 +14,10 @@ from helpers.datasets import Dataset
 from helpers.files import LabError, append_jsonl, file_hash, fingerprint, write_json
 from helpers.finetuning.lora_sft import LoraRecipe, train_adapter
 from helpers.generation import answer_all, count_tokens
+from helpers.metrics import bertscore, deltableu
 from helpers.metrics.baselines import constant_answers, constant_predictions
 from helpers.metrics.scoring import metrics_json, score_predictions
-from helpers.models import TextModel, load_text_model, weights_fingerprint
+from helpers.models import TextModel, check_adapter, load_text_model, weights_fingerprint
 from helpers.parameters import recordable
 from helpers.prompts import alpaca, asked, prompt_id
 from helpers.runs import Run, load_run, open_run
@@ -41,7 +42,8 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
     run = open_run(SFT, determines=determines, about=about)
     if run.done:
         return run
-    train, valid = shot_pool(data.split("train")), shot_pool(data.split("valid"))
+    # Validation answers only draw the second loss curve: a challenge's inputs have none.
+    train, valid = shot_pool(data.split("train")), shot_pool(data.splits.get("valid", ()))
     if not train:
         raise LabError(
             f"The data set {data.name!r} has no training case with both a question and an answer, so "
@@ -69,6 +71,7 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
         "data": [data.fingerprint("train"), data.fingerprint(settings.SPLIT)], "split": settings.SPLIT,
         "limit": settings.LIMIT, "shots": shots, "shot_choice": settings.SHOT_CHOICE if shots else "",
         "seed": settings.SEED if shots else 0, "max_new_tokens": settings.MAX_NEW_TOKENS,
+        "scoring": _scoring(settings),
     }
     name = f"{settings.MODEL}{' + LoRA' if adapter else ''}, {shots} shot{'' if shots == 1 else 's'}"
     about = _about("answers", name, data, settings.SPLIT, settings) | {"tuned": bool(adapter), "shots": shots}
@@ -104,6 +107,7 @@ def adapter_folder(data: Dataset, settings: SimpleNamespace) -> Path:
         )
     if (folder / "run.json").exists():
         folder = load_run(folder).folder / "adapter"
+    check_adapter(folder, settings.MODEL, settings.REVISION)
     return folder
 
 
@@ -122,7 +126,8 @@ def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) ->
     cases = cases_to_answer(data, settings)
     # A hash, because a training answer is data, and records may be shared where data may not.
     determines = {
-        "answer": fingerprint(text), "data": data.fingerprint(settings.SPLIT), "split": settings.SPLIT, "limit": settings.LIMIT,
+        "answer": fingerprint(text), "data": data.fingerprint(settings.SPLIT), "split": settings.SPLIT,
+        "limit": settings.LIMIT, "scoring": _scoring(settings),
     }
     about = _about("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {"model": "none"}
     run = open_run(EVALUATION, determines=determines, about=about)
@@ -135,16 +140,24 @@ def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) ->
 
 
 def _scored(run: Run, cases: tuple[Case, ...], settings: SimpleNamespace) -> Run:
-    """Write the submission, and the scores over the cases with references; again where the encoder is another one."""
+    """Write the submission and, once, the scores over the cases with references."""
     answers = answers_of(run)
-    write_submission(run.folder / "prediction.json", cases, list(answers.values()), settings.LANGUAGE)
+    write_submission(run.folder / "prediction.json", cases, list(answers.values()), run.record["language"])
     scorable = [case for case in cases if case.references]
-    if scorable and run.record.get("encoder") != settings.ENCODER:
+    if scorable and not run.metrics:
         predictions = [answers[case.id] for case in scorable if case.id in answers]
-        scores = score_predictions(scorable, predictions, encoder=settings.ENCODER, language=settings.LANGUAGE)
+        scores = score_predictions(scorable, predictions, encoder=settings.ENCODER, language=run.record["language"])
         write_json(run.folder / "metrics.json", metrics_json(scores))
-        run.save(encoder=settings.ENCODER)
     return run
+
+
+def _scoring(settings: SimpleNamespace) -> dict:
+    """What scores depend on besides the answers: another encoder or scorer makes another run.
+
+    An encoder that cannot be had is found out here, before anything is trained or answered.
+    """
+    encoder = settings.ENCODER if settings.ENCODER == "minilm" else weights_fingerprint(settings.ENCODER)
+    return {"encoder": encoder, "deltableu": deltableu.VERSION, "bertscore": bertscore.VERSION}
 
 
 def _prompts(text_model: TextModel, cases, pool, settings: SimpleNamespace, shots: int) -> tuple[dict[str, str], int]:
@@ -188,6 +201,7 @@ def _about(kind: str, name: str, data: Dataset, split: str, settings: SimpleName
     parameters = recordable(settings)
     return {
         "kind": kind, "name": name.replace(settings.MODEL, parameters["MODEL"]), "profile": settings.PROFILE,
-        "dataset": data.name, "split": split, "data_fingerprint": data.fingerprint(split), "model": parameters["MODEL"],
-        "revision": settings.REVISION, "prompt": prompt_id(), "seed": settings.SEED, "parameters": parameters,
+        "dataset": data.name, "language": data.language, "split": split, "data_fingerprint": data.fingerprint(split),
+        "model": parameters["MODEL"], "revision": settings.REVISION, "prompt": prompt_id(), "seed": settings.SEED,
+        "parameters": parameters,
     }

@@ -24,6 +24,11 @@ class WorkFailed(Exception):
     """Work that was rightly asked for and still failed: one sentence that says where, and how to go on."""
 
 
+def no_statistics() -> None:
+    """Switch off the usage statistics of libraries, before they are imported: nothing leaves this machine unasked."""
+    os.environ |= {"UNSLOTH_DISABLE_STATISTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
 def outputs_folder() -> Path:
     """The folder for everything that runs write: `LAB_OUTPUTS`, or `outputs/` of the repository."""
     return Path(os.environ.get("LAB_OUTPUTS") or REPOSITORY / "outputs").expanduser().resolve()
@@ -79,6 +84,8 @@ def read_json(path: Path | str):
         raise LabError(
             f"{path} is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}; correct the file."
         ) from None
+    except RecursionError:
+        raise LabError(f"{path} is nested too deeply to be data: correct the file.") from None
     except UnicodeDecodeError as error:
         raise LabError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from None
     except PermissionError:

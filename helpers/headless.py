@@ -1,6 +1,5 @@
 """Notebooks without a browser: papermill with checked names and types, and a success that is really one."""
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -53,7 +52,6 @@ def _injected(known: dict[str, Parameter], profile: str, typed: list[list[str]])
 
 def _execute(path: Path, values: dict) -> None:
     """Execute one notebook into its run's folder."""
-    import nbformat
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -67,27 +65,42 @@ def _execute(path: Path, values: dict) -> None:
                 path, executed, values, progress_bar=sys.stderr.isatty(), extra_arguments=KERNEL_OPTIONS
             )
         except PapermillExecutionError as error:
-            raise _failure(path, executed, error) from None
+            raise _failure(path, executed, values, error) from None
         except DeadKernelError:
             raise WorkFailed(
                 f"{path.stem} failed: its kernel died, most often for want of memory; the same command goes on "
                 "where it stopped."
             ) from None
     record = _run_record(path, notebook)
-    notebook.metadata.pop("papermill")  # it holds paths of this machine
     folder = outputs_folder() / "runs" / record["notebook"] / record["run_id"]
-    write_text(folder / "executed.ipynb", nbformat.writes(notebook))
+    write_text(folder / "executed.ipynb", _without_paths(notebook, values))
 
 
-def _failure(path: Path, executed: Path, error) -> Exception:
+def _failure(path: Path, executed: Path, values: dict, error) -> Exception:
     """What to tell of a failed cell: a mistake in what was asked, or work that failed, with a copy to look at."""
     if error.ename == "LabError":
         return LabError(error.evalue)
-    kept = shutil.copy(executed, outputs_folder() / f"failed-{path.name}")
+    import nbformat
+
+    notebook = nbformat.read(executed, as_version=4)
+    kept = write_text(outputs_folder() / f"failed-{path.name}", _without_paths(notebook, values))
     return WorkFailed(
         f"{path.stem} failed in cell {error.cell_index}: {error.ename}: {error.evalue}; the cells up to there are "
         f"in {shown(kept)}."
     )
+
+
+def _without_paths(notebook, values: dict) -> str:
+    """The executed notebook as text, without the folders of this machine that papermill put into it."""
+    import nbformat
+
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            for value in values.values():
+                if isinstance(value, str) and Path(value).is_absolute():
+                    cell.source = cell.source.replace(value, shown(value))
+    return nbformat.writes(notebook)
 
 
 def _run_record(path: Path, notebook) -> dict:

@@ -20,7 +20,7 @@ def boards(runs: list[Run]) -> dict[str, list[Run]]:
 
 def ranked(runs: list[Run]) -> list[Run]:
     """Runs with the best deltaBLEU first; those without scores (no references) stay at the end."""
-    return sorted(runs, key=lambda run: -_score(run, "deltableu")["value"] if run.metrics else float("inf"))
+    return sorted(runs, key=lambda run: -score(run, "deltableu")["value"] if run.metrics else float("inf"))
 
 
 def rows(runs: list[Run]) -> list[dict]:
@@ -29,6 +29,11 @@ def rows(runs: list[Run]) -> list[dict]:
     A run over cases without references has no scores, and its row says so.
     """
     return [{"system": run.record["name"], "seed": run.record["seed"], **_columns(run), "run": run.id} for run in runs]
+
+
+def score(run: Run, name: str) -> dict:
+    """A score of a run by its name without the language ("deltableu", "BERTScore"): value, interval, n, signature."""
+    return next(score for key, score in run.metrics.items() if key.rpartition("_")[0] == name)
 
 
 def published() -> list[dict]:
@@ -60,23 +65,20 @@ def _columns(run: Run) -> dict:
     if not run.metrics:
         return {"deltaBLEU": "not scored: no references"}
     return {
-        "deltaBLEU": _with_interval(_score(run, "deltableu"), 2),
-        "BERTScore F1": _with_interval(_score(run, "BERTScore"), 3),
-        "precision": round(_score(run, "BERTScore_precision")["value"], 3),
-        "recall": round(_score(run, "BERTScore_recall")["value"], 3),
-        "n": _score(run, "deltableu")["n"],
+        "deltaBLEU": _with_interval(score(run, "deltableu"), 2),
+        "BERTScore F1": _with_interval(score(run, "BERTScore"), 3),
+        "precision": round(score(run, "BERTScore_precision")["value"], 3),
+        "recall": round(score(run, "BERTScore_recall")["value"], 3),
+        "n": score(run, "deltableu")["n"],
     }
 
 
 def _title(run: Run) -> str:
     record = run.record
-    return (f"{record['dataset']}, {record['split']} split, {_score(run, 'deltableu')['n']} cases "
-            f"(data {record['data_fingerprint']}, BERTScore by {record['encoder']})")
-
-
-def _score(run: Run, name: str) -> dict:
-    """A score of a run by its name without the language."""
-    return next(score for key, score in run.metrics.items() if key.rpartition("_")[0] == name)
+    return (
+        f"{record['dataset']} ({record['language']}), {record['split']} split, {score(run, 'deltableu')['n']} cases "
+        f"(data {record['data_fingerprint']}, BERTScore by {record['parameters']['ENCODER']})"
+    )
 
 
 def _with_interval(score: dict, digits: int) -> str:

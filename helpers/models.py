@@ -6,6 +6,7 @@ loaded by the same `from_pretrained` calls, from safetensors only and without re
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from helpers.files import LabError, file_hash, fingerprint, read_json
@@ -76,14 +77,26 @@ def model_path(model_id: str) -> str:
 def weights_fingerprint(model_id: str, revision: str = "") -> str:
     """What identifies a model's weights: hashes of a folder's files, or the commit of a hub model."""
     folder = Path(model_path(model_id))
-    if folder.is_dir():
-        files = sorted([*folder.glob("*.safetensors"), folder / "config.json", folder / "tokenizer.json"])
-        return fingerprint({path.name: file_hash(path) for path in files if path.exists()})
+    if not folder.is_dir():
+        return f"{model_id}@{_commit(model_id, revision)}"
+    files = sorted([*folder.glob("*.safetensors"), folder / "config.json", folder / "tokenizer.json"])
+    return _hashes(tuple((path, path.stat().st_mtime_ns) for path in files if path.exists()))
+
+
+@lru_cache
+def _hashes(files: tuple[tuple[Path, int], ...]) -> str:
+    """Fingerprint of files' contents, kept as long as their times of change stay the same."""
+    return fingerprint({path.name: file_hash(path) for path, _ in files})
+
+
+@lru_cache
+def _commit(model_id: str, revision: str) -> str:
+    """The commit that a branch of a hub model stands at, asked once: all of one process loads the same."""
     from transformers import AutoConfig
 
     with loading(model_id):
         config = AutoConfig.from_pretrained(model_id, revision=revision or "main")
-    return f"{model_id}@{config._commit_hash or revision}"
+    return config._commit_hash or revision
 
 
 def load_text_model(
@@ -105,11 +118,12 @@ def load_text_model(
     if adapter:
         check_adapter(adapter, model_id, revision)
     device, path = choose_device(), model_path(model_id)
+    commit = None if Path(path).is_dir() else _commit(model_id, revision)
     where = {"device_map": {"": 0}} if device.name == "cuda" else {}
     with loading(model_id):
-        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision or None, padding_side="left")
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=commit, padding_side="left")
         model = AutoModelForCausalLM.from_pretrained(
-            path, revision=revision or None, use_safetensors=True, dtype=getattr(torch, device.dtype),
+            path, revision=commit, use_safetensors=True, dtype=getattr(torch, device.dtype),
             quantization_config=_quantization(quantization, device), **where,
         )
     if not where:
@@ -178,8 +192,8 @@ def _missing(model_id: str, error: Exception) -> str:
             "config.json, tokenizer.json and safetensors weights."
         )
     return (
-        f"Model {model_id!r} is not on this machine and could not be fetched: check the name and the "
-        "network, or choose a MODEL that is here, such as 'pocket/llama'."
+        f"Model {model_id!r} is not on this machine and could not be fetched: check the name and the network, or "
+        "choose one that comes with the lab: 'pocket/llama' as MODEL, 'minilm' as ENCODER."
     )
 
 

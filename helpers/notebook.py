@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from types import SimpleNamespace
 
 from helpers.datasets import Dataset
-from helpers.files import shown
+from helpers.files import no_statistics, shown
 from helpers.models import choose_device, weights_fingerprint
 from helpers.parameters import prepare, recordable
 from helpers.profiles import is_unset
@@ -81,9 +81,9 @@ def _note_failures(run: Run) -> None:
 
 def quiet() -> None:
     """Silence usage statistics, and library chatter that would put times and process ids into outputs."""
+    no_statistics()
     os.environ |= {
-        "UNSLOTH_DISABLE_STATISTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false",
-        "TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        "TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     }
     warnings.filterwarnings("ignore")
     for name in ("transformers", "torch", "torch.utils._pytree", "bitsandbytes", "trl", "peft", "datasets"):

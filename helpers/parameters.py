@@ -4,12 +4,15 @@ The start cell and the command line call the same checks, so a mistake is found 
 Nothing here imports torch.
 """
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
 from helpers import datasets
+from helpers.cases import Case
 from helpers.files import LabError, shown
 from helpers.profiles import resolve
+from helpers.shots import choose_shots, shot_pool
 
 TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list}
 
@@ -38,6 +41,9 @@ def prepare(parameters: dict, kinds: dict[str, str]) -> tuple[SimpleNamespace, d
         return settings, None
     data = datasets.load(settings.DATASET, settings.DATA_ROOT, language=settings.LANGUAGE)
     data.split(settings.SPLIT)
+    if "SHOTS" in parameters:
+        pool = shot_pool(data.split("train"))
+        choose_shots(Case(""), pool, count=max(settings.SHOTS), choice=settings.SHOT_CHOICE, seed=settings.SEED)
     return settings, data
 
 
@@ -48,9 +54,13 @@ def check_type(name: str, value, kind: str) -> None:
 
 
 def check_size(name: str, value) -> None:
-    """Refuse a number below the smallest that makes sense, and lists that hold anything but such numbers."""
+    """Refuse a number that no run can have, and lists that hold anything but sensible numbers, or nothing."""
+    if name == "LEARNING_RATE" and not (math.isfinite(value) and value > 0):
+        raise LabError(f"LEARNING_RATE is {value!r}, but it must be a number above 0: correct the parameter.")
     if name not in SMALLEST:
         return
+    if value == []:
+        raise LabError(f"{name} is an empty list, but it takes at least one number: correct the parameter.")
     for number in value if isinstance(value, list) else [value]:
         if type(number) is not int or number < SMALLEST[name]:
             raise LabError(
@@ -74,12 +84,14 @@ def recordable(settings: SimpleNamespace) -> dict:
 def parse(name: str, text: str, kind: str):
     """The value that a person typed for a parameter on the command line, by the parameter's declared type.
 
-    "" leaves a parameter to the profile. A list is typed with commas: `-p SHOTS 0,1,4`.
+    "" leaves a text or a number to the profile. A list is typed with commas: `-p SHOTS 0,1,4`.
     """
     import yaml
 
     if kind == "str":
         return text
+    if kind in ("int", "float") and not text:
+        return -1
     try:
         value = yaml.safe_load(f"[{text}]" if kind == "list" else text)
     except yaml.YAMLError:

@@ -14,7 +14,7 @@ def choose_shots(case: Case, pool: list[Case], *, count: int, choice: str, seed:
     """Draw `count` training cases as worked examples for `case`.
 
     Args:
-        pool: cases with references, from the training split and never from the one that is answered.
+        pool: training cases with a question and an answer; `case` itself is never drawn.
         count: number of shots, 0 or more.
         choice: "random" draws anew for each case, "fixed" takes the same for all; YuanAI tried both (section 3.4).
         seed: with the case's id it determines the draw, whatever order the cases come in.
@@ -23,6 +23,7 @@ def choose_shots(case: Case, pool: list[Case], *, count: int, choice: str, seed:
     """
     if choice not in CHOICES:
         raise LabError(f"SHOT_CHOICE is {choice!r}, but it must be one of {', '.join(CHOICES)}.")
+    pool = [other for other in pool if other.id != case.id]  # the training split itself may be what is answered
     if not 0 <= count <= len(pool):
         raise LabError(
             f"SHOTS asks for {count} worked examples, but there are {len(pool)} training cases with a "

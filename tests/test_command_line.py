@@ -93,6 +93,10 @@ def test_unknown_metric_and_missing_encoder_are_one_sentence(files, capsys):
         (["run", "03", "-p", "TEMPERATURE", "1"], "TEMPERATURE is a parameter of none"),
         (["run", "03", "-p", "SHOTS", "-3"], "SHOTS is [-3]"),
         (["run", "03", "-p", "LIMIT", "many"], "LIMIT is 'many'"),
+        (["run", "03", "-p", "SHOTS", ""], "SHOTS is an empty list"),
+        (["run", "03", "-p", "SHOTS", "0,5000"], "5000 worked examples, but there are"),
+        (["run", "03", "-p", "SHOT_CHOICE", "best"], "SHOT_CHOICE is 'best'"),
+        (["run", "02", "-p", "LEARNING_RATE", "inf"], "LEARNING_RATE is inf"),
         (["run", "02", "--profile", "cloud"], "'cloud'"),
         (["run", "02", "-p", "DATASET", "iiyi", "-p", "DATA_ROOT", "/nowhere"], "does not exist"),
         (["run", "02", "-p", "DATASET", "ham10000"], "'ham10000' is unknown"),
@@ -105,6 +109,15 @@ def test_wrong_commands_are_one_sentence_and_write_nothing(outputs, capsys, argu
     out, err = capsys.readouterr()
     assert message in err and err.count("\n") == 1
     assert not list(outputs.glob("runs/*")), "a refused command left a run behind"
+
+
+def test_an_output_place_that_cannot_be_written_is_one_sentence(files, capsys, monkeypatch):
+    (files / "plain").write_text("a file, not a folder")
+    assert score(files, "--out", str(files / "plain" / "scores.json")) == 1
+    monkeypatch.setenv("LAB_OUTPUTS", str(files / "plain"))
+    assert main(["pocket", "build"]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 2 and err.count("choose another place") == 2
 
 
 def test_a_wrong_option_is_one_line_with_status_2(capsys):

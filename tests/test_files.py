@@ -42,6 +42,7 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path):
     [
         (b'{"a": 1,\n "b" 2}', "line 2, column 6"),
         (b"\xff\xfe\x00", "not UTF-8"),
+        (b"[" * 100_000, "nested too deeply"),
         (None, "does not exist"),
     ],
 )

@@ -1,14 +1,18 @@
 """LoRA SFT at miniature size: what is trained on, that it learns, what the adapter says of itself, what is recorded."""
 
+import shutil
 from types import SimpleNamespace
 
 import pytest
 
 from helpers import datasets, experiments
 from helpers.cases import Case, Reference
-from helpers.files import LabError, read_json
+from helpers.files import LabError, WorkFailed, outputs_folder, read_json
 from helpers.finetuning.lora_sft import PROJECTIONS, LoraRecipe, last_whole_checkpoint, training_records
+from helpers.leaderboard import boards
+from helpers.metrics.encoders import packaged_minilm
 from helpers.profiles import resolve
+from helpers.runs import find_runs
 
 SMALL = {
     "SEED": 5,
@@ -28,7 +32,7 @@ def lab(clinic):
     return datasets.load("pocket", clinic / "iiyi"), settings
 
 
-def test_the_defaults_are_yuanais_recipe():
+def test_the_defaults_are_those_of_yuanai_and_of_unsloth():
     recipe = LoraRecipe()
     assert (recipe.rank, recipe.alpha, recipe.dropout, recipe.learning_rate) == (16, 16, 0.0, 2e-4)
     assert (recipe.steps, recipe.batch, recipe.accumulation, recipe.warmup_steps) == (60, 2, 4, 5)
@@ -84,7 +88,58 @@ def test_a_four_bit_base_is_trained_by_the_same_code(lab):
     assert run.record["determines"]["quantization"] == "nf4"
 
 
-def test_baselines_are_runs_of_their_own_and_another_encoder_only_scores_again(lab):
+def test_training_needs_no_validation_answers(lab):
+    data, settings = lab
+    bare = tuple(Case(case.id, case.question) for case in data.split("valid"))
+    inputs_only = datasets.Dataset("inputs", {"train": data.split("train"), "valid": bare})
+    run = experiments.finetune(inputs_only, SimpleNamespace(**vars(settings) | {"STEPS": 2}))
+    assert run.done and not any("eval_loss" in entry for entry in read_json(run.folder / "training.json"))
+
+
+def test_a_training_that_diverges_is_no_result(lab):
+    data, settings = lab
+    with pytest.raises(WorkFailed, match="diverged.*lower LEARNING_RATE"):
+        experiments.finetune(data, SimpleNamespace(**vars(settings) | {"LEARNING_RATE": 1e30, "STEPS": 4}))
+    runs, _ = find_runs()
+    assert [
+        run.record["status"]
+        for run in runs
+        if run.record["kind"] == "finetuning" and run.folder.is_relative_to(outputs_folder())
+    ] == ["failed"]
+
+
+def test_another_encoder_is_another_run_and_no_table_loses_a_row(lab, tmp_path):
+    data, settings = lab
+    copied = shutil.copytree(packaged_minilm(), tmp_path / "minilm-copy")
+    other = SimpleNamespace(**vars(settings) | {"ENCODER": str(copied)})
+    runs = [*experiments.baselines(data, settings), *experiments.baselines(data, other)]
+    tables = boards(runs)
+    assert [len(table) for table in tables.values()] == [3, 3]
+    assert not any(str(tmp_path) in (run.folder / "run.json").read_text() + title for run in runs for title in tables)
+
+
+def test_an_encoder_that_is_not_there_is_found_out_before_any_answer(lab):
+    data, settings = lab
+    with pytest.raises(LabError, match="'nobody/no-such-encoder'"):
+        experiments.answer(data, SimpleNamespace(**vars(settings) | {"ENCODER": "nobody/no-such-encoder"}), shots=0)
+    assert not list(outputs_folder().glob("runs/03*"))
+
+
+def test_a_kill_between_answers_and_scores_is_made_good(lab):
+    data, settings = lab
+    run = experiments.baselines(data, settings)[0]
+    before = read_json(run.folder / "metrics.json")
+    (run.folder / "metrics.json").unlink()
+    assert experiments.baselines(data, settings)[0].metrics == before
+
+
+def test_a_folder_without_an_adapter_is_named(lab, tmp_path):
+    data, settings = lab
+    with pytest.raises(LabError, match="there is no lab.json in it"):
+        experiments.adapter_folder(data, SimpleNamespace(**vars(settings) | {"ADAPTER": str(tmp_path)}))
+
+
+def test_baselines_are_runs_of_their_own(lab):
     data, settings = lab
     runs = experiments.baselines(data, settings)
     assert [run.record["name"] for run in runs] == [

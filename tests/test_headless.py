@@ -13,7 +13,8 @@ from helpers.runs import open_run
 PARAMETERS = """PROFILE: str = "pocket"  # profile
 SEED: int = 1  # seed
 FLAG: bool = True  # a switch
-SHOTS: list = [0]  # numbers"""
+SHOTS: list = [0]  # numbers
+PLACE: str = "here"  # a path"""
 RECORD = """
 from IPython.display import display
 display({{"text/plain": "done", "application/json": {{"notebook": "{name}", "run_id": "{run_id}"}}}}, raw=True)
@@ -39,7 +40,8 @@ def write(tmp_path, monkeypatch):
 
 def test_typed_values_reach_the_notebook_and_the_executed_copy_its_run(write, outputs, capsys):
     run = write("50_values", "assert FLAG is False and SHOTS == [0, 2] and SEED == 7, (FLAG, SHOTS, SEED)")
-    assert main(["run", "50", "-p", "FLAG", "false", "-p", "SHOTS", "0,2", "-p", "SEED", "7"]) == 0
+    typed = ["-p", "FLAG", "false", "-p", "SHOTS", "0,2", "-p", "SEED", "7", "-p", "PLACE", str(outputs / "somewhere")]
+    assert main(["run", "50", *typed]) == 0
     executed = json.loads((run.folder / "executed.ipynb").read_text())
     assert all(cell["execution_count"] for cell in executed["cells"])
     assert str(outputs) not in json.dumps(executed) and "papermill" not in executed["metadata"]
@@ -74,4 +76,5 @@ def test_parameters_are_read_with_type_default_and_help(write, tmp_path):
     assert [(entry.name, entry.kind, entry.default, entry.help) for entry in found.values()][2:] == [
         ("FLAG", "bool", True, "a switch"),
         ("SHOTS", "list", [0], "numbers"),
+        ("PLACE", "str", "here", "a path"),
     ]

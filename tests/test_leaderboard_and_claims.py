@@ -5,7 +5,7 @@ import pytest
 from helpers.cases import Case, Prediction, Reference
 from helpers.files import read_json
 from helpers.leaderboard import boards, published, ranked, rows, write_page
-from helpers.metrics.claims import claim_row, deltableu_difference, verdict
+from helpers.metrics.claims import claim_rows, differences, verdict
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import metrics_json, score_predictions
 from helpers.files import write_json
@@ -30,7 +30,8 @@ def scored_run(name, answers, *, dataset="pocket", encoder="minilm"):
             "split": "valid",
             "data_fingerprint": "0" * 12,
             "seed": 1,
-            "encoder": encoder,
+            "language": "en",
+            "parameters": {"ENCODER": encoder},
         },
     )
     write_json(run.folder / "metrics.json", metrics_json(score_predictions(CASES, list(answers.values()))))
@@ -81,17 +82,29 @@ def test_verdicts(low, high, expected):
 
 
 def test_a_difference_is_second_minus_first_and_paired():
-    gain = deltableu_difference(CASES, WRONG, RIGHT)
-    assert gain.low > 0 and gain.value == pytest.approx(100, abs=5) and gain.n == 12
-    nothing = deltableu_difference(CASES, RIGHT, RIGHT)
-    assert (nothing.value, nothing.low, nothing.high) == (0, 0, 0)
-    assert deltableu_difference(CASES, RIGHT, {}).value == -100
-    assert claim_row("gain", "+1", gain)["verdict"] == "reproduced"
+    gain = differences(CASES, WRONG, RIGHT, encoder="minilm")
+    assert gain["deltaBLEU"].low > 0 and gain["deltaBLEU"].value == pytest.approx(100, abs=5)
+    assert 0 < gain["BERTScore F1"].low <= gain["BERTScore F1"].value <= 1 and gain["BERTScore F1"].n == 12
+    nothing = differences(CASES, RIGHT, RIGHT, encoder="minilm")
+    assert all((score.value, score.low, score.high) == (0, 0, 0) for score in nothing.values())
+    loss = differences(CASES, RIGHT, {}, encoder="minilm")
+    assert loss["deltaBLEU"].value == -100 and loss["BERTScore F1"].value == pytest.approx(-1, abs=1e-5)
+    rows_of_claim = claim_rows("gain", {"deltaBLEU": "+1"}, gain)
+    assert [(row["metric"], row["paper"], row["verdict"]) for row in rows_of_claim] == [
+        ("deltaBLEU", "+1", "reproduced"),
+        ("BERTScore F1", "", "reproduced"),
+    ]
+
+
+def test_a_handful_of_cases_gives_no_verdict():
+    few = differences(CASES[:3], WRONG, RIGHT, encoder="minilm")
+    assert {row["verdict"] for row in claim_rows("gain", {}, few)} == {"not measured: fewer than 10 cases"}
 
 
 def test_where_nothing_can_be_scored_tables_say_so():
     bare = [Case(case.id, case.question) for case in CASES]
-    assert claim_row("gain", "+1", deltableu_difference(bare, WRONG, RIGHT))["verdict"] == "not measured: no references"
+    measured = differences(bare, WRONG, RIGHT, encoder="minilm")
+    assert [row["verdict"] for row in claim_rows("gain", {}, measured)] == ["not measured: no references"]
     unscored = open_run("03_few_shot_inference", determines={}, about={"name": "model", "seed": 1})
     right = scored_run("right", RIGHT)
     assert ranked([unscored, right]) == [right, unscored]

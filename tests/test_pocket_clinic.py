@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import random
+import shutil
 import re
 from collections import Counter
 from pathlib import Path
@@ -157,6 +159,19 @@ def test_some_titles_are_short_and_some_contents_empty(folder):
     assert any(row["query_content_en"] in ("", "[removed]", "[deleted]") for row in rows)
     shorts = set(load_sentences()["posts"]["short_titles"])
     assert 0.02 < sum(row["query_title_en"] in shorts for split in _short(folder).values() for row in split) / 88 < 0.3
+
+
+def test_half_a_clinic_is_built_again_and_what_kills_left_is_swept(tmp_path):
+    sizes = {"train": 4, "valid": 2, "test": 2}
+    summary = clinic.build(tmp_path / "pocket", sizes=sizes)
+    shutil.rmtree(tmp_path / "pocket" / "reddit")
+    (tmp_path / "pocket" / "clinic.json").unlink()
+    left = tmp_path / ".pocket.killed"
+    left.mkdir()
+    os.utime(left, (0, 0))
+    assert clinic.build(tmp_path / "pocket", sizes=sizes) == summary
+    assert (tmp_path / "pocket" / "reddit" / "train.json").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["pocket"]
 
 
 def test_doctors_disagree_and_the_skilled_less(folder):

@@ -48,6 +48,13 @@ def test_impossible_shots_are_refused(count, choice, message):
         choose_shots(Case("A"), POOL, count=count, choice=choice, seed=1)
 
 
+def test_a_case_is_never_its_own_example():
+    for case in POOL:
+        assert case not in choose_shots(case, POOL, count=len(POOL) - 1, choice="random", seed=1)
+    with pytest.raises(LabError, match="there are 8 training cases"):
+        choose_shots(POOL[0], POOL, count=9, choice="random", seed=1)
+
+
 def test_cases_without_question_or_answer_are_no_examples():
     bare = [Case("B", ""), Case("C", "  ", references=(Reference("x"),)), Case("D", "question")]
     assert shot_pool([*bare, POOL[0]]) == [POOL[0]]

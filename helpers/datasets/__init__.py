@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.datasets import dermavqa, layout
+from helpers.datasets import dermavqa
 from helpers.datasets.download import fetch
 from helpers.files import LabError, fingerprint, outputs_folder
 
@@ -58,12 +58,8 @@ def data_folder(name: str, root: Path | str = "") -> Path:
 
 
 def _pocket_folder(kind: str) -> Path:
-    """The pocket folder of a format; built where a split is missing, as after a killed build."""
-    clinic_folder = outputs_folder() / "pocket"
-    folder = clinic_folder / kind
-    names = layout.accepted_files(kind).values()
-    if not all(any((folder / name).exists() for name in split) for split in names):
-        from helpers.pocket import clinic  # late: only the first use of the clinic needs it
+    """The pocket folder of a format; a clinic that is not there, not whole or of an older version is built."""
+    from helpers.pocket import clinic  # late: only the pocket data needs it
 
-        clinic.build(clinic_folder)
-    return folder
+    clinic.build(outputs_folder() / "pocket")
+    return outputs_folder() / "pocket" / kind

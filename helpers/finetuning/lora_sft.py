@@ -5,12 +5,13 @@ the loss is on the answer only. (The paper's notebook took the loss over the who
 """
 
 import json
+import math
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.files import LabError, read_json, write_json
+from helpers.files import LabError, WorkFailed, read_json, write_json
 from helpers.finetuning.progress import one_bar
 from helpers.models import ADAPTER_CARD, TextModel
 from helpers.prompts import alpaca, asked
@@ -20,7 +21,10 @@ PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "
 
 @dataclass(frozen=True)
 class LoraRecipe:
-    """The numbers of a LoRA fine-tuning; the defaults are YuanAI's (Unsloth's Alpaca notebook for Llama-3 8B).
+    """The numbers of a LoRA fine-tuning.
+
+    Rank, alpha and dropout are YuanAI's (section 3.3). They published no others and named Unsloth's defaults; the
+    rest are those of Unsloth's Alpaca notebook for Llama-3 8B, but for its 8-bit AdamW, which is plain AdamW here.
 
     `steps` are optimiser steps of `batch * accumulation` records, `max_length` is in tokens, longer records
     are cut at the end.
@@ -55,7 +59,8 @@ def train_adapter(
     """Train a LoRA adapter and write it to `folder/adapter`, whole; a half-done training is taken up again.
 
     Args:
-        train, valid: cases with a question and at least one reference; `valid` gives the validation loss.
+        train, valid: cases with a question and at least one reference; `valid` gives the validation loss, and may
+            be empty.
         folder: the run's folder; checkpoints lie in it until the adapter is written.
         card: what the adapter says of itself (model, weights, data, prompt), kept beside its weights.
     Returns:
@@ -66,6 +71,7 @@ def train_adapter(
         return adapter
     trainer = _trainer(text_model, train, valid, folder / "checkpoints", recipe)
     trainer.train(resume_from_checkpoint=last_whole_checkpoint(folder / "checkpoints"))
+    _check_loss(trainer.state.log_history)
     write_json(folder / "training.json", trainer.state.log_history)
     unfinished = folder / ".adapter"
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -75,6 +81,13 @@ def train_adapter(
     unfinished.rename(adapter)
     shutil.rmtree(folder / "checkpoints")
     return adapter
+
+
+def _check_loss(log: list[dict]) -> None:
+    """A training that diverged is no result."""
+    bad = [entry["step"] for entry in log if not math.isfinite(entry.get("loss", entry.get("eval_loss", 0.0)))]
+    if bad:
+        raise WorkFailed(f"The training diverged: its loss is not a number from step {bad[0]} on; lower LEARNING_RATE.")
 
 
 def _name_the_base(adapter: Path, model: str) -> None:
@@ -113,8 +126,10 @@ def _trainer(text_model: TextModel, train: list[Case], valid: list[Case], folder
         weight_decay=recipe.weight_decay, lr_scheduler_type="linear", seed=recipe.seed, max_length=recipe.max_length,
         fp16=device.dtype == "float16", bf16=device.dtype == "bfloat16", use_cpu=device.name == "cpu",
         gradient_checkpointing=device.name == "cuda", completion_only_loss=True, packing=False,
-        logging_steps=max(1, recipe.steps // 20), eval_strategy="steps", eval_steps=max(1, recipe.steps // 5),
+        logging_steps=max(1, recipe.steps // 20),
+        eval_strategy="steps" if valid else "no", eval_steps=max(1, recipe.steps // 5),
         save_steps=max(1, recipe.steps // 10), save_total_limit=2, report_to="none", disable_tqdm=True,
+        logging_nan_inf_filter=False,
         dataloader_pin_memory=device.name == "cuda",
     )
     lora = LoraConfig(
@@ -125,7 +140,7 @@ def _trainer(text_model: TextModel, train: list[Case], valid: list[Case], folder
     trainer = SFTTrainer(
         model=text_model.model, processing_class=text_model.tokenizer, args=arguments, peft_config=lora,
         train_dataset=Dataset.from_list(training_records(train, eos)),
-        eval_dataset=Dataset.from_list(training_records(valid, eos)),
+        eval_dataset=Dataset.from_list(training_records(valid, eos)) if valid else None,
     )
     one_bar(trainer)
     for parameter in trainer.model.parameters():

@@ -8,6 +8,7 @@ import random
 import shutil
 import string
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def build(folder: Path | str, *, seed: int = 7, sizes: dict[str, int] | None = N
     if found and {key: found.get(key) for key in wanted} == wanted and _pictures(folder) == found["pictures"]:
         return found
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
     workshop = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         counts = _write_short(workshop / "iiyi", seed, wanted["sizes"])
@@ -47,9 +49,7 @@ def build(folder: Path | str, *, seed: int = 7, sizes: dict[str, int] | None = N
         summary = wanted | dict(counts)
         write_json(workshop / "clinic.json", summary)
         workshop.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        workshop.rename(folder)
+        _replace(folder, workshop)
     except BaseException:
         shutil.rmtree(workshop, ignore_errors=True)
         raise
@@ -61,9 +61,25 @@ def _found(folder: Path) -> dict:
     if not folder.exists() or folder.is_dir() and not any(folder.iterdir()):
         return {}
     # What is found may be deleted, so it has to be a clinic and nothing else.
-    if not folder.is_dir() or {path.name for path in folder.iterdir()} != {"clinic.json", "iiyi", "reddit"}:
+    if not folder.is_dir() or not {path.name for path in folder.iterdir()} <= {"clinic.json", "iiyi", "reddit"}:
         raise LabError(f"{folder} holds something that is no pocket clinic: name a new or an empty folder.")
-    return read_json(folder / "clinic.json")
+    return read_json(folder / "clinic.json") if (folder / "clinic.json").exists() else {}
+
+
+def _replace(folder: Path, workshop: Path) -> None:
+    """Put the finished clinic in its place; an old one is moved aside first, so that no half of it stays there."""
+    old = workshop.with_name(f"{workshop.name}-old")
+    if folder.exists():
+        folder.rename(old)
+    workshop.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what builds that were killed more than an hour ago have left beside the clinic."""
+    for left in folder.parent.glob(f".{folder.name}.*"):
+        if time.time() - left.stat().st_mtime > 3600:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _pictures(folder: Path) -> int:

@@ -18,8 +18,8 @@ from helpers.pocket import textbook
 RECIPES = {
     "llama": {
         "architecture": "LlamaForCausalLM", "vocabulary": 2048, "hidden": 192, "intermediate": 512, "layers": 4,
-        "heads": 6, "kv_heads": 3, "context": 2048, "passages": 24000, "document": 4, "block": 256, "batch": 8, "epochs": 1,
-        "learning_rate": 2e-3, "warmup": 0.05, "weight_decay": 0.05, "seed": 11,
+        "heads": 6, "kv_heads": 3, "context": 2048, "passages": 24000, "document": 4, "block": 256, "batch": 8,
+        "epochs": 1, "learning_rate": 2e-3, "warmup": 0.05, "weight_decay": 0.05, "seed": 11,
     },
 }
 SPECIAL_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
