@@ -43,7 +43,7 @@ ARRANGEMENTS = ("isolated", "scattered", "clustered", "symmetric", "ring", "row"
 NUMBERS = ("single", "several", "numerous")
 # The units of a duration with the longest told in each, and the ages of each group, in years.
 DURATIONS = {"days": 9, "weeks": 7, "months": 11, "years": 12}
-AGES = {"infant": (2, 3), "child": (4, 12), "teen": (13, 19), "adult": (20, 59), "older": (60, 88)}
+AGES = {"toddler": (2, 3), "child": (4, 12), "teen": (13, 19), "adult": (20, 59), "older": (60, 88)}
 # The ages, in years, at which these parts of a history are plausible.
 LIVES = {"pregnancy": (18, 44), "smoker": (18, 99), "outdoor_work": (40, 99), "stress": (10, 99)}
 
