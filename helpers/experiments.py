@@ -34,6 +34,13 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
         rank=settings.RANK, alpha=settings.ALPHA, learning_rate=settings.LEARNING_RATE, steps=settings.STEPS,
         batch=settings.BATCH, accumulation=settings.ACCUMULATION, max_length=settings.MAX_LENGTH, seed=settings.SEED,
     )
+    # Validation answers only draw the second loss curve: a challenge's inputs have none.
+    train, valid = shot_pool(data.split("train")), shot_pool(data.splits.get("valid", ()))
+    if not train:
+        raise LabError(
+            f"The data set {data.name!r} has no training case with both a question and an answer, so "
+            "there is nothing to learn: choose another DATASET."
+        )
     determines = {
         "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "quantization": settings.QUANTIZATION,
         "data": data.fingerprint("train"), "prompt": prompt_id(), "recipe": asdict(recipe),
@@ -42,13 +49,6 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
     run = open_run(SFT, determines=determines, about=about)
     if run.done:
         return run
-    # Validation answers only draw the second loss curve: a challenge's inputs have none.
-    train, valid = shot_pool(data.split("train")), shot_pool(data.splits.get("valid", ()))
-    if not train:
-        raise LabError(
-            f"The data set {data.name!r} has no training case with both a question and an answer, so "
-            "there is nothing to learn: choose another DATASET."
-        )
     card = {"model": recordable(settings)["MODEL"], **{key: determines[key] for key in ("weights", "data", "prompt")}}
     with run.working():
         _forget()

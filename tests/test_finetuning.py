@@ -162,6 +162,7 @@ def test_data_without_questions_cannot_be_trained_on(lab):
     )
     with pytest.raises(LabError, match="nothing to learn"):
         experiments.finetune(bare, settings)
+    assert not list(outputs_folder().glob("runs/*")), "a refused training left a run behind"
 
 
 def test_cases_without_references_are_answered_and_not_scored(lab):
