@@ -45,11 +45,12 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
         "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "quantization": settings.QUANTIZATION,
         "data": data.fingerprint("train"), "prompt": prompt_id(), "recipe": asdict(recipe),
     }
-    about = _about("finetuning", f"{settings.MODEL} + LoRA", data, "train", settings)
+    model = recordable(settings)["MODEL"]
+    about = _about("finetuning", f"{model} + LoRA", data, "train", settings)
     run = open_run(SFT, determines=determines, about=about)
     if run.done:
         return run
-    card = {"model": recordable(settings)["MODEL"], **{key: determines[key] for key in ("weights", "data", "prompt")}}
+    card = {"model": model, **{key: determines[key] for key in ("weights", "data", "prompt")}}
     with run.working():
         _forget()
         text_model = load_text_model(settings.MODEL, revision=settings.REVISION, quantization=settings.QUANTIZATION)
@@ -73,7 +74,7 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
         "seed": settings.SEED if shots else 0, "max_new_tokens": settings.MAX_NEW_TOKENS,
         "scoring": _scoring(settings),
     }
-    name = f"{settings.MODEL}{' + LoRA' if adapter else ''}, {shots} shot{'' if shots == 1 else 's'}"
+    name = f"{recordable(settings)['MODEL']}{' + LoRA' if adapter else ''}, {shots} shot{'' if shots == 1 else 's'}"
     about = _about("answers", name, data, settings.SPLIT, settings) | {"tuned": bool(adapter), "shots": shots}
     run = open_run(FEW_SHOT, determines=determines, about=about, parent=_parent(adapter))
     if not run.done:
@@ -200,7 +201,7 @@ def _about(kind: str, name: str, data: Dataset, split: str, settings: SimpleName
     """What `run.json` says for readers."""
     parameters = recordable(settings)
     return {
-        "kind": kind, "name": name.replace(settings.MODEL, parameters["MODEL"]), "profile": settings.PROFILE,
+        "kind": kind, "name": name, "profile": settings.PROFILE,
         "dataset": data.name, "language": data.language, "split": split, "data_fingerprint": data.fingerprint(split),
         "model": parameters["MODEL"], "revision": settings.REVISION, "prompt": prompt_id(), "seed": settings.SEED,
         "parameters": parameters,

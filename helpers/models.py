@@ -183,12 +183,13 @@ def _gated(model_id: str) -> str:
 
 
 def _missing(model_id: str, error: Exception) -> str:
-    text = str(error)
+    text = str(error).strip()
+    reason = text.partition("\n")[0]
     if "gated repo" in text:
         return _gated(model_id)
     if Path(model_path(model_id)).is_dir():
         return (
-            f"The folder of model {model_id!r} could not be loaded ({text.splitlines()[0]}): it must hold "
+            f"The folder of model {model_id!r} could not be loaded ({reason}): it must hold "
             "config.json, tokenizer.json and safetensors weights."
         )
     return (
