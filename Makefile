@@ -6,7 +6,7 @@ READY := .venv/ready
 # Without bytecode files every process would compile torch and transformers anew (40 s instead of 15 s).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lab notebooks bench lock setup
+.PHONY: run test lab notebooks sweep bench lock setup
 
 run: setup
 	$(BIN)/python -m helpers run all
@@ -21,6 +21,10 @@ lab: setup
 # Execute the notebooks in place, as they are committed (outputs go to a temporary folder).
 notebooks: setup
 	$(BIN)/python tests/execute_notebooks.py
+
+# The long experiments (some 20 minutes on two cores), resumable, from a clean commit into outputs/recorded.
+sweep: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m helpers sweep plan
 
 bench: setup
 	$(BIN)/python tests/benchmarks/bench_deltableu.py

@@ -1,4 +1,4 @@
-"""The command line: `python -m helpers run | score | check-data | doctor | pocket`.
+"""The command line: `python -m helpers run | sweep | score | export | check-data | doctor | pocket`.
 
 Exit status: 0 done, 1 the work failed or faults were found, 2 the command or its input is wrong. Commands
 that need no model start fast, because each imports what it needs when it is called.
@@ -7,6 +7,7 @@ that need no model start fast, because each imports what it needs when it is cal
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from helpers.files import LabError, WorkFailed, no_statistics, write_json
 
@@ -37,6 +38,25 @@ def run(options) -> int:
     from helpers.headless import run_notebooks
 
     run_notebooks(options.notebooks, profile=options.profile, typed=options.parameters or [])
+    return 0
+
+
+def sweep(options) -> int:
+    """Run a grid of experiments in warm workers, or all recorded studies."""
+    from helpers.sweep import sweep_notebook, sweep_plan
+
+    if options.notebook == "plan":
+        sweep_plan()
+    else:
+        sweep_notebook(options.notebook, profile=options.profile, typed=options.parameters or [], grid=options.grid or [])
+    return 0
+
+
+def export(options) -> int:
+    """Merge an adapter into its base model and save the result as an ordinary model."""
+    from helpers.export import export as export_adapter
+
+    print(export_adapter(options.adapter, options.to, base=options.base))
     return 0
 
 
@@ -103,6 +123,20 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-p", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"),
                          help="set a parameter in the notebooks that know it")
     command.set_defaults(command=run)
+
+    command = commands.add_parser("sweep", help="a grid of experiments in warm workers, or `plan`: the recorded studies")
+    command.add_argument("notebook", help="02, 03, 09, or plan")
+    command.add_argument("--profile", default="", help="pocket, t4 or a100")
+    command.add_argument("--grid", action="append", metavar="NAME=1,2,3", help="values of one parameter; repeatable")
+    command.add_argument("-p", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"),
+                         help="a parameter that is the same everywhere")
+    command.set_defaults(command=sweep)
+
+    command = commands.add_parser("export", help="merge an adapter into its base model, as safetensors")
+    command.add_argument("adapter", type=Path, help="folder of an adapter, or of a run of notebook 02")
+    command.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    command.add_argument("--base", default="", metavar="FOLDER_OR_ID", help="the base, if it lies elsewhere by now")
+    command.set_defaults(command=export)
 
     command = commands.add_parser("score", help="the challenge's metrics of a prediction file, as JSON")
     command.add_argument("references")

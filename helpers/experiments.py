@@ -1,4 +1,4 @@
-"""The experiments that notebooks (and sweeps) call: each opens its run, does what is not done yet, and records it.
+"""The experiments that notebooks and sweeps call: each opens its run, does what is not done yet, and records it.
 
 Called twice with the same settings, an experiment finds its own finished run and returns at once.
 Settings are the notebooks' parameters after the profile, by their names (`settings.MODEL`, ...).
@@ -9,31 +9,35 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
+from helpers.api_models import ApiModel, is_api_model, open_api_model, upload_notice
 from helpers.cases import Case, Prediction, read_predictions, write_submission
 from helpers.datasets import Dataset
 from helpers.files import LabError, append_jsonl, file_hash, fingerprint, write_json
-from helpers.finetuning.lora_sft import LoraRecipe, train_adapter
-from helpers.generation import answer_all, count_tokens
+from helpers.finetuning.lora_sft import BaseModel, choose_backend, train_adapter
+from helpers.finetuning.recipe import LoraRecipe
+from helpers.generation import answer_all
 from helpers.metrics import bertscore, deltableu
+from helpers.metrics.answers import answer_statistics
 from helpers.metrics.baselines import constant_answers, constant_predictions
 from helpers.metrics.scoring import metrics_json, score_predictions
-from helpers.models import TextModel, check_adapter, load_text_model, weights_fingerprint
-from helpers.parameters import recordable
-from helpers.prompts import alpaca, asked, prompt_id
+from helpers.models import TextModel, check_adapter, load_text_model, load_tokenizer, weights_fingerprint
+from helpers.parameters import recordable, variant
+from helpers.prompts import asked, prompt_id, prompt_of, stop_text, training_record
 from helpers.runs import Run, load_run, open_run
 from helpers.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
 
 SFT, FEW_SHOT, EVALUATION = "02_lora_sft", "03_few_shot_inference", "09_evaluation"
+# What a name says of a training and of a set of answers, where it is not as the profile has it.
+TRAINING_VARIES = ("RANK", "ALPHA", "LEARNING_RATE", "STEPS", "EPOCHS", "LOSS", "MAX_LENGTH", "QUESTION", "PROMPT")
+ANSWERS_VARY = ("MAX_NEW_TOKENS", "ANSWER_ENDS", "LIMIT", "QUESTION", "PROMPT")
 
 _loaded: dict[tuple, TextModel] = {}
 
 
 def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
-    """LoRA fine-tuning of `settings.MODEL` on the training titles and first answers; the run holds `adapter/`."""
-    recipe = LoraRecipe(
-        rank=settings.RANK, alpha=settings.ALPHA, learning_rate=settings.LEARNING_RATE, steps=settings.STEPS,
-        batch=settings.BATCH, accumulation=settings.ACCUMULATION, max_length=settings.MAX_LENGTH, seed=settings.SEED,
-    )
+    """LoRA fine-tuning of `settings.MODEL` on the training questions and first answers; the run holds `adapter/`."""
+    if is_api_model(settings.MODEL):
+        raise LabError(f"MODEL is {settings.MODEL!r}, but a model behind an API cannot be fine-tuned here: name another.")
     # Validation answers only draw the second loss curve: a challenge's inputs have none.
     train, valid = shot_pool(data.split("train")), shot_pool(data.splits.get("valid", ()))
     if not train:
@@ -41,22 +45,36 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
             f"The data set {data.name!r} has no training case with both a question and an answer, so "
             "there is nothing to learn: choose another DATASET."
         )
-    determines = {
-        "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "quantization": settings.QUANTIZATION,
-        "data": data.fingerprint("train"), "prompt": prompt_id(), "recipe": asdict(recipe),
+    recipe, backend = recipe_of(settings), choose_backend(settings.BACKEND)
+    identity = {
+        "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "data": data.fingerprint("train"),
+        "prompt": prompt_id(settings.PROMPT, settings.QUESTION),
+    }
+    determines = identity | {
+        "quantization": settings.QUANTIZATION, "recipe": _what_counts(recipe), "backend": backend.name,
     }
     model = recordable(settings)["MODEL"]
-    about = _about("finetuning", f"{model} + LoRA", data, "train", settings)
-    run = open_run(SFT, determines=determines, about=about)
-    if run.done:
-        return run
-    card = {"model": model, **{key: determines[key] for key in ("weights", "data", "prompt")}}
-    with run.working():
-        _forget()
-        text_model = load_text_model(settings.MODEL, revision=settings.REVISION, quantization=settings.QUANTIZATION)
-        run.save(device=asdict(text_model.device), training_cases=len(train))
-        train_adapter(text_model, train, valid, run.folder, recipe=recipe, card=card)
+    name = f"{model} + LoRA{variant(settings, TRAINING_VARIES)}"
+    run = open_run(SFT, determines=determines, about=_about("finetuning", name, data, "train", settings))
+    with run.working() as needed:
+        if needed:
+            _forget()
+            base = BaseModel(settings.MODEL, settings.REVISION, settings.QUANTIZATION)
+            facts = train_adapter(
+                base, _records(train, settings), _records(valid, settings), run.folder, recipe=recipe,
+                card={"model": model} | identity, backend=backend.name,
+            )
+            run.save(**facts)
     return run
+
+
+def recipe_of(settings: SimpleNamespace) -> LoraRecipe:
+    """The LoRA recipe that the settings name."""
+    return LoraRecipe(
+        rank=settings.RANK, alpha=settings.ALPHA, learning_rate=settings.LEARNING_RATE, steps=settings.STEPS,
+        epochs=settings.EPOCHS, batch=settings.BATCH, accumulation=settings.ACCUMULATION,
+        max_length=settings.MAX_LENGTH, loss=settings.LOSS, seed=settings.SEED,
+    )
 
 
 def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Path | str = "") -> Run:
@@ -65,32 +83,36 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
     Args:
         adapter: folder of a LoRA adapter; "" asks the model as it is.
     """
-    cases, pool = cases_to_answer(data, settings), shot_pool(data.split("train"))
+    cases = cases_to_answer(data, settings)
     determines = {
         "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "quantization": settings.QUANTIZATION,
-        "adapter": file_hash(Path(adapter) / "adapter_model.safetensors") if adapter else "", "prompt": prompt_id(),
-        "data": [data.fingerprint("train"), data.fingerprint(settings.SPLIT)], "split": settings.SPLIT,
-        "limit": settings.LIMIT, "shots": shots, "shot_choice": settings.SHOT_CHOICE if shots else "",
-        "seed": settings.SEED if shots else 0, "max_new_tokens": settings.MAX_NEW_TOKENS,
+        "adapter": file_hash(Path(adapter) / "adapter_model.safetensors") if adapter else "",
+        "prompt": prompt_id(settings.PROMPT, settings.QUESTION), "shots": shots,
+        "data": [data.fingerprint(settings.SPLIT), data.fingerprint("train") if "train" in data.splits else ""],
+        "split": settings.SPLIT, "limit": settings.LIMIT, "shot_choice": settings.SHOT_CHOICE if shots else "",
+        "seed": settings.SEED if shots else 0, "max_new_tokens": settings.MAX_NEW_TOKENS, "stop": stop_text(settings.PROMPT, settings.ANSWER_ENDS),
         "scoring": _scoring(settings),
     }
-    name = f"{recordable(settings)['MODEL']}{' + LoRA' if adapter else ''}, {shots} shot{'' if shots == 1 else 's'}"
-    about = _about("answers", name, data, settings.SPLIT, settings) | {"tuned": bool(adapter), "shots": shots}
+    about = _about("answers", _answers_name(settings, shots, adapter), data, settings.SPLIT, settings)
+    about |= {"tuned": bool(adapter), "shots": shots}
     run = open_run(FEW_SHOT, determines=determines, about=about, parent=_parent(adapter))
-    if not run.done:
-        with run.working():
-            text_model = _load(settings, adapter)
-            prompts, dropped = _prompts(text_model, cases, pool, settings, shots)
-            run.save(device=asdict(text_model.device), shots_dropped=dropped)
-            answer_all(text_model, prompts, run.folder / "predictions.jsonl",
-                       max_new_tokens=settings.MAX_NEW_TOKENS, batch_size=settings.ANSWER_BATCH)
-    return _scored(run, cases, settings)
+    with run.working() as needed:
+        if needed:
+            model = _load(settings, adapter)
+            prompts, trace = _prompts(model, data, cases, settings, shots)
+            write_json(run.folder / "shots.json", trace)
+            run.save(device=_device(model), shots_dropped=sum(len(row["dropped"]) for row in trace.values()))
+            if isinstance(model, ApiModel):
+                print(upload_notice(model, prompts))
+            answer_all(model, prompts, run.folder / "predictions.jsonl",
+                       max_new_tokens=settings.MAX_NEW_TOKENS, batch_size=settings.ANSWER_BATCH,
+                       stop=stop_text(settings.PROMPT, settings.ANSWER_ENDS))
+    return _scored(run, data, settings)
 
 
 def baselines(data: Dataset, settings: SimpleNamespace) -> list[Run]:
     """Score the constant answers that any model must beat: one run each, nothing is generated."""
-    train = data.split("train") if "train" in data.splits else ()
-    return [_baseline(data, settings, name, text) for name, text in constant_answers(train).items()]
+    return [_baseline(data, settings, name, text) for name, text in constant_answers(_training(data)).items()]
 
 
 def adapter_folder(data: Dataset, settings: SimpleNamespace) -> Path:
@@ -113,9 +135,20 @@ def adapter_folder(data: Dataset, settings: SimpleNamespace) -> Path:
 
 
 def cases_to_answer(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...]:
-    """The cases of `settings.SPLIT`, at most `settings.LIMIT` of them (0 for all)."""
+    """The cases of `settings.SPLIT`, at most `settings.LIMIT` of them (0 for all).
+
+    Raises:
+        LabError: one of them asks nothing at all.
+    """
     cases = data.split(settings.SPLIT)
-    return cases[: settings.LIMIT] if settings.LIMIT else cases
+    cases = cases[: settings.LIMIT] if settings.LIMIT else cases
+    silent = [case.id for case in cases if not asked(case)]
+    if silent:
+        raise LabError(
+            f"Case {silent[0]!r} of the split {settings.SPLIT!r} has neither title nor content ({len(silent)} such "
+            "cases), so there is nothing to ask: give it a question, or take it out of the split."
+        )
+    return cases
 
 
 def answers_of(run: Run) -> dict[str, Prediction]:
@@ -132,23 +165,28 @@ def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) ->
     }
     about = _about("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {"model": "none"}
     run = open_run(EVALUATION, determines=determines, about=about)
-    if not run.done:
-        with run.working():
+    with run.working() as needed:
+        if needed:
             path = run.folder / "predictions.jsonl"
             path.unlink(missing_ok=True)
             append_jsonl(path, [asdict(answer) for answer in constant_predictions(cases, text)])
-    return _scored(run, cases, settings)
+    return _scored(run, data, settings)
 
 
-def _scored(run: Run, cases: tuple[Case, ...], settings: SimpleNamespace) -> Run:
-    """Write the submission and, once, the scores over the cases with references."""
-    answers = answers_of(run)
+def _scored(run: Run, data: Dataset, settings: SimpleNamespace) -> Run:
+    """Write the submission and, once, the scores: of all answers, and against references where there are any."""
+    cases, answers = cases_to_answer(data, settings), answers_of(run)
+    if run.metrics:
+        return run
     write_submission(run.folder / "prediction.json", cases, list(answers.values()), run.record["language"])
+    texts = [reference.text for case in _training(data) for reference in case.references]
+    metrics = {name: score.as_dict() for name, score in answer_statistics(cases, answers, texts).items()}
     scorable = [case for case in cases if case.references]
-    if scorable and not run.metrics:
+    if scorable:
         predictions = [answers[case.id] for case in scorable if case.id in answers]
         scores = score_predictions(scorable, predictions, encoder=settings.ENCODER, language=run.record["language"])
-        write_json(run.folder / "metrics.json", metrics_json(scores))
+        metrics = metrics_json(scores) | metrics
+    write_json(run.folder / "metrics.json", metrics)
     return run
 
 
@@ -161,21 +199,53 @@ def _scoring(settings: SimpleNamespace) -> dict:
     return {"encoder": encoder, "deltableu": deltableu.VERSION, "bertscore": bertscore.VERSION}
 
 
-def _prompts(text_model: TextModel, cases, pool, settings: SimpleNamespace, shots: int) -> tuple[dict[str, str], int]:
-    """Prompt of every case, and how many shots were dropped because they did not fit into the context."""
-    room = text_model.context_length - settings.MAX_NEW_TOKENS
-    prompts, dropped = {}, 0
+def _training(data: Dataset) -> tuple[Case, ...]:
+    """The training cases; none where a folder holds the split to be answered alone."""
+    return data.split("train") if "train" in data.splits else ()
+
+
+def _what_counts(recipe: LoraRecipe) -> dict:
+    """The recipe as far as it determines the result: how a step's records are cut into batches does not.
+
+    So a training that found no room on the GPU goes on with a smaller BATCH and more ACCUMULATION.
+    """
+    numbers = {name: value for name, value in asdict(recipe).items() if name not in ("batch", "accumulation")}
+    return numbers | {"records_per_step": recipe.records_per_step}
+
+
+def _records(cases: list[Case], settings: SimpleNamespace) -> list[dict[str, str]]:
+    """One prompt and completion per case: its question without worked examples, its first reference answer."""
+    tokenizer = load_tokenizer(settings.MODEL, settings.REVISION)
+    return [
+        training_record(prompt_of(asked(case, settings.QUESTION), layout=settings.PROMPT), case.references[0].text,
+                        tokenizer)
+        for case in cases
+    ]
+
+
+def _prompts(model, data: Dataset, cases, settings: SimpleNamespace, shots: int) -> tuple[dict, dict]:
+    """Prompt of every case; and which shots it holds, which were dropped for want of room, how many tokens it has."""
+    room = model.context_length - settings.MAX_NEW_TOKENS
+    chosen = choose_shots(
+        cases, shot_pool(_training(data)), count=shots, choice=settings.SHOT_CHOICE, seed=settings.SEED,
+        question=settings.QUESTION,
+    )
+    prompts, trace = {}, {}
     for case in cases:
-        def fits(pairs) -> bool:
-            return count_tokens(text_model, alpaca(asked(case), pairs)) <= room
-        drawn = as_pairs(choose_shots(case, pool, count=shots, choice=settings.SHOT_CHOICE, seed=settings.SEED))
-        kept = drop_until_fits(drawn, fits)
-        prompts[case.id], dropped = alpaca(asked(case), kept), dropped + len(drawn) - len(kept)
-    return prompts, dropped
+        def prompt(kept: list[Case]):
+            return prompt_of(asked(case, settings.QUESTION), as_pairs(kept, settings.QUESTION), layout=settings.PROMPT)
+        kept = drop_until_fits(chosen[case.id], lambda shots: model.count_tokens(prompt(shots)) <= room)
+        prompts[case.id] = prompt(kept)
+        ids, dropped = [shot.id for shot in kept], len(chosen[case.id]) - len(kept)
+        trace[case.id] = {"shots": ids, "dropped": [shot.id for shot in chosen[case.id][:dropped]],
+                          "tokens": model.count_tokens(prompts[case.id])}
+    return prompts, trace
 
 
-def _load(settings: SimpleNamespace, adapter: Path | str) -> TextModel:
-    """The text model of these settings; the last one is kept, because runs of one model follow each other."""
+def _load(settings: SimpleNamespace, adapter: Path | str) -> TextModel | ApiModel:
+    """The model of these settings; the last local one is kept, because runs of one model follow each other."""
+    if is_api_model(settings.MODEL):
+        return open_api_model(settings.MODEL, allow_upload=settings.ALLOW_UPLOAD)
     key = (settings.MODEL, settings.REVISION, settings.QUANTIZATION, str(adapter))
     if key not in _loaded:
         _forget()
@@ -183,6 +253,13 @@ def _load(settings: SimpleNamespace, adapter: Path | str) -> TextModel:
             settings.MODEL, revision=settings.REVISION, quantization=settings.QUANTIZATION, adapter=adapter
         )
     return _loaded[key]
+
+
+def _device(model: TextModel | ApiModel) -> dict:
+    """Where a model computes, for the record."""
+    if isinstance(model, ApiModel):
+        return {"name": model.host, "dtype": "unknown", "reason": "behind an API"}
+    return asdict(model.device)
 
 
 def _forget() -> None:
@@ -197,12 +274,21 @@ def _parent(adapter: Path | str) -> str:
     return load_run(record.parent).id if record and record.exists() else ""
 
 
+def _answers_name(settings: SimpleNamespace, shots: int, adapter: Path | str) -> str:
+    """What tables call a set of answers."""
+    system = recordable(settings)["MODEL"] + (" + LoRA" if adapter else "")
+    choice = f" ({settings.SHOT_CHOICE})" if shots else ""
+    trained_here = adapter and not settings.ADAPTER  # another adapter was not made with these settings
+    varies = dict.fromkeys([*(TRAINING_VARIES if trained_here else ()), *ANSWERS_VARY])
+    return f"{system}, {shots} shot{'' if shots == 1 else 's'}{choice}{variant(settings, varies)}"
+
+
 def _about(kind: str, name: str, data: Dataset, split: str, settings: SimpleNamespace) -> dict:
     """What `run.json` says for readers."""
     parameters = recordable(settings)
     return {
         "kind": kind, "name": name, "profile": settings.PROFILE,
         "dataset": data.name, "language": data.language, "split": split, "data_fingerprint": data.fingerprint(split),
-        "model": parameters["MODEL"], "revision": settings.REVISION, "prompt": prompt_id(), "seed": settings.SEED,
-        "parameters": parameters,
+        "model": parameters["MODEL"], "revision": settings.REVISION,
+        "prompt": prompt_id(settings.PROMPT, settings.QUESTION), "seed": settings.SEED, "parameters": parameters,
     }

@@ -3,6 +3,7 @@
 Also the two exceptions that a person sees as a sentence instead of a traceback.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -135,3 +136,20 @@ def file_hash(path: Path | str) -> str:
     """SHA-256 of a file's content, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def disk_full(error: BaseException, folder: Path | str) -> str:
+    """The sentence for an error, or one that it came from, that says that a disk is full; "" for any other.
+
+    safetensors reports the system's words in an exception of its own; torch only that its archive came out too short.
+    """
+    signs = ("no space left", "os error 28", "disk quota exceeded", "enforce fail at inline_container")
+    while error is not None:
+        number = getattr(error, "errno", None)
+        if number in (errno.ENOSPC, errno.EDQUOT) or any(sign in str(error).lower() for sign in signs):
+            return (
+                f"The disk of {shown(folder)} is full: free some space, or move LAB_OUTPUTS to another disk together "
+                "with what is in it; the same command goes on where it stopped."
+            )
+        error = error.__cause__ or error.__context__
+    return ""

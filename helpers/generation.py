@@ -3,85 +3,180 @@
 Batches are formed once, from all prompts, in order of length. A batch that was not written whole is done
 again as a whole, so that an interrupted run ends with the very answers of an undisturbed one (padding
 changes the last bits of a logit, and now and then a token).
+
+What all prompts begin with, such as fixed worked examples, is read by the model once and not once per case.
 """
 
 import time
-from dataclasses import asdict
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from os.path import commonprefix
 from pathlib import Path
 
+from helpers.api_models import ApiModel
 from helpers.cases import Prediction
-from helpers.files import LabError, append_jsonl, read_jsonl
+from helpers.files import LabError, WorkFailed, append_jsonl, read_jsonl
 from helpers.models import TextModel
+from helpers.prompts import Prompt
+
+# A shorter common beginning is not worth the copying of its cache.
+SHORTEST_PREFIX = 16
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """The tokens that all prompts begin with, and the model's cache after reading them (batch of one)."""
+
+    tokens: tuple[int, ...] = ()
+    cache: object = None
 
 
 def answer_all(
-    text_model: TextModel, prompts: dict[str, str], path: Path, *, max_new_tokens: int, batch_size: int
+    model: TextModel | ApiModel, prompts: dict[str, Prompt], path: Path, *, max_new_tokens: int, batch_size: int,
+    stop: str = "",
 ) -> list[Prediction]:
     """Answer every prompt, appending each batch to `path`; what stands there already is not asked again.
 
     Args:
-        prompts: case id -> prompt.
+        model: a local model, or one behind an API.
+        prompts: case id -> prompt, text or chat messages.
         path: the run's `predictions.jsonl`.
         max_new_tokens: where an answer is cut, in tokens.
-        batch_size: prompts per batch.
+        batch_size: prompts per batch; of an API, requests at a time.
+        stop: a text that ends an answer besides the model's own end token, and is no part of it; "" for none. A
+            model behind an API is not told of it: chat models end their turns themselves.
     Returns:
         one prediction per prompt, in the order of `prompts`.
     Raises:
         LabError: a prompt leaves no room for the answer in the model's context.
+        WorkFailed: the GPU has no room for the batch, or the API does not answer.
     """
     from tqdm.auto import tqdm
 
-    lengths = {case_id: count_tokens(text_model, prompt) for case_id, prompt in prompts.items()}
-    _check_lengths(text_model, lengths, max_new_tokens)
+    lengths = {case_id: model.count_tokens(prompt) for case_id, prompt in prompts.items()}
+    _check_lengths(lengths, model.context_length - max_new_tokens)
     done = {row["case_id"]: Prediction(**row) for row in read_jsonl(path)}
     order = sorted(prompts, key=lambda case_id: (-lengths[case_id], case_id))
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    for batch in tqdm(batches, desc="answering", unit="batch", leave=False):
-        missing = set(batch) - set(done)
-        if not missing:
-            continue
-        answers = generate(text_model, {case_id: prompts[case_id] for case_id in batch}, max_new_tokens=max_new_tokens)
-        new = [answer for answer in answers if answer.case_id in missing]
+    missing = [batch for batch in batches if set(batch) - set(done)]
+    ask = _asker(model, prompts, batch_size, stop) if missing else None
+    for batch in tqdm(missing, desc="answering", unit="batch", leave=False):
+        answers = ask({case_id: prompts[case_id] for case_id in batch}, max_new_tokens=max_new_tokens)
+        new = [answer for answer in answers if answer.case_id not in done]
         append_jsonl(path, [asdict(answer) for answer in new])
         done |= {answer.case_id: answer for answer in new}
     return [done[case_id] for case_id in prompts]
 
 
-def generate(text_model: TextModel, prompts: dict[str, str], *, max_new_tokens: int) -> list[Prediction]:
+def generate(
+    model: TextModel, prompts: dict[str, Prompt], *, max_new_tokens: int, prefix: Prefix = Prefix(), stop: str = ""
+) -> list[Prediction]:
     """Answer one batch of prompts greedily, left-padded; whitespace around an answer is stripped (YuanAI, 3.5).
 
-    `seconds` of a prediction is its share of the batch's time. `finish` is "length" where the model did not
-    end the answer itself: YuanAI's "no assurance of complete answers".
+    `prefix` must be what all of these prompts begin with: see `read_prefix`. `seconds` of a prediction is its share
+    of the batch's time. `finish` is "length" where the model did not end the answer itself: YuanAI's "no assurance of
+    complete answers".
     """
     import torch
 
-    model, tokenizer = text_model.model, text_model.tokenizer
-    batch = tokenizer(list(prompts.values()), return_tensors="pt", padding=True).to(model.device)
-    started = time.perf_counter()
+    tokenizer, started = model.tokenizer, time.perf_counter()
+    inputs = _inputs(model, [model.token_ids(prompt) for prompt in prompts.values()], prefix)
+    width = inputs["input_ids"].shape[1]
     with torch.inference_mode():
-        output = model.generate(
-            **batch, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id
+        output = model.model.generate(
+            **inputs, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id,
+            stopping_criteria=_stopping(tokenizer, stop, width),
         )
     seconds = round((time.perf_counter() - started) / len(prompts), 4)
-    answers = output[:, batch["input_ids"].shape[1] :].tolist()
-    return [_prediction(case_id, answer, tokenizer, seconds) for case_id, answer in zip(prompts, answers)]
+    ends, answers = _end_tokens(model), output[:, width:].tolist()
+    return [_prediction(case_id, answer, tokenizer, ends, stop, seconds) for case_id, answer in zip(prompts, answers)]
 
 
-def count_tokens(text_model: TextModel, text: str) -> int:
-    """Length of a text in tokens of the model, special tokens included."""
-    return len(text_model.tokenizer(text)["input_ids"])
+def read_prefix(model: TextModel, prompts: dict[str, Prompt]) -> Prefix:
+    """Let the model read once what all prompts begin with; an empty prefix where that is next to nothing."""
+    import torch
+
+    shared = commonprefix([model.token_ids(prompt) for prompt in prompts.values()])
+    # At least one token of every prompt must be left to be read: the answer's first token comes from it.
+    shared = shared[: min(len(model.token_ids(prompt)) for prompt in prompts.values()) - 1]
+    if len(shared) < SHORTEST_PREFIX:
+        return Prefix()
+    tokens = torch.tensor([shared], device=model.model.device)
+    with torch.inference_mode():
+        cache = model.model(input_ids=tokens, use_cache=True, logits_to_keep=1).past_key_values
+    return Prefix(tuple(shared), cache)
 
 
-def _prediction(case_id: str, tokens: list[int], tokenizer, seconds: float) -> Prediction:
-    ended = tokenizer.eos_token_id in tokens
-    if ended:
-        tokens = tokens[: tokens.index(tokenizer.eos_token_id)]
-    text = tokenizer.decode(tokens, skip_special_tokens=True).strip()
-    return Prediction(case_id, text, seconds, len(tokens), "stop" if ended else "length")
+def _asker(model: TextModel | ApiModel, prompts: dict[str, Prompt], batch_size: int, stop: str):
+    """What answers a batch: `ask(prompts, max_new_tokens=...)`."""
+    if isinstance(model, ApiModel):
+        return model.answer
+    prefix = read_prefix(model, prompts) if len(prompts) > 1 else Prefix()
+
+    def ask(batch: dict[str, Prompt], *, max_new_tokens: int) -> list[Prediction]:
+        import torch
+
+        try:
+            return generate(model, batch, max_new_tokens=max_new_tokens, prefix=prefix, stop=stop)
+        except torch.OutOfMemoryError:
+            raise WorkFailed(_no_room(batch_size)) from None
+
+    return ask
 
 
-def _check_lengths(text_model: TextModel, lengths: dict[str, int], max_new_tokens: int) -> None:
-    room = text_model.context_length - max_new_tokens
+def _no_room(batch_size: int) -> str:
+    cure = f"lower ANSWER_BATCH from {batch_size} to {batch_size // 2}" if batch_size > 1 else (
+        "lower the largest of SHOTS, or MAX_NEW_TOKENS")
+    return f"The GPU has no room for {batch_size} prompts at a time: {cure}; the same command goes on from there."
+
+
+def _inputs(model: TextModel, rows: list[list[int]], prefix: Prefix) -> dict:
+    """Token ids and mask (batch, length): the prefix, then padding, then the rest of each prompt; and the cache.
+
+    Zeros in the mask hide the padding in the middle, and positions are counted over the ones.
+    """
+    import torch
+
+    head = list(prefix.tokens)
+    rests = [row[len(head) :] for row in rows]
+    width = max(len(rest) for rest in rests)
+    ids = [head + [model.tokenizer.pad_token_id] * (width - len(rest)) + rest for rest in rests]
+    mask = [[1] * len(head) + [0] * (width - len(rest)) + [1] * len(rest) for rest in rests]
+    device = model.model.device
+    inputs = {"input_ids": torch.tensor(ids, device=device), "attention_mask": torch.tensor(mask, device=device)}
+    if head:
+        inputs["past_key_values"] = deepcopy(prefix.cache)
+        inputs["past_key_values"].batch_repeat_interleave(len(rows))
+    return inputs
+
+
+def _end_tokens(model: TextModel) -> set[int]:
+    """The tokens that end an answer: of the text, in a chat of the turn, and padding, which follows a stop text."""
+    ends = model.model.generation_config.eos_token_id
+    return {model.tokenizer.eos_token_id, model.tokenizer.pad_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
+
+
+def _stopping(tokenizer, stop: str, width: int):
+    """Criteria that end each row whose new tokens, behind the first `width`, hold the text `stop`."""
+    import torch
+    from transformers import StoppingCriteriaList
+
+    def stopped(ids, scores, **kwargs):
+        # A token is at least one byte: a text that ends just now lies within as many tokens as it has bytes.
+        recent = ids[:, max(width, ids.shape[1] - len(stop.encode()) - 1) :]
+        return torch.tensor([stop in text for text in tokenizer.batch_decode(recent)], device=ids.device)
+
+    return StoppingCriteriaList([stopped] if stop else [])
+
+
+def _prediction(case_id: str, tokens: list[int], tokenizer, ends: set[int], stop: str, seconds: float) -> Prediction:
+    end = next((place for place, token in enumerate(tokens) if token in ends), None)
+    text, sign, _ = tokenizer.decode(tokens[:end], skip_special_tokens=True).partition(stop or "\0")
+    finish = "stop" if sign or end is not None else "length"
+    return Prediction(case_id, text.strip(), seconds, len(tokens[:end]), finish)
+
+
+def _check_lengths(lengths: dict[str, int], room: int) -> None:
     too_long = [case_id for case_id, length in lengths.items() if length > room]
     if too_long:
         raise LabError(

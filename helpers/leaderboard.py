@@ -7,20 +7,25 @@ from helpers.files import outputs_folder, write_text
 from helpers.runs import Run, find_runs
 
 FOLDER = Path(__file__).parent
+# Columns of the table of answers -> scores of a run (shares, 0 to 1).
+ANSWER_COLUMNS = {
+    "diagnosis named %": "named", "distinct %": "distinct", "copies of training answers %": "copies",
+    "unfinished %": "unfinished",
+}
 
 
 def boards(runs: list[Run]) -> dict[str, list[Run]]:
     """Scored runs grouped by what makes their numbers comparable: title -> runs, best deltaBLEU first."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        if run.metrics:
+        if run.record["kind"] != "comparison" and score(run, "deltableu"):
             groups.setdefault(_title(run), []).append(run)
     return {title: ranked(group) for title, group in sorted(groups.items())}
 
 
 def ranked(runs: list[Run]) -> list[Run]:
-    """Runs with the best deltaBLEU first; those without scores (no references) stay at the end."""
-    return sorted(runs, key=lambda run: -score(run, "deltableu")["value"] if run.metrics else float("inf"))
+    """Runs with the best deltaBLEU first; those without references to score against stay at the end."""
+    return sorted(runs, key=lambda run: -score(run, "deltableu").get("value", float("-inf")))
 
 
 def rows(runs: list[Run]) -> list[dict]:
@@ -31,9 +36,61 @@ def rows(runs: list[Run]) -> list[dict]:
     return [{"system": run.record["name"], "seed": run.record["seed"], **_columns(run), "run": run.id} for run in runs]
 
 
+def seed_rows(runs: list[Run]) -> list[dict]:
+    """One row per system, its seeds together, best mean deltaBLEU first.
+
+    Brackets hold the 95 % interval over cases (the mean of the seeds' intervals), "seeds" the lowest and the highest
+    deltaBLEU that a seed gave: two different kinds of uncertainty.
+    """
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.record["name"], []).append(run)
+    order = sorted(groups.values(), key=lambda group: -_mean(group, "deltableu")["value"])
+    return [_seed_row(group) for group in order]
+
+
+def answer_rows(runs: list[Run]) -> list[dict]:
+    """One row per system, its seeds together: what its answers are like, in per cent of the cases, and their length."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.record["name"], []).append(run)
+    found = []
+    for name, group in groups.items():
+        means = {title: _mean(group, key) for title, key in ANSWER_COLUMNS.items()}
+        found.append({"system": name, **{title: f"{100 * mean['value']:.0f}" if mean else "" for title, mean in means.items()},
+                      "words": round(_mean(group, "words")["value"], 1)})
+    return found
+
+
+def claim_table(runs: list[Run]) -> list[dict]:
+    """Two rows per comparison, one per metric: the claim, the paper's value, ours with its interval, the verdict."""
+    found = []
+    for run in runs:
+        claim = {"claim": run.record["name"], "data": run.record["dataset"]}
+        if not run.metrics:
+            found.append(claim | {"verdict": "not measured: no references"})
+        for metric, difference in run.metrics.items():
+            low, high = difference["interval"]
+            found.append(claim | {
+                "metric": metric, "paper": run.record["paper"].get(metric, ""),
+                "ours": f"{difference['value']:+.3f} [{low:+.3f}, {high:+.3f}]", "seeds": run.record["seeds"],
+                "n": difference["n"], "verdict": difference["verdict"],
+            })
+    return found
+
+
 def score(run: Run, name: str) -> dict:
-    """A score of a run by its name without the language ("deltableu", "BERTScore"): value, interval, n, signature."""
-    return next(score for key, score in run.metrics.items() if key.rpartition("_")[0] == name)
+    """A score of a run by its name, without the language ("deltableu", "BERTScore", "named", ...).
+
+    Returns value, interval, n, signature; {} where the run has no such score.
+    """
+    found = (score for key, score in run.metrics.items() if name in (key, key.rpartition("_")[0]))
+    return next(found, {})
+
+
+def bar(run: Run, name: str = "deltableu") -> dict:
+    """A run's name and one of its scores, as `figures.score_bars` draws them."""
+    return {"name": run.record["name"]} | score(run, name)
 
 
 def published() -> list[dict]:
@@ -50,11 +107,14 @@ def write_page() -> Path:
     runs, left_out = find_runs()
     parts = [
         "<h1>Leaderboard of the Medical VQA Lab</h1>",
-        "<p>For research and teaching, not for diagnosis. Brackets hold 95 % bootstrap intervals over cases. "
-        "Numbers of different tables must not be compared.</p>",
+        "<p>For research and teaching, not for diagnosis. Brackets hold 95 % bootstrap intervals over cases, the "
+        "column of seeds the lowest and highest deltaBLEU of several. Numbers of different tables must not be "
+        "compared.</p>",
     ]
     for title, group in boards(runs).items():
-        parts += [f"<h2>{html.escape(title)}</h2>", pandas.DataFrame(rows(group)).to_html(index=False)]
+        parts += [f"<h2>{html.escape(title)}</h2>", pandas.DataFrame(seed_rows(group)).to_html(index=False)]
+    claims = claim_table([run for run in runs if run.record["kind"] == "comparison"])
+    parts += ["<h2>Claims</h2>", pandas.DataFrame(claims).to_html(index=False, na_rep="")]
     parts += ["<h2>Published figures: other data, other encoder, not comparable with ours</h2>",
               pandas.DataFrame(published()).to_html(index=False, na_rep="")]
     parts += [f"<p>Left out: {html.escape(reason)}</p>" for reason in left_out]
@@ -62,7 +122,7 @@ def write_page() -> Path:
 
 
 def _columns(run: Run) -> dict:
-    if not run.metrics:
+    if not score(run, "deltableu"):
         return {"deltaBLEU": "not scored: no references"}
     return {
         "deltaBLEU": _with_interval(score(run, "deltableu"), 2),
@@ -71,6 +131,27 @@ def _columns(run: Run) -> dict:
         "recall": round(score(run, "BERTScore_recall")["value"], 3),
         "n": score(run, "deltableu")["n"],
     }
+
+
+def _seed_row(group: list[Run]) -> dict:
+    values = [score(run, "deltableu")["value"] for run in group]
+    several = f"{min(values):.2f} to {max(values):.2f}" if len(values) > 1 else ""
+    return {
+        "system": group[0].record["name"], "deltaBLEU": _with_interval(_mean(group, "deltableu"), 2),
+        "runs": len(group), "seeds": several, "BERTScore F1": _with_interval(_mean(group, "BERTScore"), 3),
+        "precision": round(_mean(group, "BERTScore_precision")["value"], 3),
+        "recall": round(_mean(group, "BERTScore_recall")["value"], 3), "n": score(group[0], "deltableu")["n"],
+    }
+
+
+def _mean(group: list[Run], name: str) -> dict:
+    """Mean value and mean interval of a score over the runs that have it; {} where none has."""
+    scores = [score(run, name) for run in group if score(run, name)]
+    if not scores:
+        return {}
+    count = len(scores)
+    return {"value": sum(entry["value"] for entry in scores) / count,
+            "interval": [sum(entry["interval"][end] for entry in scores) / count for end in (0, 1)]}
 
 
 def _title(run: Run) -> str:

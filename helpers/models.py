@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from helpers.api_models import is_api_model
 from helpers.files import LabError, file_hash, fingerprint, read_json
+from helpers.prompts import Prompt, rendered
 
 POCKET_MODELS = Path(__file__).parent / "pocket" / "models"
 ADAPTER_CARD = "lab.json"
@@ -36,6 +38,16 @@ class TextModel:
     def context_length(self) -> int:
         """How many tokens prompt and answer may have together."""
         return self.model.config.max_position_embeddings
+
+    def token_ids(self, prompt: Prompt) -> list[int]:
+        """The tokens of a prompt as the model reads them; a chat template writes its BOS itself."""
+        text = rendered(prompt, self.tokenizer)
+        begun = bool(self.tokenizer.bos_token) and text.startswith(self.tokenizer.bos_token)
+        return self.tokenizer(text, add_special_tokens=not begun)["input_ids"]
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Length of a prompt in tokens, special tokens included."""
+        return len(self.token_ids(prompt))
 
 
 def choose_device() -> Device:
@@ -76,6 +88,8 @@ def model_path(model_id: str) -> str:
 
 def weights_fingerprint(model_id: str, revision: str = "") -> str:
     """What identifies a model's weights: hashes of a folder's files, or the commit of a hub model."""
+    if is_api_model(model_id):
+        return model_id  # what its provider means by the name may change; nobody outside can tell
     folder = Path(model_path(model_id))
     if not folder.is_dir():
         return f"{model_id}@{_commit(model_id, revision)}"
@@ -113,7 +127,7 @@ def load_text_model(
         LabError: the model is missing, gated or unreachable, or the adapter is for another base.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     if adapter:
         check_adapter(adapter, model_id, revision)
@@ -121,7 +135,6 @@ def load_text_model(
     commit = None if Path(path).is_dir() else _commit(model_id, revision)
     where = {"device_map": {"": 0}} if device.name == "cuda" else {}
     with loading(model_id):
-        tokenizer = AutoTokenizer.from_pretrained(path, revision=commit, padding_side="left")
         model = AutoModelForCausalLM.from_pretrained(
             path, revision=commit, use_safetensors=True, dtype=getattr(torch, device.dtype),
             quantization_config=_quantization(quantization, device), **where,
@@ -130,14 +143,25 @@ def load_text_model(
         model.to(device.name)
     if quantization == "nf4":
         _compute_in(model, getattr(torch, device.dtype))
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
     if adapter:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, str(adapter))
     model.eval()
-    return TextModel(model, tokenizer, device)
+    return TextModel(model, load_tokenizer(model_id, revision), device)
+
+
+def load_tokenizer(model_id: str, revision: str = ""):
+    """The tokenizer of a model, padding on the left, as generation needs it."""
+    from transformers import AutoTokenizer
+
+    path = model_path(model_id)
+    with loading(model_id):
+        commit = None if Path(path).is_dir() else _commit(model_id, revision)
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=commit, padding_side="left")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
 
 
 def check_adapter(adapter: Path | str, model_id: str, revision: str = "") -> dict:
@@ -160,10 +184,16 @@ def check_adapter(adapter: Path | str, model_id: str, revision: str = "") -> dic
 @contextmanager
 def loading(model_id: str):
     """Turn the many ways in which a model can fail to arrive into one sentence each."""
+    import torch
     from huggingface_hub import errors
 
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise LabError(
+            f"The GPU has no room for model {model_id!r}: set QUANTIZATION to 'nf4' (a quarter of the memory), or "
+            "choose a smaller MODEL."
+        ) from None
     except errors.GatedRepoError:
         raise LabError(_gated(model_id)) from None
     except (errors.RepositoryNotFoundError, errors.HFValidationError):

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 from helpers.datasets import Dataset
 from helpers.files import no_statistics, shown
+from helpers.finetuning.lora_sft import choose_backend
 from helpers.models import choose_device, weights_fingerprint
 from helpers.parameters import prepare, recordable
 from helpers.profiles import is_unset
@@ -63,6 +64,9 @@ def start(notebook: str, namespace: dict) -> Lab:
     _note_failures(run)
     left = [f"{name}={getattr(settings, name)!r}" for name, value in parameters.items() if is_unset(value)]
     print(f"Device    {device.name}, {device.dtype}: {device.reason}")
+    if "BACKEND" in kinds:
+        backend = choose_backend(settings.BACKEND)
+        print(f"Training  {backend.name}: {backend.reason}")
     print("Versions ", ", ".join(f"{name} {number}" for name, number in package_versions().items()))
     print(f"Profile   {settings.PROFILE}:", ", ".join(left) or "nothing is left to it")
     print(f"Run       {shown(run.folder)}")

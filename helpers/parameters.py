@@ -5,14 +5,15 @@ Nothing here imports torch.
 """
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
 from helpers import datasets
-from helpers.cases import Case
 from helpers.files import LabError, shown
-from helpers.profiles import resolve
-from helpers.shots import choose_shots, shot_pool
+from helpers.profiles import load_profile, resolve
+from helpers.prompts import ENDS, LAYOUTS, QUESTIONS
+from helpers.shots import CHOICES, check_shots, shot_pool
 
 TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list}
 
@@ -20,6 +21,11 @@ TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": li
 SMALLEST = {
     "SEED": 0, "SHOTS": 0, "LIMIT": 0, "RANK": 1, "ALPHA": 1, "STEPS": 1, "BATCH": 1, "ACCUMULATION": 1,
     "MAX_LENGTH": 1, "MAX_NEW_TOKENS": 1, "ANSWER_BATCH": 1,
+}
+# Parameters that name one of a few ways.
+ONE_OF = {
+    "PROMPT": LAYOUTS, "QUESTION": QUESTIONS, "ANSWER_ENDS": ENDS, "SHOT_CHOICE": CHOICES, "LOSS": ("completion", "whole"),
+    "BACKEND": ("auto", "peft", "unsloth"), "QUANTIZATION": ("none", "nf4"),
 }
 
 
@@ -42,8 +48,7 @@ def prepare(parameters: dict, kinds: dict[str, str]) -> tuple[SimpleNamespace, d
     data = datasets.load(settings.DATASET, settings.DATA_ROOT, language=settings.LANGUAGE)
     data.split(settings.SPLIT)
     if "SHOTS" in parameters:
-        pool = shot_pool(data.split("train"))
-        choose_shots(Case(""), pool, count=max(settings.SHOTS), choice=settings.SHOT_CHOICE, seed=settings.SEED)
+        check_shots(max(settings.SHOTS), settings.SHOT_CHOICE, shot_pool(data.splits.get("train", ())))
     return settings, data
 
 
@@ -57,6 +62,10 @@ def check_size(name: str, value) -> None:
     """Refuse a number that no run can have, and lists that hold anything but sensible numbers, or nothing."""
     if name == "LEARNING_RATE" and not (math.isfinite(value) and value > 0):
         raise LabError(f"LEARNING_RATE is {value!r}, but it must be a number above 0: correct the parameter.")
+    if name in ONE_OF and value not in ONE_OF[name]:
+        raise LabError(f"{name} is {value!r}, but it must be one of {', '.join(ONE_OF[name])}: correct the parameter.")
+    if name == "EPOCHS" and not (math.isfinite(value) and value >= 0):
+        raise LabError(f"EPOCHS is {value!r}, but it takes a number of 0 (STEPS counts) or more: correct the parameter.")
     if name not in SMALLEST:
         return
     if value == []:
@@ -67,6 +76,13 @@ def check_size(name: str, value) -> None:
                 f"{name} is {value!r}, but it takes whole numbers of {SMALLEST[name]} or more: correct "
                 "the parameter."
             )
+
+
+def variant(settings: SimpleNamespace, names: Iterable[str]) -> str:
+    """Which of these settings are not as the profile has them, for the name of a run: "; RANK 4, LOSS whole"."""
+    profile = load_profile(settings.PROFILE)
+    other = [f"{name} {getattr(settings, name)}" for name in names if getattr(settings, name) != profile[name]]
+    return f"; {', '.join(other)}" if other else ""
 
 
 def recordable(settings: SimpleNamespace) -> dict:

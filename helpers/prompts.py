@@ -1,7 +1,15 @@
-"""Prompts as data: the wording that the papers used, and how a case is put into it."""
+"""Prompts as data: the wording that the papers used, how a case is put into it, and how a model's own form wraps it.
+
+A prompt is either plain text (Alpaca, for base models) or chat messages (for chat models and API models), which
+the model's own template turns into text.
+"""
 
 from helpers.cases import Case
-from helpers.files import fingerprint
+from helpers.files import LabError, fingerprint
+
+LAYOUTS = ("alpaca", "chat")
+QUESTIONS = ("title", "title+content")
+ENDS = ("block", "eos")
 
 # YuanAI, section 3.3: the same instruction for every case.
 MEDICAL_ADVICE = "Give me a medical advice"
@@ -12,6 +20,24 @@ ALPACA_PREAMBLE = (
     "Write a response that appropriately completes the request.\n\n"
 )
 ALPACA_BLOCK = "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n"
+# Where the next block would begin; a base model that has answered goes on with one of its own making.
+NEXT_BLOCK = "\n\n### "
+CHAT_TURN = "{instruction}\n\n{input}"
+
+Prompt = str | list[dict[str, str]]
+
+
+def prompt_of(question: str, shots: list[tuple[str, str]] = (), *, layout: str = "alpaca") -> Prompt:
+    """The prompt for a question after worked examples (question, answer), in one of `LAYOUTS`.
+
+    "alpaca" gives text, "chat" gives messages: each shot is a user's turn and its answer the assistant's.
+    """
+    if layout == "alpaca":
+        return alpaca(question, shots)
+    messages = []
+    for asked_before, answer in shots:
+        messages += [_user(asked_before), {"role": "assistant", "content": answer}]
+    return [*messages, _user(question)]
 
 
 def alpaca(question: str, shots: list[tuple[str, str]] = (), instruction: str = MEDICAL_ADVICE) -> str:
@@ -24,11 +50,59 @@ def alpaca(question: str, shots: list[tuple[str, str]] = (), instruction: str = 
     return ALPACA_PREAMBLE + "".join(blocks) + ALPACA_BLOCK.format(instruction=instruction, input=question)
 
 
-def prompt_id() -> str:
-    """What identifies the wording: a name, and a hash that changes when a word of it does."""
-    return "alpaca-" + fingerprint([ALPACA_PREAMBLE, ALPACA_BLOCK, MEDICAL_ADVICE])[:6]
+def stop_text(layout: str, ends: str) -> str:
+    """The text that ends an answer besides the model's end token: the next Alpaca block where `ends` is "block"."""
+    return NEXT_BLOCK if (layout, ends) == ("alpaca", "block") else ""
 
 
-def asked(case: Case) -> str:
-    """What the model is asked: the title only, as YuanAI did, because most posts have no content (section 3.3)."""
-    return case.question
+def training_record(prompt: Prompt, answer: str, tokenizer) -> dict[str, str]:
+    """A prompt and its completion as text, the completion closed by what ends an answer of this model.
+
+    That is the EOS token for plain text (without it a model never learns to stop), and whatever the template puts
+    after an assistant's turn for a chat.
+    """
+    before = rendered(prompt, tokenizer)
+    if isinstance(prompt, str):
+        return {"prompt": before, "completion": answer + tokenizer.eos_token}
+    whole = tokenizer.apply_chat_template([*prompt, {"role": "assistant", "content": answer}], tokenize=False)
+    if not whole.startswith(before):
+        raise LabError(
+            "PROMPT is 'chat', but this model's chat template writes a finished conversation otherwise than its "
+            "beginning, so prompt and answer cannot be told apart: use PROMPT 'alpaca', or another MODEL."
+        )
+    return {"prompt": before, "completion": whole[len(before):]}
+
+
+def rendered(prompt: Prompt, tokenizer) -> str:
+    """A prompt as the text that a model reads; messages go through the model's own chat template.
+
+    Raises:
+        LabError: the model has no chat template.
+    """
+    if isinstance(prompt, str):
+        return prompt
+    if not tokenizer.chat_template:
+        raise LabError(
+            "PROMPT is 'chat', but this model has no chat template, as base models have none: use PROMPT "
+            "'alpaca', or a chat model as MODEL."
+        )
+    return tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
+
+
+def prompt_id(layout: str = "alpaca", question: str = "title") -> str:
+    """What identifies the wording: layout, what is asked, and a hash that changes when a word of it does."""
+    words = [ALPACA_PREAMBLE, ALPACA_BLOCK] if layout == "alpaca" else [CHAT_TURN]
+    return f"{layout}-{question}-{fingerprint([*words, MEDICAL_ADVICE])[:6]}"
+
+
+def asked(case: Case, question: str = "title") -> str:
+    """What the model is asked: the title only, as YuanAI did (section 3.3), or title and content.
+
+    A case whose title is empty is asked its content: a patient who wrote something asked something.
+    """
+    parts = (case.question,) if question == "title" and case.question.strip() else (case.question, case.context)
+    return "\n".join(part.strip() for part in parts if part.strip())
+
+
+def _user(question: str) -> dict[str, str]:
+    return {"role": "user", "content": CHAT_TURN.format(instruction=MEDICAL_ADVICE, input=question)}

@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from helpers.files import LabError, REPOSITORY, fingerprint, outputs_folder, read_json, shown, write_json
+from helpers.files import (
+    REPOSITORY, LabError, WorkFailed, disk_full, fingerprint, outputs_folder, read_json, shown, write_json,
+)
 
 # Raise by hand when the meaning of a result changes (another prompt layout, another scorer, ...).
-RESULT_VERSION = 1
+RESULT_VERSION = 2
+RECORDED = REPOSITORY / "outputs" / "recorded"
 PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "unsloth", "datasets", "bert-score", "sacrebleu")
 
 
@@ -49,23 +52,41 @@ class Run:
         write_json(self.folder / "run.json", self.record)
 
     @contextmanager
-    def working(self) -> Iterator["Run"]:
-        """Mark the run as running, then as done, failed or interrupted, with minutes and peak memory.
+    def working(self) -> Iterator[bool]:
+        """Do the work of a run: the block is told whether any is needed, and does it if so.
 
-        Minutes add up over interruptions, except for the part lost to a kill.
+        Meanwhile the run is marked as running, then as done, failed or interrupted, with minutes and peak memory.
+        Minutes add up over interruptions, except for the part lost to a kill. Another process that works on the
+        same run is waited for, and may have done it by then.
         """
+        if self.done:
+            yield False
+            return
+        with _alone(self.folder):
+            self.record = load_run(self.folder).record
+            if self.done:
+                yield False
+            else:
+                yield from self._work()
+
+    def _work(self) -> Iterator[bool]:
         started, before = time.monotonic(), self.record.get("minutes", 0.0)
         self.save(status="running", **environment())
         status = "interrupted"
         try:
-            yield self
+            yield True
             status = "done"
-        except Exception:
+        except Exception as error:
             status = "failed"
-            raise
+            sentence = disk_full(error, self.folder)
+            if not sentence:
+                raise
+            raise WorkFailed(sentence) from None
         finally:
             minutes = before + (time.monotonic() - started) / 60
-            self.save(status=status, minutes=round(minutes, 3), peak_memory_gb=peak_memory_gb())
+            peak = peak_memory_gb()  # of this process; a training in a process of its own has saved what it took
+            peak = {name: max(value, self.record.get("peak_memory_gb", {}).get(name, 0)) for name, value in peak.items()}
+            self.save(status=status, minutes=round(minutes, 3), peak_memory_gb=peak)
 
 
 def open_run(notebook: str, *, determines: dict, about: dict, parent: str = "") -> Run:
@@ -91,6 +112,23 @@ def open_run(notebook: str, *, determines: dict, about: dict, parent: str = "") 
     return run
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time works on a run; the lock goes with the process that holds it, however that ends."""
+    from filelock import FileLock
+
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire()
+    except (OSError, NotImplementedError):  # some network drives know no locks
+        lock = None
+    try:
+        yield
+    finally:
+        if lock:
+            lock.release()
+
+
 def load_run(folder: Path | str) -> Run:
     """Read a run's folder; one of another RESULT_VERSION or without `run.json` is a `LabError`."""
     folder = Path(folder)
@@ -108,10 +146,16 @@ def load_run(folder: Path | str) -> Run:
 
 def find_runs() -> tuple[list[Run], list[str]]:
     """All runs under `outputs/runs` and the tracked `outputs/recorded`, and why others were left out."""
-    folders = {}
-    for root in (REPOSITORY / "outputs" / "recorded", outputs_folder() / "runs"):
-        for path in sorted(root.glob("*/*/run.json")):
-            folders[path.parent.name] = path.parent
+    return _runs_in(RECORDED, outputs_folder() / "runs")
+
+
+def recorded_runs(kind: str, dataset: str) -> list[Run]:
+    """The tracked runs of one kind ("answers", "baseline", "comparison", "finetuning") on one data set."""
+    return [run for run in _runs_in(RECORDED)[0] if (run.record["kind"], run.record["dataset"]) == (kind, dataset)]
+
+
+def _runs_in(*roots: Path) -> tuple[list[Run], list[str]]:
+    folders = {path.parent.name: path.parent for root in roots for path in sorted(root.glob("*/*/run.json"))}
     runs, left_out = [], []
     for folder in folders.values():
         try:
@@ -126,7 +170,7 @@ def environment() -> dict:
     commit = _git("rev-parse", "HEAD")
     return {
         "commit": commit or "unknown",
-        "dirty": bool(commit) and bool(_git("status", "--porcelain")),
+        "dirty": bool(commit) and bool(_git("status", "--porcelain", "--", ".", ":!outputs/recorded")),
         "versions": package_versions(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

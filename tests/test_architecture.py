@@ -13,11 +13,11 @@ LAYERS = [
     {"cases", "runs", "profiles"},
     {"pocket.conditions", "pocket.lesions", "pocket.patients", "pocket.doctors", "pocket.clinic", "pocket.textbook"},
     {"datasets"},
-    {"prompts", "shots", "metrics", "models"},
+    {"prompts", "shots", "metrics", "models", "api_clients", "api_models"},
     {"generation", "finetuning", "pocket.zoo"},
     {"parameters", "figures", "notebook_file"},
-    {"experiments", "leaderboard", "notebook", "doctor"},
-    {"headless"},
+    {"experiments", "studies", "leaderboard", "notebook", "doctor", "export", "widgets"},
+    {"headless", "sweep"},
     {"__main__"},
 ]
 

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers.files import LabError, read_jsonl
-from helpers.generation import answer_all, generate
+from helpers.files import LabError, WorkFailed, read_jsonl
+from helpers.generation import answer_all, generate, read_prefix
 from helpers.models import load_text_model
+from helpers.prompts import alpaca
 
 PROMPTS = {
     "A": "Psoriasis is",
@@ -51,12 +52,22 @@ def test_an_answer_that_ends_says_stop_and_has_nothing_after_its_end(llama):
     assert first.text.startswith(ended.text) and ended.text != first.text
 
 
+def test_an_answer_ends_where_the_stop_text_begins(llama):
+    plain = generate(llama, PROMPTS, max_new_tokens=16)
+    stop = plain[0].text.split()[2]
+    cut = generate(llama, PROMPTS, max_new_tokens=16, stop=stop)
+    for before, after in zip(plain, cut):
+        assert after.text == before.text.partition(stop)[0].strip()
+        assert after.finish == ("stop" if stop in before.text else before.finish)
+    assert cut[0].tokens < plain[0].tokens and cut[0].text
+
+
 def test_answers_come_in_case_order_and_are_not_asked_again(llama, tmp_path):
     path = tmp_path / "predictions.jsonl"
     first = answer_all(llama, PROMPTS, path, max_new_tokens=8, batch_size=2)
     assert [answer.case_id for answer in first] == list(PROMPTS)
     content = path.read_bytes()
-    nothing_to_ask = replace(llama, model=SimpleNamespace(config=llama.model.config))  # it cannot generate
+    nothing_to_ask = replace(llama, model=SimpleNamespace(config=llama.model.config))  # it has nothing to answer with
     assert answer_all(nothing_to_ask, PROMPTS, path, max_new_tokens=8, batch_size=2) == first
     assert path.read_bytes() == content
 
@@ -76,3 +87,45 @@ def test_a_prompt_without_room_for_the_answer_is_named(llama, tmp_path):
     with pytest.raises(LabError, match="case 'A' has .* tokens.*MAX_NEW_TOKENS"):
         answer_all(llama, PROMPTS | {"A": "itch " * 3000}, tmp_path / "p.jsonl", max_new_tokens=8, batch_size=2)
     assert not (tmp_path / "p.jsonl").exists()
+
+
+def test_a_shared_beginning_is_read_once_and_gives_the_same_tokens(llama):
+    shots = [(f"Itchy rash on the {site}", f"This suggests {name}.") for site, name in
+             (("elbow", "psoriasis"), ("hand", "eczema"), ("scalp", "ringworm"), ("groin", "scabies"))]
+    questions = ["Rash", "Red scaly plaques on both knees for years", "What is this?", "Spots on the face of a teenager"]
+    prompts = {str(number): alpaca(question, shots) for number, question in enumerate(questions)}
+    prefix = read_prefix(llama, prompts)
+    lengths = [llama.count_tokens(prompt) for prompt in prompts.values()]
+    assert 0.8 * min(lengths) < len(prefix.tokens) < min(lengths)
+    with_prefix = generate(llama, prompts, max_new_tokens=24, prefix=prefix)
+    again = generate(llama, prompts, max_new_tokens=24, prefix=prefix)  # the kept cache is not used up
+    plain = generate(llama, prompts, max_new_tokens=24)
+    assert [a.text for a in with_prefix] == [a.text for a in plain] == [a.text for a in again]
+    assert [a.tokens for a in with_prefix] == [a.tokens for a in plain]
+
+
+def test_prompts_without_a_common_beginning_have_no_prefix(llama):
+    assert read_prefix(llama, PROMPTS).tokens == ()
+    same = {"A": alpaca("Rash"), "B": alpaca("Rash")}
+    assert len(read_prefix(llama, same).tokens) == llama.count_tokens(same["A"]) - 1
+
+
+def test_no_room_on_the_gpu_says_which_setting_to_lower_and_is_taken_up_again(llama, tmp_path):
+    import torch
+
+    path, calls = tmp_path / "p.jsonl", []
+
+    def no_room(module, inputs):
+        calls.append(1)
+        if len(calls) > 10:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    expected = answer_all(llama, PROMPTS, tmp_path / "whole.jsonl", max_new_tokens=8, batch_size=2)
+    hook = llama.model.register_forward_pre_hook(no_room)
+    try:
+        with pytest.raises(WorkFailed, match="lower ANSWER_BATCH from 2 to 1; the same command goes on"):
+            answer_all(llama, PROMPTS, path, max_new_tokens=8, batch_size=2)
+    finally:
+        hook.remove()
+    assert len(read_jsonl(path)) == 2
+    assert [a.text for a in answer_all(llama, PROMPTS, path, max_new_tokens=8, batch_size=1)] == [a.text for a in expected]

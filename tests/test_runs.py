@@ -1,7 +1,12 @@
 """Run records: the same command finds its own run, other settings another, other versions none."""
 
+import subprocess
+import sys
+from subprocess import PIPE
+
 import pytest
 
+from conftest import ROOT
 from helpers import runs
 from helpers.files import LabError, read_json, write_json
 
@@ -25,6 +30,24 @@ def test_the_record_says_how_to_get_the_result_again():
     assert record["status"] == "done" and record["minutes"] >= 0 and record["peak_memory_gb"]["ram"] > 0
     assert set(runs.PACKAGES) < set(record["versions"])
     assert record["determines"] == {"shots": 1} and {"commit", "dirty", "time"} <= set(record)
+
+
+def test_two_processes_on_one_run_do_its_work_once(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from tests.test_runs import a_run\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "with a_run().working() as needed:\n"
+        "    if needed: time.sleep(0.5); Path(sys.argv[1]).open('a').write('worked\\n')\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "log")]
+    both = [subprocess.Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) for _ in range(2)]
+    for process in both:
+        assert process.stdout.readline() == "ready\n"
+    for process in both:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert [process.wait(timeout=60) for process in both] == [0, 0]
+    assert (tmp_path / "log").read_text() == "worked\n" and a_run().done
 
 
 @pytest.mark.parametrize(("error", "status"), [(ValueError, "failed"), (KeyboardInterrupt, "interrupted")])

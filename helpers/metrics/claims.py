@@ -1,13 +1,13 @@
 """A paper's claim beside what we measure: the difference of two sets of answers, its interval, and a verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from helpers.cases import Case, Prediction
 from helpers.metrics.bertscore import bert_scores
 from helpers.metrics.deltableu import deltableu_from_sums, deltableu_signature, deltableu_statistics
-from helpers.metrics.scores import Score, mean_score, score_of
+from helpers.metrics.scores import Score, score_of
 
 # With fewer cases than this an interval says nothing, however narrow it is.
 FEWEST_CASES = 10
@@ -15,26 +15,38 @@ FEWEST_CASES = 10
 
 def differences(
     cases: Sequence[Case],
-    first: dict[str, Prediction],
-    second: dict[str, Prediction],
+    first: Sequence[dict[str, Prediction]],
+    second: Sequence[dict[str, Prediction]],
     *,
     encoder: str,
     language: str = "en",
 ) -> dict[str, Score]:
     """`second` minus `first` by both of the challenge's metrics, with paired bootstrap intervals over the same cases.
 
-    `first` and `second` hold predictions by case id; a missing one counts as empty. Pairing (Koehn 2004) takes
-    out what makes a case hard for both. Cases without references are left out; where no case has any, as in a
-    challenge's test set, there is nothing to measure and the result is empty.
+    `first` and `second` hold one set of answers per seed, each by case id; a missing answer counts as empty. A side
+    that has no seeds (nothing random in it) is given once. Pairing (Koehn 2004) takes out what makes a case hard for
+    both. With several seeds the difference is their mean, and each resample draws seeds as well as cases; with the
+    three that are usual here the seeds' share of the interval is a rough one. Cases without references are left
+    out; where no case has any, as in a challenge's test set, there is nothing to measure and the result is empty.
     """
     cases = [case for case in cases if case.references]
     if not cases:
         return {}
-    texts = [[answers[case.id].text if case.id in answers else "" for case in cases] for answers in (first, second)]
+    pairs = _paired(first, second)
+    texts = [[[answers[case.id].text if case.id in answers else "" for case in cases] for answers in pair]
+             for pair in pairs]
     return {
-        "deltaBLEU": _deltableu_difference(cases, *texts, language=language),
-        "BERTScore F1": _bertscore_difference(cases, *texts, encoder=encoder),
+        "deltaBLEU": _deltableu_difference(cases, texts, language=language),
+        "BERTScore F1": _bertscore_difference(cases, texts, encoder=encoder),
     }
+
+
+def _paired(first: Sequence, second: Sequence) -> list[tuple]:
+    """Both sides seed by seed; a side given once stands beside every seed of the other."""
+    if len(first) != len(second) and 1 not in (len(first), len(second)):
+        raise ValueError(f"{len(first)} and {len(second)} sets of answers cannot be paired")
+    seeds = max(len(first), len(second))
+    return [(first[seed % len(first)], second[seed % len(second)]) for seed in range(seeds)]
 
 
 def verdict(difference: Score) -> str:
@@ -48,33 +60,42 @@ def verdict(difference: Score) -> str:
     return "not reproduced: no clear difference"
 
 
-def claim_rows(claim: str, paper: dict[str, str], measured: dict[str, Score]) -> list[dict]:
-    """Rows of a notebook's table of claims, one per metric: the claim, the paper's value, ours, the verdict."""
-    if not measured:
-        return [{"claim": claim, "verdict": "not measured: no references"}]
-    return [
-        {
-            "claim": claim, "metric": metric, "paper": paper.get(metric, ""),
-            "ours": f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]",
-            "n": difference.n, "verdict": verdict(difference),
-        }
-        for metric, difference in measured.items()
-    ]
-
-
-def _deltableu_difference(cases: list[Case], first: list[str], second: list[str], *, language: str) -> Score:
+def _deltableu_difference(cases: list[Case], texts: list[list[list[str]]], *, language: str) -> Score:
     references = [case.references for case in cases]
-    columns = [deltableu_statistics(texts, references, language=language) for texts in (first, second)]
-    width = columns[0].shape[1]
+    columns = [
+        np.hstack([deltableu_statistics(side, references, language=language) for side in pair]) for pair in texts
+    ]
+    width = columns[0].shape[1] // 2
 
     def difference(sums: np.ndarray) -> np.ndarray:
         return deltableu_from_sums(sums[..., width:]) - deltableu_from_sums(sums[..., :width])
 
     signature = "difference of " + deltableu_signature(references, mode="aligned", language=language)
-    return score_of(np.hstack(columns), difference, signature=signature)
+    return _over_seeds(columns, difference, signature=signature)
 
 
-def _bertscore_difference(cases: list[Case], first: list[str], second: list[str], *, encoder: str) -> Score:
+def _bertscore_difference(cases: list[Case], texts: list[list[list[str]]], *, encoder: str) -> Score:
     references = [[reference.text for reference in case.references] for case in cases]
-    before, after = (bert_scores(texts, references, encoder=encoder) for texts in (first, second))
-    return mean_score(after.f1 - before.f1, signature="difference of " + after.signature)
+    columns, signature = [], ""
+    for pair in texts:
+        before, after = (bert_scores(side, references, encoder=encoder) for side in pair)
+        columns.append(np.column_stack([after.f1 - before.f1, np.ones(len(cases))]))
+        signature = "difference of " + after.signature
+    return _over_seeds(columns, lambda sums: sums[..., 0] / sums[..., 1], signature=signature)
+
+
+def _over_seeds(columns: list[np.ndarray], score: Callable[[np.ndarray], np.ndarray], *, signature: str) -> Score:
+    """The mean over seeds of a score; in the bootstrap each resample of cases draws seeds too, with replacement.
+
+    `columns`: per seed (n_cases, k), what each case contributes.
+    """
+    seeds, width = len(columns), columns[0].shape[1]
+    generator = np.random.default_rng(0)
+
+    def mean(sums: np.ndarray) -> np.ndarray:
+        by_seed = np.stack([score(sums[..., seed * width : (seed + 1) * width]) for seed in range(seeds)], axis=-1)
+        if sums.ndim > 1:
+            by_seed = np.take_along_axis(by_seed, generator.integers(seeds, size=by_seed.shape), axis=-1)
+        return by_seed.mean(axis=-1)
+
+    return score_of(np.hstack(columns), mean, signature=f"{signature}|seeds:{seeds}")

@@ -1,10 +1,10 @@
-"""Text encoders for BERTScore: the packaged MiniLM, a model id, or a folder, each loaded once per process."""
+"""Text encoders for BERTScore and for similar shots: the packaged MiniLM, a model id, or a folder, loaded once."""
 
 import contextlib
 import functools
 import importlib.util
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,6 +101,27 @@ def load_encoder(encoder: str, device: str) -> Encoder:
     name = f"{_display_name(encoder)}{_revision(source, model.config)}"
     dtype = str(model.dtype).removeprefix("torch.")
     return Encoder(model=model, tokenizer=tokenizer, name=name, layers=layers, device=device, dtype=dtype)
+
+
+def sentence_embeddings(texts: Sequence[str], *, encoder: str = "minilm", batch: int = 64):
+    """One vector of length 1 per text, an array (texts, width): the mean over its tokens (Reimers and Gurevych 2019).
+
+    Of MiniLM, which was trained for this; other encoders are read at the layer that BERTScore takes.
+    """
+    import numpy as np
+    import torch
+
+    loaded, vectors = load_encoder(encoder, default_device()), {}
+    distinct = sorted(set(texts), key=len)  # texts of like length together, so that little is padding
+    for start in range(0, len(distinct), batch):
+        part = distinct[start : start + batch]
+        tokens = loaded.tokenizer(part, return_tensors="pt", padding=True, truncation=True).to(loaded.device)
+        with torch.inference_mode():
+            states = loaded.model(**tokens).last_hidden_state.float()
+        mask = tokens["attention_mask"].unsqueeze(-1)
+        means = (states * mask).sum(1) / mask.sum(1)
+        vectors |= zip(part, torch.nn.functional.normalize(means, dim=1).cpu().numpy())
+    return np.stack([vectors[text] for text in texts])
 
 
 def _source(encoder: str) -> str:

@@ -1,16 +1,18 @@
 """A score with its 95 % interval: value, interval, number of cases and the settings it was made with.
 
 Every metric of the lab is a function of sums over cases, so one bootstrap serves them all: draw the cases
-anew with replacement, add up what each case contributes, and score the sums.
+anew with replacement, add up what each case contributes, and score the sums. Shares have Wilson's interval.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 # Resampling counts are drawn in blocks of about this many numbers (8 bytes each), whatever the number of cases.
 BLOCK = 2_000_000
+# The standard normal quantile of a two-sided 95 % interval.
+Z = 1.959964
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,22 @@ def mean_score(values: np.ndarray, *, signature: str, seed: int = 0) -> Score:
     """The mean of one value per case, with its bootstrap interval; `values`: (n_cases,)."""
     statistics = np.column_stack([values, np.ones(len(values))])
     return score_of(statistics, _mean_from_sums, signature=signature, seed=seed)
+
+
+def share_score(hits: Sequence[bool], *, signature: str) -> Score:
+    """The share of true values (0 to 1) with its Wilson interval, which stays sensible where all or none are true."""
+    count, n = sum(hits), len(hits)
+    low, high = wilson_interval(count, n)
+    return Score(value=count / n, low=low, high=high, n=n, signature=signature)
+
+
+def wilson_interval(count: int, n: int) -> tuple[float, float]:
+    """The 95 % score interval of a share `count` / `n` (Wilson 1927), within 0 and 1; `n` is at least 1."""
+    share, spread = count / n, Z * Z / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = (spread * share * (1 - share) + spread * spread / 4) ** 0.5 / (1 + spread)
+    # Rounding must not leave the value itself outside: at 0 and n the bounds are exactly 0 and 1.
+    return (0.0 if count == 0 else middle - half), (1.0 if count == n else middle + half)
 
 
 def _mean_from_sums(sums: np.ndarray) -> np.ndarray:

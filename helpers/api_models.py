@@ -1,0 +1,204 @@
+"""Models behind an HTTP address: any OpenAI-compatible server, and Gemini. Nothing is sent without ALLOW_UPLOAD.
+
+`openai:<model name>` asks api.openai.com, or the server that OPENAI_BASE_URL names (vLLM, Ollama, llama.cpp ...);
+`gemini:<model name>` asks Google, or GEMINI_BASE_URL. An address on this machine needs neither consent nor key
+(that no tunnel leads on from there is up to whoever set it up). Keys come from the environment or Colab's secrets;
+only the open client knows them, no text and no record.
+"""
+
+import ipaddress
+import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from helpers.api_clients import Fault, open_gemini, open_openai
+from helpers.cases import Prediction
+from helpers.files import LabError, WorkFailed
+
+ADDRESSES = {"openai": "https://api.openai.com/v1", "gemini": "https://generativelanguage.googleapis.com"}
+ASSUMED_CONTEXT = 128_000  # tokens
+LETTERS_PER_TOKEN = 4
+ATTEMPTS = 6
+FIRST_WAIT = 2.0  # seconds, doubled after each attempt: a minute in all, as limits per minute need
+LONGEST_WAIT = 120.0  # seconds; a server that asks for more is not waited for
+
+Prompt = str | list[dict]
+
+
+@dataclass(frozen=True)
+class ApiModel:
+    """A model that answers over HTTP.
+
+    Temperature is 0, yet the same prompt may be answered otherwise tomorrow: who runs the server may change the
+    model behind a name. A model that refuses temperature 0 cannot be used here. A reasoning model spends tokens
+    before its answer begins; they count in `tokens` and towards `max_new_tokens`.
+    """
+
+    provider: str
+    name: str
+    host: str
+    ask: Callable = field(repr=False, compare=False)  # (messages, max_new_tokens) -> Reply; it knows the key
+
+    @property
+    def context_length(self) -> int:
+        """Tokens of prompt and answer together: unknown, assumed generously; a server refuses what is too long."""
+        return ASSUMED_CONTEXT
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """An estimate of a prompt's length (4 characters a token), for sorting and for the count that is shown."""
+        return -(-sum(len(message["content"]) for message in _messages(prompt)) // LETTERS_PER_TOKEN)
+
+    def answer(self, prompts: dict[str, Prompt], *, max_new_tokens: int) -> list[Prediction]:
+        """Ask all prompts of one batch at the same time, so that the batch size bounds the concurrency.
+
+        Args:
+            prompts: case id -> one user message, or chat messages with "role" (system, user, assistant) and "content".
+            max_new_tokens: where an answer is cut, in tokens of the server.
+        Returns:
+            one prediction per prompt, in their order; `seconds` of the request that was answered, `tokens` as the
+            server counts them. A blocked or empty answer is "" with the reason in `error`.
+        Raises:
+            LabError: the server refuses the key, the model or a prompt.
+            WorkFailed: no answer after `ATTEMPTS` attempts at a busy, failing or unreachable server.
+        """
+        stop = threading.Event()
+        pool = ThreadPoolExecutor(max(1, len(prompts)))
+        try:
+            futures = [
+                pool.submit(self._answer, case_id, _messages(prompt), max_new_tokens, stop)
+                for case_id, prompt in prompts.items()
+            ]
+            return [future.result() for future in futures]
+        finally:  # after a failure or an interrupt, whoever still waits for another attempt gives up
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _answer(self, case_id: str, messages: list[dict], max_new_tokens: int, stop: threading.Event) -> Prediction:
+        """Ask once, and again after a fault that may pass, as late as the server's Retry-After says."""
+        for attempt in range(1, ATTEMPTS + 1):
+            started = time.perf_counter()
+            try:
+                reply = self.ask(messages, max_new_tokens)
+                return reply.prediction(case_id, round(time.perf_counter() - started, 4))
+            except Fault as error:
+                fault = error
+            if not fault.may_pass:
+                raise LabError(self._refusal(case_id, fault))
+            wait = FIRST_WAIT * 2 ** (attempt - 1) if fault.wait is None else fault.wait
+            if attempt == ATTEMPTS or wait > LONGEST_WAIT or stop.wait(wait):
+                break
+        asked = f"; it asks to wait {wait:g} s" if wait > LONGEST_WAIT else ""
+        raise WorkFailed(
+            f"{self.host} gave no answer to case {case_id!r} in {attempt} attempts ({fault}{asked}): see that the "
+            "server is up and has quota left for this key; the same command goes on where the run stopped."
+        )
+
+    def _refusal(self, case_id: str, fault: Fault) -> str:
+        """The sentence for what another attempt would not change; one about a key never quotes the server."""
+        variable = self.provider.upper()
+        if fault.about_key:
+            return (
+                f"{self.host} does not let this key use {self.name!r} (status {fault.status}): check "
+                f"{variable}_API_KEY in the environment or in Colab's secrets."
+            )
+        if fault.status == 404:
+            return (
+                f"{self.host} has no model {self.name!r} ({fault}): check MODEL, and {variable}_BASE_URL if it is set."
+            )
+        return (
+            f"{self.host} refused the prompt of case {case_id!r} ({fault}): if it is too long, shorten it or lower "
+            "MAX_NEW_TOKENS; otherwise choose another MODEL."
+        )
+
+
+def is_api_model(model_id: str) -> bool:
+    """Whether a MODEL is asked over HTTP: `openai:<model name>` or `gemini:<model name>`."""
+    return model_id.partition(":")[0] in ADDRESSES and ":" in model_id
+
+
+def open_api_model(model_id: str, *, allow_upload: bool) -> ApiModel:
+    """Open the client of an API model; no request is made yet.
+
+    Args:
+        model_id: `openai:<model name>` or `gemini:<model name>`.
+        allow_upload: the person's word that questions may leave this machine.
+    Raises:
+        LabError: the name or the address is malformed, or consent or key is missing.
+    """
+    provider, _, name = model_id.partition(":")
+    if not is_api_model(model_id) or not re.fullmatch(r"[\w./:@+-]+", name):
+        raise LabError(
+            f"MODEL is {model_id!r}, but a model behind an API is written openai:<model name> or gemini:<model name>, "
+            "as in 'openai:gpt-4o-mini': correct it."
+        )
+    url, host, local = _address(provider)
+    if not (local or allow_upload):
+        raise LabError(
+            f"MODEL is {model_id!r}, so questions of the data set would be sent to {host}: set ALLOW_UPLOAD to True if "
+            "that is permitted, or choose a MODEL that runs on this machine."
+        )
+    key = _find_key(f"{provider.upper()}_API_KEY", host, local)
+    open_client = {"openai": open_openai, "gemini": open_gemini}[provider]
+    return ApiModel(provider, name, host, open_client(name, url, key, local=local))
+
+
+def upload_notice(model: ApiModel, prompts: dict[str, Prompt]) -> str:
+    """One line to print before prompts are sent: how many, about how many tokens, and where they go."""
+    tokens = sum(model.count_tokens(prompt) for prompt in prompts.values())
+    return f"{len(prompts)} prompts, about {tokens:,} tokens, go to {model.host} ({model.provider}:{model.name})."
+
+
+def _messages(prompt: Prompt) -> list[dict]:
+    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+
+
+def _address(provider: str) -> tuple[str, str, bool]:
+    """URL of a provider's server, its host and port as they are shown, and whether that is this very machine."""
+    variable = f"{provider.upper()}_BASE_URL"
+    url = os.environ.get(variable) or ADDRESSES[provider]
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:  # a port or a bracket that is none
+        sound = False
+    if not sound:
+        raise LabError(
+            f"{variable} is not an address of the form http://127.0.0.1:8000/v1 (scheme, host, port and path, no "
+            "password): correct it, or unset it to ask the provider itself."
+        )
+    try:
+        local = ipaddress.ip_address(parts.hostname).is_loopback
+    except ValueError:  # a name
+        local = parts.hostname == "localhost"
+    return url, parts.netloc, local
+
+
+def _find_key(name: str, host: str, local: bool) -> str:
+    """The key from the environment or Colab's secrets; a server on this machine may do without."""
+    key = (os.environ.get(name) or _colab_secret(name)).strip()
+    if not key and local:
+        return "no-key-needed"  # the clients insist on some text
+    if not key:
+        raise LabError(
+            f"{host} wants a key, but {name} is neither in the environment nor in Colab's secrets: set it there, never "
+            "in a notebook."
+        )
+    if not re.fullmatch(r"[!-~]+", key):
+        raise LabError(f"{name} holds a blank or a character that no key has: copy it once more from {host}'s page.")
+    return key
+
+
+def _colab_secret(name: str) -> str:
+    try:
+        from google.colab import userdata
+    except ImportError:
+        return ""
+    try:
+        return userdata.get(name) or ""
+    except Exception:  # not there, not allowed for this notebook, nobody to ask: each an exception of its own
+        return ""

@@ -1,0 +1,94 @@
+"""From prompt and completion to token batches: what is learnt from, in which order, and with no padding wasted.
+
+A record is {"prompt": text, "completion": text}, both rendered; the completion ends with the model's end token.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Example:
+    """One tokenised record: its token ids, the place of the first one that is learnt, and whether its end was cut."""
+
+    ids: list[int]
+    first: int
+    cut: bool = False
+
+
+def encode(tokenizer, records: list[dict], *, max_length: int, loss: str) -> list[Example | None]:
+    """Tokenise records; the prompt's ids are the very ones that generation gives the model for it.
+
+    Args:
+        max_length: in tokens; longer records are cut at the end.
+        loss: "completion" learns the completion only, "whole" all tokens but the first (nothing predicts that one).
+    Returns:
+        one example per record, or None where the cut leaves nothing to learn from.
+    """
+    examples = []
+    for record in records:
+        prompt = tokenizer(record["prompt"], add_special_tokens=_needs_special_tokens(tokenizer, record["prompt"]))
+        completion = tokenizer(record["completion"], add_special_tokens=False)
+        ids = prompt["input_ids"] + completion["input_ids"]
+        first = 1 if loss == "whole" else max(1, len(prompt["input_ids"]))
+        kept = ids[:max_length]
+        examples.append(Example(kept, first, len(kept) < len(ids)) if first < len(kept) else None)
+    return examples
+
+
+def _needs_special_tokens(tokenizer, prompt: str) -> bool:
+    """A rendered chat prompt brings its own BOS; a second one would be a prompt the model never sees again."""
+    return not (tokenizer.bos_token and prompt.startswith(tokenizer.bos_token))
+
+
+def plan_batches(lengths: Sequence[int], *, records: int, per_step: int, batch: int, seed: int) -> list[list[int]]:
+    """All batches of a training, in order, so that a training taken up again meets the same records.
+
+    The records go by in random passes, cut into steps. Those of a step are sorted by length before they are cut into
+    batches, which leaves little padding where a step has several. What a step holds does not depend on `batch`, so a
+    checkpoint made with 2 x 4 records per step is of use with 1 x 8. (Sorting several steps' records together leaves
+    less padding still, but steps of short answers alone then weigh as much as steps of long ones: the validation
+    loss of the pocket Llama was higher by 0.06 with it.)
+
+    Args:
+        lengths: tokens of each example.
+        records: how many records are learnt from in all, repetitions included.
+        per_step: records per optimiser step; `batch` of them go through the model at once.
+    Returns:
+        indices of examples, batch by batch; every step but the last has `per_step` records.
+    """
+    draw = random.Random(seed)
+    order: list[int] = []
+    while len(order) < records:
+        order += draw.sample(range(len(lengths)), len(lengths))
+    steps = [sorted(step, key=lambda i: lengths[i]) for step in _slices(order[:records], per_step)]
+    longest = max(range(len(steps)), key=lambda i: (len(steps[i]), lengths[steps[i][-1]]))
+    steps.insert(0, steps.pop(longest))  # where memory is short, that shows at once and not after an hour
+    return [rows for step in steps for rows in _slices(step, batch)]
+
+
+def _slices(values: list, size: int) -> list[list]:
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
+def collate(examples: list[Example], *, pad: int) -> dict:
+    """A batch padded on the right, with labels and logits only from the first learnt token of any record on.
+
+    Right padding under a causal mask needs no attention mask: no token looks at what stands behind it.
+    Logits are the memory peak of a training over a vocabulary of 128,000 tokens; the prompt needs none.
+
+    Returns:
+        `input_ids` (records, width), `labels` (records, kept) with -100 where nothing is learnt, and
+        `logits_to_keep`, the number of kept columns at the end; the column before the first label is kept, too,
+        because it predicts it.
+    """
+    import torch
+
+    width, begin = max(len(example.ids) for example in examples), min(example.first for example in examples) - 1
+    ids = torch.full((len(examples), width), pad)
+    labels = torch.full((len(examples), width), -100)
+    for row, example in enumerate(examples):
+        ids[row, : len(example.ids)] = torch.tensor(example.ids)
+        labels[row, example.first : len(example.ids)] = torch.tensor(example.ids[example.first :])
+    return {"input_ids": ids, "labels": labels[:, begin:], "logits_to_keep": width - begin}

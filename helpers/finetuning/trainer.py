@@ -1,0 +1,185 @@
+"""The training itself, the same for both backends: they differ in how model and adapter are made.
+
+Imported only by functions that train, and after Unsloth where that is used, so that its own imports stand on top.
+"""
+
+import json
+import math
+import shutil
+import time
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+from helpers.files import LabError, WorkFailed, write_json
+from helpers.finetuning.progress import Report, reporting
+from helpers.finetuning.recipe import UNFINISHED, LoraRecipe
+from helpers.finetuning.records import Example, collate, encode, plan_batches
+from helpers.models import Device
+from helpers.runs import peak_memory_gb
+
+LARGE_MODEL = 1e9
+
+
+class SftTrainer(Trainer):
+    """transformers' trainer over planned batches, with a validation loss per token and seconds in its log."""
+
+    def __init__(self, *, batches: list[list[int]], valid: list[Example], **settings):
+        super().__init__(**settings)
+        self.batches, self.valid = batches, valid
+        self.begun, self.validating = time.monotonic(), 0.0
+
+    def get_train_dataloader(self) -> DataLoader:
+        """The planned batches as one epoch: the trainer's place in it is a number of steps, whatever their batch."""
+        loader = DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator)
+        return self.accelerator.prepare(loader)
+
+    def evaluate(self, *args, **kwargs) -> dict:
+        """Mean loss over all learnt tokens of the validation records: it does not depend on how they are batched."""
+        started = time.monotonic()
+        examples = sorted(self.valid, key=lambda example: len(example.ids))
+        tokens, size = sum(len(example.ids) - example.first for example in examples), self.args.eval_batch_size
+        loss = 0.0
+        self.model.eval()
+        with torch.no_grad():
+            for start in range(0, len(examples), size):
+                batch = self._prepare_inputs(self.data_collator(examples[start : start + size]))
+                loss += float(self.model(**batch, num_items_in_batch=tokens).loss)
+        self.validating += time.monotonic() - started
+        metrics = {"eval_loss": loss}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def log(self, logs: dict, start_time: float | None = None) -> None:
+        """Keep losses with the seconds they took; a training that diverged is no result, and going on is no use."""
+        loss = logs.get("loss", logs.get("eval_loss"))
+        if loss is None:
+            return
+        if not math.isfinite(loss):
+            raise WorkFailed(
+                f"The training diverged: its loss is not a number at step {self.state.global_step}; "
+                "lower LEARNING_RATE."
+            )
+        super().log(logs | {"seconds": round(self.seconds(), 3)}, start_time)
+
+    def seconds(self) -> float:
+        """Time spent on training without validation, those of the steps before an interruption included."""
+        if not hasattr(self, "before"):  # the log of a checkpoint is there only after it was loaded
+            self.before = max((entry["seconds"] for entry in self.state.log_history), default=0.0)
+        return self.before + time.monotonic() - self.begun - self.validating
+
+
+def fit(
+    model, tokenizer, device: Device, train: list[dict], valid: list[dict], folder: Path, recipe: LoraRecipe,
+    report: Report,
+) -> dict:
+    """Train the adapter of a PEFT model, from its last checkpoint if there is one, into `folder/.adapter`.
+
+    Args:
+        model: a PEFT model whose only trainable weights are the adapter's.
+        train, valid: records (see `records`); `valid` may be empty.
+        folder: the run's folder: `checkpoints/` while training, and `training.json` (the log) at the end.
+        report: told of every step.
+    Returns:
+        what `run.json` says of the training.
+    Raises:
+        LabError: no record has anything to learn from within MAX_LENGTH.
+        WorkFailed: the loss is not a number any more.
+    """
+    room = min(recipe.max_length, model.config.max_position_embeddings)
+    examples, validation = (
+        [example for example in encode(tokenizer, records, max_length=room, loss=recipe.loss) if example]
+        for records in (train, valid)
+    )
+    if not examples:
+        raise LabError(
+            f"MAX_LENGTH is {recipe.max_length} and the model's context {model.config.max_position_embeddings} "
+            "tokens, but every prompt alone is longer, so there is nothing to learn: raise MAX_LENGTH, or choose a "
+            "MODEL with a longer context."
+        )
+    trainer = _trainer(model, tokenizer, device, examples, validation, folder / "checkpoints", recipe)
+    trainer.add_callback(reporting(report))
+    trainer.train(resume_from_checkpoint=last_whole_checkpoint(folder / "checkpoints"))
+    seconds = trainer.seconds()
+    passes = recipe.records_per_step / len(examples)  # the trainer counts the whole plan as one epoch
+    log = [entry | {"epoch": round(entry["step"] * passes, 4)} for entry in trainer.state.log_history]
+    write_json(folder / "training.json", log)
+    shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
+    model.save_pretrained(folder / UNFINISHED)
+    tokens = sum(len(examples[i].ids) for rows in trainer.batches for i in rows)
+    return {
+        "training_records": len(examples), "records_cut": sum(example.cut for example in examples),
+        "records_without_room": len(train) - len(examples), "validation_records": len(validation),
+        "optimiser_steps": trainer.state.global_step, "tokens_seen": tokens, "tokens_per_second": round(tokens / seconds, 1),
+        "train_minutes": round(seconds / 60, 3), "peak_memory_gb": peak_memory_gb(),
+    }
+
+
+def last_whole_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end.
+
+    transformers writes `trainer_state.json` last; a kill before that leaves a checkpoint without it.
+    """
+    for checkpoint in sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.split("-")[1])):
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text())
+            return str(checkpoint)
+        except (OSError, json.JSONDecodeError):
+            shutil.rmtree(checkpoint)
+    return None
+
+
+def saves_activations(model, device: Device) -> bool:
+    """Whether activations are computed twice instead of kept (activation checkpointing).
+
+    That costs a third more time. It pays where they do not fit beside the weights: models of billions of
+    parameters on one GPU. A small model has the room, and so has a CPU.
+    """
+    return device.name == "cuda" and model.num_parameters() > LARGE_MODEL
+
+
+def _ready(model) -> None:
+    """Make a model's adapter trainable in full precision, and keep its 4-bit layers from losing their gradient."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:  # fp16's gradient scaler refuses half-precision weights; bf16 loses small steps
+            parameter.data = parameter.data.to(torch.float32)
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # On such CPUs bitsandbytes would repack a 4-bit layer at the first validation, for good, for a kernel
+            # without a backward pass: what is trained after that gets wrong gradients, and no error.
+            module.support_avx512bf16_for_cpu = False
+    model.config.use_cache = False
+
+
+def _trainer(model, tokenizer, device: Device, examples, validation, folder: Path, recipe: LoraRecipe) -> SftTrainer:
+    _ready(model)
+    steps = recipe.steps_of(len(examples))
+    arguments = TrainingArguments(
+        output_dir=str(folder), max_steps=steps, learning_rate=recipe.learning_rate,
+        per_device_train_batch_size=recipe.batch, per_device_eval_batch_size=4 * recipe.batch,
+        gradient_accumulation_steps=recipe.accumulation, warmup_steps=recipe.warmup_steps,
+        weight_decay=recipe.weight_decay, lr_scheduler_type="linear", max_grad_norm=1.0, seed=recipe.seed,
+        fp16=device.dtype == "float16", bf16=device.dtype == "bfloat16", use_cpu=device.name == "cpu",
+        gradient_checkpointing=saves_activations(model, device),
+        gradient_checkpointing_kwargs={"use_reentrant": False},
+        logging_steps=max(1, steps // 20), logging_nan_inf_filter=False,
+        eval_strategy="steps" if validation else "no", eval_steps=max(1, steps // 5),
+        eval_on_start=bool(validation) and not folder.exists(),
+        save_steps=max(1, steps // 10), save_total_limit=2, report_to="none", disable_tqdm=True,
+        remove_unused_columns=False, dataloader_pin_memory=device.name == "cuda",
+    )
+    arguments._n_gpu = min(1, arguments.n_gpu)  # with two GPUs the trainer would wrap the model in DataParallel
+    batches = plan_batches(
+        [len(example.ids) for example in examples], records=recipe.records_of(len(examples)),
+        per_step=recipe.records_per_step, batch=recipe.batch, seed=recipe.seed,
+    )
+    trainer = SftTrainer(
+        model=model, args=arguments, train_dataset=examples, data_collator=partial(collate, pad=tokenizer.pad_token_id),
+        batches=batches, valid=validation, eval_dataset=validation or None,
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer

@@ -1,0 +1,163 @@
+"""Studies: a grid of experiments over one question, its seeds, and the claims that are held against its cells.
+
+The plan of all recorded studies is `studies.yaml`. Notebooks and sweeps build their grids and their verdicts with
+the functions here.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+
+from helpers.cases import Case
+from helpers.datasets import Dataset
+from helpers.experiments import EVALUATION, adapter_folder, answer, answers_of, cases_to_answer
+from helpers.files import REPOSITORY, LabError, read_json, write_json
+from helpers.metrics.claims import differences, verdict
+from helpers.models import load_tokenizer
+from helpers.prompts import asked, prompt_of, rendered
+from helpers.runs import Run, open_run
+from helpers.shots import as_pairs
+
+PLAN = Path(__file__).with_name("studies.yaml")
+
+
+@dataclass(frozen=True)
+class Study:
+    """One question: its data sets, what is varied (parameter -> values), and what is claimed about the cells."""
+
+    name: str
+    title: str
+    data: list[str]
+    grid: dict[str, list]
+    claims: list[dict]
+
+    def points(self, seeds: Sequence[int]) -> list[dict]:
+        """Every combination of the grid's values and the seeds, as parameters by name."""
+        names = [*self.grid, "SEED"]
+        return [dict(zip(names, values)) for values in product(*self.grid.values(), seeds)]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a study: the settings that it was made with (TUNED and SHOTS among them), and its run."""
+
+    settings: dict
+    run: Run
+
+    def matches(self, selector: dict) -> bool:
+        """Whether all settings that `selector` names are as it says."""
+        return all(self.settings[name] == value for name, value in selector.items())
+
+
+def few_shot_grid(data: Dataset, settings: SimpleNamespace) -> dict[tuple[bool, int], Run]:
+    """The form of YuanAI's Table 2: (fine-tuned or not, number of shots) -> run, for every number in SHOTS."""
+    runs = {}
+    for tuned in (False, True):
+        adapter = adapter_folder(data, settings) if tuned else ""
+        for shots in settings.SHOTS:
+            runs[tuned, shots] = answer(data, settings, shots=shots, adapter=adapter)
+    return runs
+
+
+def cells(data: Dataset, settings: SimpleNamespace) -> list[Cell]:
+    """The few-shot grid of these settings as cells."""
+    return [
+        Cell(vars(settings) | {"TUNED": tuned, "SHOTS": shots}, run)
+        for (tuned, shots), run in few_shot_grid(data, settings).items()
+    ]
+
+
+def trace(data: Dataset, settings: SimpleNamespace, run: Run, case: Case) -> dict[str, str]:
+    """One case on its way, in the form of YuanAI's Table 5: from title to prompt, tokens and answer."""
+    row, tokenizer = read_json(run.folder / "shots.json")[case.id], load_tokenizer(settings.MODEL, settings.REVISION)
+    training = {shot.id: shot for shot in data.splits.get("train", ())}
+    shots = as_pairs([training[shot] for shot in row["shots"]], settings.QUESTION)
+    prompt = rendered(prompt_of(asked(case, settings.QUESTION), shots, layout=settings.PROMPT), tokenizer)
+    answer, tokens = answers_of(run)[case.id], tokenizer.tokenize(prompt)
+    return {
+        "title": case.question, "content (asked only if QUESTION says so)": case.context,
+        "shots (training cases)": ", ".join(row["shots"]) or "none", "shots dropped": ", ".join(row["dropped"]) or "none",
+        "prompt": prompt, "prompt in tokens": f"{row['tokens']}: " + " ".join([*tokens[:12], "...", *tokens[-12:]]),
+        "answer": f"{answer.text} ({answer.tokens} tokens, finish: {answer.finish})",
+        "doctors": " | ".join(reference.text for reference in case.references),
+    }
+
+
+def compare(
+    data: Dataset, settings: SimpleNamespace, claim: str, first: Sequence[Run], second: Sequence[Run],
+    *, paper: dict[str, str] | None = None, study: str = "",
+) -> Run:
+    """Hold a claimed gain of `second` over `first` (one run per seed each) against their answers, as a run.
+
+    Its metrics hold, by metric, the difference with its interval over cases and seeds, and the verdict. `paper` is
+    what the paper reports, by metric. Where no case has references there is nothing to measure, and no metrics.
+    """
+    sides = {"first": _distinct(first), "second": _distinct(second)}
+    ids = {side: [run.id for run in runs] for side, runs in sides.items()}
+    scoring = sides["first"][0].record["determines"]["scoring"]
+    run = open_run(EVALUATION, determines={"kind": "comparison", "scoring": scoring, **ids}, about={
+        "kind": "comparison", "name": claim, "study": study, "profile": settings.PROFILE, "dataset": data.name,
+        "language": data.language, "split": settings.SPLIT, "paper": paper or {}, "seed": settings.SEED,
+        "seeds": max(map(len, ids.values())),
+    })
+    with run.working() as needed:
+        if needed:
+            answers = [[answers_of(side) for side in runs] for runs in sides.values()]
+            found = differences(
+                cases_to_answer(data, settings), *answers, encoder=settings.ENCODER, language=data.language
+            )
+            write_json(run.folder / "metrics.json", {
+                name: score.as_dict() | {"verdict": verdict(score)} for name, score in found.items()
+            })
+    return run
+
+
+def check_claims(study: Study, data: Dataset, settings: SimpleNamespace, made: Sequence[Cell]) -> list[Run]:
+    """A comparison for each claim of a study; both sides hold one run per seed, or one where nothing is random."""
+    return [
+        compare(
+            data, settings, claim["claim"], *[_side(study, made, claim[side]) for side in ("first", "second")],
+            paper=claim.get("paper"), study=study.name,
+        )
+        for claim in study.claims
+    ]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All recorded studies: their seeds, the data sets (name -> parameters), and the studies."""
+
+    seeds: list[int]
+    data: dict[str, dict]
+    studies: list[Study]
+
+
+def load_plan() -> Plan:
+    """Read `studies.yaml`; where the shared real data lies on this machine, it is taken from there."""
+    import yaml
+
+    plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
+    studies = [Study(name, claims=entry.pop("claims", []), **entry) for name, entry in plan["studies"].items()]
+    return Plan(plan["seeds"], {name: _where(values) for name, values in plan["data"].items()}, studies)
+
+
+def _where(parameters: dict) -> dict:
+    """The parameters of a data set with its folder under LAB_SHARED, if it is there; it is fetched or built if not."""
+    shared = Path(os.environ.get("LAB_SHARED") or REPOSITORY.parent / "shared")
+    folder = shared / "data" / "dermavqa" / parameters["DATASET"]
+    return parameters | {"DATA_ROOT": str(folder)} if folder.is_dir() else parameters
+
+
+def _side(study: Study, made: Sequence[Cell], selector: dict) -> list[Run]:
+    runs = [cell.run for cell in made if cell.matches(selector)]
+    if not runs:
+        raise LabError(f"Study {study.name!r} has no cell with {selector}: correct studies.yaml.")
+    return runs
+
+
+def _distinct(runs: Sequence[Run]) -> list[Run]:
+    """Runs without repetition: where nothing is random, every seed finds the same one."""
+    return list({run.id: run for run in runs}.values())

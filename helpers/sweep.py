@@ -1,0 +1,193 @@
+"""Many experiments unattended: points of a grid in warm workers, no kernel per run, resumed by the same command.
+
+A worker loads its libraries once. On a CPU there is one per core, with one thread each; on a GPU there is one.
+First the adapters that the points need are trained, then the points are answered; whatever is done is found.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import product
+from multiprocessing import get_context
+from types import SimpleNamespace
+
+from helpers import datasets
+from helpers.experiments import SFT, baselines, finetune
+from helpers.files import LabError, WorkFailed, fingerprint, read_json, shown
+from helpers.leaderboard import write_page
+from helpers.notebook_file import find_notebooks, read_parameters
+from helpers.parameters import parse, prepare
+from helpers.profiles import resolve
+from helpers.runs import RECORDED, Run, environment, load_run
+from helpers.studies import cells, check_claims, few_shot_grid, load_plan
+
+# What a point of each notebook's grid calls: the functions that the notebook itself calls.
+SWEPT = {
+    SFT: lambda data, settings: [finetune(data, settings)],
+    "03_few_shot_inference": lambda data, settings: list(few_shot_grid(data, settings).values()),
+    "09_evaluation": baselines,
+}
+
+# Settings on which a training does not depend.
+ANSWERING = ("SHOTS", "SHOT_CHOICE", "SPLIT", "LIMIT", "MAX_NEW_TOKENS", "ANSWER_ENDS", "ANSWER_BATCH", "ENCODER",
+             "ALLOW_UPLOAD")
+
+
+def sweep_notebook(name: str, *, profile: str, typed: list[list[str]], grid: list[str]) -> None:
+    """Run every point of a grid of one notebook's parameters.
+
+    Args:
+        name: number or file name of the notebook.
+        profile: "" takes the notebook's default.
+        typed: pairs of parameter name and text, the same for all points.
+        grid: texts such as "SEED=1,2,3"; all combinations are run.
+    Raises:
+        LabError: a notebook that cannot be swept, an unknown parameter, a value of the wrong type or size.
+        WorkFailed: points that failed; the others are done.
+    """
+    path = find_notebooks([name])[0]
+    if path.stem not in SWEPT:
+        raise LabError(f"Notebook {path.stem} cannot be swept: the ones that can are {', '.join(SWEPT)}.")
+    known = read_parameters(path)
+    kinds = {name: parameter.kind for name, parameter in known.items()}
+    fixed = {name: parameter.default for name, parameter in known.items()}
+    fixed |= {name: parse(name, text, _kind(kinds, name)) for name, text in typed}
+    fixed |= {"PROFILE": profile} if profile else {}
+    varied = dict(_varied(text, kinds) for text in grid)
+    points = [fixed | dict(zip(varied, values)) for values in product(*varied.values())]
+    for point in points:
+        prepare(point, kinds)  # a mistake is found before anything is done
+    if path.stem != "09_evaluation":
+        _in_workers(_train, _trainings(points), "adapters")
+    _in_workers(_point, [(path.stem, point) for point in points], "points")
+    print(f"{len(points)} points done. Leaderboard: {shown(write_page())}")
+
+
+def sweep_plan() -> None:
+    """Run the studies of `studies.yaml`, check their claims, and copy the records to `outputs/recorded`.
+
+    Raises:
+        LabError: the code has changes that are not committed, so that no record could name what made it.
+        WorkFailed: experiments that failed; the others are done, and nothing is copied.
+    """
+    if environment()["dirty"]:
+        raise LabError("The recorded studies name the commit that made them, but there are uncommitted changes: commit.")
+    plan = load_plan()
+    there = {name: values for name, values in plan.data.items() if _is_there(name, values)}
+    tasks = [there[name] | point for study in plan.studies for name in study.data if name in there
+             for point in study.points(plan.seeds)]
+    _in_workers(_train, _trainings(tasks), "adapters")
+    _in_workers(_point, [("03_few_shot_inference", point) for point in tasks], "points")
+    runs = [run for name, values in there.items() for run in _study_runs(plan, name, values)]
+    _record(runs, set(there))
+    print(f"{len(runs)} runs recorded in {shown(RECORDED)}. Leaderboard: {shown(write_page())}")
+
+
+def _varied(text: str, kinds: dict[str, str]) -> tuple[str, list]:
+    """Parameter and values of one --grid."""
+    name, _, values = text.partition("=")
+    if not values:
+        raise LabError(f"--grid {text!r} names no values: write it as --grid NAME=1,2,3.")
+    return name, [parse(name, value, _kind(kinds, name)) for value in values.split(",")]
+
+
+def _kind(kinds: dict[str, str], name: str) -> str:
+    if name not in kinds:
+        raise LabError(f"{name} is no parameter of this notebook; it knows {', '.join(sorted(kinds))}.")
+    return kinds[name]
+
+
+def _is_there(name: str, parameters: dict) -> bool:
+    """Whether a data set of the plan can be had on this machine; if not, say so and why."""
+    try:
+        datasets.load(parameters["DATASET"], parameters.get("DATA_ROOT", ""))
+    except LabError as error:
+        print(f"Left out: {name}. {error}")
+        return False
+    return True
+
+
+def _study_runs(plan, name: str, parameters: dict) -> list[Run]:
+    """All runs of one data set, found as they are done by now, and its comparisons."""
+    data, settings = _opened(parameters)
+    runs = baselines(data, settings)
+    for study in plan.studies:
+        if name in study.data:
+            made = [cell for point in study.points(plan.seeds) for cell in cells(*_opened(parameters | point))]
+            runs += [cell.run for cell in made] + check_claims(study, data, settings, made)
+    parents = {run.record["parent"]: run for run in runs if run.record.get("parent")}
+    runs += [load_run(run.folder.parents[1] / SFT / parent) for parent, run in parents.items()]
+    return list({run.id: run for run in runs}.values())
+
+
+def _record(runs: Sequence[Run], swept: set[str]) -> None:
+    """Copy `run.json` and `metrics.json` of these runs, in place of all records of the data sets that were swept."""
+    for path in RECORDED.glob("*/*/run.json"):
+        if read_json(path)["dataset"] in swept:
+            shutil.rmtree(path.parent)
+    for run in runs:
+        folder = RECORDED / run.record["notebook"] / run.id
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("run.json", "metrics.json"):
+            if (run.folder / name).exists():
+                shutil.copy(run.folder / name, folder / name)
+
+
+def _opened(point: dict) -> tuple[datasets.Dataset, SimpleNamespace]:
+    """Data and settings of a point."""
+    settings = SimpleNamespace(**resolve(point.get("PROFILE", "pocket"), point))
+    return datasets.load(settings.DATASET, settings.DATA_ROOT, language=settings.LANGUAGE), settings
+
+
+def _trainings(points: Sequence[dict]) -> list[dict]:
+    """The different trainings that these points need: their settings after the profile, but for the answers'."""
+    settings = [resolve(point.get("PROFILE", "pocket"), point) for point in points]
+    return [{name: value for name, value in values.items() if name not in ANSWERING} for values in settings
+            if not values["ADAPTER"]]
+
+
+def _train(point: dict) -> None:
+    finetune(*_opened(point))
+
+
+def _point(notebook: str, point: dict) -> None:
+    SWEPT[notebook](*_opened(point))
+
+
+def _in_workers(work: Callable, tasks: Sequence, name: str) -> None:
+    """Do all tasks in warm workers behind one bar; what fails is said at the end, after all the others are done."""
+    from tqdm import tqdm
+
+    tasks = list({fingerprint(task): task for task in tasks}.values())
+    failed = []
+    with ProcessPoolExecutor(_workers(), mp_context=get_context("spawn"), initializer=_warm_up) as pool:
+        futures = [pool.submit(work, *task) if isinstance(task, tuple) else pool.submit(work, task) for task in tasks]
+        try:
+            for future in tqdm(as_completed(futures), total=len(futures), desc=name):
+                if future.exception():
+                    failed.append(str(future.exception()))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    if failed:
+        reasons = " ".join(dict.fromkeys(failed))
+        raise WorkFailed(f"{len(failed)} of {len(tasks)} {name} failed; the same command does them again. {reasons}")
+
+
+def _workers() -> int:
+    """One per core, or one on a GPU, which is fastest with all of it for one model."""
+    import torch
+
+    return 1 if torch.cuda.is_available() else max(1, os.cpu_count() or 1)
+
+
+def _warm_up() -> None:
+    """What each worker does first: one thread, no bars of its own, no library chatter."""
+    os.environ["TQDM_DISABLE"] = "1"
+    from helpers.notebook import quiet
+
+    quiet()
+    import torch
+
+    torch.set_num_threads(1)

@@ -1,0 +1,60 @@
+"""Ratios that the lab promises for generation, on the pocket Llama and the pocket clinic, each in one run.
+
+Batched at least 5x one by one (no shots); a shared prefix of four fixed shots at least 2x batched without it, token
+for token the same. Status 1 if one of them is missed. Best of three, because other work disturbs.
+"""
+
+import sys
+import time
+
+from helpers import datasets
+from helpers.generation import Prefix, generate, read_prefix
+from helpers.models import TextModel, load_text_model
+from helpers.prompts import asked, prompt_of, stop_text
+from helpers.shots import as_pairs, choose_shots, shot_pool
+
+BATCH, NEW_TOKENS, STOP = 32, 48, stop_text("alpaca", "block")
+
+
+
+def texts(model: TextModel, prompts: dict, *, batch: int, shared: bool) -> dict[str, str]:
+    """Answers by case id, in batches in order of length, the common beginning read once or not."""
+    order = sorted(prompts, key=lambda case_id: -model.count_tokens(prompts[case_id]))
+    prefix, answers = read_prefix(model, prompts) if shared else Prefix(), {}
+    for start in range(0, len(order), batch):
+        part = {case_id: prompts[case_id] for case_id in order[start : start + batch]}
+        answers |= {row.case_id: row.text for row in generate(model, part, max_new_tokens=NEW_TOKENS, prefix=prefix, stop=STOP)}
+    return answers
+
+
+def best_of_three(work) -> tuple[float, dict]:
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        answers = work()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds), answers
+
+
+def main() -> int:
+    model, data = load_text_model("pocket/llama"), datasets.load("pocket")
+    cases, pool = data.split("valid"), shot_pool(data.split("train"))
+    plain = {case.id: prompt_of(asked(case)) for case in cases}
+    shots = choose_shots(cases, pool, count=4, choice="fixed", seed=1)
+    fixed = {case.id: prompt_of(asked(case), as_pairs(shots[case.id])) for case in cases}
+
+    single, alone = best_of_three(lambda: texts(model, plain, batch=1, shared=False))
+    batched, together = best_of_three(lambda: texts(model, plain, batch=BATCH, shared=True))
+    whole, without = best_of_three(lambda: texts(model, fixed, batch=BATCH, shared=False))
+    prefixed, with_prefix = best_of_three(lambda: texts(model, fixed, batch=BATCH, shared=True))
+
+    same = sum(alone[case_id] == together[case_id] for case_id in alone)
+    print(f"0 shots, {len(cases)} cases: one by one {single:.2f} s, in batches of {BATCH} {batched:.2f} s: "
+          f"{single / batched:.1f}x; {same} of {len(alone)} answers the same")
+    print(f"4 fixed shots: batched {whole:.2f} s, shared prefix {prefixed:.2f} s: {whole / prefixed:.1f}x; "
+          f"answers the same: {without == with_prefix}")
+    return 0 if single >= 5 * batched and whole >= 2 * prefixed and without == with_prefix else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""LoRA fine-tuning of the pocket Llama: ours (PEFT) against TRL's SFTTrainer as it comes, on the same records.
+
+Run `python tests/benchmarks/bench_sft.py`. Status 1 if ours does not reach 1.5 times the tokens per second (padding
+not counted), or ends with a higher validation loss. Both get the same model, adapter, learning rate, schedule, batch
+and number of steps; the stock trainer has otherwise its defaults, as far as they run on a CPU.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY))
+os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+from helpers import datasets  # noqa: E402
+from helpers.finetuning.lora_sft import BaseModel, LoraRecipe, train_adapter  # noqa: E402
+from helpers.finetuning.recipe import PROJECTIONS  # noqa: E402
+from helpers.finetuning.records import collate, encode  # noqa: E402
+from helpers.models import load_text_model  # noqa: E402
+from helpers.pocket.clinic import build  # noqa: E402
+from helpers.prompts import alpaca  # noqa: E402
+from helpers.shots import shot_pool  # noqa: E402
+
+SEEDS = (1, 2, 3)  # a training of each with every seed, in turn; losses are averaged, and of speeds the fastest counts:
+# what the machine can do when nothing else disturbs it
+REQUIRED_RATIO = 1.5
+HIGHER_LOSS = 0.05  # nats per token: the standard deviation over seeds
+RECIPE = LoraRecipe(
+    learning_rate=5e-3, steps=40, batch=8, accumulation=1, warmup_steps=0, weight_decay=0.0, max_length=1024
+)
+
+
+def main() -> int:
+    """Measure, print, and return the exit status."""
+    speeds, losses = {"stock": [], "ours": []}, {"stock": [], "ours": []}
+    with tempfile.TemporaryDirectory() as scratch:
+        train, valid = records(Path(scratch))
+        print(f"{len(train)} records; {RECIPE.steps} steps of {RECIPE.records_per_step}; {len(valid)} validation records")
+        for seed in SEEDS:
+            for name, work in (("stock", stock), ("ours", ours)):
+                folder = Path(scratch) / f"{name}-{seed}"
+                speeds[name].append(work(train, folder, replace(RECIPE, seed=seed)))
+                losses[name].append(loss(folder / "adapter", valid))
+    for name in speeds:
+        each = ", ".join(f"{value:.3f}" for value in losses[name])
+        print(f"{name:6} {max(speeds[name]):6.0f} tokens/s   validation loss {mean(losses[name]):.3f} ({each})")
+    ratio = max(speeds["ours"]) / max(speeds["stock"])
+    higher = mean(losses["ours"]) - mean(losses["stock"])
+    print(f"ratio of tokens/s: {ratio:.2f} (at least {REQUIRED_RATIO} wanted)")
+    print(f"difference of the losses: {higher:+.3f} nats per token (at most {HIGHER_LOSS} wanted)")
+    return 0 if ratio >= REQUIRED_RATIO and higher <= HIGHER_LOSS else 1
+
+
+def records(scratch: Path) -> tuple[list[dict], list[dict]]:
+    """Alpaca prompts and first answers of a pocket clinic, for training and validation."""
+    build(scratch / "pocket", sizes={"train": 320, "valid": 60, "test": 1})
+    data = datasets.load("pocket", scratch / "pocket" / "iiyi")
+    return tuple(
+        [{"prompt": alpaca(case.question), "completion": f"{case.references[0].text}</s>"}
+         for case in shot_pool(data.split(split))]
+        for split in ("train", "valid")
+    )
+
+
+def ours(train: list[dict], folder: Path, recipe: LoraRecipe) -> float:
+    """Tokens per second of the lab's training, checkpoints included."""
+    folder.mkdir()
+    card = {"model": "pocket/llama"}
+    facts = train_adapter(BaseModel("pocket/llama"), train, [], folder, recipe=recipe, card=card, backend="peft")
+    return facts["tokens_per_second"]
+
+
+def stock(train: list[dict], folder: Path, recipe: LoraRecipe) -> float:
+    """Tokens per second of the stock trainer; tokenising, which it does before, is not counted."""
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import PrinterCallback, set_seed
+    from trl import SFTConfig, SFTTrainer
+
+    base = load_text_model("pocket/llama")
+    set_seed(recipe.seed)  # for the adapter's first weights, which ours draws from the seed, too
+    trainer = SFTTrainer(
+        model=base.model, processing_class=base.tokenizer, train_dataset=Dataset.from_list(train),
+        args=SFTConfig(
+            output_dir=str(folder), use_cpu=True, bf16=False, report_to="none", disable_tqdm=True,
+            max_steps=recipe.steps, learning_rate=recipe.learning_rate, per_device_train_batch_size=recipe.batch,
+            seed=recipe.seed,
+        ),
+        peft_config=LoraConfig(
+            r=recipe.rank, lora_alpha=recipe.alpha, target_modules=list(PROJECTIONS), task_type="CAUSAL_LM"
+        ),
+    )
+    trainer.remove_callback(PrinterCallback)
+    started = time.perf_counter()
+    trainer.train()
+    seconds = time.perf_counter() - started
+    trainer.model.save_pretrained(folder / "adapter")
+    return max(entry.get("num_tokens", 0) for entry in trainer.state.log_history) / seconds
+
+
+def loss(adapter: Path, valid: list[dict]) -> float:
+    """Mean loss over the completions' tokens, in nats, of base and adapter."""
+    import torch
+    from peft import PeftModel
+
+    base = load_text_model("pocket/llama")
+    model = PeftModel.from_pretrained(base.model, str(adapter)).eval()
+    examples = encode(base.tokenizer, valid, max_length=RECIPE.max_length, loss="completion")
+    learnt = sum(len(example.ids) - example.first for example in examples)
+    with torch.no_grad():
+        batches = (collate(examples[i : i + 16], pad=base.tokenizer.pad_token_id) for i in range(0, len(examples), 16))
+        return sum(float(model(**batch, num_items_in_batch=learnt).loss) for batch in batches)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

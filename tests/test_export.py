@@ -1,0 +1,149 @@
+"""Merging an adapter into its base: the same answers, whole files, and what is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from helpers import export as export_module
+from helpers.export import export
+from helpers.files import LabError, WorkFailed, read_json
+from helpers.finetuning.lora_sft import BaseModel, LoraRecipe, train_adapter
+from helpers.models import load_text_model, model_path, weights_fingerprint
+from helpers.runs import open_run
+from tests.full_disk import needs_full_disk, on_a_small_disk
+
+RECORDS = [{"prompt": f"### Input:\nA rash, day {day}\n\n### Response:\n", "completion": "It is eczema.</s>"} for day in range(8)]
+RECIPE = LoraRecipe(rank=4, learning_rate=2e-2, steps=6, batch=4, accumulation=1, warmup_steps=0, max_length=64)
+
+
+def train(model_id: str, folder: Path, quantization: str = "none") -> Path:
+    card = {"model": model_id, "weights": weights_fingerprint(model_id), "data": "abc", "prompt": "alpaca-1"}
+    base = BaseModel(model_id, quantization=quantization)
+    train_adapter(base, RECORDS, [], folder, recipe=RECIPE, card=card, backend="peft")
+    return folder / "adapter"
+
+
+def copy_of_llama(folder: Path, quantization: str = "none") -> str:
+    """The pocket Llama saved anew, in float32 or in 4 bit."""
+    base = load_text_model("pocket/llama", quantization=quantization)
+    base.model.save_pretrained(folder)
+    base.tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def full_precision(tmp_path_factory) -> tuple[str, Path]:
+    """A base in float32, and an adapter for it."""
+    folder = tmp_path_factory.mktemp("float32")
+    base = copy_of_llama(folder / "base")
+    return base, train(base, folder / "run")
+
+
+def answers(model_id: str, adapter: Path | str = "") -> list[list[int]]:
+    text_model = load_text_model(model_id, adapter=adapter)
+    prompts = ["A rash", "An itchy spot on the arm", RECORDS[0]["prompt"]]
+    found = []
+    for prompt in prompts:
+        ids = torch.tensor([text_model.token_ids(prompt)])
+        found.append(text_model.model.generate(ids, max_new_tokens=24, do_sample=False)[0].tolist())
+    return found
+
+
+def test_the_merged_model_answers_as_base_and_adapter_do(full_precision, tmp_path):
+    base, adapter = full_precision
+    sentence = export(adapter, tmp_path / "merged", base=base)
+    assert "in float32, as the base is" in sentence and "convert_hf_to_gguf.py" in sentence
+    merged = answers(str(tmp_path / "merged"))
+    assert merged == answers(base, adapter) and merged != answers(base)
+    card = read_json(tmp_path / "merged" / "lab.json")["merged"]
+    assert card["weights"] == weights_fingerprint(base) and card["data"] == "abc" and len(card["adapter"]) == 64
+    assert (tmp_path / "merged" / "generation_config.json").exists() and card["recipe"]["rank"] == 4
+
+
+def test_several_files_hold_the_same_weights(full_precision, tmp_path, monkeypatch):
+    base, adapter = full_precision
+    export(adapter, tmp_path / "one", base=base)
+    monkeypatch.setattr(export_module, "SHARD_BYTES", 3_000_000)
+    export(adapter, tmp_path / "many", base=base)
+    shards = [load_file(path) for path in sorted((tmp_path / "many").glob("*.safetensors"))]
+    assert len(shards) > 2 and answers(str(tmp_path / "one")) == answers(str(tmp_path / "many"))
+    whole = load_file(tmp_path / "one" / "model.safetensors")
+    together = {name: tensor for shard in shards for name, tensor in shard.items()}
+    assert together.keys() == whole.keys() and all(torch.equal(together[name], whole[name]) for name in whole)
+
+
+def test_a_run_folder_will_do_and_the_card_names_the_base(tmp_path):
+    run = open_run("02_lora_sft", determines={"test": 1}, about={})
+    train("pocket/llama", run.folder)
+    sentence = export(run.folder, tmp_path / "merged")
+    assert sentence.startswith("pocket/llama with its adapter") and "float16, as the base is" in sentence
+    stored = load_file(Path(model_path("pocket/llama")) / "model.safetensors")
+    merged = load_file(tmp_path / "merged" / "model.safetensors")
+    changed = {name for name in stored if not torch.equal(stored[name], merged[name])}
+    assert len(changed) == 4 * 7 and all("proj" in name for name in changed)
+
+
+def test_a_base_stored_in_4_bit_is_unpacked(tmp_path):
+    base = copy_of_llama(tmp_path / "base", "nf4")
+    adapter = train(base, tmp_path / "run", "nf4")
+    sentence = export(adapter, tmp_path / "merged", base=base)
+    assert "unpacked from the base's 4 bit" in sentence
+    packed = load_text_model(base, quantization="nf4", adapter=adapter).model
+    merged = load_text_model(str(tmp_path / "merged")).model
+    assert "quantization_config" not in read_json(tmp_path / "merged" / "config.json")
+    packed.train()  # bitsandbytes answers in bfloat16 on some CPUs when it need not train
+    ids = torch.tensor([[0, 36, 302, 341, 295, 40, 41]])
+    with torch.no_grad():
+        difference = (packed(ids).logits - merged(ids).logits).abs().max()
+    assert difference < 2e-2, f"half precision allows for less than {difference}"
+
+
+def test_what_is_refused(full_precision, tmp_path):
+    base, adapter = full_precision
+    with pytest.raises(LabError, match="there is something already"):
+        export(adapter, Path(base))
+    with pytest.raises(LabError, match="trained on"):
+        export(adapter, tmp_path / "merged", base="pocket/llama")
+    with pytest.raises(LabError, match="no lab.json in it"):
+        export(tmp_path, tmp_path / "merged")
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    (moved / "lab.json").write_text(json.dumps({"model": "my-llama", "weights": "0123456789ab"}))
+    with pytest.raises(LabError, match="'my-llama'.*say with --base"):
+        export(moved, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+def test_an_adapter_for_other_layers_is_not_merged_in_part(full_precision, tmp_path):
+    base, adapter = full_precision
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    for name in ("lab.json", "adapter_config.json"):
+        (odd / name).write_bytes((adapter / name).read_bytes())
+    weights = load_file(adapter / "adapter_model.safetensors")
+    weights["base_model.model.model.layers.9.mlp.up_proj.lora_A.weight"] = torch.zeros(4, 192)
+    save_file(weights, odd / "adapter_model.safetensors")
+    with pytest.raises(LabError, match="layers.9.mlp.up_proj"):
+        export(odd, tmp_path / "merged", base=base)
+    assert not (tmp_path / "merged").exists() and not list(tmp_path.glob(".*"))
+
+
+@needs_full_disk
+def test_a_full_disk_leaves_nothing_behind(full_precision, tmp_path):
+    base, adapter = full_precision
+    script = f"""
+from pathlib import Path
+from helpers.export import export
+try:
+    export({str(adapter)!r}, Path({str(tmp_path)!r}) / "small" / "merged", base={base!r})
+except Exception as error:
+    print(type(error).__name__, error)
+print(sorted(path.name for path in Path({str(tmp_path)!r}, "small").iterdir()))
+"""
+    done = on_a_small_disk(tmp_path / "small", "2m", [sys.executable, "-c", script])
+    assert WorkFailed.__name__ in done and "is full: free some space" in done and done.strip().endswith("[]")

@@ -1,0 +1,366 @@
+"""LoRA fine-tuning at miniature size: what is learnt from, against an independent loop; interruptions; failures."""
+
+import random
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn.functional import cross_entropy
+
+from conftest import ROOT
+from helpers.files import LabError, WorkFailed, disk_full, file_hash, read_json
+from helpers.finetuning import lora_sft
+from helpers.finetuning.failures import explained, smaller
+from helpers.finetuning.lora_sft import BaseModel, LoraRecipe, choose_backend, train_adapter, train_with_peft
+from helpers.finetuning.recipe import PROJECTIONS
+from helpers.finetuning.records import Example, collate, encode, plan_batches
+from helpers.finetuning.trainer import last_whole_checkpoint
+from helpers.models import Device, load_text_model, load_tokenizer
+from tests.full_disk import needs_full_disk, on_a_small_disk
+
+LLAMA = BaseModel("pocket/llama")
+SMALL = LoraRecipe(
+    rank=4, learning_rate=5e-3, steps=6, batch=2, accumulation=2, warmup_steps=1, max_length=64, seed=5
+)
+CARD = {"model": "pocket/llama", "weights": "w", "data": "d", "prompt": "p"}
+
+
+def records(count: int = 12, seed: int = 0) -> list[dict]:
+    """Prompts and answers of quite different lengths."""
+    draw = random.Random(seed)
+    words = "itchy red spots on the left arm since three weeks worse at night in a woman of forty".split()
+    return [
+        {
+            "prompt": f"### Input:\n{' '.join(draw.choices(words, k=draw.randint(1, 16)))}\n\n### Response:\n",
+            "completion": f"It is {' '.join(draw.choices(['eczema', 'scabies', 'rosacea'], k=draw.randint(1, 6)))}.</s>",
+        }
+        for _ in range(count)
+    ]
+
+
+def train(folder: Path, recipe: LoraRecipe = SMALL, *, base=LLAMA, rows=None, valid=(), card=CARD) -> dict:
+    folder.mkdir(exist_ok=True)
+    return train_adapter(base, rows or records(), list(valid), folder, recipe=recipe, card=card, backend="peft")
+
+
+def losses(folder: Path, name: str = "loss") -> list[float]:
+    return [entry[name] for entry in read_json(folder / "training.json") if name in entry]
+
+
+def weights(folder: Path) -> dict:
+    return load_file(folder / "adapter" / "adapter_model.safetensors")
+
+
+def broken_off_at(step: int, error: BaseException):
+    """What a training reports to, until it is broken off."""
+    def report(message: dict) -> None:
+        if message["step"] == step:
+            raise error
+    return report
+
+
+# The recipe and the backend
+
+
+def test_the_defaults_are_those_of_yuanai_and_of_unsloth():
+    recipe = LoraRecipe()
+    assert (recipe.rank, recipe.alpha, recipe.dropout, recipe.learning_rate) == (16, 16, 0.0, 2e-4)
+    assert (recipe.steps, recipe.batch, recipe.accumulation, recipe.warmup_steps) == (60, 2, 4, 5)
+    assert (recipe.weight_decay, recipe.seed, len(PROJECTIONS), recipe.loss) == (0.01, 3407, 7, "completion")
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("rank", 0), ("alpha", -1), ("batch", 0), ("accumulation", 0), ("steps", 0), ("max_length", 0), ("epochs", -1.0),
+     ("learning_rate", 0.0), ("learning_rate", float("nan")), ("dropout", 1.0), ("weight_decay", -0.1), ("loss", "all"),
+     ("epochs", float("inf")), ("warmup_steps", -1), ("seed", -1)],
+)
+def test_impossible_numbers_are_refused_by_their_parameter(name, value):
+    with pytest.raises(LabError, match=f"^{name.upper()} is {value!r}"):
+        LoraRecipe(**{name: value})
+
+
+def test_epochs_replace_steps():
+    recipe = LoraRecipe(epochs=1.5, steps=0)
+    assert recipe.records_of(271) == 406 and recipe.steps_of(271) == 51
+    assert LoraRecipe().records_of(271) == 480 and LoraRecipe().steps_of(271) == 60
+
+
+def test_the_backend_is_chosen_by_the_machine_and_says_why(monkeypatch):
+    assert choose_backend("peft").name == "peft" and choose_backend("unsloth").name == "unsloth"
+    monkeypatch.setattr(lora_sft, "choose_device", lambda: Device("cpu", "float32", ""))
+    assert choose_backend("auto").name == "peft" and "no CUDA GPU" in choose_backend("auto").reason
+    monkeypatch.setattr(lora_sft, "choose_device", lambda: Device("cuda", "float16", ""))
+    assert choose_backend("auto").name == "unsloth" and "CUDA GPU" in choose_backend("auto").reason
+    monkeypatch.setattr(lora_sft, "find_spec", lambda name: None)
+    assert choose_backend("auto") == lora_sft.Backend("peft", "unsloth is not installed")
+    with pytest.raises(LabError, match="BACKEND is 'unsloth', but unsloth is not installed"):
+        choose_backend("unsloth")
+    with pytest.raises(LabError, match="BACKEND is 'tpu', but it must be one of: auto, unsloth, peft"):
+        choose_backend("tpu")
+
+
+def test_importing_the_module_loads_nothing_heavy():
+    code = "import helpers.finetuning.lora_sft, helpers.export, sys; print({'torch', 'transformers', 'unsloth'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+# Records and batches
+
+
+def test_a_prompt_is_learnt_after_the_ids_that_generation_gives():
+    text_model = load_text_model("pocket/llama")
+    row = records(1)[0]
+    example = encode(text_model.tokenizer, [row], max_length=99, loss="completion")[0]
+    prompt = text_model.token_ids(row["prompt"])
+    assert example.ids[: example.first] == prompt and prompt[0] == text_model.tokenizer.bos_token_id
+    assert text_model.tokenizer.decode(example.ids[example.first :]) == row["completion"]
+    assert example.ids[-1] == text_model.tokenizer.eos_token_id
+    chat = encode(text_model.tokenizer, [{"prompt": "<s>Hello", "completion": "Yes.</s>"}], max_length=99, loss="whole")[0]
+    assert chat.ids.count(text_model.tokenizer.bos_token_id) == 1 and chat.first == 1
+
+
+def test_a_long_record_is_cut_and_one_without_room_for_its_answer_is_left_out():
+    tokenizer, row = load_tokenizer("pocket/llama"), records(1)[0]
+    whole = encode(tokenizer, [row], max_length=99, loss="completion")[0]
+    cut = encode(tokenizer, [row], max_length=whole.first + 1, loss="completion")[0]
+    assert cut.cut and not whole.cut and cut.ids == whole.ids[: whole.first + 1]
+    assert encode(tokenizer, [row], max_length=whole.first, loss="completion") == [None]
+
+
+def test_batches_hold_every_record_once_a_pass_and_little_padding():
+    draw = random.Random(1)
+    lengths = [draw.randint(20, 300) for _ in range(96)]
+    settings = {"records": 2 * 96, "per_step": 8, "seed": 3}
+    batches = plan_batches(lengths, batch=2, **settings)
+    assert all(len(batch) == 2 for batch in batches) and len(batches) == 96
+    assert sorted(i for batch in batches for i in batch) == sorted([*range(96)] * 2)
+    padded = sum(len(batch) * max(lengths[i] for i in batch) for batch in batches) / (2 * sum(lengths))
+    shuffled = draw.sample(range(96), 96)
+    at_random = sum(8 * max(lengths[i] for i in shuffled[s : s + 8]) for s in range(0, 96, 8)) / sum(lengths)
+    assert padded < 1.1 and at_random > 1.5, (padded, at_random)
+    assert max(lengths) in [lengths[i] for batch in batches[:4] for i in batch], "the longest must come first"
+    assert batches == plan_batches(lengths, batch=2, **settings) != plan_batches(lengths, batch=2, **settings | {"seed": 4})
+
+
+def test_a_step_holds_the_same_records_whatever_the_batch():
+    lengths = random.Random(1).choices(range(5, 90), k=21)
+    def steps(batch: int, accumulation: int) -> list[list[int]]:
+        batches = plan_batches(lengths, records=45, per_step=8, batch=batch, seed=3)
+        return [sum(batches[i : i + accumulation], []) for i in range(0, len(batches), accumulation)]
+    assert steps(2, 4) == steps(1, 8) == steps(8, 1) and [len(step) for step in steps(2, 4)] == [8] * 5 + [5]
+
+
+@pytest.mark.parametrize("loss", ["completion", "whole"])
+def test_the_loss_of_a_batch_is_that_of_its_records_one_by_one(loss):
+    text_model = load_text_model("pocket/llama")
+    examples = encode(text_model.tokenizer, records(4), max_length=64, loss=loss)
+    batch = collate(examples, pad=text_model.tokenizer.pad_token_id)
+    learnt = sum(len(example.ids) - example.first for example in examples)
+    assert (batch["labels"] != -100).sum() == learnt
+    assert batch["logits_to_keep"] == batch["labels"].shape[1] == batch["input_ids"].shape[1] - (
+        min(example.first for example in examples) - 1
+    )
+    with torch.no_grad():
+        together = text_model.model(**batch, num_items_in_batch=learnt).loss
+        alone = sum(_loss(text_model.model, example) for example in examples) / learnt
+    assert abs(float(together - alone)) < 1e-5
+
+
+def _loss(model, example: Example):
+    """Summed loss of one record, from full logits."""
+    ids = torch.tensor(example.ids)
+    logits = model(ids[None]).logits[0, example.first - 1 : -1]
+    return cross_entropy(logits, ids[example.first :], reduction="sum")
+
+
+# The training
+
+
+def test_training_is_plain_lora_with_adamw_and_a_linear_schedule(tmp_path):
+    """The same losses as a loop of our own over the planned records, without trainer, padding and accumulation."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import get_linear_schedule_with_warmup, set_seed
+
+    facts = train(tmp_path)
+    text_model = load_text_model("pocket/llama")
+    examples = encode(text_model.tokenizer, records(), max_length=64, loss="completion")
+    batches = plan_batches([len(e.ids) for e in examples], records=24, per_step=4, batch=4, seed=5)
+    set_seed(5)
+    model = get_peft_model(text_model.model, LoraConfig(r=4, lora_alpha=16, target_modules=list(PROJECTIONS)))
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=5e-3, weight_decay=0.01)
+    schedule = get_linear_schedule_with_warmup(optimiser, 1, 6)
+    expected = []
+    for batch in batches:
+        learnt = sum(len(examples[i].ids) - examples[i].first for i in batch)
+        loss = sum(_loss(model, examples[i]) for i in batch) / learnt
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimiser.step(), schedule.step(), optimiser.zero_grad()
+        expected.append(float(loss.detach()))
+    assert losses(tmp_path) == pytest.approx(expected, abs=2e-4)
+    assert facts["tokens_seen"] == sum(len(examples[i].ids) for batch in batches for i in batch)
+    assert facts["optimiser_steps"] == 6 and facts["training_records"] == 12 and facts["tokens_per_second"] > 0
+    assert facts["device"]["name"] in ("cpu", "cuda", "mps") and facts["backend"] == "peft" and facts["backend_reason"]
+
+
+def test_the_adapter_carries_what_it_is_and_is_not_made_twice(tmp_path):
+    facts = train(tmp_path, valid=records(5, seed=9))
+    card, config = (read_json(tmp_path / "adapter" / name) for name in ("lab.json", "adapter_config.json"))
+    assert {key: card[key] for key in CARD} == CARD and card["recipe"] == asdict(SMALL) and card["training"] == facts
+    assert config["base_model_name_or_path"] == "pocket/llama" and set(config["target_modules"]) == set(PROJECTIONS)
+    assert {path.name for path in tmp_path.iterdir()} == {"adapter", "training.json"}
+    before = (tmp_path / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns
+    assert train(tmp_path) == facts
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns == before
+    log = read_json(tmp_path / "training.json")
+    assert [entry["step"] for entry in log if "eval_loss" in entry] == list(range(7)), "before, and at every step"
+    assert log[-1]["epoch"] == pytest.approx(2.0) and log[-1]["seconds"] > 0
+    assert losses(tmp_path, "eval_loss")[-1] < 0.8 * losses(tmp_path, "eval_loss")[0]
+
+
+def test_the_whole_record_can_be_learnt_as_the_papers_notebook_did(tmp_path):
+    facts = train(tmp_path, replace(SMALL, loss="whole", steps=1))
+    text_model = load_text_model("pocket/llama")
+    examples = encode(text_model.tokenizer, records(), max_length=64, loss="whole")
+    step = sum(plan_batches([len(e.ids) for e in examples], records=4, per_step=4, batch=2, seed=5), [])
+    with torch.no_grad():
+        expected = sum(_loss(text_model.model, examples[i]) for i in step) / sum(len(examples[i].ids) - 1 for i in step)
+    assert losses(tmp_path) == pytest.approx([float(expected)], abs=1e-4) and facts["optimiser_steps"] == 1
+
+
+def test_epochs_are_passes_over_the_records(tmp_path):
+    facts = train(tmp_path, replace(SMALL, epochs=1.0), rows=records(11))
+    assert facts["optimiser_steps"] == 3 and read_json(tmp_path / "training.json")[-1]["step"] == 3
+
+
+def test_a_four_bit_base_learns_the_same_with_and_without_validation(tmp_path):
+    """On some CPUs bitsandbytes repacks 4-bit weights at the first validation, and gradients are wrong after it."""
+    base, recipe = BaseModel("pocket/llama", quantization="nf4"), replace(SMALL, steps=3)
+    train(tmp_path / "a", recipe, base=base)
+    train(tmp_path / "b", recipe, base=base, valid=records(3, seed=9))
+    a, b = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert {tensor.dtype for tensor in a.values()} == {torch.float32} and len(a) == 2 * 7 * 4
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert all(b[name].abs().max() > 0 for name in b if "lora_B" in name), "a layer got no gradient"
+
+
+def test_prompts_that_fill_max_length_leave_nothing_to_learn(tmp_path):
+    with pytest.raises(LabError, match="MAX_LENGTH is 4 .*nothing to learn: raise MAX_LENGTH"):
+        train(tmp_path, replace(SMALL, max_length=4))
+    rows = [*records(3), {"prompt": "very " * 80, "completion": "No.</s>"}]
+    facts = train(tmp_path, replace(SMALL, steps=1), rows=rows)
+    assert (facts["training_records"], facts["records_without_room"], facts["records_cut"]) == (3, 1, 0)
+
+
+def test_a_training_that_diverges_stops_at_once(tmp_path):
+    with pytest.raises(WorkFailed, match="diverged.*at step [23]; lower LEARNING_RATE"):
+        train(tmp_path, replace(SMALL, learning_rate=1e30))
+    assert not (tmp_path / "adapter").exists()
+
+
+# Interruptions
+
+
+def test_a_checkpoint_without_its_last_file_does_not_count(tmp_path):
+    for step, state in ((2, "{}"), (4, '{"torn'), (10, None)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if state is not None:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
+    assert last_whole_checkpoint(tmp_path) == str(tmp_path / "checkpoint-2")
+    assert last_whole_checkpoint(tmp_path / "nowhere") is None
+
+
+def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path):
+    recipe, valid = replace(SMALL, dropout=0.1), records(3, seed=9)
+    train(tmp_path / "undisturbed", recipe, valid=valid)
+    (tmp_path / "stopped").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        report = broken_off_at(4, KeyboardInterrupt())
+        train_with_peft(LLAMA, records(), valid, tmp_path / "stopped", recipe, report)
+    assert last_whole_checkpoint(tmp_path / "stopped" / "checkpoints").endswith("checkpoint-3")
+    facts = train(tmp_path / "stopped", recipe, valid=valid)
+    a, b = (tmp_path / name / "adapter/adapter_model.safetensors" for name in ("undisturbed", "stopped"))
+    assert file_hash(a) == file_hash(b)
+    for name in ("loss", "eval_loss"):
+        assert losses(tmp_path / "stopped", name) == losses(tmp_path / "undisturbed", name)
+    assert facts["optimiser_steps"] == 6
+
+
+def test_a_training_that_was_killed_before_its_adapter_was_named_is_finished(tmp_path):
+    train_with_peft(LLAMA, records(), [], tmp_path, SMALL, lambda report: None)
+    first = file_hash(tmp_path / ".adapter" / "adapter_model.safetensors")
+    assert train(tmp_path)["optimiser_steps"] == 6
+    assert file_hash(tmp_path / "adapter" / "adapter_model.safetensors") == first
+
+
+def test_out_of_memory_names_the_smaller_batch_and_that_goes_on_from_the_checkpoint(tmp_path):
+    train(tmp_path / "undisturbed")
+    folder = tmp_path / "small gpu"
+    folder.mkdir()
+    with pytest.raises(WorkFailed, match="no room in memory.*lower BATCH from 2 to 1 and raise ACCUMULATION from 2 to 4"):
+        with explained(SMALL, folder):
+            error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            train_with_peft(LLAMA, records(), [], folder, SMALL, broken_off_at(4, error))
+    smaller_recipe = replace(SMALL, batch=1, accumulation=4)
+    assert train(folder, smaller_recipe)["optimiser_steps"] == 6
+    assert [entry["step"] for entry in read_json(folder / "training.json")] == [1, 2, 3, 4, 5, 6]
+    assert losses(folder) == pytest.approx(losses(tmp_path / "undisturbed"), abs=1e-3)
+    a, b = weights(folder), weights(tmp_path / "undisturbed")
+    assert all(torch.allclose(a[name], b[name], atol=2e-3) for name in a)
+
+
+def test_where_one_record_is_too_much_the_length_is_lowered():
+    assert smaller(LoraRecipe(batch=6, accumulation=1)).startswith("lower BATCH from 6 to 3 and raise ACCUMULATION from 1 to 2")
+    assert smaller(LoraRecipe(batch=1)).startswith("lower MAX_LENGTH from 2048 to 1024")
+
+
+def test_other_errors_stay_what_they_are(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        with explained(SMALL, tmp_path):
+            1 / 0
+    assert disk_full(ValueError("no"), tmp_path) == ""
+
+
+FULL_DISK = """
+import sys
+from pathlib import Path
+from tests.test_lora_sft import SMALL, train
+from helpers.files import WorkFailed
+from dataclasses import replace
+folder, recipe = Path(sys.argv[1]) / "run", replace(SMALL, rank=32)
+folder.mkdir()
+filler = folder.parent / "filler"
+filler.write_bytes(b"x" * 17_000_000)
+try:
+    train(folder, recipe)
+except WorkFailed as error:
+    print(error)
+print(any(folder.glob("adapter")), any(folder.glob("checkpoints/checkpoint-*/trainer_state.json")))
+filler.unlink()
+print(train(folder, recipe)["optimiser_steps"], sorted(path.name for path in folder.iterdir()))
+"""
+
+
+@needs_full_disk
+def test_a_full_disk_is_said_in_one_sentence_and_the_training_goes_on_after_the_cure(tmp_path):
+    done = on_a_small_disk(tmp_path / "small", "24m", [sys.executable, "-c", FULL_DISK, str(tmp_path / "small")])
+    sentence, left, finished = done.strip().splitlines()
+    assert sentence.startswith("The disk of run is full: free some space, or move LAB_OUTPUTS")
+    assert sentence.endswith("the same command goes on where it stopped.") and left == "False True"
+    assert finished == "6 ['adapter', 'training.json']"
+
+
+def test_torch_and_the_system_both_tell_of_a_full_disk(tmp_path):
+    full = Path("/dev/full")
+    tensor = torch.zeros(10**5)
+    for write in (lambda: torch.save(tensor, full), lambda: full.write_bytes(b"x" * 10**5)):
+        with pytest.raises((OSError, RuntimeError)) as caught:
+            write()
+        assert "is full" in disk_full(caught.value, tmp_path)
