@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from helpers.api_clients import Fault, open_gemini, open_openai
 from helpers.cases import Prediction
 from helpers.files import LabError, WorkFailed
+from helpers.prompts import Prompt
 
 ADDRESSES = {"openai": "https://api.openai.com/v1", "gemini": "https://generativelanguage.googleapis.com"}
 ASSUMED_CONTEXT = 128_000  # tokens
@@ -26,8 +27,6 @@ LETTERS_PER_TOKEN = 4
 ATTEMPTS = 6
 FIRST_WAIT = 2.0  # seconds, doubled after each attempt: a minute in all, as limits per minute need
 LONGEST_WAIT = 120.0  # seconds; a server that asks for more is not waited for
-
-Prompt = str | list[dict]
 
 
 @dataclass(frozen=True)

@@ -42,23 +42,21 @@ def seed_rows(runs: list[Run]) -> list[dict]:
     Brackets hold the 95 % interval over cases (the mean of the seeds' intervals), "seeds" the lowest and the highest
     deltaBLEU that a seed gave: two different kinds of uncertainty.
     """
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(run.record["name"], []).append(run)
-    order = sorted(groups.values(), key=lambda group: -_mean(group, "deltableu")["value"])
-    return [_seed_row(group) for group in order]
+    return [_seed_row(group) for group in _systems(runs)]
+
+
+def seed_bars(runs: list[Run]) -> list[dict]:
+    """Name, mean deltaBLEU and mean interval of each system, its seeds together, as `figures.score_bars` draws them."""
+    return [{"name": group[0].record["name"]} | _mean(group, "deltableu") for group in _systems(runs)]
 
 
 def answer_rows(runs: list[Run]) -> list[dict]:
     """One row per system, its seeds together: what its answers are like, in per cent of the cases, and their length."""
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(run.record["name"], []).append(run)
     found = []
-    for name, group in groups.items():
+    for group in _systems(runs):
         means = {title: _mean(group, key) for title, key in ANSWER_COLUMNS.items()}
-        found.append({"system": name, **{title: f"{100 * mean['value']:.0f}" if mean else "" for title, mean in means.items()},
-                      "words": round(_mean(group, "words")["value"], 1)})
+        shares = {title: f"{100 * mean['value']:.0f}" if mean else "" for title, mean in means.items()}
+        found.append({"system": group[0].record["name"], **shares, "words": round(_mean(group, "words")["value"], 1)})
     return found
 
 
@@ -86,11 +84,6 @@ def score(run: Run, name: str) -> dict:
     """
     found = (score for key, score in run.metrics.items() if name in (key, key.rpartition("_")[0]))
     return next(found, {})
-
-
-def bar(run: Run, name: str = "deltableu") -> dict:
-    """A run's name and one of its scores, as `figures.score_bars` draws them."""
-    return {"name": run.record["name"]} | score(run, name)
 
 
 def published() -> list[dict]:
@@ -121,6 +114,14 @@ def write_page() -> Path:
     return write_text(outputs_folder() / "leaderboard.html", _PAGE.format(body="\n".join(parts)))
 
 
+def _systems(runs: list[Run]) -> list[list[Run]]:
+    """Runs of one name together, best mean deltaBLEU first."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.record["name"], []).append(run)
+    return sorted(groups.values(), key=lambda group: -_mean(group, "deltableu").get("value", float("-inf")))
+
+
 def _columns(run: Run) -> dict:
     if not score(run, "deltableu"):
         return {"deltaBLEU": "not scored: no references"}
@@ -134,6 +135,8 @@ def _columns(run: Run) -> dict:
 
 
 def _seed_row(group: list[Run]) -> dict:
+    if not _mean(group, "deltableu"):
+        return {"system": group[0].record["name"], "deltaBLEU": "not scored: no references", "runs": len(group)}
     values = [score(run, "deltableu")["value"] for run in group]
     several = f"{min(values):.2f} to {max(values):.2f}" if len(values) > 1 else ""
     return {

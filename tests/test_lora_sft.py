@@ -172,6 +172,33 @@ def test_the_loss_of_a_batch_is_that_of_its_records_one_by_one(loss):
     assert abs(float(together - alone)) < 1e-5
 
 
+def test_sharing_the_prompts_beginning_changes_neither_loss_nor_gradients(tmp_path):
+    from peft import LoraConfig, get_peft_model
+
+    from helpers.finetuning.trainer import SftTrainer
+
+    text_model = load_text_model("pocket/llama")
+    rows = [{**row, "prompt": "Write a response that completes the request. " + row["prompt"]} for row in records(4)]
+    examples = encode(text_model.tokenizer, rows, max_length=99, loss="completion")
+    model = get_peft_model(text_model.model, LoraConfig(r=4, target_modules=list(PROJECTIONS), init_lora_weights=False))
+    found = []
+    for share in (False, True):
+        batch = collate(examples, pad=text_model.tokenizer.pad_token_id, share=share)
+        trainer = SftTrainer(model=model, args=_arguments(tmp_path), batches=[], valid=[])
+        model.zero_grad()
+        loss = trainer.compute_loss(model, batch)
+        loss.backward()
+        found.append((float(loss.detach()), [p.grad.clone() for p in model.parameters() if p.requires_grad]))
+    assert batch["prefix"].shape[1] > 10 and found[0][0] == pytest.approx(found[1][0], abs=1e-5)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(found[0][1], found[1][1]))
+
+
+def _arguments(folder: Path):
+    from transformers import TrainingArguments
+
+    return TrainingArguments(output_dir=str(folder), use_cpu=True, report_to="none")
+
+
 def _loss(model, example: Example):
     """Summed loss of one record, from full logits."""
     ids = torch.tensor(example.ids)

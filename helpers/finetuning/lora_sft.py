@@ -99,8 +99,9 @@ def train_with_peft(
         r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules=list(PROJECTIONS),
         bias="none", task_type="CAUSAL_LM",
     ))
-    facts = fit(model, base_model.tokenizer, base_model.device, train, valid, folder, recipe, report)
-    return {"device": asdict(base_model.device)} | facts
+    device = base_model.device
+    facts = fit(model, base_model.tokenizer, device, train, valid, folder, recipe, report, share_prompts=True)
+    return {"device": asdict(device)} | facts
 
 
 def _finish(folder: Path, card: dict) -> None:

@@ -71,7 +71,9 @@ def train(
         bias="none", random_state=recipe.seed, max_seq_length=recipe.max_length,
         use_gradient_checkpointing="unsloth" if saves_activations(model, device) else False,
     )
-    return {"device": asdict(device)} | fit(model, tokenizer, device, train, valid, folder, recipe, report)
+    # Unsloth's own forward pass takes keys and values for generation only.
+    facts = fit(model, tokenizer, device, train, valid, folder, recipe, report, share_prompts=False)
+    return {"device": asdict(device)} | facts
 
 
 if __name__ == "__main__":
