@@ -29,6 +29,8 @@ sweep: setup
 bench: setup
 	$(BIN)/python tests/benchmarks/bench_deltableu.py
 	$(BIN)/python tests/benchmarks/bench_bertscore.py
+	$(BIN)/python tests/benchmarks/bench_sft.py
+	$(BIN)/python tests/benchmarks/bench_generation.py
 
 setup: $(READY)
 

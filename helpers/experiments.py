@@ -51,7 +51,7 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
         "prompt": prompt_id(settings.PROMPT, settings.QUESTION),
     }
     determines = identity | {
-        "quantization": settings.QUANTIZATION, "recipe": _what_counts(recipe), "backend": backend.name,
+        "quantization": settings.QUANTIZATION, "recipe": recipe.determines(), "backend": backend.name,
     }
     model = recordable(settings)["MODEL"]
     name = f"{model} + LoRA{variant(settings, TRAINING_VARIES)}"
@@ -202,15 +202,6 @@ def _scoring(settings: SimpleNamespace) -> dict:
 def _training(data: Dataset) -> tuple[Case, ...]:
     """The training cases; none where a folder holds the split to be answered alone."""
     return data.split("train") if "train" in data.splits else ()
-
-
-def _what_counts(recipe: LoraRecipe) -> dict:
-    """The recipe as far as it determines the result: how a step's records are cut into batches does not.
-
-    So a training that found no room on the GPU goes on with a smaller BATCH and more ACCUMULATION.
-    """
-    numbers = {name: value for name, value in asdict(recipe).items() if name not in ("batch", "accumulation")}
-    return numbers | {"records_per_step": recipe.records_per_step}
 
 
 def _records(cases: list[Case], settings: SimpleNamespace) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers.files import LabError, WorkFailed, disk_full, file_hash, read_json, shown, write_json
+from helpers.files import LabError, WorkFailed, disk_full, file_hash, read_json, write_json
 from helpers.models import ADAPTER_CARD, check_adapter, loading, model_path
 from helpers.runs import load_run
 

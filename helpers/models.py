@@ -134,14 +134,15 @@ def load_text_model(
     device, path = choose_device(), model_path(model_id)
     commit = None if Path(path).is_dir() else _commit(model_id, revision)
     where = {"device_map": {"": 0}} if device.name == "cuda" else {}
+    # Left out where there is none: a checkpoint that was stored in 4 bit brings its own.
+    packing = {"quantization_config": _quantization(quantization, device)} if quantization != "none" else {}
     with loading(model_id):
         model = AutoModelForCausalLM.from_pretrained(
-            path, revision=commit, use_safetensors=True, dtype=getattr(torch, device.dtype),
-            quantization_config=_quantization(quantization, device), **where,
+            path, revision=commit, use_safetensors=True, dtype=getattr(torch, device.dtype), **packing, **where,
         )
     if not where:
         model.to(device.name)
-    if quantization == "nf4":
+    if getattr(model, "is_loaded_in_4bit", False):
         _compute_in(model, getattr(torch, device.dtype))
     if adapter:
         from peft import PeftModel
@@ -242,8 +243,6 @@ def _compute_in(model, dtype) -> None:
 
 
 def _quantization(name: str, device: Device):
-    if name == "none":
-        return None
     if name != "nf4":
         raise LabError(f"QUANTIZATION is {name!r}, but it must be 'none' or 'nf4'.")
     import torch

@@ -9,10 +9,12 @@ import pytest
 
 from conftest import ROOT
 
+ALONE = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
+
 
 def _possible() -> bool:
     try:
-        command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", "mount -t tmpfs -o size=64k tmpfs /mnt"]
+        command = [*ALONE, "mount -t tmpfs -o size=64k tmpfs /mnt"]
         return subprocess.run(command, capture_output=True, timeout=20).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
@@ -26,7 +28,7 @@ def on_a_small_disk(folder: Path, size: str, command: list[str]) -> str:
     folder.mkdir(exist_ok=True)
     mounted = f"mount -t tmpfs -o size={size} tmpfs {shlex.quote(str(folder))} && exec {shlex.join(command)}"
     done = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mounted],
+        [*ALONE, mounted],
         capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -1,7 +1,6 @@
 """Merging an adapter into its base: the same answers, whole files, and what is refused."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,7 +16,10 @@ from helpers.models import load_text_model, model_path, weights_fingerprint
 from helpers.runs import open_run
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
-RECORDS = [{"prompt": f"### Input:\nA rash, day {day}\n\n### Response:\n", "completion": "It is eczema.</s>"} for day in range(8)]
+RECORDS = [
+    {"prompt": f"### Input:\nA rash, day {day}\n\n### Response:\n", "completion": "It is eczema.</s>"}
+    for day in range(8)
+]
 RECIPE = LoraRecipe(rank=4, learning_rate=2e-2, steps=6, batch=4, accumulation=1, warmup_steps=0, max_length=64)
 
 

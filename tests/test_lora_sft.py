@@ -36,7 +36,7 @@ def records(count: int = 12, seed: int = 0) -> list[dict]:
     return [
         {
             "prompt": f"### Input:\n{' '.join(draw.choices(words, k=draw.randint(1, 16)))}\n\n### Response:\n",
-            "completion": f"It is {' '.join(draw.choices(['eczema', 'scabies', 'rosacea'], k=draw.randint(1, 6)))}.</s>",
+            "completion": f"{' '.join(draw.choices(['eczema', 'scabies', 'rosacea'], k=draw.randint(1, 6)))}.</s>",
         }
         for _ in range(count)
     ]
@@ -105,7 +105,8 @@ def test_the_backend_is_chosen_by_the_machine_and_says_why(monkeypatch):
 
 
 def test_importing_the_module_loads_nothing_heavy():
-    code = "import helpers.finetuning.lora_sft, helpers.export, sys; print({'torch', 'transformers', 'unsloth'} & set(sys.modules))"
+    heavy = "{'torch', 'transformers', 'unsloth'} & set(sys.modules)"
+    code = f"import helpers.finetuning.lora_sft, helpers.export, sys; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
@@ -121,7 +122,8 @@ def test_a_prompt_is_learnt_after_the_ids_that_generation_gives():
     assert example.ids[: example.first] == prompt and prompt[0] == text_model.tokenizer.bos_token_id
     assert text_model.tokenizer.decode(example.ids[example.first :]) == row["completion"]
     assert example.ids[-1] == text_model.tokenizer.eos_token_id
-    chat = encode(text_model.tokenizer, [{"prompt": "<s>Hello", "completion": "Yes.</s>"}], max_length=99, loss="whole")[0]
+    chat = {"prompt": "<s>Hello", "completion": "Yes.</s>"}
+    chat = encode(text_model.tokenizer, [chat], max_length=99, loss="whole")[0]
     assert chat.ids.count(text_model.tokenizer.bos_token_id) == 1 and chat.first == 1
 
 
@@ -145,7 +147,8 @@ def test_batches_hold_every_record_once_a_pass_and_little_padding():
     at_random = sum(8 * max(lengths[i] for i in shuffled[s : s + 8]) for s in range(0, 96, 8)) / sum(lengths)
     assert padded < 1.1 and at_random > 1.5, (padded, at_random)
     assert max(lengths) in [lengths[i] for batch in batches[:4] for i in batch], "the longest must come first"
-    assert batches == plan_batches(lengths, batch=2, **settings) != plan_batches(lengths, batch=2, **settings | {"seed": 4})
+    assert batches == plan_batches(lengths, batch=2, **settings)
+    assert batches != plan_batches(lengths, batch=2, **settings | {"seed": 4})
 
 
 def test_a_step_holds_the_same_records_whatever_the_batch():
@@ -331,7 +334,7 @@ def test_out_of_memory_names_the_smaller_batch_and_that_goes_on_from_the_checkpo
     train(tmp_path / "undisturbed")
     folder = tmp_path / "small gpu"
     folder.mkdir()
-    with pytest.raises(WorkFailed, match="no room in memory.*lower BATCH from 2 to 1 and raise ACCUMULATION from 2 to 4"):
+    with pytest.raises(WorkFailed, match="no room in memory.*BATCH from 2 to 1 and raise ACCUMULATION from 2 to 4"):
         with explained(SMALL, folder):
             error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
             train_with_peft(LLAMA, records(), [], folder, SMALL, broken_off_at(4, error))
@@ -344,7 +347,7 @@ def test_out_of_memory_names_the_smaller_batch_and_that_goes_on_from_the_checkpo
 
 
 def test_where_one_record_is_too_much_the_length_is_lowered():
-    assert smaller(LoraRecipe(batch=6, accumulation=1)).startswith("lower BATCH from 6 to 3 and raise ACCUMULATION from 1 to 2")
+    assert "BATCH from 6 to 3 and raise ACCUMULATION from 1 to 2" in smaller(LoraRecipe(batch=6, accumulation=1))
     assert smaller(LoraRecipe(batch=1)).startswith("lower MAX_LENGTH from 2048 to 1024")
 
 
@@ -391,3 +394,13 @@ def test_torch_and_the_system_both_tell_of_a_full_disk(tmp_path):
         with pytest.raises((OSError, RuntimeError)) as caught:
             write()
         assert "is full" in disk_full(caught.value, tmp_path)
+
+
+def test_a_model_without_these_projections_is_named(tmp_path):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    folder = tmp_path / "gpt2"
+    GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=2048, n_positions=64)).save_pretrained(folder)
+    load_tokenizer("pocket/llama").save_pretrained(folder)
+    with pytest.raises(LabError, match="none of the projections.*q_proj.*built like Llama"):
+        train(tmp_path / "run", base=BaseModel(str(folder)))

@@ -6,6 +6,7 @@ import pytest
 
 from helpers.files import LabError, read_json, write_json
 from helpers.models import (
+    loading,
     ADAPTER_CARD,
     POCKET_MODELS,
     check_adapter,
@@ -63,9 +64,18 @@ def test_a_checkpoint_stored_in_four_bit_computes_in_the_devices_dtype(tmp_path)
     stored.save_pretrained(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(POCKET_MODELS / "llama" / name, tmp_path)
-    text_model = load_text_model(str(tmp_path), quantization="nf4")
-    layers = [module for module in text_model.model.modules() if type(module).__name__ == "Linear4bit"]
-    assert layers and {str(layer.compute_dtype) for layer in layers} == {f"torch.{text_model.device.dtype}"}
+    for quantization in ("nf4", "none"):
+        text_model = load_text_model(str(tmp_path), quantization=quantization)
+        layers = [module for module in text_model.model.modules() if type(module).__name__ == "Linear4bit"]
+        assert layers and {str(layer.compute_dtype) for layer in layers} == {f"torch.{text_model.device.dtype}"}
+
+
+def test_no_room_on_the_gpu_for_the_model_says_what_to_set():
+    import torch
+
+    with pytest.raises(LabError, match="no room for model 'big/model': set QUANTIZATION to 'nf4'"):
+        with loading("big/model"):
+            raise torch.OutOfMemoryError("CUDA out of memory")
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from helpers.files import LabError, WorkFailed, read_json
+from helpers.files import LabError, WorkFailed, read_json, write_json
 from helpers.finetuning import unsloth_process
 from helpers.finetuning.lora_sft import BaseModel, train_adapter
+from helpers.finetuning.trainer import last_whole_checkpoint
 from helpers.finetuning.unsloth_process import train_with_unsloth
 from helpers.finetuning.unsloth_worker import ORPHANED
 from helpers.models import load_text_model
@@ -35,14 +36,18 @@ def test_unsloth_trains_as_peft_does_also_after_ctrl_c(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         train_with_unsloth(LLAMA, records(), valid, Path("unsloth"), SMALL, broken_off_at(4, KeyboardInterrupt()))
     assert workers() == before, "the worker outlived its parent"
-    done = list((tmp_path / "unsloth" / "checkpoints").iterdir())
-    assert done and not (tmp_path / "unsloth" / "adapter").exists()
+    assert not (tmp_path / "unsloth" / "adapter").exists()
+    state = Path(last_whole_checkpoint(tmp_path / "unsloth" / "checkpoints")) / "trainer_state.json"
+    begun = read_json(state)
+    begun["log_history"][0]["seconds"] = 600.0  # so that we see whether it is gone on from
+    write_json(state, begun)
 
     facts = train_adapter(LLAMA, records(), valid, tmp_path / "unsloth", recipe=SMALL, card=CARD, backend="unsloth")
     train(tmp_path / "peft", valid=valid)
     for name in ("loss", "eval_loss"):
         found, expected = (losses(tmp_path / backend, name) for backend in ("unsloth", "peft"))
         assert found == pytest.approx(expected, abs=1e-3) and len(found) >= 6
+    assert facts["train_minutes"] >= 10, "it was begun anew"
     assert facts["backend"] == "unsloth" and facts["optimiser_steps"] == 6 and facts["peak_memory_gb"]["ram"] > 0
     assert {path.name for path in tmp_path.iterdir()} == {"unsloth", "peft", "temporary"}, "something was dropped here"
     assert not list((tmp_path / "temporary").glob("unsloth*"))
@@ -86,3 +91,14 @@ def test_the_worker_ends_when_its_parent_does(tmp_path):
     process.stdin.write(json.dumps(job) + "\n")
     process.stdin.close()  # as the system does for a parent that was killed
     assert process.wait(timeout=60) == ORPHANED and not list(tmp_path.glob("adapter"))
+
+
+def test_the_measurement_for_a_gpu_runs_at_tiny_size(tmp_path):
+    script, out = str(ROOT / "tests/gpu/text.py"), str(tmp_path / "out.json")
+    command = [sys.executable, script, "--tiny", "--steps", "3", "--out", out]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    figures = read_json(tmp_path / "out.json")
+    assert figures["unsloth"]["tokens_seen"] == figures["peft"]["tokens_seen"] > 0
+    assert all(figures[part]["even_tokens_per_second"] > 0 for part in ("unsloth", "peft"))
+    assert 0 < figures["answers"]["tokens"] <= 8 * 64 and figures["answers"]["tokens_per_second"] > 0

@@ -34,7 +34,8 @@ def no_room(error: BaseException, recipe: LoraRecipe) -> str:
 def smaller(recipe: LoraRecipe) -> str:
     """What to lower: the batch, with the same records per step, and where that is 1 the length of a record."""
     if recipe.batch == 1:
-        return f"lower MAX_LENGTH from {recipe.max_length} to {max(1, recipe.max_length // 2)}, or choose a smaller MODEL."
+        half = max(1, recipe.max_length // 2)
+        return f"lower MAX_LENGTH from {recipe.max_length} to {half}, or choose a smaller MODEL."
     batch = max(size for size in range(1, recipe.batch) if recipe.batch % size == 0)
     return (
         f"lower BATCH from {recipe.batch} to {batch} and raise ACCUMULATION from {recipe.accumulation} to "

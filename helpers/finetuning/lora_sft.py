@@ -12,7 +12,7 @@ from pathlib import Path
 from helpers.files import LabError, read_json, write_json
 from helpers.finetuning.failures import explained
 from helpers.finetuning.progress import Report, training_bar
-from helpers.finetuning.recipe import PROJECTIONS, UNFINISHED, BaseModel, LoraRecipe
+from helpers.finetuning.recipe import PROJECTIONS, UNFINISHED, BaseModel, LoraRecipe, recomputes_activations
 from helpers.models import ADAPTER_CARD, choose_device, load_text_model
 
 BACKENDS = ("auto", "unsloth", "peft")
@@ -44,7 +44,7 @@ def choose_backend(asked: str) -> Backend:
         return Backend("peft", "there is no CUDA GPU; Unsloth's kernels are made for one")
     if not installed:
         return Backend("peft", "unsloth is not installed")
-    return Backend("unsloth", "there is a CUDA GPU, where it is about twice as fast as PEFT alone")
+    return Backend("unsloth", "there is a CUDA GPU, where it is faster than PEFT alone")
 
 
 def train_adapter(
@@ -93,14 +93,26 @@ def train_with_peft(
 
     from helpers.finetuning.trainer import fit
 
-    base_model = load_text_model(base.model_id, revision=base.revision, quantization=base.quantization)
+    loaded = load_text_model(base.model_id, revision=base.revision, quantization=base.quantization)
+    device, model = loaded.device, loaded.model
+    recomputes = recomputes_activations(device.name, model.num_parameters())
+    if recomputes:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     set_seed(recipe.seed)  # the adapter's first weights are drawn here
-    model = get_peft_model(base_model.model, LoraConfig(
-        r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules=list(PROJECTIONS),
-        bias="none", task_type="CAUSAL_LM",
-    ))
-    device = base_model.device
-    facts = fit(model, base_model.tokenizer, device, train, valid, folder, recipe, report, share_prompts=True)
+    try:
+        model = get_peft_model(model, LoraConfig(
+            r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules=list(PROJECTIONS),
+            bias="none", task_type="CAUSAL_LM",
+        ))
+    except ValueError:
+        raise LabError(
+            f"MODEL is {base.model_id!r}, but its layers have none of the projections that get an adapter "
+            f"({', '.join(PROJECTIONS)}): choose a model that is built like Llama."
+        ) from None
+    # Keys and values can't be kept where activations are not.
+    facts = fit(
+        model, loaded.tokenizer, device, train, valid, folder, recipe, report, share_prompts=not recomputes
+    )
     return {"device": asdict(device)} | facts
 
 

@@ -1,11 +1,12 @@
 """What is fine-tuned, and the numbers of it by name."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from helpers.files import LabError
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+LARGE_MODEL = 1_000_000_000  # parameters
 UNFINISHED = ".adapter"  # where trained weights lie in a run's folder until their card is written
 
 
@@ -71,6 +72,14 @@ class LoraRecipe:
         """Records that one optimiser step learns from."""
         return self.batch * self.accumulation
 
+    def determines(self) -> dict:
+        """The numbers that the result depends on: how a step's records are cut into batches is none of them.
+
+        So a training that found no room on the GPU goes on with a smaller batch and more accumulation.
+        """
+        numbers = asdict(self) | {"records_per_step": self.records_per_step}
+        return {name: value for name, value in numbers.items() if name not in ("batch", "accumulation")}
+
     def records_of(self, available: int) -> int:
         """How many records are learnt from in all, repetitions included."""
         return max(1, round(self.epochs * available)) if self.epochs else self.steps * self.records_per_step
@@ -78,3 +87,12 @@ class LoraRecipe:
     def steps_of(self, available: int) -> int:
         """How many optimiser steps that makes."""
         return math.ceil(self.records_of(available) / self.records_per_step)
+
+
+def recomputes_activations(device: str, parameters: int) -> bool:
+    """Whether activations are computed anew for the backward pass instead of kept (activation checkpointing).
+
+    That costs a third more time. It pays where they do not fit beside the weights: models of billions of
+    parameters on one GPU. A small model has the room, and so has a CPU.
+    """
+    return device == "cuda" and parameters > LARGE_MODEL

@@ -6,7 +6,7 @@ A record is {"prompt": text, "completion": text}, both rendered; the completion 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from os.path import commonprefix
 
 WORTH_SHARING = 16  # tokens that all prompts of a batch begin with; fewer do not pay for a pass of their own
 
@@ -104,6 +104,5 @@ def collate(examples: list[Example], *, pad: int, share: bool = False) -> dict:
 
 def _shared(examples: list[Example], limit: int) -> int:
     """How many tokens all records begin with, at most `limit`; 0 where sharing them does not pay."""
-    columns = zip(*(example.ids[:limit] for example in examples))
-    count = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    count = len(commonprefix([example.ids[:limit] for example in examples]))
     return count if len(examples) > 1 and count >= WORTH_SHARING else 0

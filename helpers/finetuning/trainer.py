@@ -21,8 +21,6 @@ from helpers.finetuning.records import Example, collate, encode, plan_batches
 from helpers.models import Device
 from helpers.runs import peak_memory_gb
 
-LARGE_MODEL = 1e9
-
 
 class SftTrainer(Trainer):
     """transformers' trainer over planned batches, with a validation loss per token and seconds in its log."""
@@ -117,12 +115,15 @@ def fit(
             "tokens, but every prompt alone is longer, so there is nothing to learn: raise MAX_LENGTH, or choose a "
             "MODEL with a longer context."
         )
-    trainer = _trainer(model, device, examples, validation, folder / "checkpoints", recipe)
-    trainer.data_collator = partial(
-        collate, pad=tokenizer.pad_token_id, share=share_prompts and not saves_activations(model, device)
+    checkpoint = last_whole_checkpoint(folder / "checkpoints")
+    arguments = _arguments(
+        device, folder / "checkpoints", recipe, recipe.steps_of(len(examples)), validates=bool(validation),
+        fresh=checkpoint is None,
     )
+    trainer = _trainer(model, arguments, examples, validation, recipe)
+    trainer.data_collator = partial(collate, pad=tokenizer.pad_token_id, share=share_prompts)
     trainer.add_callback(reporting(report))
-    trainer.train(resume_from_checkpoint=last_whole_checkpoint(folder / "checkpoints"))
+    trainer.train(resume_from_checkpoint=checkpoint)
     seconds = trainer.seconds()
     passes = recipe.records_per_step / len(examples)  # the trainer counts the whole plan as one epoch
     log = [entry | {"epoch": round(entry["step"] * passes, 4)} for entry in trainer.state.log_history]
@@ -133,8 +134,9 @@ def fit(
     return {
         "training_records": len(examples), "records_cut": sum(example.cut for example in examples),
         "records_without_room": len(train) - len(examples), "validation_records": len(validation),
-        "optimiser_steps": trainer.state.global_step, "tokens_seen": tokens, "tokens_per_second": round(tokens / seconds, 1),
-        "train_minutes": round(seconds / 60, 3), "peak_memory_gb": peak_memory_gb(),
+        "optimiser_steps": trainer.state.global_step, "tokens_seen": tokens,
+        "tokens_per_second": round(tokens / seconds, 1), "train_minutes": round(seconds / 60, 3),
+        "peak_memory_gb": peak_memory_gb(),
     }
 
 
@@ -152,15 +154,6 @@ def last_whole_checkpoint(folder: Path) -> str | None:
     return None
 
 
-def saves_activations(model, device: Device) -> bool:
-    """Whether activations are computed twice instead of kept (activation checkpointing).
-
-    That costs a third more time. It pays where they do not fit beside the weights: models of billions of
-    parameters on one GPU. A small model has the room, and so has a CPU.
-    """
-    return device.name == "cuda" and model.num_parameters() > LARGE_MODEL
-
-
 def _ready(model) -> None:
     """Make a model's adapter trainable in full precision, and keep its 4-bit layers from losing their gradient."""
     for parameter in model.parameters():
@@ -174,24 +167,24 @@ def _ready(model) -> None:
     model.config.use_cache = False
 
 
-def _trainer(model, device: Device, examples, validation, folder: Path, recipe: LoraRecipe) -> SftTrainer:
-    _ready(model)
-    steps = recipe.steps_of(len(examples))
+def _arguments(device: Device, folder: Path, recipe: LoraRecipe, steps: int, *, validates: bool, fresh: bool):
     arguments = TrainingArguments(
         output_dir=str(folder), max_steps=steps, learning_rate=recipe.learning_rate,
-        per_device_train_batch_size=recipe.batch, per_device_eval_batch_size=4 * recipe.batch,
+        per_device_train_batch_size=recipe.batch, per_device_eval_batch_size=recipe.batch,
         gradient_accumulation_steps=recipe.accumulation, warmup_steps=recipe.warmup_steps,
         weight_decay=recipe.weight_decay, lr_scheduler_type="linear", max_grad_norm=1.0, seed=recipe.seed,
         fp16=device.dtype == "float16", bf16=device.dtype == "bfloat16", use_cpu=device.name == "cpu",
-        gradient_checkpointing=saves_activations(model, device),
-        gradient_checkpointing_kwargs={"use_reentrant": False},
         logging_steps=max(1, steps // 20), logging_nan_inf_filter=False,
-        eval_strategy="steps" if validation else "no", eval_steps=max(1, steps // 5),
-        eval_on_start=bool(validation) and not folder.exists(),
+        eval_strategy="steps" if validates else "no", eval_steps=max(1, steps // 5), eval_on_start=validates and fresh,
         save_steps=max(1, steps // 10), save_total_limit=2, report_to="none", disable_tqdm=True,
         remove_unused_columns=False, dataloader_pin_memory=device.name == "cuda",
     )
     arguments._n_gpu = min(1, arguments.n_gpu)  # with two GPUs the trainer would wrap the model in DataParallel
+    return arguments
+
+
+def _trainer(model, arguments: TrainingArguments, examples, validation, recipe: LoraRecipe) -> SftTrainer:
+    _ready(model)
     batches = plan_batches(
         [len(example.ids) for example in examples], records=recipe.records_of(len(examples)),
         per_step=recipe.records_per_step, batch=recipe.batch, seed=recipe.seed,

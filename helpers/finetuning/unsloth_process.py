@@ -32,7 +32,8 @@ def train_with_unsloth(
     local = Path(model_path(base.model_id))
     if local.is_dir() and not base.model_id.startswith("pocket/"):
         base = replace(base, model_id=str(local.resolve()))  # the process works in another folder
-    job = {"base": asdict(base), "train": train, "valid": valid, "folder": str(folder.resolve()), "recipe": asdict(recipe)}
+    where = str(folder.resolve())
+    job = {"base": asdict(base), "train": train, "valid": valid, "folder": where, "recipe": asdict(recipe)}
     with tempfile.TemporaryDirectory(prefix="unsloth-") as scratch, _process(Path(scratch)) as process:
         try:
             process.stdin.write(json.dumps(job) + "\n")

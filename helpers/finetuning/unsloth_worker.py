@@ -14,7 +14,7 @@ from pathlib import Path
 from helpers.files import LabError, WorkFailed
 from helpers.finetuning.failures import explained
 from helpers.finetuning.progress import Report
-from helpers.finetuning.recipe import PROJECTIONS, BaseModel, LoraRecipe
+from helpers.finetuning.recipe import PROJECTIONS, BaseModel, LoraRecipe, recomputes_activations
 from helpers.models import choose_device, load_tokenizer, loading, model_path
 
 ORPHANED = 3  # exit status of a worker whose parent ended first
@@ -54,7 +54,7 @@ def train(
     import torch
     from transformers import AutoConfig, set_seed
 
-    from helpers.finetuning.trainer import fit, saves_activations
+    from helpers.finetuning.trainer import fit
 
     device, tokenizer = choose_device(), load_tokenizer(base.model_id, base.revision)
     path, revision = model_path(base.model_id), base.revision or None
@@ -65,11 +65,12 @@ def train(
             max_seq_length=min(recipe.max_length, context),  # above the context it would stretch the positions
             dtype=getattr(torch, device.dtype), load_in_4bit=base.quantization == "nf4",
         )
+    recomputes = recomputes_activations(device.name, model.num_parameters())
     set_seed(recipe.seed)
     model = FastLanguageModel.get_peft_model(
         model, r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules=list(PROJECTIONS),
         bias="none", random_state=recipe.seed, max_seq_length=recipe.max_length,
-        use_gradient_checkpointing="unsloth" if saves_activations(model, device) else False,
+        use_gradient_checkpointing="unsloth" if recomputes else False,
     )
     # Unsloth's own forward pass takes keys and values for generation only.
     facts = fit(model, tokenizer, device, train, valid, folder, recipe, report, share_prompts=False)

@@ -1,0 +1,213 @@
+"""What a T4 would do with Llama-3 8B, on any CUDA machine and without network: Unsloth and PEFT side by side.
+
+Run `python tests/gpu/text.py --out figures.json`. It writes a checkpoint of Llama-3 8B's shape with random weights in
+nf4 (7 GB of disk, in the temporary folder), then trains an adapter with each backend and answers a batch, each in a
+process of its own, in float16 and with the GPU's memory capped at 15 GB. Random weights cost what real ones cost.
+A faster GPU than a T4 shows the ratio of the backends and the memory, not a T4's seconds.
+
+`--tiny` does the same with a tiny model on whatever there is (a test runs it on the CPU). Status 1 if a part failed.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY))
+
+LLAMA_3_8B = {
+    "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
+    "num_key_value_heads": 8, "vocab_size": 128256, "max_position_embeddings": 8192, "rms_norm_eps": 1e-5,
+    "rope_parameters": {"rope_theta": 500000.0, "rope_type": "default"},
+}
+TINY = LLAMA_3_8B | {
+    "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "vocab_size": 2048, "max_position_embeddings": 1024,
+}
+PARTS = ("unsloth", "peft", "answers")
+ANSWERED, NEW_TOKENS = 8, 64  # prompts in one batch, and tokens per answer at most
+
+
+def main() -> int:
+    """Measure all parts, or the one named, and return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--out", type=Path, required=True, help="where the figures go, as JSON")
+    parser.add_argument("--tiny", action="store_true", help="a tiny model, on the CPU where there is no GPU")
+    parser.add_argument("--cap", type=float, default=15.0, help="GPU memory in GB of 10^9 bytes")
+    parser.add_argument("--steps", type=int, default=20, help="optimiser steps of 2 x 4 records")
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.part:
+        figures = measure(arguments)
+        arguments.out.write_text(json.dumps(figures))
+        return 0
+    figures = {"tiny": arguments.tiny, "cap_gb": arguments.cap}
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments.folder = Path(scratch)
+        figures["checkpoint_gb"] = write_checkpoint(Path(scratch) / "model", TINY if arguments.tiny else LLAMA_3_8B)
+        for part in PARTS:
+            figures[part] = in_its_own_process(part, arguments)
+            print(f"{part:8} {json.dumps(figures[part])}", flush=True)
+    arguments.out.write_text(json.dumps(figures, indent=1) + "\n")
+    return 1 if any("error" in figures[part] for part in PARTS) else 0
+
+
+def in_its_own_process(part: str, arguments: argparse.Namespace) -> dict:
+    """The figures of one part, or {"error": its last words}: what one part does to a GPU must not touch the next."""
+    out, scratch = arguments.folder / f"{part}.json", arguments.folder
+    command = [
+        sys.executable, str(Path(__file__).resolve()), "--part", part, "--folder", str(scratch), "--out", str(out),
+        "--cap", str(arguments.cap), "--steps", str(arguments.steps), *(["--tiny"] if arguments.tiny else []),
+    ]
+    environment = os.environ | {
+        "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "UNSLOTH_DISABLE_STATISTICS": "1",
+        "UNSLOTH_COMPILE_LOCATION": str(scratch / "unsloth_compiled_cache"), "TOKENIZERS_PARALLELISM": "false",
+    }
+    done = subprocess.run(command, cwd=scratch, env=environment, capture_output=True, text=True)
+    if done.returncode == 0:
+        return json.loads(out.read_text())
+    return {"error": (done.stderr.strip().splitlines() or ["it said nothing"])[-1], "status": done.returncode}
+
+
+def measure(arguments: argparse.Namespace) -> dict:
+    """One part, in this process."""
+    if arguments.part == "unsloth":
+        import unsloth  # noqa: F401  (before torch and transformers, which it patches)
+    import torch
+
+    from helpers import models
+    from helpers.finetuning import unsloth_worker
+
+    if torch.cuda.is_available():
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, arguments.cap * 1e9 / total))
+        a_t4 = models.Device("cuda", "float16", "as on a T4, which only emulates bfloat16")
+        models.choose_device = unsloth_worker.choose_device = lambda: a_t4
+    elif not arguments.tiny:
+        raise SystemExit("There is no CUDA GPU here: run this where there is one, or with --tiny.")
+    figures = answers(arguments) if arguments.part == "answers" else training(arguments)
+    figures["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    if torch.cuda.is_available():
+        figures["allocated_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
+        figures["reserved_gb"] = round(torch.cuda.max_memory_reserved() / 1e9, 2)
+    return figures
+
+
+def training(arguments: argparse.Namespace) -> dict:
+    """Tokens per second of the paper's recipe, once it runs evenly, and what it said of itself."""
+    from helpers.finetuning.lora_sft import BaseModel, LoraRecipe, train_with_peft
+    from helpers.finetuning.unsloth_worker import train as train_with_unsloth_here
+
+    folder, recipe = arguments.folder / f"run-{arguments.part}", LoraRecipe(steps=arguments.steps)
+    base = BaseModel(str(arguments.folder / "model"), quantization="nf4")
+    train = train_with_peft if arguments.part == "peft" else train_with_unsloth_here
+    facts = train(base, records(64), [], folder, recipe, lambda report: None)
+    seconds = [entry["seconds"] for entry in json.loads((folder / "training.json").read_text())]
+    # The first steps compile kernels, and every few steps write a checkpoint: the faster half is free of both.
+    each = sorted(after - before for before, after in zip(seconds, seconds[1:]))
+    faster = each[: max(1, len(each) // 2)]
+    even = facts["tokens_seen"] / facts["optimiser_steps"] / (sum(faster) / len(faster))
+    return {"even_tokens_per_second": round(even, 1), "seconds_to_first_step": seconds[0], **facts}
+
+
+def answers(arguments: argparse.Namespace) -> dict:
+    """Tokens per second of one batch of answers, the second time it is asked."""
+    from helpers.generation import generate
+    from helpers.models import load_text_model
+
+    text_model = load_text_model(str(arguments.folder / "model"), quantization="nf4")
+    prompts = {str(number): record["prompt"] for number, record in enumerate(records(ANSWERED))}
+    for _ in range(2):
+        started = time.perf_counter()
+        made = generate(text_model, prompts, max_new_tokens=NEW_TOKENS)
+        seconds = time.perf_counter() - started
+    tokens = sum(answer.tokens for answer in made)
+    return {"prompts": len(prompts), "tokens": tokens, "tokens_per_second": round(tokens / seconds, 1)}
+
+
+def records(count: int) -> list[dict]:
+    """Records as long as DermaVQA's with title and content: about 200 tokens of prompt, 60 of answer."""
+    draw = random.Random(0)
+    words = "itchy red spots on the left arm since three weeks worse at night in a woman of forty".split()
+    return [
+        {"prompt": " ".join(draw.choices(words, k=150)), "completion": " ".join(draw.choices(words, k=45)) + "</s>"}
+        for _ in range(count)
+    ]
+
+
+def write_checkpoint(folder: Path, shape: dict) -> float:
+    """Write a Llama of this shape in nf4 with random weights and the pocket Llama's tokenizer; return its size in GB.
+
+    A layer at a time, and every layer with the same weights: drawing and packing them is the slow part.
+    """
+    import torch
+    from safetensors.torch import save_file
+    from transformers import BitsAndBytesConfig, GenerationConfig, LlamaConfig
+
+    from helpers.models import load_tokenizer
+
+    folder.mkdir()
+    tokenizer = load_tokenizer("pocket/llama")
+    tokenizer.save_pretrained(folder)
+    special = {
+        "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    config = LlamaConfig(
+        **shape, **special, dtype="float16", tie_word_embeddings=False, architectures=["LlamaForCausalLM"]
+    )
+    config.quantization_config = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.float16,
+    )
+    config.save_pretrained(folder)
+    GenerationConfig(**special).save_pretrained(folder)
+    hidden, norm = shape["hidden_size"], torch.ones(shape["hidden_size"], dtype=torch.float16)
+    embedding = torch.empty(shape["vocab_size"], hidden, dtype=torch.float16)
+    files = {"embeddings": {
+        "model.embed_tokens.weight": embedding.normal_(std=0.02), "lm_head.weight": embedding.clone(),
+        "model.norm.weight": norm,
+    }}
+    save_file(files["embeddings"], folder / "embeddings.safetensors", metadata={"format": "pt"})
+    places = dict.fromkeys(files["embeddings"], "embeddings.safetensors")
+    one_layer = packed_layer(shape) | {"input_layernorm.weight": norm, "post_attention_layernorm.weight": norm.clone()}
+    for number in range(shape["num_hidden_layers"]):
+        layer = {f"model.layers.{number}.{name}": tensor for name, tensor in one_layer.items()}
+        save_file(layer, folder / f"layer-{number}.safetensors", metadata={"format": "pt"})
+        places |= dict.fromkeys(layer, f"layer-{number}.safetensors")
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    index = {"metadata": {"total_size": size}, "weight_map": places}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    return round(size / 1e9, 3)
+
+
+def packed_layer(shape: dict) -> dict:
+    """The seven projections of one layer, drawn at random and packed into nf4 with double quantization."""
+    import torch
+    from bitsandbytes.functional import quantize_4bit
+
+    hidden, inner = shape["hidden_size"], shape["intermediate_size"]
+    narrow = hidden // shape["num_attention_heads"] * shape["num_key_value_heads"]
+    sizes = {
+        "self_attn.q_proj": (hidden, hidden), "self_attn.k_proj": (narrow, hidden),
+        "self_attn.v_proj": (narrow, hidden), "self_attn.o_proj": (hidden, hidden),
+        "mlp.gate_proj": (inner, hidden), "mlp.up_proj": (inner, hidden), "mlp.down_proj": (hidden, inner),
+    }
+    packed = {}
+    for name, size in sizes.items():
+        weight = torch.empty(size, dtype=torch.float16).normal_(std=0.02)
+        data, state = quantize_4bit(weight, blocksize=64, compress_statistics=True, quant_type="nf4")
+        parts = state.as_dict(packed=True)
+        packed |= {f"{name}.weight": data} | {f"{name}.weight.{key}": part for key, part in parts.items()}
+    return packed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
