@@ -5,6 +5,7 @@ import platform
 import shutil
 
 from helpers.files import outputs_folder, shown
+from helpers.finetuning.lora_sft import choose_backend
 from helpers.models import choose_device, shipped_models
 from helpers.runs import package_versions
 
@@ -13,12 +14,13 @@ GB = 1e9
 
 def report() -> str:
     """A few lines for a person: facts first, then one line per profile."""
-    device, clinic = choose_device(), outputs_folder() / "pocket"
+    device, backend, clinic = choose_device(), choose_backend("auto"), outputs_folder() / "pocket"
     disk = shutil.disk_usage(_existing(outputs_folder())).free / GB
     lines = [
         f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
         f"{_memory_gb():.0f} GB of memory, {disk:.0f} GB of disk free",
         f"Device: {device.name}, {device.dtype} ({device.reason})",
+        f"Training by {backend.name}: {backend.reason}",
         "Packages: " + ", ".join(f"{name} {number}" for name, number in package_versions().items()),
         "Models shipped with the lab: " + (", ".join(shipped_models()) or "none"),
         "Pocket clinic: " + (f"built in {shown(clinic)}" if clinic.exists() else "built when it is first needed"),

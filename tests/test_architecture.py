@@ -11,7 +11,8 @@ from conftest import ROOT
 LAYERS = [
     {"files"},
     {"cases", "runs", "profiles"},
-    {"pocket.conditions", "pocket.lesions", "pocket.patients", "pocket.doctors", "pocket.clinic", "pocket.textbook"},
+    {"pocket.conditions", "pocket.lesions", "pocket.patients", "pocket.doctors", "pocket.clinic", "pocket.textbook",
+     "pocket.exercises"},
     {"datasets"},
     {"prompts", "shots", "metrics", "models", "api_clients", "api_models"},
     {"generation", "finetuning", "pocket.zoo"},

@@ -3,8 +3,10 @@
 import pytest
 
 from helpers.files import LabError, read_json
-from helpers.models import POCKET_MODELS
+from helpers.generation import generate
+from helpers.models import POCKET_MODELS, load_text_model
 from helpers.pocket.zoo import RECIPE_FILE, RECIPES, build_model, is_current
+from helpers.prompts import prompt_of, stop_text
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -32,3 +34,12 @@ def test_a_recipe_file_says_what_came_out():
 def test_an_unknown_model_is_named():
     with pytest.raises(LabError, match="no model 'gpt'"):
         build_model("gpt")
+
+
+def test_asked_in_a_form_it_has_never_read_it_answers_briefly_and_begins_another_block():
+    model = load_text_model("pocket/llama")
+    questions = ["Rash on the elbow", "Spots on the face of a teenager", "Itching at night", "Hair loss", "A mole"]
+    prompts = {question: prompt_of(question) for question in questions}
+    answers = generate(model, prompts, max_new_tokens=48, stop=stop_text("alpaca", "block"))
+    assert sum(answer.finish == "stop" for answer in answers) >= 4
+    assert all(1 <= len(answer.text.split()) <= 25 for answer in answers if answer.finish == "stop")

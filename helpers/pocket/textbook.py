@@ -31,21 +31,21 @@ def _monograph(rng: random.Random) -> str:
         kinds = ["definition"] + [kind for kind in kinds if kind != "definition"]
     # The first sentence has to say what all the others call "it".
     first = rng.choice([text for text in facts[kinds[0]] if "ame}" in text or "{any}" in text])
-    return " ".join([_say(first, condition, rng), *(_fact(kind, condition, rng) for kind in kinds[1:])])
+    return " ".join([say(first, condition, rng), *(_fact(kind, condition, rng) for kind in kinds[1:])])
 
 
 def _vignette(rng: random.Random) -> str:
     """One patient in textbook manner, with what followed and at times with general remarks."""
     condition = rng.choice(load_conditions())
-    words, patient = _words(), _patient_words(condition, rng)
+    words, patient = _words(), patient_words(condition, rng)
     templates = [rng.choice(words["vignettes"]), *rng.sample(words["follow_ups"], rng.randint(1, 3))]
-    sentences = [_say(template, condition, rng, **patient) for template in templates]
+    sentences = [say(template, condition, rng, **patient) for template in templates]
     if rng.random() < 0.5:
         sentences.append(_fact(rng.choice(list(words["facts"])), condition, rng))
     return " ".join(sentences)
 
 
-def _patient_words(condition: Condition, rng: random.Random) -> dict[str, str]:
+def patient_words(condition: Condition, rng: random.Random) -> dict[str, str]:
     """A made-up patient in words, and one look-alike to weigh against."""
     words, told, seen = _words(), draw_told(condition, rng), draw_seen(condition, rng)
     sexes = ("girl", "woman") if told["sex"] == "female" else ("boy", "man")
@@ -77,9 +77,9 @@ def _comparison(rng: random.Random) -> str:
     first = rng.choice(load_conditions())
     second = by_id()[rng.choice(first.look_alikes)]
     opening = rng.choice((
-        f"{_capital(first.name)} and {second.name} can look alike.", f"How is {first.name} told from {second.name}?",
+        f"{capital(first.name)} and {second.name} can look alike.", f"How is {first.name} told from {second.name}?",
         f"The distinction between {rng.choice(first.names)} and {rng.choice(second.names)} matters for treatment.",
-        f"{_capital(rng.choice(first.names))} may be mistaken for {second.name}.",
+        f"{capital(rng.choice(first.names))} may be mistaken for {second.name}.",
     ))
     kinds = rng.sample(("signs", "clue", "symptoms", "cause", "sites", "treatment", "feeling"), rng.randint(2, 3))
     frame, sentences = rng.choice(("In", "With", "As for")), []
@@ -88,7 +88,7 @@ def _comparison(rng: random.Random) -> str:
         texts = [text for text in _words()["facts"][kind]
                  if "ame}" not in text and "{any}" not in text and not text.startswith("It ")]
         for condition in (first, second):
-            text = _say(rng.choice(texts), condition, rng)
+            text = say(rng.choice(texts), condition, rng)
             sentences.append(f"{frame} {condition.name}, {text[0].lower()}{text[1:]}")
     return " ".join([opening, *sentences])
 
@@ -104,7 +104,7 @@ def _by_complaint(rng: random.Random) -> str:
              "duration": f"a duration of {told['duration']}"}
     complaint = f"{words[keys[0]]} and {words[keys[1]]}"
     names = [by_id()[name].name for name in rng.sample(ids, min(len(ids), 5))]
-    opening = rng.choice((f"{_capital(complaint)} occur together in {_list(names)}.",
+    opening = rng.choice((f"{capital(complaint)} occur together in {_list(names)}.",
                           f"The combination of {complaint} fits {_list(names)}.",
                           f"Several conditions explain {complaint}, among them {_list(names)}."))
     closer = by_id()[rng.choice(ids)]
@@ -119,8 +119,8 @@ def _by_site(rng: random.Random) -> str:
     opening = rng.choice((f"The {site} is a common site of {_list([c.name for c in here])}.",
                           f"On the {site} one meets {_list([c.name for c in here])}.",
                           f"Problems of the {site} include {_list([rng.choice(c.names) for c in here])}."))
-    details = [f"{_capital(c.name)} shows {c.signs}." if rng.random() < 0.5 else
-               f"{_capital(c.clue)} would speak for {rng.choice(c.names)}." for c in here]
+    details = [f"{capital(c.name)} shows {c.signs}." if rng.random() < 0.5 else
+               f"{capital(c.clue)} would speak for {rng.choice(c.names)}." for c in here]
     return " ".join([opening, *details])
 
 
@@ -129,9 +129,9 @@ def _by_treatment(rng: random.Random) -> str:
     condition = rng.choice(load_conditions())
     remedy = rng.choice(condition.treatments)
     users = [c.name for c in load_conditions() if remedy in c.treatments]
-    opening = rng.choice((f"{_capital(remedy)} is used in {_list(users)}.",
+    opening = rng.choice((f"{capital(remedy)} is used in {_list(users)}.",
                           f"In {_list(users)}, doctors recommend {remedy}.",
-                          f"{_capital(_list(users))}: here {remedy} belongs to the standard of care."))
+                          f"{capital(_list(users))}: here {remedy} belongs to the standard of care."))
     kinds = ["definition", *rng.sample(("outlook", "tests", "cause", "signs"), 2)]
     return " ".join([opening, *(_fact(kind, condition, rng) for kind in kinds), rng.choice(_words()["common"])])
 
@@ -159,10 +159,10 @@ def _words() -> dict:
 
 def _fact(kind: str, condition: Condition, rng: random.Random) -> str:
     """One fact of a condition in one of its phrasings."""
-    return _say(rng.choice(_words()["facts"][kind]), condition, rng)
+    return say(rng.choice(_words()["facts"][kind]), condition, rng)
 
 
-def _say(template: str, condition: Condition, rng: random.Random, **more: str) -> str:
+def say(template: str, condition: Condition, rng: random.Random, **more: str) -> str:
     """Fill one phrasing with facts of a condition; only what it names is drawn."""
     words = _words()
     values = {
@@ -172,6 +172,7 @@ def _say(template: str, condition: Condition, rng: random.Random, **more: str) -
         "symptoms": lambda: _list(rng.sample(condition.symptoms, 2)),
         "treatments": lambda: _some(condition.treatments, rng),
         "tests": lambda: _some([text for text in condition.tests if not text.startswith("no ")], rng),
+        "site": lambda: rng.choice(condition.sites),
         "sites": lambda: _some([f"the {site}" for site in condition.sites], rng),
         "ages": lambda: _list([words["people"][age] for age in condition.ages]),
         "itch": lambda: words["itch"][rng.choice(condition.itch)], "duration": lambda: rng.choice(condition.durations),
@@ -184,7 +185,7 @@ def _say(template: str, condition: Condition, rng: random.Random, **more: str) -
         key = field.lower()
         # What is no choice is a plain text of the condition.
         text = values[key]() if key in values else getattr(condition, key)
-        filled[field] = text if key == field else _capital(text)
+        filled[field] = text if key == field else capital(text)
     return template.format(**filled)
 
 
@@ -198,5 +199,5 @@ def _list(items: list[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
