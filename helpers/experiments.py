@@ -5,6 +5,7 @@ Settings are the notebooks' parameters after the profile, by their names (`setti
 """
 
 import gc
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,8 +20,9 @@ from helpers.generation import answer_all
 from helpers.metrics import bertscore, deltableu
 from helpers.metrics.answers import answer_statistics
 from helpers.metrics.baselines import constant_answers, constant_predictions
+from helpers.metrics.encoders import load_encoder
 from helpers.metrics.scoring import metrics_json, score_predictions
-from helpers.models import TextModel, check_adapter, load_text_model, load_tokenizer, weights_fingerprint
+from helpers.models import TextModel, check_adapter, load_text_model, load_tokenizer, pinned, weights_fingerprint
 from helpers.parameters import recordable, variant
 from helpers.prompts import asked, prompt_id, prompt_of, stop_text, training_record
 from helpers.runs import Run, load_run, open_run
@@ -59,10 +61,10 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
     with run.working() as needed:
         if needed:
             _forget()
-            base = BaseModel(settings.MODEL, settings.REVISION, settings.QUANTIZATION)
+            base = BaseModel(settings.MODEL, pinned(settings.MODEL, settings.REVISION), settings.QUANTIZATION)
             facts = train_adapter(
                 base, _records(train, settings), _records(valid, settings), run.folder, recipe=recipe,
-                card={"model": model} | identity, backend=backend.name,
+                card={"model": model} | identity, backend=settings.BACKEND,
             )
             run.save(**facts)
     return run
@@ -254,9 +256,13 @@ def _device(model: TextModel | ApiModel) -> dict:
 
 
 def _forget() -> None:
-    """Let go of the kept model before another one is loaded: two of 8 B do not fit on a T4."""
+    """Let go of the kept models before another one is loaded: two of 8 B do not fit on a T4."""
     _loaded.clear()
+    load_encoder.cache_clear()
     gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()  # Unsloth's process cannot use what this one keeps for later
 
 
 def _parent(adapter: Path | str) -> str:

@@ -103,6 +103,11 @@ def _hashes(files: tuple[tuple[Path, int], ...]) -> str:
     return fingerprint({path.name: file_hash(path) for path, _ in files})
 
 
+def pinned(model_id: str, revision: str = "") -> str:
+    """The commit that a hub model's branch stands at, so that all of a run uses the same; "" for a folder."""
+    return "" if Path(model_path(model_id)).is_dir() else _commit(model_id, revision)
+
+
 @lru_cache
 def _commit(model_id: str, revision: str) -> str:
     """The commit that a branch of a hub model stands at, asked once: all of one process loads the same."""
@@ -132,7 +137,7 @@ def load_text_model(
     if adapter:
         check_adapter(adapter, model_id, revision)
     device, path = choose_device(), model_path(model_id)
-    commit = None if Path(path).is_dir() else _commit(model_id, revision)
+    commit = pinned(model_id, revision) or None
     where = {"device_map": {"": 0}} if device.name == "cuda" else {}
     # Left out where there is none: a checkpoint that was stored in 4 bit brings its own.
     packing = {"quantization_config": _quantization(quantization, device)} if quantization != "none" else {}
@@ -158,7 +163,7 @@ def load_tokenizer(model_id: str, revision: str = ""):
 
     path = model_path(model_id)
     with loading(model_id):
-        commit = None if Path(path).is_dir() else _commit(model_id, revision)
+        commit = pinned(model_id, revision) or None
         tokenizer = AutoTokenizer.from_pretrained(path, revision=commit, padding_side="left")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

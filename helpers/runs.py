@@ -71,6 +71,7 @@ class Run:
 
     def _work(self) -> Iterator[bool]:
         started, before = time.monotonic(), self.record.get("minutes", 0.0)
+        _reset_gpu_peak()
         self.save(status="running", **environment())
         status = "interrupted"
         try:
@@ -84,9 +85,13 @@ class Run:
             raise WorkFailed(sentence) from None
         finally:
             minutes = before + (time.monotonic() - started) / 60
-            peak = peak_memory_gb()  # of this process; a training in a process of its own has saved what it took
+            peak = peak_memory_gb()  # a training in a process of its own has saved what it took
             peak = {name: max(value, self.record.get("peak_memory_gb", {}).get(name, 0)) for name, value in peak.items()}
-            self.save(status=status, minutes=round(minutes, 3), peak_memory_gb=peak)
+            try:
+                self.save(status=status, minutes=round(minutes, 3), peak_memory_gb=peak)
+            except OSError as error:  # a full disk holds no record either; what went wrong before is said already
+                if status == "done":
+                    raise WorkFailed(disk_full(error, self.folder) or str(error)) from None
 
 
 def open_run(notebook: str, *, determines: dict, about: dict, parent: str = "") -> Run:
@@ -103,13 +108,13 @@ def open_run(notebook: str, *, determines: dict, about: dict, parent: str = "") 
     """
     run_id = fingerprint({"notebook": notebook, "result_version": RESULT_VERSION, **determines})
     folder = outputs_folder() / "runs" / notebook / run_id
-    if (folder / "run.json").exists():
-        return load_run(folder)
-    record = {"run_id": run_id, "notebook": notebook, "status": "started", "result_version": RESULT_VERSION,
-              **about, "parent": parent, "determines": determines, **environment()}
-    run = Run(folder, record)
-    run.save()
-    return run
+    if not (folder / "run.json").exists():
+        record = {"run_id": run_id, "notebook": notebook, "status": "started", "result_version": RESULT_VERSION,
+                  **about, "parent": parent, "determines": determines, **environment()}
+        with _alone(folder):
+            if not (folder / "run.json").exists():  # another process may have been faster
+                Run(folder, record).save()
+    return load_run(folder)
 
 
 @contextmanager
@@ -117,6 +122,7 @@ def _alone(folder: Path) -> Iterator[None]:
     """One process at a time works on a run; the lock goes with the process that holds it, however that ends."""
     from filelock import FileLock
 
+    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire()
@@ -187,8 +193,14 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
+def _reset_gpu_peak() -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
 def peak_memory_gb() -> dict[str, float]:
-    """Peak memory of this process in GB (10^9 bytes): RAM, and GPU where torch used one."""
+    """Peak memory in GB (10^9 bytes): RAM of this process since it began, and GPU of this run where torch used one."""
     try:
         import resource
         unit = 1 if sys.platform == "darwin" else 1024

@@ -5,6 +5,7 @@ the functions here.
 """
 
 import os
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -26,7 +27,10 @@ PLAN = Path(__file__).with_name("studies.yaml")
 
 @dataclass(frozen=True)
 class Study:
-    """One question: its data sets, what is varied (parameter -> values), and what is claimed about the cells."""
+    """One question: its data sets, what is varied, and what is claimed about the cells.
+
+    `grid`: parameter -> values; several that are varied together stand in one name with commas, their values in lists.
+    """
 
     name: str
     title: str
@@ -36,8 +40,8 @@ class Study:
 
     def points(self, seeds: Sequence[int]) -> list[dict]:
         """Every combination of the grid's values and the seeds, as parameters by name."""
-        names = [*self.grid, "SEED"]
-        return [dict(zip(names, values)) for values in product(*self.grid.values(), seeds)]
+        axes = [[_together(names, value) for value in values] for names, values in self.grid.items()]
+        return [dict(ChainMap(*parts)) for parts in product([{"SEED": seed} for seed in seeds], *axes)]
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,11 @@ def _where(parameters: dict) -> dict:
     shared = Path(os.environ.get("LAB_SHARED") or REPOSITORY.parent / "shared")
     folder = shared / "data" / "dermavqa" / parameters["DATASET"]
     return parameters | {"DATA_ROOT": str(folder)} if folder.is_dir() else parameters
+
+
+def _together(names: str, value) -> dict:
+    """One step along an axis of a grid: a value for one parameter, or one value each for several."""
+    return dict(zip(names.split(", "), value)) if ", " in names else {names: value}
 
 
 def _side(study: Study, made: Sequence[Cell], selector: dict) -> list[Run]:

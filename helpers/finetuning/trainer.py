@@ -57,7 +57,7 @@ class SftTrainer(Trainer):
         tokens, size = sum(len(example.ids) - example.first for example in examples), self.args.eval_batch_size
         loss = 0.0
         self.model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self.compute_loss_context_manager():
             for start in range(0, len(examples), size):
                 batch = self._prepare_inputs(self.data_collator(examples[start : start + size]))
                 loss += float(self.compute_loss(self.model, batch, num_items_in_batch=tokens))
