@@ -12,14 +12,14 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from helpers.api_clients import Fault, open_gemini, open_openai
 from helpers.cases import Prediction
 from helpers.files import LabError, WorkFailed
-from helpers.prompts import Prompt
+from helpers.prompts import Prompt, as_messages
 
 ADDRESSES = {"openai": "https://api.openai.com/v1", "gemini": "https://generativelanguage.googleapis.com"}
 ASSUMED_CONTEXT = 128_000  # tokens
@@ -50,14 +50,17 @@ class ApiModel:
 
     def count_tokens(self, prompt: Prompt) -> int:
         """An estimate of a prompt's length (4 characters a token), for sorting and for the count that is shown."""
-        return -(-sum(len(message["content"]) for message in _messages(prompt)) // LETTERS_PER_TOKEN)
+        return -(-sum(len(message["content"]) for message in as_messages(prompt)) // LETTERS_PER_TOKEN)
 
-    def answer(self, prompts: dict[str, Prompt], *, max_new_tokens: int) -> list[Prediction]:
+    def answer(
+        self, prompts: dict[str, Prompt], *, max_new_tokens: int, keep: Callable[[Prediction], None] = lambda answer: None
+    ) -> list[Prediction]:
         """Ask all prompts of one batch at the same time, so that the batch size bounds the concurrency.
 
         Args:
             prompts: case id -> one user message, or chat messages with "role" (system, user, assistant) and "content".
             max_new_tokens: where an answer is cut, in tokens of the server.
+            keep: told of each answer as it comes, so that what is paid for is not lost when another request fails.
         Returns:
             one prediction per prompt, in their order; `seconds` of the request that was answered, `tokens` as the
             server counts them. A blocked or empty answer is "" with the reason in `error`.
@@ -65,13 +68,21 @@ class ApiModel:
             LabError: the server refuses the key, the model or a prompt.
             WorkFailed: no answer after `ATTEMPTS` attempts at a busy, failing or unreachable server.
         """
-        stop = threading.Event()
+        stop, failures = threading.Event(), []
         pool = ThreadPoolExecutor(max(1, len(prompts)))
         try:
             futures = [
-                pool.submit(self._answer, case_id, _messages(prompt), max_new_tokens, stop)
+                pool.submit(self._answer, case_id, as_messages(prompt), max_new_tokens, stop)
                 for case_id, prompt in prompts.items()
             ]
+            for future in as_completed(futures):
+                if future.exception():
+                    failures.append(future.exception())
+                    stop.set()  # whoever waits for another attempt gives up; what is under way is still awaited
+                else:
+                    keep(future.result())
+            if failures:
+                raise failures[0]
             return [future.result() for future in futures]
         finally:  # after a failure or an interrupt, whoever still waits for another attempt gives up
             stop.set()
@@ -115,6 +126,11 @@ class ApiModel:
         )
 
 
+def api_host(model_id: str) -> str:
+    """Host and port that a MODEL behind an API is asked at."""
+    return _address(model_id.partition(":")[0])[1]
+
+
 def is_api_model(model_id: str) -> bool:
     """Whether a MODEL is asked over HTTP: `openai:<model name>` or `gemini:<model name>`."""
     return model_id.partition(":")[0] in ADDRESSES and ":" in model_id
@@ -150,10 +166,6 @@ def upload_notice(model: ApiModel, prompts: dict[str, Prompt]) -> str:
     """One line to print before prompts are sent: how many, about how many tokens, and where they go."""
     tokens = sum(model.count_tokens(prompt) for prompt in prompts.values())
     return f"{len(prompts)} prompts, about {tokens:,} tokens, go to {model.host} ({model.provider}:{model.name})."
-
-
-def _messages(prompt: Prompt) -> list[dict]:
-    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
 
 
 def _address(provider: str) -> tuple[str, str, bool]:

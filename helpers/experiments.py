@@ -11,27 +11,35 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from helpers.api_models import ApiModel, is_api_model, open_api_model, upload_notice
-from helpers.cases import Case, Prediction, read_predictions, write_submission
+from helpers.cases import Prediction, read_predictions, write_submission
 from helpers.datasets import Dataset
-from helpers.files import LabError, append_jsonl, file_hash, fingerprint, write_json
+from helpers.files import LabError, append_jsonl, file_hash, fingerprint, read_jsonl, write_json
 from helpers.finetuning.lora_sft import BaseModel, choose_backend, train_adapter
 from helpers.finetuning.recipe import LoraRecipe
 from helpers.generation import answer_all
-from helpers.metrics import bertscore, deltableu
+from helpers.inputs import (
+    cases_to_answer, data_read, prompt_identity, prompts_with_shots, training_cases, training_records,
+)
+from helpers.metrics import answers, bertscore, deltableu, diagnosis
 from helpers.metrics.answers import answer_statistics
 from helpers.metrics.baselines import constant_answers, constant_predictions
 from helpers.metrics.encoders import load_encoder
 from helpers.metrics.scoring import metrics_json, score_predictions
-from helpers.models import TextModel, check_adapter, load_text_model, load_tokenizer, pinned, weights_fingerprint
+from helpers.models import (
+    TextModel, check_adapter, generation_fingerprint, load_text_model, pinned, weights_fingerprint,
+)
 from helpers.parameters import recordable, variant
-from helpers.prompts import asked, prompt_id, prompt_of, stop_text, training_record
+from helpers.prompts import stop_text
 from helpers.runs import Run, load_run, open_run
-from helpers.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
+from helpers.shots import shot_pool
 
 SFT, FEW_SHOT, EVALUATION = "02_lora_sft", "03_few_shot_inference", "09_evaluation"
 # What a name says of a training and of a set of answers, where it is not as the profile has it.
-TRAINING_VARIES = ("RANK", "ALPHA", "LEARNING_RATE", "STEPS", "EPOCHS", "LOSS", "MAX_LENGTH", "QUESTION", "PROMPT")
-ANSWERS_VARY = ("MAX_NEW_TOKENS", "ANSWER_ENDS", "LIMIT", "QUESTION", "PROMPT")
+ANSWERS_VARY = ("QUANTIZATION", "MAX_NEW_TOKENS", "ANSWER_ENDS", "LIMIT", "QUESTION", "PROMPT")
+TRAINING_VARIES = (
+    "RANK", "ALPHA", "LEARNING_RATE", "STEPS", "EPOCHS", "BATCH", "ACCUMULATION", "LOSS", "MAX_LENGTH", "BACKEND",
+    "QUANTIZATION", "QUESTION", "PROMPT",
+)
 
 _loaded: dict[tuple, TextModel] = {}
 
@@ -50,7 +58,7 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
     recipe, backend = recipe_of(settings), choose_backend(settings.BACKEND)
     identity = {
         "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "data": data.fingerprint("train"),
-        "prompt": prompt_id(settings.PROMPT, settings.QUESTION),
+        "prompt": prompt_identity(settings),
     }
     determines = identity | {
         "quantization": settings.QUANTIZATION, "recipe": recipe.determines(), "backend": backend.name,
@@ -63,7 +71,7 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
             _forget()
             base = BaseModel(settings.MODEL, pinned(settings.MODEL, settings.REVISION), settings.QUANTIZATION)
             facts = train_adapter(
-                base, _records(train, settings), _records(valid, settings), run.folder, recipe=recipe,
+                base, training_records(train, settings), training_records(valid, settings), run.folder, recipe=recipe,
                 card={"model": model} | identity, backend=settings.BACKEND,
             )
             run.save(**facts)
@@ -89,8 +97,8 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
     determines = {
         "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "quantization": settings.QUANTIZATION,
         "adapter": file_hash(Path(adapter) / "adapter_model.safetensors") if adapter else "",
-        "prompt": prompt_id(settings.PROMPT, settings.QUESTION), "shots": shots,
-        "data": [data.fingerprint(settings.SPLIT), data.fingerprint("train") if "train" in data.splits else ""],
+        "prompt": prompt_identity(settings), "shots": shots, "data": data_read(data, settings),
+        "generation": generation_fingerprint(settings.MODEL),
         "split": settings.SPLIT, "limit": settings.LIMIT, "shot_choice": settings.SHOT_CHOICE if shots else "",
         "seed": settings.SEED if shots else 0, "max_new_tokens": settings.MAX_NEW_TOKENS, "stop": stop_text(settings.PROMPT, settings.ANSWER_ENDS),
         "scoring": _scoring(settings),
@@ -101,11 +109,12 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
     with run.working() as needed:
         if needed:
             model = _load(settings, adapter)
-            prompts, trace = _prompts(model, data, cases, settings, shots)
+            prompts, trace = prompts_with_shots(model, data, cases, settings, shots)
             write_json(run.folder / "shots.json", trace)
             run.save(device=_device(model), shots_dropped=sum(len(row["dropped"]) for row in trace.values()))
             if isinstance(model, ApiModel):
-                print(upload_notice(model, prompts))
+                there = {row["case_id"] for row in read_jsonl(run.folder / "predictions.jsonl")}
+                print(upload_notice(model, {name: prompt for name, prompt in prompts.items() if name not in there}))
             answer_all(model, prompts, run.folder / "predictions.jsonl",
                        max_new_tokens=settings.MAX_NEW_TOKENS, batch_size=settings.ANSWER_BATCH,
                        stop=stop_text(settings.PROMPT, settings.ANSWER_ENDS))
@@ -114,7 +123,7 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
 
 def baselines(data: Dataset, settings: SimpleNamespace) -> list[Run]:
     """Score the constant answers that any model must beat: one run each, nothing is generated."""
-    return [_baseline(data, settings, name, text) for name, text in constant_answers(_training(data)).items()]
+    return [_baseline(data, settings, name, text) for name, text in constant_answers(training_cases(data)).items()]
 
 
 def adapter_folder(data: Dataset, settings: SimpleNamespace) -> Path:
@@ -132,25 +141,10 @@ def adapter_folder(data: Dataset, settings: SimpleNamespace) -> Path:
         )
     if (folder / "run.json").exists():
         folder = load_run(folder).folder / "adapter"
-    check_adapter(folder, settings.MODEL, settings.REVISION)
+    card = check_adapter(folder, settings.MODEL, settings.REVISION)
+    if card["prompt"] != prompt_identity(settings):
+        print(f"Note: this adapter was trained with the prompt {card['prompt']}, and is asked with {prompt_identity(settings)}.")
     return folder
-
-
-def cases_to_answer(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...]:
-    """The cases of `settings.SPLIT`, at most `settings.LIMIT` of them (0 for all).
-
-    Raises:
-        LabError: one of them asks nothing at all.
-    """
-    cases = data.split(settings.SPLIT)
-    cases = cases[: settings.LIMIT] if settings.LIMIT else cases
-    silent = [case.id for case in cases if not asked(case)]
-    if silent:
-        raise LabError(
-            f"Case {silent[0]!r} of the split {settings.SPLIT!r} has neither title nor content ({len(silent)} such "
-            "cases), so there is nothing to ask: give it a question, or take it out of the split."
-        )
-    return cases
 
 
 def answers_of(run: Run) -> dict[str, Prediction]:
@@ -162,7 +156,7 @@ def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) ->
     cases = cases_to_answer(data, settings)
     # A hash, because a training answer is data, and records may be shared where data may not.
     determines = {
-        "answer": fingerprint(text), "data": data.fingerprint(settings.SPLIT), "split": settings.SPLIT,
+        "answer": fingerprint(text), "data": data_read(data, settings), "split": settings.SPLIT,
         "limit": settings.LIMIT, "scoring": _scoring(settings),
     }
     about = _about("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {"model": "none"}
@@ -177,15 +171,15 @@ def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) ->
 
 def _scored(run: Run, data: Dataset, settings: SimpleNamespace) -> Run:
     """Write the submission and, once, the scores: of all answers, and against references where there are any."""
-    cases, answers = cases_to_answer(data, settings), answers_of(run)
+    cases, found = cases_to_answer(data, settings), answers_of(run)
     if run.metrics:
         return run
-    write_submission(run.folder / "prediction.json", cases, list(answers.values()), run.record["language"])
-    texts = [reference.text for case in _training(data) for reference in case.references]
-    metrics = {name: score.as_dict() for name, score in answer_statistics(cases, answers, texts).items()}
+    write_submission(run.folder / "prediction.json", cases, list(found.values()), run.record["language"])
+    texts = [reference.text for case in training_cases(data) for reference in case.references]
+    metrics = {name: score.as_dict() for name, score in answer_statistics(cases, found, texts).items()}
     scorable = [case for case in cases if case.references]
     if scorable:
-        predictions = [answers[case.id] for case in scorable if case.id in answers]
+        predictions = [found[case.id] for case in scorable if case.id in found]
         scores = score_predictions(scorable, predictions, encoder=settings.ENCODER, language=run.record["language"])
         metrics = metrics_json(scores) | metrics
     write_json(run.folder / "metrics.json", metrics)
@@ -198,48 +192,16 @@ def _scoring(settings: SimpleNamespace) -> dict:
     An encoder that cannot be had is found out here, before anything is trained or answered.
     """
     encoder = settings.ENCODER if settings.ENCODER == "minilm" else weights_fingerprint(settings.ENCODER)
-    return {"encoder": encoder, "deltableu": deltableu.VERSION, "bertscore": bertscore.VERSION}
-
-
-def _training(data: Dataset) -> tuple[Case, ...]:
-    """The training cases; none where a folder holds the split to be answered alone."""
-    return data.split("train") if "train" in data.splits else ()
-
-
-def _records(cases: list[Case], settings: SimpleNamespace) -> list[dict[str, str]]:
-    """One prompt and completion per case: its question without worked examples, its first reference answer."""
-    tokenizer = load_tokenizer(settings.MODEL, settings.REVISION)
-    return [
-        training_record(prompt_of(asked(case, settings.QUESTION), layout=settings.PROMPT), case.references[0].text,
-                        tokenizer)
-        for case in cases
-    ]
-
-
-def _prompts(model, data: Dataset, cases, settings: SimpleNamespace, shots: int) -> tuple[dict, dict]:
-    """Prompt of every case; and which shots it holds, which were dropped for want of room, how many tokens it has."""
-    room = model.context_length - settings.MAX_NEW_TOKENS
-    chosen = choose_shots(
-        cases, shot_pool(_training(data)), count=shots, choice=settings.SHOT_CHOICE, seed=settings.SEED,
-        question=settings.QUESTION,
-    )
-    prompts, trace = {}, {}
-    for case in cases:
-        def prompt(kept: list[Case]):
-            return prompt_of(asked(case, settings.QUESTION), as_pairs(kept, settings.QUESTION), layout=settings.PROMPT)
-        kept = drop_until_fits(chosen[case.id], lambda shots: model.count_tokens(prompt(shots)) <= room)
-        prompts[case.id] = prompt(kept)
-        ids, dropped = [shot.id for shot in kept], len(chosen[case.id]) - len(kept)
-        trace[case.id] = {"shots": ids, "dropped": [shot.id for shot in chosen[case.id][:dropped]],
-                          "tokens": model.count_tokens(prompts[case.id])}
-    return prompts, trace
+    return {"encoder": encoder, "deltableu": deltableu.VERSION, "bertscore": bertscore.VERSION,
+            "answers": answers.VERSION, "diagnosis": diagnosis.VERSION}
 
 
 def _load(settings: SimpleNamespace, adapter: Path | str) -> TextModel | ApiModel:
     """The model of these settings; the last local one is kept, because runs of one model follow each other."""
     if is_api_model(settings.MODEL):
         return open_api_model(settings.MODEL, allow_upload=settings.ALLOW_UPLOAD)
-    key = (settings.MODEL, settings.REVISION, settings.QUANTIZATION, str(adapter))
+    trained = (Path(adapter) / "adapter_model.safetensors").stat().st_mtime_ns if adapter else 0
+    key = (settings.MODEL, settings.REVISION, settings.QUANTIZATION, str(adapter), trained)
     if key not in _loaded:
         _forget()
         _loaded[key] = load_text_model(
@@ -274,6 +236,8 @@ def _parent(adapter: Path | str) -> str:
 def _answers_name(settings: SimpleNamespace, shots: int, adapter: Path | str) -> str:
     """What tables call a set of answers."""
     system = recordable(settings)["MODEL"] + (" + LoRA" if adapter else "")
+    if adapter and settings.ADAPTER:
+        system += f" {file_hash(Path(adapter) / 'adapter_model.safetensors')[:6]}"
     choice = f" ({settings.SHOT_CHOICE})" if shots else ""
     trained_here = adapter and not settings.ADAPTER  # another adapter was not made with these settings
     varies = dict.fromkeys([*(TRAINING_VARIES if trained_here else ()), *ANSWERS_VARY])
@@ -287,5 +251,5 @@ def _about(kind: str, name: str, data: Dataset, split: str, settings: SimpleName
         "kind": kind, "name": name, "profile": settings.PROFILE,
         "dataset": data.name, "language": data.language, "split": split, "data_fingerprint": data.fingerprint(split),
         "model": parameters["MODEL"], "revision": settings.REVISION,
-        "prompt": prompt_id(settings.PROMPT, settings.QUESTION), "seed": settings.SEED, "parameters": parameters,
+        "prompt": prompt_identity(settings), "seed": settings.SEED, "parameters": parameters,
     }

@@ -59,12 +59,15 @@ def answer_all(
     order = sorted(prompts, key=lambda case_id: (-lengths[case_id], case_id))
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     missing = [batch for batch in batches if set(batch) - set(done)]
-    ask = _asker(model, prompts, batch_size, stop) if missing else None
-    for batch in tqdm(missing, desc="answering", unit="batch", leave=False):
-        answers = ask({case_id: prompts[case_id] for case_id in batch}, max_new_tokens=max_new_tokens)
+
+    def keep(answers: list[Prediction]) -> None:
         new = [answer for answer in answers if answer.case_id not in done]
         append_jsonl(path, [asdict(answer) for answer in new])
-        done |= {answer.case_id: answer for answer in new}
+        done.update({answer.case_id: answer for answer in new})
+
+    answer_batch = _asker(model, prompts, batch_size, stop, keep, max_new_tokens) if missing else None
+    for batch in tqdm(missing, desc="answering", unit="batch", leave=False):
+        answer_batch({case_id: prompts[case_id] for case_id in batch}, set(done))
     return [done[case_id] for case_id in prompts]
 
 
@@ -107,17 +110,24 @@ def read_prefix(model: TextModel, prompts: dict[str, Prompt]) -> Prefix:
     return Prefix(tuple(shared), cache)
 
 
-def _asker(model: TextModel | ApiModel, prompts: dict[str, Prompt], batch_size: int, stop: str):
-    """What answers a batch: `ask(prompts, max_new_tokens=...)`."""
+def _asker(model, prompts: dict[str, Prompt], batch_size: int, stop: str, keep, max_new_tokens: int):
+    """What answers a batch and keeps the answers: `ask(batch, done)`, where `done` are the cases kept already."""
+    import torch
+
     if isinstance(model, ApiModel):
-        return model.answer
-    prefix = read_prefix(model, prompts) if len(prompts) > 1 else Prefix()
+        def ask_api(batch: dict[str, Prompt], done: set[str]) -> None:
+            batch = {case_id: prompt for case_id, prompt in batch.items() if case_id not in done}
+            model.answer(batch, max_new_tokens=max_new_tokens, keep=lambda answer: keep([answer]))
+        return ask_api
 
-    def ask(batch: dict[str, Prompt], *, max_new_tokens: int) -> list[Prediction]:
-        import torch
+    prefixes = []
 
+    def ask(batch: dict[str, Prompt], done: set[str]) -> None:
+        # The whole batch, whatever of it is done: see the top of this module.
         try:
-            return generate(model, batch, max_new_tokens=max_new_tokens, prefix=prefix, stop=stop)
+            if not prefixes:
+                prefixes.append(read_prefix(model, prompts) if len(prompts) > 1 else Prefix())
+            keep(generate(model, batch, max_new_tokens=max_new_tokens, prefix=prefixes[0], stop=stop))
         except torch.OutOfMemoryError:
             raise WorkFailed(_no_room(batch_size)) from None
 

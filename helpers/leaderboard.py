@@ -115,10 +115,10 @@ def write_page() -> Path:
 
 
 def _systems(runs: list[Run]) -> list[list[Run]]:
-    """Runs of one name together, best mean deltaBLEU first."""
-    groups: dict[str, list[Run]] = {}
+    """Runs of one name and profile together (what is not in the name is as the profile says), best mean first."""
+    groups: dict[tuple, list[Run]] = {}
     for run in runs:
-        groups.setdefault(run.record["name"], []).append(run)
+        groups.setdefault((run.record["name"], run.record.get("profile", "")), []).append(run)
     return sorted(groups.values(), key=lambda group: -_mean(group, "deltableu").get("value", float("-inf")))
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from helpers.api_models import is_api_model
+from helpers.api_models import api_host, is_api_model
 from helpers.files import LabError, file_hash, fingerprint, read_json
 from helpers.prompts import Prompt, rendered
 
 POCKET_MODELS = Path(__file__).parent / "pocket" / "models"
 ADAPTER_CARD = "lab.json"
+UNKNOWN_CONTEXT = 2048  # tokens assumed of a model that states no limit
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,12 @@ class TextModel:
     @property
     def context_length(self) -> int:
         """How many tokens prompt and answer may have together."""
-        return self.model.config.max_position_embeddings
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", UNKNOWN_CONTEXT)
 
     def token_ids(self, prompt: Prompt) -> list[int]:
-        """The tokens of a prompt as the model reads them; a chat template writes its BOS itself."""
+        """The tokens of a prompt as the model reads them; a chat template writes special tokens itself."""
         text = rendered(prompt, self.tokenizer)
-        begun = bool(self.tokenizer.bos_token) and text.startswith(self.tokenizer.bos_token)
-        return self.tokenizer(text, add_special_tokens=not begun)["input_ids"]
+        return self.tokenizer(text, add_special_tokens=isinstance(prompt, str))["input_ids"]
 
     def count_tokens(self, prompt: Prompt) -> int:
         """Length of a prompt in tokens, special tokens included."""
@@ -95,6 +95,18 @@ def weights_fingerprint(model_id: str, revision: str = "") -> str:
         return f"{model_id}@{_commit(model_id, revision)}"
     files = sorted([*folder.glob("*.safetensors"), folder / "config.json", folder / "tokenizer.json"])
     return _hashes(tuple((path, path.stat().st_mtime_ns) for path in files if path.exists()))
+
+
+def generation_fingerprint(model_id: str) -> str:
+    """What decides how a model's answers end besides its weights: a folder's settings, or an API's address.
+
+    A hub model's commit is part of its weights' fingerprint, and fixes these, too.
+    """
+    if is_api_model(model_id):
+        return api_host(model_id)
+    folder = Path(model_path(model_id))
+    names = ("generation_config.json", "tokenizer_config.json")
+    return fingerprint({name: file_hash(folder / name) for name in names if (folder / name).exists()})
 
 
 @lru_cache
@@ -197,8 +209,8 @@ def loading(model_id: str):
         yield
     except torch.OutOfMemoryError:
         raise LabError(
-            f"The GPU has no room for model {model_id!r}: set QUANTIZATION to 'nf4' (a quarter of the memory), or "
-            "choose a smaller MODEL."
+            f"The GPU has no room for model {model_id!r}: set QUANTIZATION to 'nf4' (a quarter of the memory) if it is "
+            "not, or choose a smaller MODEL."
         ) from None
     except errors.GatedRepoError:
         raise LabError(_gated(model_id)) from None
@@ -229,8 +241,8 @@ def _missing(model_id: str, error: Exception) -> str:
             "config.json, tokenizer.json and safetensors weights."
         )
     return (
-        f"Model {model_id!r} is not on this machine and could not be fetched: check the name and the network, or "
-        "choose one that comes with the lab: 'pocket/llama' as MODEL, 'minilm' as ENCODER."
+        f"Model {model_id!r} is not on this machine and could not be fetched ({reason}): check the name and the "
+        "network, or choose one that comes with the lab: 'pocket/llama' as MODEL, 'minilm' as ENCODER."
     )
 
 

@@ -22,6 +22,7 @@ SMALLEST = {
     "SEED": 0, "SHOTS": 0, "LIMIT": 0, "RANK": 1, "ALPHA": 1, "STEPS": 1, "BATCH": 1, "ACCUMULATION": 1,
     "MAX_LENGTH": 1, "MAX_NEW_TOKENS": 1, "ANSWER_BATCH": 1,
 }
+LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 # Parameters that name one of a few ways.
 ONE_OF = {
     "PROMPT": LAYOUTS, "QUESTION": QUESTIONS, "ANSWER_ENDS": ENDS, "SHOT_CHOICE": CHOICES, "LOSS": ("completion", "whole"),
@@ -62,6 +63,8 @@ def check_size(name: str, value) -> None:
     """Refuse a number that no run can have, and lists that hold anything but sensible numbers, or nothing."""
     if name == "LEARNING_RATE" and not (math.isfinite(value) and value > 0):
         raise LabError(f"LEARNING_RATE is {value!r}, but it must be a number above 0: correct the parameter.")
+    if name == "SEED" and value > LARGEST_SEED:
+        raise LabError(f"SEED is {value}, but it must be at most {LARGEST_SEED}: correct the parameter.")
     if name in ONE_OF and value not in ONE_OF[name]:
         raise LabError(f"{name} is {value!r}, but it must be one of {', '.join(ONE_OF[name])}: correct the parameter.")
     if name == "EPOCHS" and not (math.isfinite(value) and value >= 0):

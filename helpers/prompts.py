@@ -40,6 +40,11 @@ def prompt_of(question: str, shots: list[tuple[str, str]] = (), *, layout: str =
     return [*messages, _user(question)]
 
 
+def as_messages(prompt: Prompt) -> list[dict[str, str]]:
+    """A prompt as chat messages; plain text is one user's turn."""
+    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+
+
 def alpaca(question: str, shots: list[tuple[str, str]] = (), instruction: str = MEDICAL_ADVICE) -> str:
     """The Alpaca prompt for a question, after worked examples (question, answer) if there are any.
 
@@ -55,22 +60,24 @@ def stop_text(layout: str, ends: str) -> str:
     return NEXT_BLOCK if (layout, ends) == ("alpaca", "block") else ""
 
 
-def training_record(prompt: Prompt, answer: str, tokenizer) -> dict[str, str]:
+def training_record(prompt: Prompt, answer: str, tokenizer) -> dict:
     """A prompt and its completion as text, the completion closed by what ends an answer of this model.
+
+    `chat` says that a template wrote the prompt's special tokens, so that the tokenizer must not add any.
 
     That is the EOS token for plain text (without it a model never learns to stop), and whatever the template puts
     after an assistant's turn for a chat.
     """
     before = rendered(prompt, tokenizer)
     if isinstance(prompt, str):
-        return {"prompt": before, "completion": answer + tokenizer.eos_token}
+        return {"prompt": before, "completion": answer + tokenizer.eos_token, "chat": False}
     whole = tokenizer.apply_chat_template([*prompt, {"role": "assistant", "content": answer}], tokenize=False)
     if not whole.startswith(before):
         raise LabError(
             "PROMPT is 'chat', but this model's chat template writes a finished conversation otherwise than its "
             "beginning, so prompt and answer cannot be told apart: use PROMPT 'alpaca', or another MODEL."
         )
-    return {"prompt": before, "completion": whole[len(before):]}
+    return {"prompt": before, "completion": whole[len(before):], "chat": True}
 
 
 def rendered(prompt: Prompt, tokenizer) -> str:
@@ -89,9 +96,12 @@ def rendered(prompt: Prompt, tokenizer) -> str:
     return tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
 
 
-def prompt_id(layout: str = "alpaca", question: str = "title") -> str:
-    """What identifies the wording: layout, what is asked, and a hash that changes when a word of it does."""
-    words = [ALPACA_PREAMBLE, ALPACA_BLOCK] if layout == "alpaca" else [CHAT_TURN]
+def prompt_id(layout: str = "alpaca", question: str = "title", template: str = "") -> str:
+    """What identifies the wording: layout, what is asked, and a hash that changes when a word of it does.
+
+    `template`: the model's own, which decides how a chat reads.
+    """
+    words = [ALPACA_PREAMBLE, ALPACA_BLOCK] if layout == "alpaca" else [CHAT_TURN, template]
     return f"{layout}-{question}-{fingerprint([*words, MEDICAL_ADVICE])[:6]}"
 
 

@@ -12,13 +12,16 @@ from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
+from helpers.api_models import is_api_model
 from helpers.cases import Case
 from helpers.datasets import Dataset
-from helpers.experiments import EVALUATION, adapter_folder, answer, answers_of, cases_to_answer
+from helpers.experiments import EVALUATION, adapter_folder, answer, answers_of
 from helpers.files import REPOSITORY, LabError, read_json, write_json
+from helpers.inputs import cases_to_answer
+from helpers.metrics import claims
 from helpers.metrics.claims import differences, verdict
 from helpers.models import load_tokenizer
-from helpers.prompts import asked, prompt_of, rendered
+from helpers.prompts import as_messages, asked, prompt_of, rendered
 from helpers.runs import Run, open_run
 from helpers.shots import as_pairs
 
@@ -59,7 +62,8 @@ class Cell:
 def few_shot_grid(data: Dataset, settings: SimpleNamespace) -> dict[tuple[bool, int], Run]:
     """The form of YuanAI's Table 2: (fine-tuned or not, number of shots) -> run, for every number in SHOTS."""
     runs = {}
-    for tuned in (False, True):
+    # A model behind an API is asked as it is: it cannot be fine-tuned here.
+    for tuned in (False,) if is_api_model(settings.MODEL) else (False, True):
         adapter = adapter_folder(data, settings) if tuned else ""
         for shots in settings.SHOTS:
             runs[tuned, shots] = answer(data, settings, shots=shots, adapter=adapter)
@@ -76,11 +80,16 @@ def cells(data: Dataset, settings: SimpleNamespace) -> list[Cell]:
 
 def trace(data: Dataset, settings: SimpleNamespace, run: Run, case: Case) -> dict[str, str]:
     """One case on its way, in the form of YuanAI's Table 5: from title to prompt, tokens and answer."""
-    row, tokenizer = read_json(run.folder / "shots.json")[case.id], load_tokenizer(settings.MODEL, settings.REVISION)
+    row = read_json(run.folder / "shots.json")[case.id]
     training = {shot.id: shot for shot in data.splits.get("train", ())}
     shots = as_pairs([training[shot] for shot in row["shots"]], settings.QUESTION)
-    prompt = rendered(prompt_of(asked(case, settings.QUESTION), shots, layout=settings.PROMPT), tokenizer)
-    answer, tokens = answers_of(run)[case.id], tokenizer.tokenize(prompt)
+    prompt, answer = prompt_of(asked(case, settings.QUESTION), shots, layout=settings.PROMPT), answers_of(run)[case.id]
+    if is_api_model(settings.MODEL):  # how its server cuts the messages into tokens, nobody here knows
+        prompt, tokens = "\n".join(f"[{turn['role']}] {turn['content']}" for turn in as_messages(prompt)), ["?"]
+    else:
+        tokenizer = load_tokenizer(settings.MODEL, settings.REVISION)
+        prompt = rendered(prompt, tokenizer)
+        tokens = tokenizer.tokenize(prompt)
     return {
         "title": case.question, "content (asked only if QUESTION says so)": case.context,
         "shots (training cases)": ", ".join(row["shots"]) or "none", "shots dropped": ", ".join(row["dropped"]) or "none",
@@ -102,11 +111,12 @@ def compare(
     sides = {"first": _distinct(first), "second": _distinct(second)}
     ids = {side: [run.id for run in runs] for side, runs in sides.items()}
     scoring = sides["first"][0].record["determines"]["scoring"]
-    run = open_run(EVALUATION, determines={"kind": "comparison", "scoring": scoring, **ids}, about={
+    run = open_run(EVALUATION, determines={"kind": "comparison", "version": claims.VERSION, "scoring": scoring, **ids}, about={
         "kind": "comparison", "name": claim, "study": study, "profile": settings.PROFILE, "dataset": data.name,
         "language": data.language, "split": settings.SPLIT, "paper": paper or {}, "seed": settings.SEED,
         "seeds": max(map(len, ids.values())),
     })
+    run.save(name=claim, study=study, paper=paper or {})  # words may change, the comparison is the same
     with run.working() as needed:
         if needed:
             answers = [[answers_of(side) for side in runs] for runs in sides.values()]

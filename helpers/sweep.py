@@ -13,6 +13,7 @@ from multiprocessing import get_context
 from types import SimpleNamespace
 
 from helpers import datasets
+from helpers.api_models import is_api_model
 from helpers.experiments import SFT, baselines, finetune
 from helpers.files import LabError, WorkFailed, fingerprint, read_json, shown
 from helpers.leaderboard import write_page
@@ -58,9 +59,8 @@ def sweep_notebook(name: str, *, profile: str, typed: list[list[str]], grid: lis
     points = [fixed | dict(zip(varied, values)) for values in product(*varied.values())]
     for point in points:
         prepare(point, kinds)  # a mistake is found before anything is done
-    if path.stem != "09_evaluation":
-        _in_workers(_train, _trainings(points), "adapters")
-    _in_workers(_point, [(path.stem, point) for point in points], "points")
+    trainings = _trainings(points) if path.stem != "09_evaluation" else []
+    _do(trainings, [(path.stem, point) for point in points])
     print(f"{len(points)} points done. Leaderboard: {shown(write_page())}")
 
 
@@ -77,8 +77,7 @@ def sweep_plan() -> None:
     there = {name: values for name, values in plan.data.items() if _is_there(name, values)}
     tasks = [there[name] | point for study in plan.studies for name in study.data if name in there
              for point in study.points(plan.seeds)]
-    _in_workers(_train, _trainings(tasks), "adapters")
-    _in_workers(_point, [("03_few_shot_inference", point) for point in tasks], "points")
+    _do(_trainings(tasks), [("03_few_shot_inference", point) for point in tasks])
     runs = [run for name, values in there.items() for run in _study_runs(plan, name, values)]
     _record(runs, set(there))
     print(f"{len(runs)} runs recorded in {shown(RECORDED)}. Leaderboard: {shown(write_page())}")
@@ -123,6 +122,12 @@ def _study_runs(plan, name: str, parameters: dict) -> list[Run]:
 
 def _record(runs: Sequence[Run], swept: set[str]) -> None:
     """Copy `run.json` and `metrics.json` of these runs, in place of all records of the data sets that were swept."""
+    unsure = [run.id for run in runs if run.record["dirty"] or run.record["commit"] == "unknown"]
+    if unsure:
+        raise LabError(
+            f"{len(unsure)} runs were made from uncommitted code ({unsure[0]} is one), so they cannot be recorded: "
+            "delete them from outputs/runs, and run this again."
+        )
     for path in RECORDED.glob("*/*/run.json"):
         if read_json(path)["dataset"] in swept:
             shutil.rmtree(path.parent)
@@ -144,7 +149,7 @@ def _trainings(points: Sequence[dict]) -> list[dict]:
     """The different trainings that these points need: their settings after the profile, but for the answers'."""
     settings = [resolve(point.get("PROFILE", "pocket"), point) for point in points]
     return [{name: value for name, value in values.items() if name not in ANSWERING} for values in settings
-            if not values["ADAPTER"]]
+            if not values["ADAPTER"] and not is_api_model(values["MODEL"])]
 
 
 def _train(point: dict) -> None:
@@ -155,8 +160,17 @@ def _point(notebook: str, point: dict) -> None:
     SWEPT[notebook](*_opened(point))
 
 
-def _in_workers(work: Callable, tasks: Sequence, name: str) -> None:
-    """Do all tasks in warm workers behind one bar; what fails is said at the end, after all the others are done."""
+def _do(trainings: Sequence[dict], points: Sequence[tuple]) -> None:
+    """Train, then answer; what fails is said at the end, after all the others are done."""
+    _in_workers(_train, trainings, "adapters")  # a training that fails fails once more with its point
+    failed = _in_workers(_point, points, "points")
+    if failed:
+        raise WorkFailed(f"{len(failed)} of {len(points)} points failed; the same command does them again. "
+                         + " ".join(dict.fromkeys(failed)))
+
+
+def _in_workers(work: Callable, tasks: Sequence, name: str) -> list[str]:
+    """Do all tasks in warm workers behind one bar; returns why some failed."""
     from tqdm import tqdm
 
     tasks = list({fingerprint(task): task for task in tasks}.values())
@@ -166,13 +180,13 @@ def _in_workers(work: Callable, tasks: Sequence, name: str) -> None:
         try:
             for future in tqdm(as_completed(futures), total=len(futures), desc=name):
                 if future.exception():
-                    failed.append(str(future.exception()))
+                    error = future.exception()
+                    told = isinstance(error, (LabError, WorkFailed))
+                    failed.append(str(error) if told else f"{type(error).__name__}: {error}")
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    if failed:
-        reasons = " ".join(dict.fromkeys(failed))
-        raise WorkFailed(f"{len(failed)} of {len(tasks)} {name} failed; the same command does them again. {reasons}")
+    return failed
 
 
 def _workers() -> int:

@@ -423,3 +423,16 @@ def test_no_client_is_loaded_before_a_model_is_opened():
     code = "import sys, helpers.api_models; print({'openai', 'google', 'httpx2'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_answers_that_came_are_kept_when_another_request_of_the_batch_fails(connect):
+    prompts, kept = {str(number): f"question {number}" for number in range(4)}, []
+
+    def serve(prompt, count):
+        return Answer(status=400, text="too long") if prompt == "question 2" else Answer(text=prompt)
+
+    with api_server(serve) as server:
+        with pytest.raises(LabError, match="refused the prompt of case '2'"):
+            connect("openai", server).answer(prompts, max_new_tokens=8, keep=kept.append)
+    assert sorted(answer.case_id for answer in kept) == ["0", "1", "3"]
+    assert all(answer.text == prompts[answer.case_id] for answer in kept)

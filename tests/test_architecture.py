@@ -17,7 +17,7 @@ LAYERS = [
     {"prompts", "shots", "metrics", "models", "api_clients", "api_models"},
     {"generation", "finetuning", "pocket.zoo"},
     {"parameters", "figures", "notebook_file"},
-    {"experiments", "studies", "leaderboard", "notebook", "doctor", "export", "widgets"},
+    {"inputs", "experiments", "studies", "leaderboard", "notebook", "doctor", "export", "widgets"},
     {"headless", "sweep"},
     {"__main__"},
 ]

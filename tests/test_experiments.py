@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from helpers import datasets, experiments
-from helpers.cases import Case, Reference
+from helpers.cases import Case
 from helpers.files import LabError, WorkFailed, outputs_folder, read_json, read_jsonl, write_json
 from helpers.finetuning.recipe import PROJECTIONS
 from helpers.leaderboard import boards
@@ -15,6 +15,7 @@ from helpers.metrics.encoders import packaged_minilm
 from helpers.models import POCKET_MODELS
 from helpers.profiles import resolve
 from helpers.runs import find_runs
+from helpers.studies import few_shot_grid, trace
 from tests.api_server import api_server
 
 SMALL = {
@@ -235,6 +236,9 @@ def test_an_api_model_answers_in_the_same_run_and_cannot_be_trained(lab, monkeyp
         assert run.metrics["deltableu_en"]["n"] == 3 and run.record["model"] == "openai:pocket-chat"
         with pytest.raises(LabError, match="cannot be fine-tuned"):
             experiments.finetune(data, api)
+        grid = few_shot_grid(data, with_(api, SHOTS=[0, 1]))
+        assert list(grid) == [(False, 0), (False, 1)] and grid[False, 1].id == run.id
+        assert data.split("valid")[0].question in trace(data, api, run, data.split("valid")[0])["prompt"]
 
 
 def test_a_full_disk_is_one_sentence_and_the_same_call_goes_on(lab):

@@ -122,7 +122,7 @@ def test_a_prompt_is_learnt_after_the_ids_that_generation_gives():
     assert example.ids[: example.first] == prompt and prompt[0] == text_model.tokenizer.bos_token_id
     assert text_model.tokenizer.decode(example.ids[example.first :]) == row["completion"]
     assert example.ids[-1] == text_model.tokenizer.eos_token_id
-    chat = {"prompt": "<s>Hello", "completion": "Yes.</s>"}
+    chat = {"prompt": "<s>Hello", "completion": "Yes.</s>", "chat": True}
     chat = encode(text_model.tokenizer, [chat], max_length=99, loss="whole")[0]
     assert chat.ids.count(text_model.tokenizer.bos_token_id) == 1 and chat.first == 1
 

@@ -6,7 +6,6 @@ import pytest
 
 from helpers.files import LabError, read_json, write_json
 from helpers.models import (
-    loading,
     ADAPTER_CARD,
     POCKET_MODELS,
     check_adapter,

@@ -41,7 +41,7 @@ def test_title_alone_or_with_content_and_content_where_there_is_no_title():
 def test_a_record_is_closed_by_eos_or_by_what_the_template_says():
     tokenizer = load_tokenizer("pocket/llama")
     record = training_record(prompt_of("Itchy rash"), "Eczema.", tokenizer)
-    assert record == {"prompt": alpaca("Itchy rash"), "completion": "Eczema.</s>"}
+    assert record == {"prompt": alpaca("Itchy rash"), "completion": "Eczema.</s>", "chat": False}
     chat = prompt_of("Itchy rash", [("Spots", "Acne.")], layout="chat")
     assert [message["role"] for message in chat] == ["user", "assistant", "user"]
     assert chat[0]["content"] == f"{MEDICAL_ADVICE}\n\nSpots"

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from conftest import ROOT
-from helpers import datasets, experiments, studies, sweep
+from helpers import datasets, experiments, sweep
 from helpers.files import LabError, outputs_folder, read_json, write_json
 from helpers.notebook_file import find_notebooks, read_parameters
 from helpers.profiles import resolve
@@ -137,6 +137,10 @@ def test_records_take_the_place_of_the_older_ones_of_their_data_set(tmp_path, mo
     run = open_run("03_few_shot_inference", determines={}, about={"dataset": "pocket"})
     write_json(run.folder / "metrics.json", {})
     (run.folder / "predictions.jsonl").write_text("{}\n")
+    run.save(dirty=True)
+    with pytest.raises(LabError, match="1 runs were made from uncommitted code"):
+        sweep._record([run], {"pocket"})
+    run.save(dirty=False, commit="0" * 40)
     sweep._record([run], {"pocket"})
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.json*"))
     assert left == sorted(f"03_few_shot_inference/{name}" for name in (f"{run.id}/metrics.json", f"{run.id}/run.json", "old-iiyi/run.json"))

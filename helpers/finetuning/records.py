@@ -1,6 +1,7 @@
 """From prompt and completion to token batches: what is learnt from, in which order, and with no padding wasted.
 
-A record is {"prompt": text, "completion": text}, both rendered; the completion ends with the model's end token.
+A record is {"prompt": text, "completion": text, "chat": bool}, both texts rendered; the completion ends with the
+model's end token, and `chat` says that the prompt brings its own special tokens.
 """
 
 import random
@@ -31,18 +32,13 @@ def encode(tokenizer, records: list[dict], *, max_length: int, loss: str) -> lis
     """
     examples = []
     for record in records:
-        prompt = tokenizer(record["prompt"], add_special_tokens=_needs_special_tokens(tokenizer, record["prompt"]))
+        prompt = tokenizer(record["prompt"], add_special_tokens=not record.get("chat"))
         completion = tokenizer(record["completion"], add_special_tokens=False)
         ids = prompt["input_ids"] + completion["input_ids"]
         first = 1 if loss == "whole" else max(1, len(prompt["input_ids"]))
         kept = ids[:max_length]
         examples.append(Example(kept, first, len(kept) < len(ids)) if first < len(kept) else None)
     return examples
-
-
-def _needs_special_tokens(tokenizer, prompt: str) -> bool:
-    """A rendered chat prompt brings its own BOS; a second one would be a prompt the model never sees again."""
-    return not (tokenizer.bos_token and prompt.startswith(tokenizer.bos_token))
 
 
 def plan_batches(lengths: Sequence[int], *, records: int, per_step: int, batch: int, seed: int) -> list[list[int]]:

@@ -9,6 +9,8 @@ from helpers.metrics.bertscore import bert_scores
 from helpers.metrics.deltableu import deltableu_from_sums, deltableu_signature, deltableu_statistics
 from helpers.metrics.scores import Score, score_of
 
+# Raised when the same answers would give another difference, interval or verdict.
+VERSION = 2
 # With fewer cases than this an interval says nothing, however narrow it is.
 FEWEST_CASES = 10
 
@@ -26,7 +28,7 @@ def differences(
     `first` and `second` hold one set of answers per seed, each by case id; a missing answer counts as empty. A side
     that has no seeds (nothing random in it) is given once. Pairing (Koehn 2004) takes out what makes a case hard for
     both. With several seeds the difference is their mean, and each resample draws seeds as well as cases; with the
-    three that are usual here the seeds' share of the interval is a rough one. Cases without references are left
+    three that are usual here the seeds' share of the interval is a rough one, of the right size on average only. Cases without references are left
     out; where no case has any, as in a challenge's test set, there is nothing to measure and the result is empty.
     """
     cases = [case for case in cases if case.references]
@@ -94,7 +96,10 @@ def _over_seeds(columns: list[np.ndarray], score: Callable[[np.ndarray], np.ndar
 
     def mean(sums: np.ndarray) -> np.ndarray:
         by_seed = np.stack([score(sums[..., seed * width : (seed + 1) * width]) for seed in range(seeds)], axis=-1)
-        if sums.ndim > 1:
+        if sums.ndim > 1 and seeds > 1:
+            # Draws from so few seeds vary too little, by (seeds - 1) / seeds: their deviations are stretched for it.
+            middle = by_seed.mean(axis=-1, keepdims=True)
+            by_seed = middle + (by_seed - middle) * (seeds / (seeds - 1)) ** 0.5
             by_seed = np.take_along_axis(by_seed, generator.integers(seeds, size=by_seed.shape), axis=-1)
         return by_seed.mean(axis=-1)
 

@@ -1,0 +1,77 @@
+"""What a model is given under some settings: which cases, with which worked examples, in which words.
+
+Settings are the notebooks' parameters after the profile, by their names (`settings.MODEL`, ...).
+"""
+
+from types import SimpleNamespace
+
+from helpers.api_models import is_api_model
+from helpers.cases import Case
+from helpers.datasets import Dataset
+from helpers.files import LabError
+from helpers.models import load_tokenizer
+from helpers.prompts import asked, prompt_id, prompt_of, training_record
+from helpers.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
+
+
+def cases_to_answer(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...]:
+    """The cases of `settings.SPLIT`, at most `settings.LIMIT` of them (0 for all).
+
+    Raises:
+        LabError: one of them asks nothing at all.
+    """
+    cases = data.split(settings.SPLIT)
+    cases = cases[: settings.LIMIT] if settings.LIMIT else cases
+    silent = [case.id for case in cases if not asked(case)]
+    if silent:
+        raise LabError(
+            f"Case {silent[0]!r} of the split {settings.SPLIT!r} has neither title nor content ({len(silent)} such "
+            "cases), so there is nothing to ask: give it a question, or take it out of the split."
+        )
+    return cases
+
+
+def training_cases(data: Dataset) -> tuple[Case, ...]:
+    """The training cases; none where a folder holds the split to be answered alone."""
+    return data.split("train") if "train" in data.splits else ()
+
+
+def data_read(data: Dataset, settings: SimpleNamespace) -> list[str]:
+    """Fingerprints of the split that is answered, and of the training split: shots and copied answers come from it."""
+    return [data.fingerprint(settings.SPLIT), data.fingerprint("train") if "train" in data.splits else ""]
+
+
+def prompt_identity(settings: SimpleNamespace) -> str:
+    """What identifies the wording, a local chat model's own template included."""
+    local_chat = settings.PROMPT == "chat" and not is_api_model(settings.MODEL)
+    template = str(load_tokenizer(settings.MODEL, settings.REVISION).chat_template) if local_chat else ""
+    return prompt_id(settings.PROMPT, settings.QUESTION, template)
+
+
+def training_records(cases: list[Case], settings: SimpleNamespace) -> list[dict[str, str]]:
+    """One prompt and completion per case: its question without worked examples, its first reference answer."""
+    tokenizer = load_tokenizer(settings.MODEL, settings.REVISION)
+    return [
+        training_record(prompt_of(asked(case, settings.QUESTION), layout=settings.PROMPT), case.references[0].text,
+                        tokenizer)
+        for case in cases
+    ]
+
+
+def prompts_with_shots(model, data: Dataset, cases, settings: SimpleNamespace, shots: int) -> tuple[dict, dict]:
+    """Prompt of every case; and which shots it holds, which were dropped for want of room, how many tokens it has."""
+    room = model.context_length - settings.MAX_NEW_TOKENS
+    chosen = choose_shots(
+        cases, shot_pool(training_cases(data)), count=shots, choice=settings.SHOT_CHOICE, seed=settings.SEED,
+        question=settings.QUESTION,
+    )
+    prompts, trace = {}, {}
+    for case in cases:
+        def prompt(kept: list[Case]):
+            return prompt_of(asked(case, settings.QUESTION), as_pairs(kept, settings.QUESTION), layout=settings.PROMPT)
+        kept = drop_until_fits(chosen[case.id], lambda shots: model.count_tokens(prompt(shots)) <= room)
+        prompts[case.id] = prompt(kept)
+        ids, dropped = [shot.id for shot in kept], len(chosen[case.id]) - len(kept)
+        trace[case.id] = {"shots": ids, "dropped": [shot.id for shot in chosen[case.id][:dropped]],
+                          "tokens": model.count_tokens(prompts[case.id])}
+    return prompts, trace
