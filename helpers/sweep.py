@@ -109,7 +109,7 @@ def _is_there(name: str, parameters: dict) -> bool:
 
 def _study_runs(plan, name: str, parameters: dict) -> list[Run]:
     """All runs of one data set, found as they are done by now, and its comparisons."""
-    data, settings = _opened(parameters)
+    data, settings = _opened(parameters | {"SEED": plan.seeds[0]})
     runs = baselines(data, settings)
     for study in plan.studies:
         if name in study.data:

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import pytest
 
 from conftest import ROOT
-from helpers import datasets, experiments, sweep
+from helpers import datasets, experiments, runs, sweep
 from helpers.files import LabError, outputs_folder, read_json, write_json
 from helpers.notebook_file import find_notebooks, read_parameters
 from helpers.profiles import resolve
 from helpers.runs import open_run
-from helpers.studies import Cell, Study, cells, check_claims, compare, few_shot_grid, load_plan, trace
+from helpers.studies import Cell, Plan, Study, cells, check_claims, compare, few_shot_grid, load_plan, trace
 
 SMALL = {
     "DATASET": "pocket",
@@ -145,6 +145,29 @@ def test_records_take_the_place_of_the_older_ones_of_their_data_set(tmp_path, mo
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.json*"))
     assert left == sorted(f"03_few_shot_inference/{name}" for name in (f"{run.id}/metrics.json", f"{run.id}/run.json", "old-iiyi/run.json"))
     assert outputs_folder() not in tmp_path.parents
+
+
+def test_the_plan_is_run_its_claims_checked_and_recorded(clinic, tmp_path, monkeypatch):
+    def one_by_one(work, tasks, name):
+        for task in tasks:
+            work(*task) if isinstance(task, tuple) else work(task)
+        return []
+
+    small = SMALL | {"DATA_ROOT": str(clinic / "iiyi")}
+    small.pop("SEED"), small.pop("SHOTS")
+    claim = {"claim": "LoRA helps", "first": {"TUNED": False}, "second": {"TUNED": True}}
+    plan = Plan([1, 2], {"pocket": small, "absent": {"DATASET": "iiyi", "DATA_ROOT": "/nowhere"}}, [
+        Study("ranks", "a title", ["pocket", "absent"], {"SHOTS": [[0]], "RANK, ALPHA": [[2, 2]]}, [claim])
+    ])  # fmt: skip
+    monkeypatch.setattr(sweep, "load_plan", lambda: plan)
+    monkeypatch.setattr(sweep, "RECORDED", tmp_path)
+    monkeypatch.setattr(sweep, "_in_workers", one_by_one)
+    monkeypatch.setattr(runs, "_git", lambda *arguments: "a commit" if arguments[0] == "rev-parse" else "")
+    sweep.sweep_plan()
+    records = [read_json(path) for path in tmp_path.glob("*/*/run.json")]
+    kinds = [record["kind"] for record in records]
+    assert {kind: kinds.count(kind) for kind in kinds} == {"finetuning": 2, "answers": 3, "comparison": 1, "baseline": 3}
+    assert all((record["dataset"], record["commit"], record["dirty"]) == ("pocket", "a commit", False) for record in records)
 
 
 def test_the_plan_is_not_recorded_from_uncommitted_code(monkeypatch):
