@@ -18,7 +18,7 @@ from helpers.finetuning.lora_sft import BaseModel, choose_backend, train_adapter
 from helpers.finetuning.recipe import LoraRecipe
 from helpers.generation import answer_all
 from helpers.inputs import (
-    cases_to_answer, data_read, prompt_identity, prompts_with_shots, training_cases, training_records,
+    cases_to_answer, check_questions, data_read, prompt_identity, prompts_with_shots, training_cases, training_records,
 )
 from helpers.metrics import answers, bertscore, deltableu, diagnosis
 from helpers.metrics.answers import answer_statistics
@@ -94,6 +94,7 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
         adapter: folder of a LoRA adapter; "" asks the model as it is.
     """
     cases = cases_to_answer(data, settings)
+    check_questions(cases, settings)
     determines = {
         "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "quantization": settings.QUANTIZATION,
         "adapter": file_hash(Path(adapter) / "adapter_model.safetensors") if adapter else "",

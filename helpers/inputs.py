@@ -3,6 +3,7 @@
 Settings are the notebooks' parameters after the profile, by their names (`settings.MODEL`, ...).
 """
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 from helpers.api_models import is_api_model
@@ -15,20 +16,19 @@ from helpers.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
 
 
 def cases_to_answer(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...]:
-    """The cases of `settings.SPLIT`, at most `settings.LIMIT` of them (0 for all).
-
-    Raises:
-        LabError: one of them asks nothing at all.
-    """
+    """The cases of `settings.SPLIT`, at most `settings.LIMIT` of them (0 for all)."""
     cases = data.split(settings.SPLIT)
-    cases = cases[: settings.LIMIT] if settings.LIMIT else cases
+    return cases[: settings.LIMIT] if settings.LIMIT else cases
+
+
+def check_questions(cases: Sequence[Case], settings: SimpleNamespace) -> None:
+    """Refuse to ask a model about a case that asks nothing at all (a constant answer needs no question)."""
     silent = [case.id for case in cases if not asked(case)]
     if silent:
         raise LabError(
             f"Case {silent[0]!r} of the split {settings.SPLIT!r} has neither title nor content ({len(silent)} such "
             "cases), so there is nothing to ask: give it a question, or take it out of the split."
         )
-    return cases
 
 
 def training_cases(data: Dataset) -> tuple[Case, ...]:
