@@ -156,8 +156,9 @@ def find_runs() -> tuple[list[Run], list[str]]:
 
 
 def recorded_runs(kind: str, dataset: str) -> list[Run]:
-    """The tracked runs of one kind ("answers", "baseline", "comparison", "finetuning") on one data set."""
-    return [run for run in _runs_in(RECORDED)[0] if (run.record["kind"], run.record["dataset"]) == (kind, dataset)]
+    """The tracked runs of one kind ("answers", "baseline", "comparison", "finetuning") on one data set, by name."""
+    found = [run for run in _runs_in(RECORDED)[0] if (run.record["kind"], run.record["dataset"]) == (kind, dataset)]
+    return sorted(found, key=lambda run: (run.record.get("study", ""), run.record["name"], run.record["seed"]))
 
 
 def _runs_in(*roots: Path) -> tuple[list[Run], list[str]]:
