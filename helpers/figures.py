@@ -61,6 +61,7 @@ def score_bars(rows: Sequence[dict], *, label: str, title: str):
     above = [max(0, row["interval"][1] - row["value"]) for row in rows]
     axis.barh(range(len(rows)), values, xerr=[below, above], color="#7aa6c2", ecolor="#444444", capsize=2)
     axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    axis.margins(y=0.5 / max(1, len(rows)))
     axis.invert_yaxis()
     axis.set(xlabel=label, title=title)
     return figure

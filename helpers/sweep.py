@@ -6,10 +6,11 @@ First the adapters that the points need are trained, then the points are answere
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from types import SimpleNamespace
 
 from helpers import datasets
@@ -197,7 +198,9 @@ def _workers() -> int:
 
 
 def _warm_up() -> None:
-    """What each worker does first: one thread, no bars of its own, no library chatter."""
+    """What each worker does first: end when the sweep ends, one thread, no bars of its own, no library chatter."""
+    # A killed sweep cannot tell its workers; they would wait for their next task for ever.
+    threading.Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
     os.environ["TQDM_DISABLE"] = "1"
     from helpers.notebook import quiet
 

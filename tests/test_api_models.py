@@ -92,7 +92,7 @@ def test_answers_come_in_case_order_and_at_the_same_time(provider, connect):
     assert [(p.case_id, p.text) for p in predictions] == [(case_id, f"{text}!") for case_id, text in prompts.items()]
     assert {(p.tokens, p.finish, p.error) for p in predictions} == {(7, "stop", "")}
     assert predictions[0].seconds >= 0.4 and predictions[-1].seconds > 0
-    assert server.most_busy == len(prompts) == len(server.requests)
+    assert server.most_busy > 1 and len(server.requests) == len(prompts)
 
 
 @BOTH

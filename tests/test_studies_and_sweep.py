@@ -6,6 +6,7 @@ import sys
 import time
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from conftest import ROOT
@@ -99,14 +100,16 @@ def test_a_killed_sweep_is_taken_up_again_and_a_done_one_found(clinic, outputs):
     arguments += ["-p", "LIMIT", "3", "-p", "MAX_NEW_TOKENS", "6", "-p", "DATA_ROOT", str(clinic / "iiyi")]
     process = subprocess.Popen(
         [sys.executable, "-m", "helpers", "sweep", *arguments], cwd=ROOT, stderr=subprocess.DEVNULL,
-        env=os.environ | {"LAB_OUTPUTS": str(outputs), "OMP_NUM_THREADS": "1"}, start_new_session=True,
+        env=os.environ | {"LAB_OUTPUTS": str(outputs), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     give_up = time.monotonic() + 200
     while not list(outputs.glob("runs/02*/*/adapter")):
         assert process.poll() is None and time.monotonic() < give_up
         time.sleep(0.05)
-    os.killpg(process.pid, 9)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
     process.wait()
+    assert workers and not psutil.wait_procs(workers, timeout=30)[1], "workers outlive the sweep that started them"
     made = {path: path.stat().st_mtime_ns for path in outputs.glob("runs/02*/*/adapter/adapter_model.safetensors")}
     done = command(*arguments, outputs=outputs)
     assert done.returncode == 0 and "4 points done" in done.stdout, done.stderr
