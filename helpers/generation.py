@@ -99,9 +99,9 @@ def read_prefix(model: TextModel, prompts: dict[str, Prompt]) -> Prefix:
     """Let the model read once what all prompts begin with; an empty prefix where that is next to nothing."""
     import torch
 
-    shared = commonprefix([model.token_ids(prompt) for prompt in prompts.values()])
+    rows = [model.token_ids(prompt) for prompt in prompts.values()]
     # At least one token of every prompt must be left to be read: the answer's first token comes from it.
-    shared = shared[: min(len(model.token_ids(prompt)) for prompt in prompts.values()) - 1]
+    shared = commonprefix(rows)[: min(map(len, rows)) - 1]
     if len(shared) < SHORTEST_PREFIX:
         return Prefix()
     tokens = torch.tensor([shared], device=model.model.device)
