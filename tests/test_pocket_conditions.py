@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from helpers.files import REPOSITORY, LabError
-from helpers.pocket import lesions
 from helpers.pocket.conditions import (
     AGES, CLASSES, CONCEPTS, PATH, by_id, compatible, draw_told, load_conditions, load_sentences,
 )
@@ -86,23 +85,3 @@ def test_all_fit_when_nothing_is_told_and_none_when_facts_contradict():
     assert compatible({}) == [condition.id for condition in load_conditions()]
     assert compatible({"complaint": "growth", "itch": "strong", "pain": "burning"}) == []
     assert compatible({"itch": "none", "pain": "burning", "age": 70, "duration": "3 weeks"}) == ["herpes_zoster"]
-
-
-@pytest.mark.parametrize("condition", load_conditions(), ids=lambda condition: condition.id)
-def test_pictures_are_deterministic_and_differ_by_seed_tone_and_size(condition):
-    picture = lesions.draw(condition, skin_tone=3, seed=5)
-    assert picture.size == (96, 96) and picture.mode == "RGB"
-    assert picture.tobytes() == lesions.draw(condition, skin_tone=3, seed=5).tobytes()
-    assert picture.tobytes() != lesions.draw(condition, skin_tone=3, seed=6).tobytes()
-    assert picture.tobytes() != lesions.draw(condition, skin_tone=6, seed=5).tobytes()
-    assert lesions.draw(condition, skin_tone=3, size=64, seed=5).size == (64, 64)
-
-
-def test_seen_concepts_belong_to_the_condition_and_hold_what_is_drawn():
-    rng = random.Random(1)
-    for condition in load_conditions():
-        for _ in range(10):
-            seen = lesions.draw_seen(condition, rng)
-            assert set(seen["concepts"]) <= set(condition.concepts)
-            assert seen["primary"].capitalize() in seen["concepts"]
-            assert 1 <= seen["skin_tone"] <= 6

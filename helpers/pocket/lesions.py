@@ -1,53 +1,61 @@
 """Pictures of skin for the pocket clinic, drawn from the facts that only a picture tells.
 
-Plain drawings, no photographs: they carry colour, primary lesion, border, surface, arrangement and number, each
-visible at 96 pixels, on six skin tones after Fitzpatrick. They teach nothing about real skin.
+Drawings, no photographs: skin with relief and light, on which primary lesion, colour, surface, border, arrangement,
+number and SKINCON concepts are visible at 96 pixels, on six skin tones after Fitzpatrick. Nothing is drawn by the name
+of a condition. They teach nothing about real skin.
 """
 
 import math
 import random
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from helpers.pocket.conditions import COLOUR_CONCEPTS, SURFACE_CONCEPTS, Condition
+from helpers.pocket.canvas import (
+    WIDTH, Group, Scene, make_group, paint_area, paint_net, paint_spots, paint_strokes, some_near, tint,
+)
+from helpers.pocket.skin import SITES, bare_skin, photograph
 
 # Raised by hand when a picture would look different: a clinic that was drawn before is then drawn anew.
-VERSION = 1
+VERSION = 2
 
-SKIN = {1: (243, 219, 205), 2: (232, 198, 174), 3: (212, 170, 138), 4: (180, 133, 98), 5: (134, 92, 64),
-        6: (90, 60, 44)}
-COLOURS = {
-    "red": (196, 52, 50), "pink": (228, 118, 124), "crimson": (140, 10, 32), "salmon": (238, 138, 104),
-    "purple": (124, 66, 146), "brown": (104, 64, 34), "black": (34, 28, 30), "white": (250, 243, 238),
-    "yellow": (222, 176, 74),
-}
-RADIUS = {"papule": 3.6, "pustule": 4.0, "vesicle": 3.2, "macule": 7.0, "patch": 14.0, "plaque": 11.0,
-          "nodule": 14.0, "bulla": 8.0, "wheal": 9.5}
-RAISED = ("papule", "pustule", "vesicle", "bulla", "nodule", "wheal")
+# Radius in units, height in units for each unit of radius (a dome's) or at all (a plateau's).
+RADIUS = {"papule": 4.8, "pustule": 4.8, "vesicle": 3.8, "macule": 7.5, "patch": 15.0, "plaque": 13.0,
+          "nodule": 13.5, "bulla": 9.0, "wheal": 10.5}
+DOMES = {"papule": 0.5, "pustule": 0.5, "vesicle": 0.6, "nodule": 0.62, "bulla": 0.6}
+PLATEAUS = {"plaque": 1.3, "wheal": 2.0}
+GLOSS = {"shiny": 0.7, "tense": 0.85, "blistered": 0.5, "weeping": 0.5, "smooth": 0.12}
 COUNTS = {"single": (1, 1), "several": (4, 6), "numerous": (13, 19)}
-# Everything is drawn twice as large and halved at the end, which smooths the edges.
-OVERSAMPLING = 2
+NAMES = {concept: colour for colour, concept in reversed(COLOUR_CONCEPTS.items())}
 
 
-def draw(facts: Condition | dict, *, skin_tone: int, size: int = 96, seed: int) -> Image.Image:
+def draw(facts: Condition | dict, *, skin_tone: int, size: int = 96, seed: int, site: str = "") -> Image.Image:
     """Draw one square RGB picture of `size` pixels: the same arguments give the same pixels.
 
     `facts` is what a case calls `seen` (primary, colour, surface, border, arrangement, number, concepts), or a
-    condition, drawn with the first value of each of its lists. `skin_tone` is 1 (palest) to 6 (darkest).
+    condition, drawn with the first value of each of its lists. `skin_tone` is 1 (palest) to 6 (darkest). `site` is
+    a part of the body as patients name it; without one it is that of the facts, or else plain skin.
     """
     facts = typical(facts) if isinstance(facts, Condition) else facts
+    site = site or facts.get("site", "")
     rng = random.Random(seed)
-    skin = SKIN[skin_tone]
-    canvas = Image.new("RGB", (size * OVERSAMPLING,) * 2, skin)
-    pen = ImageDraw.Draw(canvas)
-    count = rng.randint(*COUNTS[facts["number"]])
-    # The photographer stands nearer or farther; a lesion that is alone fills more of the picture.
-    scale = canvas.width / 96 * rng.uniform(0.85, 1.2) * _closeness(facts, count)
-    for x, y in _places(facts["arrangement"], count, rng):
-        radius = RADIUS[facts["primary"]] * scale * rng.uniform(0.8, 1.2)
-        _lesion(pen, facts, skin, rng, centre=(x * canvas.width, y * canvas.width), radius=radius)
-    return _photograph(canvas.reduce(OVERSAMPLING), seed)
+    scene = bare_skin(site, skin_tone=skin_tone, size=size, seed=seed)
+    centres, radii = _lie(facts, scene, site, rng)
+    ragged = {"irregular": 0.26, "sharp": 0.07}.get(facts["border"], 0.11)
+    group = make_group(scene, centres, radii, rng, ragged=ragged)
+    surface = SURFACE_CONCEPTS.get(facts["surface"])
+    concepts = [*facts["concepts"], *([surface] if surface and surface not in facts["concepts"] else [])]
+    colour = _pigment(facts["colour"], scene, rng)
+    _around(scene, group, facts, colour, concepts, seed)
+    _body(scene, group, facts, colour, rng)
+    for concept in concepts:
+        if concept in MARKS:
+            # A stream for each mark: one mark more or less moves no other. Fresh and fading, they are strong and weak.
+            stream = random.Random(f"{seed}/{concept}")
+            group.strength = stream.uniform(0.45, 1)
+            MARKS[concept](scene, group, stream)
+    return photograph(scene, site, seed)
 
 
 def typical(condition: Condition) -> dict:
@@ -75,157 +83,198 @@ def draw_seen(condition: Condition, rng: random.Random) -> dict:
     }
 
 
+def _lie(facts: dict, scene: Scene, site: str, rng: random.Random) -> tuple[np.ndarray, np.ndarray]:
+    """Where the lesions lie (number x 2) and their radii (number), both in body units, all centres on the skin."""
+    area, count = SITES.get(site, SITES[""]).area, rng.randint(*COUNTS[facts["number"]])
+    # What the picture shows of the area: near pictures show less.
+    half = [min(extent, 40 / (scene.unit * WIDTH / scene.size)) for extent in area[2:]]
+    usual = RADIUS[facts["primary"]] * _closeness(facts, count)
+    usual = min(usual, (0.8 if count == 1 else 0.62 if count < 8 else 0.5) * min(half)) * rng.uniform(0.7, 1.25)
+    centres, radii = [], []
+    for across, down in _places(facts["arrangement"], count, rng):
+        x, y = ((2 * share - 1) * extent for share, extent in zip((across, down), half))
+        radius = usual * rng.uniform(0.65, 1.35)
+        for _ in range(9):
+            pixel = scene.to_pixels(area[0] + x, area[1] + y)
+            column, row = (min(max(int(value), 0), scene.size - 1) for value in pixel)
+            if scene.depth[row, column] > 0.6 * min(radius, 7):
+                break
+            x, y = 0.8 * x, 0.8 * y
+        centres.append((area[0] + x, area[1] + y))
+        radii.append(radius)
+    return np.array(centres, np.float32), np.array(radii, np.float32)
+
+
 def _closeness(facts: dict, count: int) -> float:
     """How much larger than usual the lesions are drawn: few large ones, many small ones."""
     if count == 1:
-        return 2.2 if RADIUS[facts["primary"]] < 10 else 1.35
-    return 0.62 if count > 6 and RADIUS[facts["primary"]] > 6 else 1.0
+        return 2.0 if RADIUS[facts["primary"]] < 10 else 1.3
+    return 0.6 if count > 6 and RADIUS[facts["primary"]] > 6 else 1.0
 
 
 def _places(arrangement: str, count: int, rng: random.Random) -> list[tuple[float, float]]:
-    """The centres of the lesions, each coordinate from 0 to 1."""
+    """The centres of the lesions, each coordinate from 0 to 1 across the area."""
     if count == 1:
-        return [(0.5 + rng.uniform(-0.06, 0.06), 0.5 + rng.uniform(-0.06, 0.06))]
+        return [(0.5 + rng.uniform(-0.2, 0.2), 0.5 + rng.uniform(-0.2, 0.2))]
     if arrangement == "symmetric":
-        half = [(rng.uniform(0.1, 0.4), rng.uniform(0.12, 0.88)) for _ in range((count + 1) // 2)]
-        return half + [(1 - x + rng.uniform(-0.03, 0.03), y + rng.uniform(-0.03, 0.03)) for x, y in half]
+        half = [(rng.uniform(0.04, 0.36), rng.uniform(0.06, 0.94)) for _ in range((count + 1) // 2)]
+        return half + [(1 - x + rng.uniform(-0.04, 0.04), y + rng.uniform(-0.04, 0.04)) for x, y in half]
     if arrangement == "clustered":
-        return [(rng.gauss(0.5, 0.14), rng.gauss(0.5, 0.14)) for _ in range(count)]
+        x, y, spread = rng.uniform(0.3, 0.7), rng.uniform(0.3, 0.7), rng.uniform(0.1, 0.22)
+        return [(rng.gauss(x, spread), rng.gauss(y, spread)) for _ in range(count)]
     if arrangement in ("row", "band"):
-        width = 0.02 if arrangement == "row" else 0.09
-        slope, steps = rng.uniform(-0.5, 0.5), [(i + 0.5) / count for i in range(count)]
-        return [(0.06 + 0.88 * t, 0.5 + slope * (t - 0.5) + rng.gauss(0, width)) for t in steps]
+        width = rng.uniform(0.02, 0.07) if arrangement == "row" else rng.uniform(0.08, 0.18)
+        slope, steps = rng.uniform(-0.6, 0.6), [(i + 0.5) / count for i in range(count)]
+        return [(t, 0.5 + slope * (t - 0.5) + rng.gauss(0, width)) for t in steps]
     return _apart(count, rng)
 
 
 def _apart(count: int, rng: random.Random) -> list[tuple[float, float]]:
     """Scattered centres: of some random candidates, each time the one farthest from those already there."""
-    places = [(rng.uniform(0.12, 0.88), rng.uniform(0.12, 0.88))]
+    places = [(rng.uniform(0.05, 0.95), rng.uniform(0.05, 0.95))]
     while len(places) < count:
-        candidates = [(rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9)) for _ in range(4)]
+        candidates = [(rng.uniform(0, 1), rng.uniform(0, 1)) for _ in range(4)]
         places.append(max(candidates, key=lambda place: min(math.dist(place, other) for other in places)))
     return places
 
 
-def _lesion(pen: ImageDraw.ImageDraw, facts: dict, skin: tuple, rng: random.Random, *, centre: tuple, radius: float):
-    """Draw one lesion from the outside in: border, body, shine, then the marks of its surface and concepts."""
-    # Skin shows through the colour, most where the skin is dark: that is why redness is hard to see there.
-    colour = _mix(COLOURS[facts["colour"]], skin, 0.18)
-    outline = _outline(centre, radius, rng, ragged=0.3 if facts["border"] == "irregular" else 0.06)
-    _border(pen, facts["border"], outline, centre, colour, skin)
-    pen.polygon(outline, fill=colour)
-    if facts["border"] in ("raised", "rolled"):
-        edge = _mix(colour, (60, 0, 0) if facts["border"] == "raised" else (255, 255, 255), 0.35)
-        pen.line(outline + outline[:1], fill=edge, width=max(2, int(radius / 6)))
-    if facts["arrangement"] == "ring" or facts["primary"] == "wheal":
-        pen.polygon(_shrink(outline, centre, 0.62), fill=_mix(colour, skin, 0.7))
-    if facts["primary"] in RAISED or facts["surface"] in ("shiny", "tense"):
-        _shine(pen, centre, radius, colour, strong=facts["surface"] in ("shiny", "tense", "blistered", "weeping"))
-    for concept in facts["concepts"]:
-        if concept in MARKS:
-            MARKS[concept](pen, centre, radius, rng)
+def _pigment(name: str, scene: Scene, rng: random.Random) -> np.ndarray:
+    """The colour of this picture's lesions: no two cases are of quite the same red, and skin shows through."""
+    colour = tint(name, scene) * [rng.uniform(0.95, 1.05) for _ in range(3)] * rng.uniform(0.88, 1.12)
+    return colour + rng.uniform(0.04, 0.2 if name == "black" else 0.38) * (scene.skin - colour)
 
 
-def _border(pen, border: str, outline: list, centre: tuple, colour: tuple, skin: tuple) -> None:
-    """What lies around the body of a lesion."""
-    if border in ("blurred", "halo"):
-        for factor, share in ((1.35, 0.75), (1.18, 0.45)) if border == "blurred" else ((1.8, 0.6),):
-            pen.polygon(_shrink(outline, centre, factor), fill=_mix(colour, skin, share))
-    if border in ("violet", "collar"):
-        edge = COLOURS["purple"] if border == "violet" else (245, 225, 215)
-        pen.polygon(_shrink(outline, centre, 1.2), fill=_mix(edge, skin, 0.25))
+def _around(scene: Scene, group: Group, facts: dict, colour: np.ndarray, concepts: list, seed: int) -> None:
+    """What lies beneath and around the lesions: flush, swelling, rim, and broader lesions of another kind."""
+    border, rho, inside = facts["border"], group.rho, scene.inside
+    blistered = facts["primary"] in ("vesicle", "pustule", "bulla")
+    if border == "halo" or blistered:
+        scene.paint(0.62 * np.exp((rho / (1.75 if border == "halo" else 1.5)) ** 4 * -1.0) * inside,
+                    tint("pink", scene) if border == "halo" else colour)
+    if border == "violet":
+        scene.paint(0.75 * group.ring(1.1, 0.2) * inside, tint("purple", scene))
+    if border == "collar":
+        scene.paint(0.85 * group.ring(1.14, 0.13) * inside, tint("white", scene))
+        scene.height += 0.8 * group.ring(1.14, 0.15)
+    for kind, share, lift in (("Patch", 0.6, 0), ("Plaque", 0.55, 0.8)):
+        if kind in concepts and kind.lower() != facts["primary"]:
+            rng = random.Random(f"{seed}/{kind}")
+            broad = some_near(scene, group, rng, count=3, size=(1.7, 2.4), far=(0, 0.6), most=27)
+            scene.paint(share * broad.disc(1, 4) * inside, colour)
+            scene.height += lift * broad.disc(1, 5)
+    others = [NAMES[name] for name in concepts if name in NAMES and name != COLOUR_CONCEPTS[facts["colour"]]]
+    for number, name in enumerate(others):
+        # A second colour is a rim around the lesion, so that the first stays what it is.
+        scene.paint(0.55 * group.ring(1.22 + 0.2 * number, 0.2) * inside, tint(name, scene))
 
 
-def _outline(centre: tuple, radius: float, rng: random.Random, *, ragged: float) -> list[tuple[float, float]]:
-    """A closed, slightly uneven, slightly oval line around the centre."""
-    stretch, corners = rng.uniform(0.8, 1.0), 18
-    points = []
-    for corner in range(corners):
-        angle, length = 2 * math.pi * corner / corners, radius * (1 + rng.uniform(-ragged, ragged))
-        points.append((centre[0] + length * math.cos(angle), centre[1] + stretch * length * math.sin(angle)))
-    return points
+def _body(scene: Scene, group: Group, facts: dict, colour: np.ndarray, rng: random.Random) -> None:
+    """The lesions themselves: colour, relief by their primary kind, and edge."""
+    primary, border, rho = facts["primary"], facts["border"], group.rho
+    soft = {"blurred": np.clip(group.pixels * 0.6, 2, 14), "halo": 3.0}.get(border, 1.6)
+    disc = group.disc(1, soft) * scene.inside
+    mottle = np.clip(0.88 + 0.09 * scene.noise("middle", rng), 0.4, 1)
+    if primary in ("patch", "plaque") and border == "blurred":
+        mottle = mottle - 0.1
+    if facts["arrangement"] == "ring" or primary == "wheal":
+        group.cover = 1 - (0.78 if facts["arrangement"] == "ring" else 0.45) * group.disc(0.64, 6)
+        mottle = mottle * group.cover
+    scene.paint(disc * mottle, colour)
+    radius, dome = group.pixels / scene.unit, np.sqrt(np.maximum(1 - rho * rho, 0))
+    if primary in DOMES:
+        scene.height += DOMES[primary] * np.minimum(radius, 11) * dome
+    elif primary in PLATEAUS:
+        scene.height += PLATEAUS[primary] * group.disc(0.94, 4)
+    if primary in ("vesicle", "bulla"):
+        # A blister is clear: the colour beneath shows most at its foot.
+        scene.paint(0.5 * group.disc(0.86, 2) * scene.inside, scene.skin * 0.45 + (130, 118, 104))
+        scene.gloss += 0.75 * disc
+    if primary == "pustule":
+        scene.paint(0.92 * group.disc(0.62, 2) * scene.inside, (240, 226, 160))
+    if border == "raised":
+        scene.paint(0.45 * group.ring(0.88, 0.13) * scene.inside, colour * 0.72)
+    if border in ("raised", "rolled"):
+        scene.height += (0.9 if border == "raised" else 2.4) * group.ring(0.86, 0.16)
+    scene.gloss += GLOSS.get(facts["surface"], 0) * disc
+    if facts["surface"] == "tense":
+        scene.height += 1.6 * group.disc(0.8, 7)
+    elif facts["surface"] == "blistered":
+        scene.height += 0.5 * np.maximum(scene.noise("middle", rng), 0) * disc
 
 
-def _shrink(outline: list, centre: tuple, factor: float) -> list[tuple[float, float]]:
-    return [(centre[0] + (x - centre[0]) * factor, centre[1] + (y - centre[1]) * factor) for x, y in outline]
+def _stalk(scene, group, rng):
+    """A lesion on a stalk throws its shadow on the skin beside it, away from the light, and is pinched at its foot."""
+    away = -(group.u * scene.light[0] + group.v * scene.light[1]) / np.maximum(group.rho, 0.3)
+    shadow = 0.8 * group.strength * np.clip(away + 0.35, 0, 1) * group.ring(1.2, 0.22)
+    scene.paint(np.maximum(shadow, 0.6 * group.ring(0.98, 0.07)) * scene.inside, scene.skin * 0.3)
+    scene.height += 2.2 * group.strength * np.sqrt(np.maximum(1 - group.rho**2, 0))
 
 
-def _mix(first: tuple, second: tuple, share: float) -> tuple[int, int, int]:
-    """The first colour with a share (0 to 1) of the second."""
-    return tuple(round(a + (b - a) * share) for a, b in zip(first, second))
+def _do(*steps):
+    """A mark made of several steps, each a tool with its settings; all see the same random numbers and so coincide."""
+    def mark(scene, group, rng):
+        seed = rng.random()
+        for tool, settings in steps:
+            tool(scene, group, random.Random(seed), **settings)
+
+    return mark
 
 
-def _dot(pen, x: float, y: float, radius: float, fill: tuple) -> None:
-    pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
-
-
-def _shine(pen, centre: tuple, radius: float, colour: tuple, *, strong: bool) -> None:
-    """Light from the upper left makes a bump of a disc."""
-    x, y = centre
-    pen.arc((x - radius, y - radius, x + radius, y + radius), 10, 100, fill=_mix(colour, (0, 0, 0), 0.35), width=2)
-    light = _mix(colour, (255, 255, 255), 0.75 if strong else 0.35)
-    _dot(pen, x - radius * 0.32, y - radius * 0.32, max(1, radius * 0.24), light)
-
-
-def _specks(pen, centre, radius, rng, *, count: int, size: float, fills: tuple, spread: float = 0.8) -> None:
-    for _ in range(count):
-        angle, distance = rng.uniform(0, 2 * math.pi), radius * spread * math.sqrt(rng.random())
-        x, y = centre[0] + distance * math.cos(angle), centre[1] + distance * math.sin(angle)
-        _dot(pen, x, y, max(0.8, radius * size * rng.uniform(0.7, 1.3)), rng.choice(fills))
-
-
-def _strokes(pen, centre, radius, rng, *, count: int, fill: tuple, length: float, bend=0.3, width=1) -> None:
-    for _ in range(count):
-        angle = rng.uniform(0, math.pi)
-        x, y = (c + rng.uniform(-0.4, 0.4) * radius for c in centre)
-        points = [(x, y)]
-        for _ in range(3):
-            angle += rng.uniform(-bend, bend)
-            x, y = x + radius * length / 3 * math.cos(angle), y + radius * length / 3 * math.sin(angle)
-            points.append((x, y))
-        pen.line(points, fill=fill, width=width)
-
-
-def _middle(size: float, fill: tuple):
-    return lambda pen, centre, radius, rng: _dot(pen, *centre, max(1, radius * size), fill)
-
-
-def _with(tool, **settings):
-    return lambda pen, centre, radius, rng: tool(pen, centre, radius, rng, **settings)
-
-
-# How a concept is drawn on each lesion. What is not named here is drawn by colour, primary lesion or border.
+# How a concept is drawn. What is not named here is drawn by primary lesion, colour or border.
 MARKS = {
-    "Ulcer": _middle(0.4, (96, 20, 24)),
-    "Erosion": _middle(0.45, (214, 84, 84)),
-    "Atrophy": _middle(0.42, (240, 222, 214)),
-    "Umbilicated": _middle(0.25, (120, 40, 40)),
-    "Pustule": _with(_specks, count=2, size=0.25, fills=((240, 226, 150),), spread=0.4),
-    "Vesicle": _with(_specks, count=3, size=0.22, fills=((238, 214, 206),), spread=0.6),
-    "Scale": _with(_specks, count=9, size=0.16, fills=((248, 246, 244), (226, 222, 220))),
-    "Crust": _with(_specks, count=5, size=0.27, fills=((198, 140, 40), (150, 96, 30)), spread=0.6),
-    "Exudate": _with(_specks, count=4, size=0.13, fills=((250, 236, 160), (255, 250, 225)), spread=0.9),
-    "Warty/Papillomatous": _with(_specks, count=14, size=0.12, fills=((60, 38, 24), (160, 116, 78))),
-    "Comedo": _with(_specks, count=2, size=0.24, fills=((30, 24, 22),), spread=1.6),
-    "Purpura/Petechiae": _with(_specks, count=3, size=0.18, fills=((96, 10, 60),), spread=1.5),
-    "Blue": _with(_specks, count=3, size=0.25, fills=((62, 74, 120),), spread=0.6),
-    "Pigmented": _with(_specks, count=6, size=0.12, fills=((58, 36, 22),)),
-    "Scar": _with(_specks, count=1, size=0.5, fills=((236, 206, 196),), spread=2.0),
-    "Telangiectasia": _with(_strokes, count=3, fill=(172, 16, 40), length=1.3, bend=0.7),
-    "Excoriation": _with(_strokes, count=2, fill=(120, 20, 20), length=2.0, width=2),
-    "Fissure": _with(_strokes, count=2, fill=(84, 24, 24), length=1.1),
-    "Lichenification": _with(_strokes, count=7, fill=(140, 84, 76), length=1.2, bend=0.05),
-    "Xerosis": _with(_strokes, count=6, fill=(246, 236, 230), length=0.7, bend=0.1),
-    "Burrow": _with(_strokes, count=1, fill=(96, 62, 56), length=4.0, bend=0.9, width=2),
+    "Ulcer": _do((paint_area, dict(at=0.55, colour="blood", share=0.9, lift=-2.4, soft=3)),
+                 (paint_area, dict(at=0.42, colour="yellow", share=0.6, grain="middle", over=0.2))),
+    "Erosion": _do((paint_area, dict(at=0.66, colour="raw", share=0.85, lift=-0.7, gloss=0.6)),
+                   (paint_area, dict(at=0.78, start=0.66, colour="white", share=0.5, soft=1.2))),
+    "Atrophy": _do((paint_area, dict(at=0.62, colour="white", share=0.38, lift=-1.8, soft=4)),
+                   (paint_area, dict(at=0.6, grain="fine", lift=0.7))),
+    "Umbilicated": _do((paint_area, dict(at=0.34, colour="blood", share=0.6, lift=-1.6))),
+    "Pustule": _do((paint_spots, dict(count=2, size=(0.2, 0.4), far=(0.3, 1.2), colour="yellow", share=1, at=0.8,
+                                      dome=True))),
+    "Vesicle": _do((paint_spots, dict(count=4, size=(0.16, 0.3), far=(0.1, 1.0), colour="white", share=0.45, gloss=0.9,
+                                      dome=True))),
+    "Nodule": _do((paint_spots, dict(count=1, size=(0.5, 0.8), far=(0.1, 0.6), most=7, colour="blood", share=0.3,
+                                     dome=True))),
+    "Scale": _do((paint_area, dict(at=0.95, grain="fine", over=0.1, colour="white", share=0.55, lift=0.2)),
+                 (paint_area, dict(at=0.9, grain="middle", over=0.1, colour="white", share=0.55, lift=0.2))),
+    "Crust": _do((paint_area, dict(at=0.8, grain="middle", over=-0.25, colour="amber", share=0.85, lift=0.6)),
+                 (paint_area, dict(at=0.7, grain="middle", over=0.7, colour="rust", share=0.75, lift=0.4))),
+    "Exudate": _do((paint_area, dict(at=0.9, grain="coarse", over=-0.5, colour="yellow", share=0.3, gloss=0.7)),
+                   (paint_spots, dict(count=3, size=(0.1, 0.2), far=(0.1, 1.0), most=2, colour="white", share=0.5,
+                                      gloss=1, dome=True))),
+    "Warty/Papillomatous": _do((paint_area, dict(grain="fine", over=-0.3, lift=0.6)),
+                               (paint_area, dict(grain="fine", over=0.7, colour="black", share=0.7)),
+                               (paint_area, dict(grain="middle", over=0.9, colour="yellow", share=0.4))),
+    "Exophytic/Fungating": _do((paint_area, dict(at=1.05, grain="middle", over=-0.3, lift=2.0)),
+                               (paint_area, dict(grain="middle", over=0.6, colour="raw", share=0.7, gloss=0.3))),
+    "Comedo": _do((paint_spots, dict(count=4, size=(0.2, 0.3), far=(0.2, 2.2), most=1.6, colour="black", share=0.95))),
+    "Purpura/Petechiae": _do((paint_spots, dict(count=5, size=(0.2, 0.34), far=(0.7, 1.9), most=2.2, colour="purple",
+                                                share=0.9))),
+    "Blue": _do((paint_area, dict(at=0.85, grain="coarse", over=-0.2, colour="blue", share=0.85))),
+    "Pigmented": _do((paint_area, dict(grain="fine", over=0.2, colour="black", share=0.75)),
+                     (paint_area, dict(grain="coarse", over=0.2, colour="brown", share=0.6))),
+    "Scar": _do((paint_spots, dict(count=2, size=(0.3, 0.5), far=(0.4, 1.4), most=3.6, colour="scar", share=0.75,
+                                   lift=-0.8, gloss=0.25))),
+    "Telangiectasia": _do((paint_strokes, dict(count=4, length=1.6, bend=0.7, colour="crimson", width=0.7, least=9))),
+    "Excoriation": _do((paint_strokes, dict(count=3, length=1.5, bend=0.06, colour="blood", width=1.1, across=0.9,
+                                            least=11))),
+    "Fissure": _do((paint_strokes, dict(count=2, length=1.3, bend=0.8, colour="white", width=2.4, share=0.5, least=9)),
+                   (paint_strokes, dict(count=2, length=1.3, bend=0.8, colour="blood", width=1.2, share=1, lift=-1.2,
+                                        least=9))),
+    "Burrow": _do((paint_strokes, dict(count=1, length=2.6, bend=0.9, colour="brown", width=1.4, share=0.7, lift=0.5,
+                                       least=13))),
+    "Lichenification": _do((paint_net, dict(kind="furrows"))),
+    "Xerosis": _do((paint_net, dict(kind="cracks"))),
+    "Translucent": _do((paint_area, dict(at=0.98, start=0.55, colour="white", share=0.42, soft=4, gloss=0.5)),
+                       (paint_area, dict(at=0.6, colour="blue", share=0.2, soft=5))),
+    "Dome-shaped": _do((paint_area, dict(at=0.6, soft=9, lift=2.4, gloss=0.35))),
+    "Flat topped": _do((paint_area, dict(at=0.8, colour="white", share=0.2, soft=1.2, lift=0.9, gloss=0.5))),
+    "Induration": _do((paint_area, dict(at=1.45, start=0.95, colour="crimson", share=0.28, soft=5)),
+                      (paint_area, dict(at=1.35, soft=7, lift=2.6))),
+    "Sclerosis": _do((paint_area, dict(at=0.86, colour="yellow", share=0.34, soft=5, gloss=0.7)),
+                     (paint_area, dict(at=0.85, grain="coarse", over=0.2, colour="white", share=0.7, lift=0.8))),
+    "Friable": _do((paint_spots, dict(count=6, size=(0.1, 0.22), far=(0.1, 0.95), most=2.5, colour="blood", share=0.95,
+                                      gloss=0.8)),
+                   (paint_strokes, dict(count=1, length=1.5, bend=0.25, colour="blood", width=2, share=0.9))),
+    "Pedunculated": _stalk,
 }
-
-
-def _photograph(picture: Image.Image, seed: int) -> Image.Image:
-    """Grain and uneven light, as in a picture taken at home."""
-    generator = np.random.default_rng(seed)
-    pixels = np.asarray(picture, dtype=np.float32)
-    ramp = np.linspace(-1, 1, picture.width, dtype=np.float32)
-    across, down, light = generator.uniform(-0.06, 0.06, 3)
-    brightness = 1 + light + across * ramp[None, :] + down * ramp[:, None]
-    grain = generator.integers(-5, 6, pixels.shape[:2]).astype(np.float32)
-    return Image.fromarray(np.clip(pixels * brightness[..., None] + grain[..., None], 0, 255).astype(np.uint8))
