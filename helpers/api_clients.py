@@ -1,9 +1,14 @@
 """How the two official clients are asked: one chat in, one `Reply` or one `Fault` out, the same for both.
 
+A message's content is text, or a list of parts as transformers has them: {"type": "text", "text": ...} and
+{"type": "image", "image": an RGB image of PIL}. A picture becomes a JPEG without metadata when it is sent, and that
+JPEG is kept nowhere.
+
 Neither client retries here: OpenAI's would honour Retry-After, but takes 0 for "not said"; Gemini's (3.4) never
 looks at it. `api_models` waits for both alike.
 """
 
+import base64
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -12,8 +17,25 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from helpers.cases import Prediction
+from helpers.pictures import jpeg
 
 REQUEST_SECONDS = 300  # for one attempt; a long answer of a server without a GPU may take minutes
+LONGEST = 1024  # pixels of a picture's longest side, at most, when it is sent
+TILE, TILE_TOKENS, ONE_TILE = 768, 258, 384  # Gemini 1 and 2: pixels, tokens, and the sides that still are one tile
+GEMINI_PICTURE = 1120  # tokens that Gemini 3 and later spend on a picture, at most, unless told otherwise
+PATCH = 32  # pixels: one token a patch, as OpenAI's newer models and Qwen-VL cut
+NOT_THAT = 200  # the status of an answer that is none: a login page, another service, half of a JSON
+
+# Refusals by what they say of a prompt or a picture; servers have no common code for them.
+FLAGGED = r"(input|prompt|content|message|image)s? (was|were|is|has been) flagged"  # an account may be, too
+POLICY = re.compile(rf"content.?(policy|filter|management)|{FLAGGED}|safety system", re.IGNORECASE)
+PICTURE = re.compile(r"image|picture|photo|inline.?data|aspect ratio", re.IGNORECASE)
+# Said of pictures too, yet true for all of them: the model reads none, or the server wants them otherwise.
+ALL_PICTURES = re.compile(
+    r"(\bnot|\bonly|n't|\bno)\b.{0,40}support|not a multi-?modal|modalit|not enabled|mmproj|text.only"
+    r"|at most \d+ (image|picture)|unknown variant|deseriali|content.type|(must be|valid) a? ?string"
+    r"|(not|n't|only) (accept|take)", re.IGNORECASE)
+DATA = re.compile(r"[\w+/=-]{200,}", re.ASCII)  # a picture that a server quotes back
 
 
 @dataclass(frozen=True)
@@ -25,13 +47,17 @@ class Reply:
     cut: bool
     blocked: str = ""
 
-    def prediction(self, case_id: str, seconds: float) -> Prediction:
-        """The answer to a case, stripped; one that was blocked or is empty has its reason in `error`."""
+    def prediction(self, case_id: str, seconds: float, limit: str = "MAX_NEW_TOKENS") -> Prediction:
+        """The answer to a case, stripped; one that was blocked or is empty has its reason in `error`.
+
+        `limit`: the parameter to raise where all tokens went into thinking.
+        """
         text, tokens, finish = (self.text or "").strip(), self.tokens or 0, "length" if self.cut else "stop"
         if self.blocked:
             return Prediction(case_id, "", seconds, tokens, error=f"blocked by the server: {self.blocked}")
         if not text and self.cut:
-            reason = "empty: all tokens were spent before the answer began; raise MAX_NEW_TOKENS"
+            spent = f"all {tokens} tokens" if tokens else "all tokens"
+            reason = f"empty: {spent} were spent before the answer began, as on thinking; raise {limit}"
             return Prediction(case_id, "", seconds, tokens, finish, reason)
         return Prediction(case_id, text, seconds, tokens, finish, "" if text else "the server sent an empty answer")
 
@@ -40,15 +66,43 @@ class Fault(Exception):
     """A request without an answer.
 
     Its text is the server's first line without the key, `status` the HTTP status (0: no connection), `wait` the seconds
-    that the server asks for, or None.
+    that the server asks for, or None. `about_content`: the server will not have this one prompt or picture, which says
+    nothing of the next.
     """
 
-    def __init__(self, status: int, text: str, headers: Mapping[str, str], key: str):
-        line = text.replace(key, "<key>").strip().partition("\n")[0][:300]
+    def __init__(self, status: int, text: str, headers: Mapping[str, str], key: str, *, pictures: bool = False):
+        text = DATA.sub("<data>", text.replace(key, "<key>"))
+        line = text.strip().partition("\n")[0][:300]
         self.status, self.wait = status, _seconds_to_wait(headers.get("retry-after", ""), text)
-        self.may_pass = status in (0, 408, 409, 429) or status >= 500
-        self.about_key = status in (401, 403) or "API_KEY_INVALID" in text  # Gemini says 400 to a wrong key
+        self.may_pass = status in (0, NOT_THAT, 408, 409, 429) or status >= 500
+        self.about_content = _about_content(status, text, pictures)
+        # Gemini says 400 to a wrong key; a router says 403 to a prompt that its moderation flagged.
+        self.about_key = (status in (401, 403) and not self.about_content) or "API_KEY_INVALID" in text
         super().__init__(f"status {status}: {line}" if status else line)
+
+
+def parts_of(content: str | list[dict]) -> list[dict]:
+    """A message's content as parts, which text alone is one of."""
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def pictures_of(messages: list[dict]) -> list:
+    """The pictures of a chat, in order."""
+    return [part["image"] for message in messages for part in parts_of(message["content"]) if part["type"] == "image"]
+
+
+def picture_tokens(provider: str, name: str, width: int, height: int) -> int:
+    """About how many tokens a picture of this size is to a model, once it is shrunk to be sent.
+
+    Gemini's own rules, the highest number of its newer one; `PATCH` for all others, although some count otherwise.
+    """
+    scale = min(1, LONGEST / max(width, height))
+    width, height = max(1, round(width * scale)), max(1, round(height * scale))
+    if provider != "gemini":
+        return -(-width // PATCH) * -(-height // PATCH)
+    if not re.match(r"(models/)?gemini-[12]\b", name):
+        return GEMINI_PICTURE
+    return TILE_TOKENS * (1 if max(width, height) <= ONE_TILE else -(-width // TILE) * -(-height // TILE))
 
 
 def open_openai(name: str, url: str, key: str, *, local: bool) -> Callable:
@@ -67,17 +121,19 @@ def open_openai(name: str, url: str, key: str, *, local: bool) -> Callable:
     limit = "max_completion_tokens" if urlsplit(url).hostname == "api.openai.com" else "max_tokens"
 
     def ask(messages: list[dict], max_new_tokens: int) -> Reply:
+        sent = [message | {"content": _openai_content(message["content"])} for message in messages]
         try:
-            reply = create(model=name, messages=messages, temperature=0, **{limit: max_new_tokens})
+            reply = create(model=name, messages=sent, temperature=0, **{limit: max_new_tokens})
         except APIStatusError as error:
             said = error.body.get("message") if isinstance(error.body, dict) else error.body
-            raise Fault(error.status_code, str(said or error.message), error.response.headers, key)
+            text, pictures = f"{said or error.message}\n{error.code}", bool(pictures_of(messages))
+            raise Fault(error.status_code, text, error.response.headers, key, pictures=pictures)
         except APIConnectionError as error:
             raise Fault(0, f"{type(error.__cause__).__name__}: {error.__cause__}", {}, key)
         except ValueError:
             reply = None  # not even JSON: a login page, another service
         if not getattr(reply, "choices", None):
-            raise Fault(200, "what it sent is no chat completion", {}, key)
+            raise Fault(NOT_THAT, "what it sent is no chat completion", {}, key)
         choice, usage = reply.choices[0], reply.usage
         blocked = choice.message.refusal or ("content_filter" if choice.finish_reason == "content_filter" else "")
         tokens = usage.completion_tokens if usage else 0
@@ -87,7 +143,11 @@ def open_openai(name: str, url: str, key: str, *, local: bool) -> Callable:
 
 
 def open_gemini(name: str, url: str, key: str, *, local: bool) -> Callable:
-    """Open Gemini's client; return what asks it, as `open_openai` does. Thinking counts among the tokens."""
+    """Open Gemini's client; return what asks it, as `open_openai` does. Thinking counts among the tokens.
+
+    How much a model thinks is left to it: 2.5 knows only a budget and Pro not the budget 0, 3 and later know only
+    levels and not all of them the lowest; what a model does not know is a refusal.
+    """
     import httpx2
     from google import genai
     from google.genai import errors, types
@@ -97,14 +157,16 @@ def open_gemini(name: str, url: str, key: str, *, local: bool) -> Callable:
     no_tools = types.AutomaticFunctionCallingConfig(disable=True)
 
     def ask(messages: list[dict], max_new_tokens: int) -> Reply:
-        system = [message["content"] for message in messages if message["role"] == "system"]
+        system = [
+            part["text"] for message in messages if message["role"] == "system" for part in parts_of(message["content"])
+        ]
         config = types.GenerateContentConfig(
             temperature=0, max_output_tokens=max_new_tokens, system_instruction=system or None,
             automatic_function_calling=no_tools,
         )
         contents = [
             types.Content(
-                role="model" if message["role"] == "assistant" else "user", parts=[types.Part(text=message["content"])]
+                role="model" if message["role"] == "assistant" else "user", parts=_gemini_parts(message["content"])
             )
             for message in messages if message["role"] != "system"
         ]
@@ -112,9 +174,10 @@ def open_gemini(name: str, url: str, key: str, *, local: bool) -> Callable:
             reply = client.models.generate_content(model=name, contents=contents, config=config)
         except errors.APIError as error:
             headers = error.response.headers if error.response is not None else {}
-            raise Fault(error.code, f"{error.message or error.status}\n{error.details}", headers, key)
+            text, pictures = f"{error.message or error.status}\n{error.details}", bool(pictures_of(messages))
+            raise Fault(error.code, text, headers, key, pictures=pictures)
         except ValueError:  # not JSON, or none that the client knows
-            raise Fault(200, "what it sent is no answer of Gemini", {}, key)
+            raise Fault(NOT_THAT, "what it sent is no answer of Gemini", {}, key)
         except httpx2.RequestError as error:
             raise Fault(0, f"{type(error).__name__}: {error}", {}, key)
         usage, feedback = reply.usage_metadata, reply.prompt_feedback
@@ -125,6 +188,41 @@ def open_gemini(name: str, url: str, key: str, *, local: bool) -> Callable:
         return Reply(reply.text, tokens, reason == "MAX_TOKENS", "" if whole else reason or "no answer, no reason")
 
     return ask
+
+
+def _openai_content(content: str | list[dict]) -> str | list[dict]:
+    """Text as it is; parts with their pictures as data URLs."""
+    if isinstance(content, str):
+        return content
+    sent = []
+    for part in content:
+        if part["type"] == "image":
+            url = "data:image/jpeg;base64," + base64.b64encode(jpeg(part["image"], longest=LONGEST)).decode()
+            part = {"type": "image_url", "image_url": {"url": url}}
+        sent.append(part)
+    return sent
+
+
+def _gemini_parts(content: str | list[dict]) -> list:
+    """A message's content in Gemini's types."""
+    from google.genai import types
+
+    return [
+        types.Part.from_bytes(data=jpeg(part["image"], longest=LONGEST), mime_type="image/jpeg")
+        if part["type"] == "image" else types.Part(text=part["text"])
+        for part in parts_of(content)
+    ]
+
+
+def _about_content(status: int, text: str, pictures: bool) -> bool:
+    """Whether a refusal is about this one prompt or picture, by its words: not about the request's form or the key."""
+    if status == 403:
+        return bool(re.search(FLAGGED, text, re.IGNORECASE))
+    if status in (400, 422) and POLICY.search(text):
+        return True
+    if not pictures or status not in (400, 413, 415, 422, 500):  # some servers fail (500) at a picture they cannot read
+        return False
+    return status == 413 or bool(PICTURE.search(text) and not ALL_PICTURES.search(text))
 
 
 def _connection(local: bool):

@@ -7,23 +7,28 @@ only the open client knows them, no text and no record.
 """
 
 import ipaddress
+import math
 import os
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from helpers.api_clients import Fault, open_gemini, open_openai
+from helpers.api_clients import (
+    NOT_THAT, Fault, open_gemini, open_openai, parts_of, picture_tokens, pictures_of,
+)
 from helpers.cases import Prediction
 from helpers.files import LabError, WorkFailed
 from helpers.prompts import Prompt, as_messages
 
 ADDRESSES = {"openai": "https://api.openai.com/v1", "gemini": "https://generativelanguage.googleapis.com"}
+PRICES = Path(__file__).with_name("api_prices.yaml")
 ASSUMED_CONTEXT = 128_000  # tokens
-LETTERS_PER_TOKEN = 4
+BYTES_PER_TOKEN = 4  # of UTF-8: four English letters, or one Chinese character and a third
 ATTEMPTS = 6
 FIRST_WAIT = 2.0  # seconds, doubled after each attempt: a minute in all, as limits per minute need
 LONGEST_WAIT = 120.0  # seconds; a server that asks for more is not waited for
@@ -42,6 +47,8 @@ class ApiModel:
     name: str
     host: str
     ask: Callable = field(repr=False, compare=False)  # (messages, max_new_tokens) -> Reply; it knows the key
+    setting: str = field(default="MODEL", repr=False)  # the parameter that named it, and the one that cuts its answers
+    limit: str = field(default="MAX_NEW_TOKENS", repr=False)
 
     @property
     def context_length(self) -> int:
@@ -49,23 +56,32 @@ class ApiModel:
         return ASSUMED_CONTEXT
 
     def count_tokens(self, prompt: Prompt) -> int:
-        """An estimate of a prompt's length (4 characters a token), for sorting and for the count that is shown."""
-        return -(-sum(len(message["content"]) for message in as_messages(prompt)) // LETTERS_PER_TOKEN)
+        """An estimate of a prompt's length, for sorting and for the notice; of a picture only its `size` is asked.
+
+        Assumed are `BYTES_PER_TOKEN`, and what `picture_tokens` says.
+        """
+        parts = [part for message in as_messages(prompt) for part in parts_of(message["content"])]
+        letters = sum(len(part["text"].encode("utf-8", "replace")) for part in parts if part["type"] == "text")
+        sizes = [part["image"].size for part in parts if part["type"] == "image"]
+        return -(-letters // BYTES_PER_TOKEN) + sum(picture_tokens(self.provider, self.name, *size) for size in sizes)
 
     def answer(
-        self, prompts: dict[str, Prompt], *, max_new_tokens: int, keep: Callable[[Prediction], None] = lambda answer: None
+        self, prompts: dict[str, Prompt], *, max_new_tokens: int,
+        keep: Callable[[Prediction], None] = lambda answer: None,
     ) -> list[Prediction]:
         """Ask all prompts of one batch at the same time, so that the batch size bounds the concurrency.
 
         Args:
-            prompts: case id -> one user message, or chat messages with "role" (system, user, assistant) and "content".
+            prompts: case id -> one user message, or chat messages with "role" (system, user, assistant) and "content":
+                text, or parts of text and pictures (see `api_clients`).
             max_new_tokens: where an answer is cut, in tokens of the server.
             keep: told of each answer as it comes, so that what is paid for is not lost when another request fails.
         Returns:
             one prediction per prompt, in their order; `seconds` of the request that was answered, `tokens` as the
-            server counts them. A blocked or empty answer is "" with the reason in `error`.
+            server counts them. A blocked or empty answer is "" with the reason in `error`, and so is the refusal of
+            a single picture or text for what is in it.
         Raises:
-            LabError: the server refuses the key, the model or a prompt.
+            LabError: the server refuses the key, the model or the form of a prompt, or is no such server.
             WorkFailed: no answer after `ATTEMPTS` attempts at a busy, failing or unreachable server.
         """
         stop, failures = threading.Event(), []
@@ -94,21 +110,25 @@ class ApiModel:
             started = time.perf_counter()
             try:
                 reply = self.ask(messages, max_new_tokens)
-                return reply.prediction(case_id, round(time.perf_counter() - started, 4))
+                return reply.prediction(case_id, round(time.perf_counter() - started, 4), self.limit)
             except Fault as error:
-                fault = error
-            if not fault.may_pass:
-                raise LabError(self._refusal(case_id, fault))
+                fault, seconds = error, round(time.perf_counter() - started, 4)
+            last = attempt == (2 if fault.status == NOT_THAT else ATTEMPTS) or not fault.may_pass
+            if last and fault.about_content:
+                return Prediction(case_id, "", seconds, error=f"refused by the server: {fault}")
+            if last and (not fault.may_pass or fault.status == NOT_THAT):
+                raise LabError(self._refusal(case_id, fault, bool(pictures_of(messages))))
             wait = FIRST_WAIT * 2 ** (attempt - 1) if fault.wait is None else fault.wait
-            if attempt == ATTEMPTS or wait > LONGEST_WAIT or stop.wait(wait):
+            if last or wait > LONGEST_WAIT or stop.wait(wait):
                 break
         asked = f"; it asks to wait {wait:g} s" if wait > LONGEST_WAIT else ""
+        times = "1 attempt" if attempt == 1 else f"{attempt} attempts"
         raise WorkFailed(
-            f"{self.host} gave no answer to case {case_id!r} in {attempt} attempts ({fault}{asked}): see that the "
+            f"{self.host} gave no answer to case {case_id!r} in {times} ({fault}{asked}): see that the "
             "server is up and has quota left for this key; the same command goes on where the run stopped."
         )
 
-    def _refusal(self, case_id: str, fault: Fault) -> str:
+    def _refusal(self, case_id: str, fault: Fault, pictures: bool) -> str:
         """The sentence for what another attempt would not change; one about a key never quotes the server."""
         variable = self.provider.upper()
         if fault.about_key:
@@ -116,14 +136,22 @@ class ApiModel:
                 f"{self.host} does not let this key use {self.name!r} (status {fault.status}): check "
                 f"{variable}_API_KEY in the environment or in Colab's secrets."
             )
+        if fault.status == 402:
+            return f"{self.host} wants to be paid first ({fault}): see that the account of this key has credit."
         if fault.status == 404:
             return (
-                f"{self.host} has no model {self.name!r} ({fault}): check MODEL, and {variable}_BASE_URL if it is set."
+                f"{self.host} has no model {self.name!r} ({fault}): check {self.setting}, and {variable}_BASE_URL if "
+                "it is set."
             )
-        return (
-            f"{self.host} refused the prompt of case {case_id!r} ({fault}): if it is too long, shorten it or lower "
-            "MAX_NEW_TOKENS; otherwise choose another MODEL."
-        )
+        if fault.status == NOT_THAT:
+            return (
+                f"{self.host} twice gave no sound answer to case {case_id!r} ({fault}): check {variable}_BASE_URL if "
+                "it is set, and what answers at that address."
+            )
+        cure = f"if it is too long, shorten it or lower {self.limit}; otherwise choose another {self.setting}"
+        if pictures:
+            cure = f"see that {self.setting} can read pictures, or leave that one out"
+        return f"{self.host} refused the prompt of case {case_id!r} ({fault}): {cure}."
 
 
 def api_host(model_id: str) -> str:
@@ -136,36 +164,69 @@ def is_api_model(model_id: str) -> bool:
     return model_id.partition(":")[0] in ADDRESSES and ":" in model_id
 
 
-def open_api_model(model_id: str, *, allow_upload: bool) -> ApiModel:
+def open_api_model(
+    model_id: str, *, allow_upload: bool, setting: str = "MODEL", what: str = "questions", limit: str = "MAX_NEW_TOKENS"
+) -> ApiModel:
     """Open the client of an API model; no request is made yet.
 
     Args:
         model_id: `openai:<model name>` or `gemini:<model name>`.
-        allow_upload: the person's word that questions may leave this machine.
+        allow_upload: the person's word that what is asked may leave this machine.
+        setting: the parameter that holds `model_id`, as error sentences name it.
+        what: what would be sent, as the refusal says it: questions, pictures.
+        limit: the parameter that holds the length of an answer.
+    Returns:
+        the model; without consent there is none that could send anything elsewhere.
     Raises:
         LabError: the name or the address is malformed, or consent or key is missing.
     """
     provider, _, name = model_id.partition(":")
     if not is_api_model(model_id) or not re.fullmatch(r"[\w./:@+-]+", name):
         raise LabError(
-            f"MODEL is {model_id!r}, but a model behind an API is written openai:<model name> or gemini:<model name>, "
-            "as in 'openai:gpt-4o-mini': correct it."
+            f"{setting} is {model_id!r}, but a model behind an API is written openai:<model name> or "
+            "gemini:<model name>, as in 'openai:gpt-4o-mini': correct it."
         )
     url, host, local = _address(provider)
     if not (local or allow_upload):
         raise LabError(
-            f"MODEL is {model_id!r}, so questions of the data set would be sent to {host}: set ALLOW_UPLOAD to True if "
-            "that is permitted, or choose a MODEL that runs on this machine."
+            f"{setting} is {model_id!r}, so {what} of the data set would be sent to {host}: set ALLOW_UPLOAD to True "
+            f"if that is permitted, or choose a {setting} that runs on this machine."
         )
     key = _find_key(f"{provider.upper()}_API_KEY", host, local)
     open_client = {"openai": open_openai, "gemini": open_gemini}[provider]
-    return ApiModel(provider, name, host, open_client(name, url, key, local=local))
+    return ApiModel(provider, name, host, open_client(name, url, key, local=local), setting, limit)
 
 
-def upload_notice(model: ApiModel, prompts: dict[str, Prompt]) -> str:
-    """One line to print before prompts are sent: how many, about how many tokens, and where they go."""
-    tokens = sum(model.count_tokens(prompt) for prompt in prompts.values())
-    return f"{len(prompts)} prompts, about {tokens:,} tokens, go to {model.host} ({model.provider}:{model.name})."
+def upload_notice(model: ApiModel, prompts: Mapping[str, Prompt], max_new_tokens: int = 0) -> str:
+    """One line to print before prompts are sent: how many, about how many tokens, where they go, and for how much.
+
+    Args:
+        prompts: each is looked at once, and of its pictures only their `size`.
+        max_new_tokens: where an answer is cut; 0 leaves the cost out. Thinking is within this limit, too.
+    """
+    count = pictures = tokens = 0
+    for prompt in prompts.values():
+        count, tokens = count + 1, tokens + model.count_tokens(prompt)
+        pictures += len(pictures_of(as_messages(prompt)))
+    shown = f" with {pictures:,} picture{'s' * (pictures != 1)}" if pictures else ""
+    cost = _cost(model, tokens, count * max_new_tokens) if max_new_tokens else ""
+    who = f"{count:,} prompt{'s' * (count != 1)}{shown}, about {tokens:,} tokens, go{'es' * (count == 1)}"
+    return f"{who} to {model.host} ({model.provider}:{model.name}){cost}."
+
+
+def _cost(model: ApiModel, sent: int, answered: int) -> str:
+    """What these tokens cost at most, where the provider itself is asked and its price is known."""
+    import yaml
+
+    _, host, local = _address(model.provider)
+    if local:
+        return ""
+    prices = yaml.safe_load(PRICES.read_text(encoding="utf-8"))[model.provider]
+    price = prices["models"].get(model.name.removeprefix("models/"))
+    if host != urlsplit(ADDRESSES[model.provider]).netloc or not price:
+        return "; price unknown, see the provider's page"
+    cents = math.ceil((sent * price["input"] + answered * price["output"]) / 10_000)
+    return f", for at most about {cents / 100:,.2f} USD (prices of {price['as_of']}, see {prices['source']})"
 
 
 def _address(provider: str) -> tuple[str, str, bool]:

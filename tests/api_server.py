@@ -1,6 +1,11 @@
-"""A real HTTP server on loopback that speaks OpenAI's chat completions and Gemini's generateContent."""
+"""A real HTTP server on loopback that speaks OpenAI's chat completions and Gemini's generateContent.
 
+It takes pictures as both do, and keeps them decoded from the transfer's base64.
+"""
+
+import base64
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -21,17 +26,20 @@ class Answer:
     headers: dict = field(default_factory=dict)
     body: bytes | None = None
     seconds: float = 0.0
+    cut: bool = False  # the connection ends in the middle of the body
+    thoughts: int = 1  # of the tokens, how many went into thinking, which Gemini counts apart
 
 
 @dataclass(frozen=True)
 class Request:
-    """What came in: path, headers, JSON, the last message's text, and when (seconds of a steady clock)."""
+    """What came in: path, headers, JSON, the last message's text and pictures, and when (seconds of a steady clock)."""
 
     path: str
     headers: dict
     content: dict
     prompt: str
     at: float
+    pictures: tuple[bytes, ...] = ()
 
 
 class ApiServer(ThreadingHTTPServer):
@@ -70,19 +78,22 @@ class _Handler(BaseHTTPRequestHandler):
         content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         path = urlsplit(self.path).path  # a proxy is sent the whole address
         gemini = path.endswith(":generateContent")
-        prompt = content["contents"][-1]["parts"][0]["text"] if gemini else content["messages"][-1]["content"]
+        prompt, pictures = _gemini_prompt(content) if gemini else _openai_prompt(content)
         server = self.server
         with server.lock:
             count = sum(request.prompt == prompt for request in server.requests)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            server.requests.append(Request(path, headers, content, prompt, time.monotonic()))
+            server.requests.append(Request(path, headers, content, prompt, time.monotonic(), pictures))
             server.busy += 1
             server.most_busy = max(server.most_busy, server.busy)
         answer = server.answer(prompt, count)
         time.sleep(answer.seconds)
         with server.lock:
             server.busy -= 1
-        self.send(answer, _gemini(answer) if gemini else _openai(answer))
+        try:
+            self.send(answer, _gemini(answer) if gemini else _openai(answer))
+        except ConnectionError:  # whoever asked did not wait
+            self.close_connection = True
 
     def send(self, answer: Answer, content: dict) -> None:
         body = json.dumps(content).encode() if answer.body is None else answer.body
@@ -91,10 +102,33 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in (kind | answer.headers).items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[: len(body) // 2] if answer.cut else body)
+        if answer.cut:
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
 
     def log_message(self, *arguments):
         pass
+
+
+def _openai_prompt(content: dict) -> tuple[str, tuple[bytes, ...]]:
+    asked = content["messages"][-1]["content"]
+    if isinstance(asked, str):
+        return asked, ()
+    urls = [part["image_url"]["url"] for part in asked if part["type"] == "image_url"]
+    assert all(url.startswith("data:image/jpeg;base64,") for url in urls)
+    text = "".join(part["text"] for part in asked if part["type"] == "text")
+    return text, tuple(base64.b64decode(url.partition(",")[2], validate=True) for url in urls)
+
+
+def _gemini_prompt(content: dict) -> tuple[str, tuple[bytes, ...]]:
+    parts = content["contents"][-1]["parts"]
+    blobs = [part["inlineData"] for part in parts if "inlineData" in part]
+    # Google's JSON takes a name written either way.
+    assert all((blob.get("mimeType") or blob["mime_type"]) == "image/jpeg" for blob in blobs)
+    text = "".join(part.get("text", "") for part in parts)
+    return text, tuple(base64.b64decode(blob["data"], altchars=b"-_", validate=True) for blob in blobs)
 
 
 def _openai(answer: Answer) -> dict:
@@ -120,6 +154,6 @@ def _gemini(answer: Answer) -> dict:
         return {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 3}}
     finish = {"stop": "STOP", "length": "MAX_TOKENS"}.get(answer.finish, answer.finish)
     candidate = {"content": {"role": "model", "parts": [{"text": answer.text}]}, "finishReason": finish}
-    # One of the tokens went into thinking, which Gemini counts apart.
-    usage = {"promptTokenCount": 3, "candidatesTokenCount": answer.tokens - 1, "thoughtsTokenCount": 1}
+    written = answer.tokens - answer.thoughts
+    usage = {"promptTokenCount": 3, "candidatesTokenCount": written, "thoughtsTokenCount": answer.thoughts}
     return {"candidates": [candidate], "usageMetadata": usage}

@@ -1,0 +1,193 @@
+"""Pictures as they come from cameras, phones and posts: opened upright and in plain RGB, or refused with a reason.
+
+What is in a file is told from its content, not from its name. Nothing of its metadata is kept, and a picture that
+leaves this machine is made anew from its pixels.
+"""
+
+import hashlib
+import io
+import stat
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "GIF", "BMP", "TIFF")
+# Formats that may hold several pictures and say which one is meant: a phone's depth map or burst comes after it.
+WITH_MAIN_PICTURE = ("MPO", "HEIF")
+LARGEST = 120_000_000  # pixels: a phone's 108 megapixels may come, a bomb of 20,000 x 20,000 may not
+DECODERS = 2
+
+
+class BadPicture(Exception):
+    """A file that cannot be shown to a model; its text says why, without any folder."""
+
+
+def picture_key(path: Path | str) -> str:
+    """What identifies a picture wherever it lies and whatever it is called: 16 hex digits of its content's SHA-256."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def open_picture(path: Path | str, *, longest: int = 0):
+    """A picture as an RGB image of PIL, turned upright by its EXIF, without metadata.
+
+    Args:
+        longest: its longest side in pixels at most; a larger one is shrunk. 0 keeps its size.
+    Raises:
+        BadPicture: no picture, of another format than `FORMATS`, empty, truncated, too large, animated, in the inks
+            of a printer (CMYK) or with 16 bits a colour.
+    """
+    from PIL import Image
+
+    _prepare_decoders()
+    path = Path(path)
+    try:
+        _check_file(path)
+        with Image.open(path, formats=FORMATS) as image:
+            _check(image)
+            _check_sums(image, path)
+            if longest and image.format in ("JPEG", "MPO"):  # a draft of a HEIC would be its embedded thumbnail
+                image.draft("RGB", (longest, longest))  # decoded at about the wanted size at once
+            image.load()
+            upright = _on_white(_upright(image))
+        if longest and max(upright.size) > longest:
+            upright.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+        # From bare pixels: nothing that the file said besides them comes along.
+        return Image.frombytes("RGB", upright.size, upright.tobytes())
+    except BadPicture:
+        raise
+    except Exception as error:  # decoders raise whatever they like: OSError, SyntaxError, struct.error, ...
+        raise BadPicture(_reason(path, error)) from None
+
+
+def jpeg(image, *, longest: int = 1024) -> bytes:
+    """An RGB image as JPEG without metadata, its longest side `longest` pixels at most."""
+    smaller = image.copy()
+    smaller.thumbnail((longest, longest))
+    smaller.info.clear()
+    stream = io.BytesIO()
+    smaller.save(stream, "JPEG", quality=90)
+    return stream.getvalue()
+
+
+def opened(paths: Sequence[Path], *, longest: int, ahead: int) -> Iterator[tuple[Path, object]]:
+    """Each path with its image or its `BadPicture`, in order, decoded in the background.
+
+    At most `ahead` pictures are held at a time, however many paths there are.
+    """
+    waiting: deque = deque()
+    with ThreadPoolExecutor(DECODERS) as pool:
+        try:
+            for path in paths:
+                waiting.append((path, pool.submit(_opened_or_bad, path, longest)))
+                if len(waiting) >= ahead:
+                    yield _next(waiting)
+            while waiting:
+                yield _next(waiting)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # what has begun, the end of `with` waits for
+
+
+def _next(waiting: deque) -> tuple[Path, object]:
+    path, future = waiting.popleft()
+    return path, future.result()
+
+
+def _opened_or_bad(path: Path, longest: int):
+    try:
+        return open_picture(path, longest=longest)
+    except BadPicture as bad:
+        return bad
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is no file with something in it; opening a pipe, say, would wait for ever."""
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise BadPicture("a folder, but a picture was expected")
+    if not stat.S_ISREG(status.st_mode):
+        raise BadPicture("no ordinary file")
+    if status.st_size == 0:
+        raise BadPicture("the file is empty (0 bytes)")
+
+
+def _check(image) -> None:
+    """Refuse by what the file's head says, before a pixel is decoded."""
+    width, height = image.size
+    if width * height > LARGEST:
+        raise BadPicture(f"too large: {width} x {height} pixels, more than {LARGEST // 1_000_000} megapixels")
+    if image.format not in WITH_MAIN_PICTURE and getattr(image, "n_frames", 1) > 1:
+        raise BadPicture(f"animated or of several pages ({image.n_frames} frames): save the one that is meant")
+    if image.mode == "CMYK":
+        raise BadPicture("in the inks of a printer (CMYK), whose colours on a screen nobody can tell: save it as RGB")
+    # A BMP with 16 bits a pixel has 5 or 6 for each colour.
+    deep = "16" in _raw_mode(image) and image.format != "BMP"
+    if image.mode in ("I", "F") or "16" in image.mode or deep:
+        raise BadPicture("with more than 8 bits a colour: save it with 8")
+
+
+def _check_sums(image, path: Path) -> None:
+    """Hold a PNG against its checksums: its decoder does not, and makes wrong colours of a damaged file."""
+    from PIL import Image
+
+    if image.format == "PNG":
+        with Image.open(path, formats=("PNG",)) as again:  # a verified image can't be decoded any more
+            again.verify()
+
+
+def _raw_mode(image) -> str:
+    """How the pixels lie in the file, as Pillow's decoders call it; 16 bits a colour may be read as 8."""
+    arguments = image.tile[0].args if getattr(image, "tile", None) else ""
+    first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+    return first if isinstance(first, str) else ""
+
+
+def _upright(image):
+    """Turned as its EXIF says; a picture whose EXIF is damaged stays as it lies, as in every viewer."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
+    except Exception:  # of the EXIF only, because the pixels have been decoded before
+        return image
+
+
+def _on_white(image):
+    """In RGB; what is transparent becomes white, as in every viewer."""
+    from PIL import Image
+
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def _reason(path: Path, error: Exception) -> str:
+    from PIL import Image
+
+    if isinstance(error, FileNotFoundError):
+        return "the file is not there"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"too large: more than {LARGEST // 1_000_000} megapixels"
+    if isinstance(error, Image.UnidentifiedImageError):
+        return f"no picture of a known format ({', '.join(FORMATS)})"
+    if isinstance(error, MemoryError):
+        return "too large for the memory that is left"
+    if isinstance(error, OSError) and error.errno:  # of the system, not of a decoder
+        return f"cannot be read: {error.strerror}"
+    return f"damaged: {str(error).replace(str(path), path.name) or type(error).__name__}"
+
+
+@lru_cache
+def _prepare_decoders() -> None:
+    """Let Pillow read HEIC, the format of iPhones, and not warn of pictures that `LARGEST` lets pass."""
+    import pillow_heif
+    from PIL import Image
+
+    pillow_heif.register_heif_opener()
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, LARGEST)
