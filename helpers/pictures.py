@@ -26,6 +26,13 @@ class BadPicture(Exception):
 
 def picture_key(path: Path | str) -> str:
     """What identifies a picture wherever it lies and whatever it is called: 16 hex digits of its content's SHA-256."""
+    state = Path(path).stat()
+    return _hash(str(path), state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=100_000)
+def _hash(path: str, changed: int, size: int) -> str:
+    """Read once as long as the file stays the same: many experiments ask for the same pictures."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 

@@ -211,7 +211,7 @@ def test_broken_pictures(folder):
     (pictures / "c.jpg").write_bytes(b"")
     found = said(folder)
     assert [line.split(":")[0] for line in found] == [f"train.json, record {n} ({i})" for n, i in enumerate("abc", 1)]
-    assert all("is broken: " in line for line in found)
+    assert all("cannot be used: " in line for line in found)
     assert str(folder) not in "".join(found)
 
 

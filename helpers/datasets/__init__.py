@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.datasets import dermavqa
+from helpers.datasets import dermavqa, photos
 from helpers.datasets.download import fetch
 from helpers.files import LabError, fingerprint, outputs_folder
 
-# Data set -> the published format it is in. The pocket data is simulated, but in the real formats.
-FORMATS = {"iiyi": "iiyi", "reddit": "reddit", "pocket": "iiyi", "pocket_reddit": "reddit"}
+# Data set -> the format it is in. The pocket data is simulated, but in the real formats.
+FORMATS = {"iiyi": "iiyi", "reddit": "reddit", "pocket": "iiyi", "pocket_reddit": "reddit", "photos": "photos"}
 POCKET = ("pocket", "pocket_reddit")
 
 
@@ -36,12 +36,16 @@ class Dataset:
 def load(name: str, root: Path | str = "", *, language: str = "en") -> Dataset:
     """Load a data set by name from its folder.
 
-    The names are iiyi, reddit (the published DermaVQA data), pocket and pocket_reddit (the simulated clinic).
-    With `root` "" the texts are fetched, or the clinic is built, once under the outputs folder. `language` is
-    en, zh or es.
+    The names are iiyi, reddit (the published DermaVQA data), pocket and pocket_reddit (the simulated clinic), and
+    photos (a folder of the person's own pictures, all in the split "valid": see `photos.load_photos`).
+    With `root` "" the texts are fetched, or the clinic is built, once under the outputs folder; photos need a folder.
+    `language` is en, zh or es.
     Raises `LabError` for an unknown name, a folder without the data and the first record that is unfit.
     """
     folder = data_folder(name, root)
+    if FORMATS[name] == "photos":
+        dermavqa.check_language(language)
+        return Dataset(name, photos.load_photos(folder), language)
     splits = dermavqa.load_splits(FORMATS[name], folder, name=name, language=language)
     return Dataset(name, splits, language)
 
@@ -52,6 +56,8 @@ def data_folder(name: str, root: Path | str = "") -> Path:
         raise LabError(f"The data set {name!r} is unknown: choose one of {', '.join(FORMATS)}.")
     if str(root):
         return Path(root).expanduser()
+    if name == "photos":
+        raise LabError("The data set 'photos' was asked for without its folder: set DATA_ROOT to a folder of pictures.")
     if name in POCKET:
         return _pocket_folder(FORMATS[name])
     return fetch(name)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers.datasets import FORMATS, data_folder
+from helpers.datasets import FORMATS, data_folder, photos
 from helpers.datasets.authors import AUTHOR_FILE, Author, scan_authors
 from helpers.datasets.dermavqa import FACTS_FILE, facts_faults
 from helpers.datasets.layout import PICTURE_FOLDERS, Pictures, all_files, answers_expected, index_pictures
@@ -29,6 +29,7 @@ from helpers.datasets.records import (
     usual_fields,
 )
 from helpers.files import LabError, read_json
+from helpers.pictures import BadPicture, open_picture
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def check_data(name: str, root: Path | str = "") -> list[Fault]:
     Only what leaves nothing to check is a `LabError`: an unknown name, no folder, a folder without the data.
     """
     folder = data_folder(name, root)
+    if FORMATS[name] == "photos":
+        return list(_photo_faults(folder))
     return list(_folder_faults(FORMATS[name], folder, all_files(FORMATS[name], folder)))
 
 
@@ -92,6 +95,31 @@ def _folder_faults(kind: str, root: Path, files: list[tuple[str, Path]]) -> Iter
         yield Fault(", ".join(without_pictures), 0, message, is_note=True)
     if (root / FACTS_FILE).exists():
         yield from _facts_faults(root / FACTS_FILE, seen)
+
+
+def _photo_faults(root: Path) -> Iterator[Fault]:
+    """A folder of photos: every picture that cannot be used, the table of questions, and what is left out."""
+    album = photos.read_album(root)
+    names = photos.name_faults(album)
+    for case_id, paths in album.cases.items():
+        if case_id in names:
+            yield Fault(_printable(case_id), 0, names[case_id])
+        for path in paths:
+            if reason := broken_picture(path):
+                name = _printable(path.relative_to(root).as_posix())
+                yield Fault(name, 0, f"cannot be used: {_printable(reason)}", _printable(case_id))
+    yield from (Fault(photos.QUESTIONS_FILE, 0, message) for message in photos.scan_questions(root, album)[1])
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in album.left_out:
+        by_reason.setdefault(reason, []).append(_printable(name))
+    for reason, left_out in by_reason.items():
+        shown = ", ".join(left_out[:3]) + (f" and {len(left_out) - 3} more" if len(left_out) > 3 else "")
+        yield Fault(shown, 0, f"left out ({len(left_out)}): {reason}", is_note=True)
+
+
+def _printable(name: str) -> str:
+    """A file name as a terminal can show it: one that is not UTF-8 text would stop the printing."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _file_faults(kind: str, place: _Place, seen: dict[str, tuple[str, str, int]]) -> Iterator[Fault]:
@@ -166,25 +194,23 @@ def _picture_faults(record: dict, pictures: Pictures) -> Iterator[str]:
     for name in picture_names(record):
         if leaves_folder(name):
             continue  # said with the types, and not to be opened
-        path = pictures.path(name)
+        try:
+            path = pictures.path(name)
+        except LabError:
+            yield f"picture {name!r} is a link that leads out of the data folder"
+            continue
         if not path.is_file():
             yield f"picture {name!r} is not on disk"
         elif reason := broken_picture(path):
-            yield f"picture {name!r} is broken: {reason}"
+            yield f"picture {name!r} cannot be used: {reason}"
 
 
 def broken_picture(path: Path) -> str:
-    """Why a picture cannot be used, or "" where it can: its checksums are verified and all of it decoded."""
-    from PIL import Image  # late: the other checks need no pictures
-
+    """Why a picture cannot be used, or "" where it can: all of it is decoded, and a PNG's checksums are verified."""
     try:
-        with Image.open(path) as image:
-            image.verify()
-        # A verified image can't be used again, and verifying a JPEG does not read its pixels.
-        with Image.open(path) as image:
-            image.load()
-    except Exception as error:  # decoders raise whatever they like: OSError, SyntaxError, struct.error, ...
-        return str(error).replace(str(path), path.name) or type(error).__name__
+        open_picture(path)
+    except BadPicture as bad:
+        return str(bad)
     return ""
 
 

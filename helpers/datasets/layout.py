@@ -26,22 +26,32 @@ SPANISH_TEST = "test_ht_spanishtestsetcorrected.json"
 PICTURE_FOLDERS = ("images_final/images_{split}", "images_{split}", "images")
 DEFAULT_FOLDER = {"iiyi": "images_final/images_{split}", "reddit": "images"}
 # download_data.py names a file by the last three letters of its address, so "peg" and "ebp" are JPEG and WebP.
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".peg", ".ebp")
+PICTURE_SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".gif", ".webp", ".heic", ".heif", ".bmp", ".tif", ".tiff", ".peg", ".ebp",
+)
 
 
 @dataclass(frozen=True)
 class Pictures:
     """The pictures of one split on disk: by full name and by name without suffix, and where others belong."""
 
+    root: Path
     folder: Path
     found: dict[str, Path]
     on_disk: bool
 
     def path(self, name: str) -> Path:
-        """The file of a picture name; where it is not on disk, the place where it is expected."""
+        """The file of a picture name; where it is not on disk, the place where it is expected.
+
+        A name whose file is a link out of the data folder is a `LabError`: the id of a picture, which whoever made
+        the data could choose, must not show a file from elsewhere. A linked picture folder is the person's own doing.
+        """
         if name in self.found:
             return self.found[name]
-        return self.folder / (name if Path(name).suffix.lower() in PICTURE_SUFFIXES else f"{name}.jpg")
+        path = self.folder / (name if Path(name).suffix.lower() in PICTURE_SUFFIXES else f"{name}.jpg")
+        if leads_out(path, self.root) and leads_out(path, self.folder):
+            raise LabError(f"Picture {name!r} is a link that leads out of {self.root}: put the picture itself there.")
+        return path
 
 
 def accepted_files(kind: str, language: str = "en") -> dict[str, tuple[str, ...]]:
@@ -89,18 +99,30 @@ def index_pictures(kind: str, root: Path, split: str) -> Pictures:
     folders = [folder for folder in folders if folder.is_dir()]
     found: dict[str, Path] = {}
     for folder in [*folders, root]:
-        for name in _picture_files(folder):
+        for name in _picture_files(folder, root):
             found.setdefault(name, folder / name)
             found.setdefault(Path(name).stem, folder / name)
     expected = folders[0] if folders else root / DEFAULT_FOLDER[kind].format(split=split)
-    return Pictures(folder=expected, found=found, on_disk=bool(folders or found))
+    return Pictures(root=root, folder=expected, found=found, on_disk=bool(folders or found))
 
 
-def _picture_files(folder: Path) -> list[str]:
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether a path, once all its links are followed, ends outside a folder; a link in a circle does too."""
+    try:
+        return not path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # RuntimeError: how Python 3.11 and 3.12 report a circle
+        return True
+
+
+def _picture_files(folder: Path, root: Path) -> list[str]:
+    """The names of the pictures in a folder, without links that lead out of it and of the data folder."""
     with os.scandir(folder) as entries:
-        return sorted(
-            entry.name for entry in entries if entry.name.lower().endswith(PICTURE_SUFFIXES) and entry.is_file()
-        )
+        names = [(entry.name, entry.is_symlink()) for entry in entries
+                 if entry.name.lower().endswith(PICTURE_SUFFIXES) and entry.is_file()]
+    return sorted(
+        name for name, linked in names
+        if not (linked and leads_out(folder / name, root) and leads_out(folder / name, folder))
+    )
 
 
 def _hint(kind: str, root: Path) -> str:

@@ -1,7 +1,10 @@
 """Tables about a data set, as plain rows; notebooks show them with pandas."""
 
+from pathlib import Path
+
 from helpers.cases import Case
-from helpers.datasets import Dataset
+from helpers.datasets import Dataset, data_folder
+from helpers.datasets.dermavqa import FACTS_FILE, read_facts
 
 
 def table_1(dataset: Dataset) -> list[dict]:
@@ -11,6 +14,13 @@ def table_1(dataset: Dataset) -> list[dict]:
     Reddit had 310 train cases, 271 with a picture.
     """
     return [_row(split, cases) for split, cases in dataset.splits.items()]
+
+
+def skin_tones(name: str, root: Path | str = "") -> dict[str, int]:
+    """The skin tone of each case, 1 (palest) to 6 (darkest), by case id; {} where the data does not say."""
+    path = data_folder(name, root) / FACTS_FILE
+    facts = read_facts(path) if path.exists() else {}
+    return {case_id: fact["skin_tone"] for case_id, fact in facts.items() if "skin_tone" in fact}
 
 
 def _row(split: str, cases: tuple[Case, ...]) -> dict:

@@ -7,10 +7,12 @@ import numpy as np
 from helpers.cases import Case, Prediction
 from helpers.metrics.bertscore import bert_scores
 from helpers.metrics.deltableu import deltableu_from_sums, deltableu_signature, deltableu_statistics
+from helpers.metrics.diagnosis import VERSION as DIAGNOSIS_VERSION
+from helpers.metrics.diagnosis import judge
 from helpers.metrics.scores import Score, score_of
 
 # Raised when the same answers would give another difference, interval or verdict.
-VERSION = 2
+VERSION = 3
 # With fewer cases than this an interval says nothing, however narrow it is.
 FEWEST_CASES = 10
 
@@ -23,13 +25,15 @@ def differences(
     encoder: str,
     language: str = "en",
 ) -> dict[str, Score]:
-    """`second` minus `first` by both of the challenge's metrics, with paired bootstrap intervals over the same cases.
+    """`second` minus `first` by both of the challenge's metrics, with paired bootstrap intervals over the same cases;
+    and, where cases have labels, by the share whose diagnosis is named first ("diagnosis named", see `diagnosis`).
 
     `first` and `second` hold one set of answers per seed, each by case id; a missing answer counts as empty. A side
     that has no seeds (nothing random in it) is given once. Pairing (Koehn 2004) takes out what makes a case hard for
     both. With several seeds the difference is their mean, and each resample draws seeds as well as cases; with the
-    three that are usual here the seeds' share of the interval is a rough one, of the right size on average only. Cases without references are left
-    out; where no case has any, as in a challenge's test set, there is nothing to measure and the result is empty.
+    three that are usual here the seeds' share of the interval is a rough one, of the right size on average only. Cases
+    without references are left out; where no case has any, as in a challenge's test set, there is nothing to measure
+    and the result is empty.
     """
     cases = [case for case in cases if case.references]
     if not cases:
@@ -37,10 +41,13 @@ def differences(
     pairs = _paired(first, second)
     texts = [[[answers[case.id].text if case.id in answers else "" for case in cases] for answers in pair]
              for pair in pairs]
-    return {
+    found = {
         "deltaBLEU": _deltableu_difference(cases, texts, language=language),
         "BERTScore F1": _bertscore_difference(cases, texts, encoder=encoder),
     }
+    if all(case.label for case in cases):
+        found["diagnosis named"] = _named_difference(cases, texts)
+    return found
 
 
 def _paired(first: Sequence, second: Sequence) -> list[tuple]:
@@ -83,6 +90,15 @@ def _bertscore_difference(cases: list[Case], texts: list[list[list[str]]], *, en
         before, after = (bert_scores(side, references, encoder=encoder) for side in pair)
         columns.append(np.column_stack([after.f1 - before.f1, np.ones(len(cases))]))
         signature = "difference of " + after.signature
+    return _over_seeds(columns, lambda sums: sums[..., 0] / sums[..., 1], signature=signature)
+
+
+def _named_difference(cases: list[Case], texts: list[list[list[str]]]) -> Score:
+    columns = []
+    for pair in texts:
+        before, after = ([judge(text, case.label) == "correct" for text, case in zip(side, cases)] for side in pair)
+        columns.append(np.column_stack([np.subtract(after, before, dtype=float), np.ones(len(cases))]))
+    signature = f"difference of named|rule:first|v:{DIAGNOSIS_VERSION}"
     return _over_seeds(columns, lambda sums: sums[..., 0] / sums[..., 1], signature=signature)
 
 
