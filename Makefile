@@ -31,6 +31,9 @@ bench: setup
 	$(BIN)/python tests/benchmarks/bench_bertscore.py
 	$(BIN)/python tests/benchmarks/bench_sft.py
 	$(BIN)/python tests/benchmarks/bench_generation.py
+	$(BIN)/python tests/benchmarks/bench_pictures.py
+	$(BIN)/python tests/benchmarks/bench_decoding.py
+	$(BIN)/python tests/benchmarks/bench_captioning.py
 
 setup: $(READY)
 

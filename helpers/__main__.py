@@ -125,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=run)
 
     command = commands.add_parser("sweep", help="a grid of experiments in warm workers, or `plan`: the recorded studies")
-    command.add_argument("notebook", help="02, 03, 09, or plan")
+    command.add_argument("notebook", help="01, 02, 03, 09, or plan")
     command.add_argument("--profile", default="", help="pocket, t4 or a100")
     command.add_argument("--grid", action="append", metavar="NAME=1,2,3", help="values of one parameter; repeatable")
     command.add_argument("-p", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"),
@@ -152,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=score)
 
     command = commands.add_parser("check-data", help="every fault of a data set's folder at once")
-    command.add_argument("name", help="iiyi or reddit")
+    command.add_argument("name", help="iiyi, reddit or photos")
     command.add_argument("path")
     command.set_defaults(command=check_data)
 
@@ -161,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("pocket", help="build the simulated clinic, or one of its models")
     command.add_argument("build", choices=("build",))
-    command.add_argument("--model", default="", help="train this model again, if its recipe has changed: llama")
+    command.add_argument("--model", default="", help="train this model again if its recipe changed: llama, blip, llava")
     command.set_defaults(command=pocket)
     return parser
 

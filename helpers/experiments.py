@@ -4,8 +4,6 @@ Called twice with the same settings, an experiment finds its own finished run an
 Settings are the notebooks' parameters after the profile, by their names (`settings.MODEL`, ...).
 """
 
-import gc
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,21 +15,24 @@ from helpers.files import LabError, append_jsonl, file_hash, fingerprint, read_j
 from helpers.finetuning.lora_sft import BaseModel, choose_backend, train_adapter
 from helpers.finetuning.recipe import LoraRecipe
 from helpers.generation import answer_all
+from helpers.image_texts import NONE
 from helpers.inputs import (
-    cases_to_answer, check_questions, data_read, prompt_identity, prompts_with_shots, training_cases, training_records,
+    cases_to_answer, check_questions, data_read, picture_words, prompt_identity, prompts_with_shots, training_cases,
+    training_records, words_where_told,
 )
+from helpers.memory import forget, kept
 from helpers.metrics import answers, bertscore, deltableu, diagnosis
 from helpers.metrics.answers import answer_statistics
 from helpers.metrics.baselines import constant_answers, constant_predictions
-from helpers.metrics.encoders import load_encoder
 from helpers.metrics.scoring import metrics_json, score_predictions
 from helpers.models import (
     TextModel, check_adapter, generation_fingerprint, load_text_model, pinned, weights_fingerprint,
 )
 from helpers.parameters import recordable, variant
-from helpers.prompts import stop_text
+from helpers.prompts import IMAGE_LINE, stop_text
 from helpers.runs import Run, load_run, open_run
 from helpers.shots import shot_pool
+from helpers.vision_models import VisionModel
 
 SFT, FEW_SHOT, EVALUATION = "02_lora_sft", "03_few_shot_inference", "09_evaluation"
 # What a name says of a training and of a set of answers, where it is not as the profile has it.
@@ -41,7 +42,8 @@ TRAINING_VARIES = (
     "QUANTIZATION", "QUESTION", "PROMPT",
 )
 
-_loaded: dict[tuple, TextModel] = {}
+# What else it says where pictures are put into words.
+CAPTIONS_VARY = ("CAPTIONER", "CAPTION_PROMPT", "CAPTION_TOKENS", "CAPTION_QUANTIZATION", "IMAGE_TEXT")
 
 
 def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
@@ -60,19 +62,20 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
         "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "data": data.fingerprint("train"),
         "prompt": prompt_identity(settings),
     }
+    words = words_where_told(data, settings, [*train, *valid], "training")
     determines = identity | {
         "quantization": settings.QUANTIZATION, "recipe": recipe.determines(), "backend": backend.name,
-    }
+    } | _said(words)
     model = recordable(settings)["MODEL"]
-    name = f"{model} + LoRA{variant(settings, TRAINING_VARIES)}"
-    run = open_run(SFT, determines=determines, about=_about("finetuning", name, data, "train", settings))
+    name = f"{model} + LoRA{variant(settings, (*TRAINING_VARIES, *(CAPTIONS_VARY if words else ())))}"
+    run = open_run(SFT, determines=determines, about=about_run("finetuning", name, data, "train", settings))
     with run.working() as needed:
         if needed:
-            _forget()
+            forget()
             base = BaseModel(settings.MODEL, pinned(settings.MODEL, settings.REVISION), settings.QUANTIZATION)
             facts = train_adapter(
-                base, training_records(train, settings), training_records(valid, settings), run.folder, recipe=recipe,
-                card={"model": model} | identity, backend=settings.BACKEND,
+                base, training_records(train, settings, words), training_records(valid, settings, words), run.folder,
+                recipe=recipe, card={"model": model} | identity, backend=settings.BACKEND,
             )
             run.save(**facts)
     return run
@@ -95,24 +98,26 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
     """
     cases = cases_to_answer(data, settings)
     check_questions(cases, settings)
+    words = picture_words(data, settings, cases, shots)
     determines = {
         "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "quantization": settings.QUANTIZATION,
         "adapter": file_hash(Path(adapter) / "adapter_model.safetensors") if adapter else "",
         "prompt": prompt_identity(settings), "shots": shots, "data": data_read(data, settings),
         "generation": generation_fingerprint(settings.MODEL),
         "split": settings.SPLIT, "limit": settings.LIMIT, "shot_choice": settings.SHOT_CHOICE if shots else "",
-        "seed": settings.SEED if shots else 0, "max_new_tokens": settings.MAX_NEW_TOKENS, "stop": stop_text(settings.PROMPT, settings.ANSWER_ENDS),
+        "seed": settings.SEED if shots else 0, "max_new_tokens": settings.MAX_NEW_TOKENS,
+        "stop": stop_text(settings.PROMPT, settings.ANSWER_ENDS),
         "scoring": _scoring(settings),
-    }
-    about = _about("answers", _answers_name(settings, shots, adapter), data, settings.SPLIT, settings)
+    } | _said(words.asked, words.shots)
+    about = about_run("answers", _answers_name(settings, shots, adapter), data, settings.SPLIT, settings)
     about |= {"tuned": bool(adapter), "shots": shots}
     run = open_run(FEW_SHOT, determines=determines, about=about, parent=_parent(adapter))
     with run.working() as needed:
         if needed:
             model = _load(settings, adapter)
-            prompts, trace = prompts_with_shots(model, data, cases, settings, shots)
+            prompts, trace = prompts_with_shots(model, data, cases, settings, shots, words)
             write_json(run.folder / "shots.json", trace)
-            run.save(device=_device(model), shots_dropped=sum(len(row["dropped"]) for row in trace.values()))
+            run.save(device=device_of(model), shots_dropped=sum(len(row["dropped"]) for row in trace.values()))
             if isinstance(model, ApiModel):
                 there = {row["case_id"] for row in read_jsonl(run.folder / "predictions.jsonl")}
                 print(upload_notice(model, {name: prompt for name, prompt in prompts.items() if name not in there}))
@@ -160,7 +165,7 @@ def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) ->
         "answer": fingerprint(text), "data": data_read(data, settings), "split": settings.SPLIT,
         "limit": settings.LIMIT, "scoring": _scoring(settings),
     }
-    about = _about("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {"model": "none"}
+    about = about_run("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {"model": "none"}
     run = open_run(EVALUATION, determines=determines, about=about)
     with run.working() as needed:
         if needed:
@@ -198,34 +203,26 @@ def _scoring(settings: SimpleNamespace) -> dict:
 
 
 def _load(settings: SimpleNamespace, adapter: Path | str) -> TextModel | ApiModel:
-    """The model of these settings; the last local one is kept, because runs of one model follow each other."""
+    """The model of these settings; see `memory.kept` about local ones."""
     if is_api_model(settings.MODEL):
         return open_api_model(settings.MODEL, allow_upload=settings.ALLOW_UPLOAD)
     trained = (Path(adapter) / "adapter_model.safetensors").stat().st_mtime_ns if adapter else 0
     key = (settings.MODEL, settings.REVISION, settings.QUANTIZATION, str(adapter), trained)
-    if key not in _loaded:
-        _forget()
-        _loaded[key] = load_text_model(
-            settings.MODEL, revision=settings.REVISION, quantization=settings.QUANTIZATION, adapter=adapter
-        )
-    return _loaded[key]
+    return kept(key, lambda: load_text_model(
+        settings.MODEL, revision=settings.REVISION, quantization=settings.QUANTIZATION, adapter=adapter
+    ))
 
 
-def _device(model: TextModel | ApiModel) -> dict:
+def device_of(model: TextModel | VisionModel | ApiModel) -> dict:
     """Where a model computes, for the record."""
     if isinstance(model, ApiModel):
         return {"name": model.host, "dtype": "unknown", "reason": "behind an API"}
     return asdict(model.device)
 
 
-def _forget() -> None:
-    """Let go of the kept models before another one is loaded: two of 8 B do not fit on a T4."""
-    _loaded.clear()
-    load_encoder.cache_clear()
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()  # Unsloth's process cannot use what this one keeps for later
+def _said(*words: dict[str, str]) -> dict:
+    """What an experiment depends on where words for pictures are in its prompts: these very words; {} without any."""
+    return {"image_text": fingerprint([IMAGE_LINE, *words])} if any(words) else {}
 
 
 def _parent(adapter: Path | str) -> str:
@@ -241,11 +238,12 @@ def _answers_name(settings: SimpleNamespace, shots: int, adapter: Path | str) ->
         system += f" {file_hash(Path(adapter) / 'adapter_model.safetensors')[:6]}"
     choice = f" ({settings.SHOT_CHOICE})" if shots else ""
     trained_here = adapter and not settings.ADAPTER  # another adapter was not made with these settings
-    varies = dict.fromkeys([*(TRAINING_VARIES if trained_here else ()), *ANSWERS_VARY])
+    captions_vary = CAPTIONS_VARY if settings.CAPTIONER != NONE else ()
+    varies = dict.fromkeys([*(TRAINING_VARIES if trained_here else ()), *ANSWERS_VARY, *captions_vary])
     return f"{system}, {shots} shot{'' if shots == 1 else 's'}{choice}{variant(settings, varies)}"
 
 
-def _about(kind: str, name: str, data: Dataset, split: str, settings: SimpleNamespace) -> dict:
+def about_run(kind: str, name: str, data: Dataset, split: str, settings: SimpleNamespace) -> dict:
     """What `run.json` says for readers."""
     parameters = recordable(settings)
     return {

@@ -32,7 +32,6 @@ def flow(steps: Sequence[str], *, title: str = ""):
 def contact_sheet(pictures: Sequence, captions: Sequence[str], *, columns: int = 8, title: str = ""):
     """A grid of pictures (PIL images or paths) with a caption under each; returns the figure."""
     import matplotlib.pyplot as plt
-    from PIL import Image
 
     rows = max(1, -(-len(pictures) // columns))
     size = (1.25 * columns, 1.5 * rows)
@@ -41,9 +40,62 @@ def contact_sheet(pictures: Sequence, captions: Sequence[str], *, columns: int =
     for axis in axes.flat:
         axis.axis("off")
     for axis, picture, caption in zip(axes.flat, pictures, captions):
-        axis.imshow(picture if isinstance(picture, Image.Image) else Image.open(picture))
+        _draw_picture(axis, picture)
         axis.set_title(caption, fontsize=7, y=-0.22)
     figure.suptitle(title if pictures else "no pictures on this machine")
+    return figure
+
+
+def side_by_side(pictures: Sequence, texts: dict[str, Sequence[str]], *, width: int = 44):
+    """Pictures in the first column (PIL images, paths or None), what each of several systems says of them beside it.
+
+    `texts`: system -> one text per picture (YuanAI, Table 4). Returns the figure.
+    """
+    import textwrap
+
+    import matplotlib.pyplot as plt
+
+    wrapped = [[textwrap.fill(text, width) for text in column] for column in texts.values()]
+    heights = [max(1.3, 0.16 * max(column[row].count("\n") + 1 for column in wrapped)) for row in range(len(pictures))]
+    figure, axes = plt.subplots(
+        len(pictures), 1 + len(texts), figsize=(1.4 + 0.075 * width * len(texts), sum(heights) + 0.3), dpi=80,
+        squeeze=False, layout="constrained",
+        gridspec_kw={"height_ratios": heights, "width_ratios": [1.4] + [0.075 * width] * len(texts)},
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for row, picture in enumerate(pictures):
+        _draw_picture(axes[row, 0], picture)
+        for column, text in enumerate(wrapped):
+            axes[row, column + 1].text(0, 1, text[row], va="top", fontsize=8, transform=axes[row, column + 1].transAxes)
+    for axis, name in zip(axes[0, 1:], texts):
+        axis.set_title(name, fontsize=9, loc="left")
+    return figure
+
+
+def _draw_picture(axis, picture) -> None:
+    from PIL import Image
+
+    if picture is None:
+        axis.text(0.5, 0.5, "not shown", ha="center", va="center", fontsize=8)
+    else:
+        axis.imshow(picture if isinstance(picture, Image.Image) else Image.open(picture))
+
+
+def grouped_bars(names: Sequence[str], series: dict[str, Sequence[float]], *, label: str, title: str):
+    """Horizontal bars, one group per name and one bar per series; NaN is left out. Returns the figure."""
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    figure, axis = plt.subplots(figsize=(7, 0.3 * len(names) + 1.2), layout="constrained")
+    thickness = 0.8 / max(1, len(series))
+    for place, (name, values) in enumerate(series.items()):
+        axis.barh(np.arange(len(names)) + (place - (len(series) - 1) / 2) * thickness, values, thickness, label=name)
+    axis.set_yticks(range(len(names)), names, fontsize=8)
+    axis.margins(y=0.5 / max(1, len(names)))
+    axis.invert_yaxis()
+    axis.set(xlabel=label, title=title)
+    axis.legend(fontsize=8)
     return figure
 
 

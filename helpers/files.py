@@ -8,6 +8,8 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -124,6 +126,24 @@ def read_jsonl(path: Path | str) -> list[dict]:
                 f"{path} is damaged at line {number} ({error.msg}): delete that line and run again."
             ) from None
     return rows
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time holds the lock of this file; it goes with the process, however that ends."""
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire()
+    except (OSError, NotImplementedError):  # some network drives know no locks
+        lock = None
+    try:
+        yield
+    finally:
+        if lock:
+            lock.release()
 
 
 def fingerprint(value) -> str:

@@ -4,14 +4,16 @@ Settings are the notebooks' parameters after the profile, by their names (`setti
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 from helpers.api_models import is_api_model
 from helpers.cases import Case
 from helpers.datasets import Dataset
 from helpers.files import LabError
+from helpers.image_texts import NONE, image_texts
 from helpers.models import load_tokenizer
-from helpers.prompts import asked, prompt_id, prompt_of, training_record
+from helpers.prompts import IMAGE_TEXTS, asked, prompt_id, prompt_of, training_record
 from helpers.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
 
 
@@ -23,7 +25,7 @@ def cases_to_answer(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...
 
 def check_questions(cases: Sequence[Case], settings: SimpleNamespace) -> None:
     """Refuse to ask a model about a case that asks nothing at all (a constant answer needs no question)."""
-    silent = [case.id for case in cases if not asked(case)]
+    silent = [] if settings.CAPTIONER != NONE else [case.id for case in cases if not asked(case)]
     if silent:
         raise LabError(
             f"Case {silent[0]!r} of the split {settings.SPLIT!r} has neither title nor content ({len(silent)} such "
@@ -41,6 +43,26 @@ def data_read(data: Dataset, settings: SimpleNamespace) -> list[str]:
     return [data.fingerprint(settings.SPLIT), data.fingerprint("train") if "train" in data.splits else ""]
 
 
+@dataclass(frozen=True)
+class PictureWords:
+    """Words for the pictures of the cases that are asked, and of those that serve as shots, by case id."""
+
+    asked: dict[str, str] = field(default_factory=dict)
+    shots: dict[str, str] = field(default_factory=dict)
+
+
+def picture_words(data: Dataset, settings: SimpleNamespace, cases: Sequence[Case], shots: int) -> PictureWords:
+    """The words that prompts with so many shots hold; none where CAPTIONER is "none"."""
+    of_shots = words_where_told(data, settings, shot_pool(training_cases(data)), "shots") if shots else {}
+    return PictureWords(image_texts(data, settings, cases), of_shots)
+
+
+def words_where_told(data: Dataset, settings: SimpleNamespace, cases: Sequence[Case], part: str) -> dict[str, str]:
+    """Words for the pictures of cases, by case id, if IMAGE_TEXT puts them into this part of what the model reads."""
+    told = IMAGE_TEXTS.index(part) <= IMAGE_TEXTS.index(settings.IMAGE_TEXT)
+    return image_texts(data, settings, cases) if told else {}
+
+
 def prompt_identity(settings: SimpleNamespace) -> str:
     """What identifies the wording, a local chat model's own template included."""
     local_chat = settings.PROMPT == "chat" and not is_api_model(settings.MODEL)
@@ -48,17 +70,19 @@ def prompt_identity(settings: SimpleNamespace) -> str:
     return prompt_id(settings.PROMPT, settings.QUESTION, template)
 
 
-def training_records(cases: list[Case], settings: SimpleNamespace) -> list[dict[str, str]]:
-    """One prompt and completion per case: its question without worked examples, its first reference answer."""
+def training_records(cases: list[Case], settings: SimpleNamespace, words: dict[str, str]) -> list[dict[str, str]]:
+    """One prompt and completion per case: its question without worked examples, its first reference answer.
+
+    `words` are those for the cases' pictures, by case id.
+    """
     tokenizer = load_tokenizer(settings.MODEL, settings.REVISION)
-    return [
-        training_record(prompt_of(asked(case, settings.QUESTION), layout=settings.PROMPT), case.references[0].text,
-                        tokenizer)
-        for case in cases
-    ]
+    pairs = as_pairs(cases, settings.QUESTION, words)
+    return [training_record(prompt_of(question, layout=settings.PROMPT), answer, tokenizer) for question, answer in pairs]
 
 
-def prompts_with_shots(model, data: Dataset, cases, settings: SimpleNamespace, shots: int) -> tuple[dict, dict]:
+def prompts_with_shots(
+    model, data: Dataset, cases, settings: SimpleNamespace, shots: int, words: PictureWords = PictureWords()
+) -> tuple[dict, dict]:
     """Prompt of every case; and which shots it holds, which were dropped for want of room, how many tokens it has."""
     room = model.context_length - settings.MAX_NEW_TOKENS
     chosen = choose_shots(
@@ -68,7 +92,8 @@ def prompts_with_shots(model, data: Dataset, cases, settings: SimpleNamespace, s
     prompts, trace = {}, {}
     for case in cases:
         def prompt(kept: list[Case]):
-            return prompt_of(asked(case, settings.QUESTION), as_pairs(kept, settings.QUESTION), layout=settings.PROMPT)
+            question = asked(case, settings.QUESTION, words.asked.get(case.id, ""))
+            return prompt_of(question, as_pairs(kept, settings.QUESTION, words.shots), layout=settings.PROMPT)
         kept = drop_until_fits(chosen[case.id], lambda shots: model.count_tokens(prompt(shots)) <= room)
         prompts[case.id] = prompt(kept)
         ids, dropped = [shot.id for shot in kept], len(chosen[case.id]) - len(kept)

@@ -12,6 +12,11 @@ ANSWER_COLUMNS = {
     "diagnosis named %": "named", "distinct %": "distinct", "copies of training answers %": "copies",
     "unfinished %": "unfinished",
 }
+# Columns of the table of captioners -> scores of a run, and their digits.
+CAPTION_COLUMNS = {
+    "failed": ("failed", 2), "words": ("words", 1), "cut": ("unfinished", 2), "distinct": ("distinct", 2),
+    "seconds": ("seconds", 3), "concept precision": ("concept_precision", 2), "concept recall": ("concept_recall", 2),
+}
 
 
 def boards(runs: list[Run]) -> dict[str, list[Run]]:
@@ -58,6 +63,39 @@ def answer_rows(runs: list[Run]) -> list[dict]:
         shares = {title: f"{100 * mean['value']:.0f}" if mean else "" for title, mean in means.items()}
         found.append({"system": group[0].record["name"], **shares, "words": round(_mean(group, "words")["value"], 1)})
     return found
+
+
+def captioner_rows(runs: list[Run]) -> list[dict]:
+    """The form of YuanAI's Table 3: one row per captioner, per number of shots deltaBLEU [95 %] / BERTScore F1.
+
+    `runs`: answers; of those whose words for pictures stand with the question alone. Seeds are together.
+    """
+    cells: dict[tuple, list[Run]] = {}
+    for run in runs:
+        parameters = run.record["parameters"]
+        if parameters.get("IMAGE_TEXT", "question") == "question":
+            system = (parameters.get("CAPTIONER", "none"), "yes" if run.record["tuned"] else "no")
+            cells.setdefault((system, run.record["shots"]), []).append(run)
+    found: dict[tuple, dict] = {}
+    for (system, shots), group in sorted(cells.items(), key=lambda cell: cell[0][1]):
+        row = found.setdefault(system, {"words for pictures by": system[0], "fine-tuned": system[1], "seeds": 0})
+        row["seeds"] = max(row["seeds"], len(group))
+        row[f"{shots} shot{'' if shots == 1 else 's'}"] = _short(group)
+    return list(found.values())
+
+
+def _short(group: list[Run]) -> str:
+    if not _mean(group, "deltableu"):
+        return "not scored"
+    return f"{_with_interval(_mean(group, 'deltableu'), 2)} / {_mean(group, 'BERTScore')['value']:.3f}"
+
+
+def caption_rows(runs: list[Run]) -> list[dict]:
+    """One row per captioner: how often it fails, how long and quick it is, which true concepts its words name."""
+    return [{"captioner": run.record["name"], **{
+        title: _with_interval(run.metrics[name], digits) for title, (name, digits) in CAPTION_COLUMNS.items()
+        if name in run.metrics
+    }, "pictures": score(run, "failed")["n"]} for run in runs]
 
 
 def claim_table(runs: list[Run]) -> list[dict]:

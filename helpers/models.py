@@ -15,6 +15,9 @@ from helpers.prompts import Prompt, rendered
 
 POCKET_MODELS = Path(__file__).parent / "pocket" / "models"
 ADAPTER_CARD = "lab.json"
+# What decides what a model reads, besides its weights; the last three only of models that see.
+READ_WITH_WEIGHTS = ("config.json", "tokenizer.json", "preprocessor_config.json", "processor_config.json",
+                     "chat_template.jinja")
 UNKNOWN_CONTEXT = 2048  # tokens assumed of a model that states no limit
 
 
@@ -72,16 +75,24 @@ def shipped_models() -> list[str]:
     return sorted(f"pocket/{path.parent.name}" for path in POCKET_MODELS.glob("*/config.json"))
 
 
-def model_path(model_id: str) -> str:
-    """The folder of a model shipped with the lab, or the folder or hub id as it is given."""
+def split_revision(model_id: str) -> tuple[str, str]:
+    """Name and revision of a model that may be written as name@revision."""
+    name, _, revision = (model_id, "", "") if Path(model_id).is_dir() else model_id.partition("@")
+    return name, revision
+
+
+def model_path(model_id: str, setting: str = "MODEL") -> str:
+    """The folder of a model shipped with the lab, or the folder or hub id as it is given.
+
+    `setting` is the parameter that named it, for the advice in errors, here and below.
+    """
     if not model_id.startswith("pocket/"):
         return model_id
     folder = POCKET_MODELS / model_id.removeprefix("pocket/")
     if not (folder / "config.json").exists():
         there = ", ".join(shipped_models())
         raise LabError(
-            f"MODEL is {model_id!r}, but the models shipped with the lab are: {there or 'none'}; name one "
-            "of them."
+            f"{setting} is {model_id!r}, but the models shipped with the lab are: {there or 'none'}; name one of them."
         )
     return str(folder)
 
@@ -93,7 +104,7 @@ def weights_fingerprint(model_id: str, revision: str = "") -> str:
     folder = Path(model_path(model_id))
     if not folder.is_dir():
         return f"{model_id}@{_commit(model_id, revision)}"
-    files = sorted([*folder.glob("*.safetensors"), folder / "config.json", folder / "tokenizer.json"])
+    files = sorted([*folder.glob("*.safetensors"), *(folder / name for name in READ_WITH_WEIGHTS)])
     return _hashes(tuple((path, path.stat().st_mtime_ns) for path in files if path.exists()))
 
 
@@ -143,30 +154,34 @@ def load_text_model(
     Raises:
         LabError: the model is missing, gated or unreachable, or the adapter is for another base.
     """
-    import torch
     from transformers import AutoModelForCausalLM
 
     if adapter:
         check_adapter(adapter, model_id, revision)
     device, path = choose_device(), model_path(model_id)
-    commit = pinned(model_id, revision) or None
-    where = {"device_map": {"": 0}} if device.name == "cuda" else {}
-    # Left out where there is none: a checkpoint that was stored in 4 bit brings its own.
-    packing = {"quantization_config": _quantization(quantization, device)} if quantization != "none" else {}
     with loading(model_id):
-        model = AutoModelForCausalLM.from_pretrained(
-            path, revision=commit, use_safetensors=True, dtype=getattr(torch, device.dtype), **packing, **where,
-        )
-    if not where:
-        model.to(device.name)
-    if getattr(model, "is_loaded_in_4bit", False):
-        _compute_in(model, getattr(torch, device.dtype))
+        model = placed(AutoModelForCausalLM, path, pinned(model_id, revision) or None, quantization, device)
     if adapter:
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, str(adapter))
-    model.eval()
+        model = PeftModel.from_pretrained(model, str(adapter)).eval()
     return TextModel(model, load_tokenizer(model_id, revision), device)
+
+
+def placed(auto_class, path: str, commit: str | None, quantization: str, device: Device):
+    """A model of a transformers auto class, loaded from safetensors to where it computes, ready to answer."""
+    import torch
+
+    dtype = getattr(torch, device.dtype)
+    where = {"device_map": {"": 0}} if device.name == "cuda" else {}
+    # Left out where there is none: a checkpoint that was stored in 4 bit brings its own.
+    packing = {"quantization_config": _quantization(quantization, device)} if quantization != "none" else {}
+    model = auto_class.from_pretrained(path, revision=commit, use_safetensors=True, dtype=dtype, **packing, **where)
+    if not where:
+        model.to(device.name)
+    if getattr(model, "is_loaded_in_4bit", False):
+        _compute_in(model, dtype)
+    return model.eval()
 
 
 def load_tokenizer(model_id: str, revision: str = ""):
@@ -200,7 +215,7 @@ def check_adapter(adapter: Path | str, model_id: str, revision: str = "") -> dic
 
 
 @contextmanager
-def loading(model_id: str):
+def loading(model_id: str, setting: str = "MODEL"):
     """Turn the many ways in which a model can fail to arrive into one sentence each."""
     import torch
     from huggingface_hub import errors
@@ -209,32 +224,30 @@ def loading(model_id: str):
         yield
     except torch.OutOfMemoryError:
         raise LabError(
-            f"The GPU has no room for model {model_id!r}: set QUANTIZATION to 'nf4' (a quarter of the memory) if it is "
-            "not, or choose a smaller MODEL."
+            f"The GPU has no room for model {model_id!r}: load it in 4 bit ('nf4', a quarter of the memory) if it is "
+            f"not, or choose a smaller {setting}."
         ) from None
     except errors.GatedRepoError:
-        raise LabError(_gated(model_id)) from None
+        raise LabError(_gated(model_id, setting)) from None
     except (errors.RepositoryNotFoundError, errors.HFValidationError):
         raise LabError(
-            f"Model {model_id!r} is neither a folder here nor a model on Hugging Face: check MODEL, or "
+            f"Model {model_id!r} is neither a folder here nor a model on Hugging Face: check {setting}, or "
             "set HF_TOKEN if it is private."
         ) from None
     except (errors.OfflineModeIsEnabled, errors.HfHubHTTPError, OSError, ValueError) as error:
-        raise LabError(_missing(model_id, error)) from None
+        raise LabError(_missing(model_id, setting, error)) from None
 
 
-def _gated(model_id: str) -> str:
-    return (
-        f"Model {model_id!r} is gated: accept its terms on its Hugging Face page and set HF_TOKEN, "
-        "or choose another MODEL."
-    )
+def _gated(model_id: str, setting: str) -> str:
+    advice = f"accept its terms on its Hugging Face page and set HF_TOKEN, or choose another {setting}"
+    return f"Model {model_id!r} is gated: {advice}."
 
 
-def _missing(model_id: str, error: Exception) -> str:
+def _missing(model_id: str, setting: str, error: Exception) -> str:
     text = str(error).strip()
     reason = text.partition("\n")[0]
     if "gated repo" in text:
-        return _gated(model_id)
+        return _gated(model_id, setting)
     if Path(model_path(model_id)).is_dir():
         return (
             f"The folder of model {model_id!r} could not be loaded ({reason}): it must hold "
@@ -242,7 +255,7 @@ def _missing(model_id: str, error: Exception) -> str:
         )
     return (
         f"Model {model_id!r} is not on this machine and could not be fetched ({reason}): check the name and the "
-        "network, or choose one that comes with the lab: 'pocket/llama' as MODEL, 'minilm' as ENCODER."
+        f"network, or choose one that comes with the lab ({', '.join(shipped_models())}; 'minilm' as ENCODER)."
     )
 
 

@@ -7,7 +7,7 @@ import warnings
 from dataclasses import asdict, dataclass, field
 from types import SimpleNamespace
 
-from helpers.datasets import Dataset
+from helpers.datasets import POCKET, Dataset
 from helpers.files import no_statistics, shown
 from helpers.finetuning.lora_sft import choose_backend
 from helpers.models import choose_device, weights_fingerprint
@@ -28,6 +28,11 @@ class Lab:
     data: Dataset | None
     run: Run
     started: float = field(default_factory=time.monotonic)
+
+    def shows(self, picture):
+        """A picture for an output, or None: patients' pictures are shown only where SHOW_PICTURES says so."""
+        drawn = self.data is not None and self.data.name in POCKET
+        return picture if drawn or getattr(self.settings, "SHOW_PICTURES", False) else None
 
     def finish(self, runs: list[Run] = ()) -> None:
         """Record that the notebook came to its end, and the runs that it shows. The last cell calls this."""

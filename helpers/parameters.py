@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from helpers import datasets
 from helpers.files import LabError, shown
 from helpers.profiles import load_profile, resolve
-from helpers.prompts import ENDS, LAYOUTS, QUESTIONS
+from helpers.prompts import ENDS, IMAGE_TEXTS, LAYOUTS, QUESTIONS
 from helpers.shots import CHOICES, check_shots, shot_pool
 
 TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list}
@@ -20,13 +20,15 @@ TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": li
 # The smallest value that makes sense, for numbers and for each number of a list.
 SMALLEST = {
     "SEED": 0, "SHOTS": 0, "LIMIT": 0, "RANK": 1, "ALPHA": 1, "STEPS": 1, "BATCH": 1, "ACCUMULATION": 1,
-    "MAX_LENGTH": 1, "MAX_NEW_TOKENS": 1, "ANSWER_BATCH": 1,
+    "MAX_LENGTH": 1, "MAX_NEW_TOKENS": 1, "ANSWER_BATCH": 1, "CAPTION_TOKENS": 1,
+    "CAPTION_BATCH": 1,
 }
 LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 # Parameters that name one of a few ways.
 ONE_OF = {
     "PROMPT": LAYOUTS, "QUESTION": QUESTIONS, "ANSWER_ENDS": ENDS, "SHOT_CHOICE": CHOICES, "LOSS": ("completion", "whole"),
     "BACKEND": ("auto", "peft", "unsloth"), "QUANTIZATION": ("none", "nf4"),
+    "CAPTION_QUANTIZATION": ("none", "nf4"), "IMAGE_TEXT": IMAGE_TEXTS,
 }
 
 
@@ -83,8 +85,8 @@ def check_size(name: str, value) -> None:
 
 def variant(settings: SimpleNamespace, names: Iterable[str]) -> str:
     """Which of these settings are not as the profile has them, for the name of a run: "; RANK 4, LOSS whole"."""
-    profile = load_profile(settings.PROFILE)
-    other = [f"{name} {getattr(settings, name)}" for name in names if getattr(settings, name) != profile[name]]
+    profile, values = load_profile(settings.PROFILE), recordable(settings)
+    other = [f"{name} {values[name]}" for name in names if values[name] != profile[name]]
     return f"; {', '.join(other)}" if other else ""
 
 
@@ -94,10 +96,14 @@ def recordable(settings: SimpleNamespace) -> dict:
     Where the data lies is left out, because it determines nothing: the data's fingerprint says what was read.
     """
     values = {name: value for name, value in vars(settings).items() if name != "DATA_ROOT"}
-    for name in ("MODEL", "ADAPTER", "ENCODER"):
-        if name in values and Path(values[name]).expanduser().is_absolute():
-            values[name] = shown(values[name])
+    for name in ("MODEL", "ADAPTER", "ENCODER", "CAPTIONER", "CAPTIONERS"):
+        if name in values:
+            values[name] = ", ".join(map(_without_folders, values[name].split(", ")))
     return values
+
+
+def _without_folders(name: str) -> str:
+    return shown(name) if Path(name).expanduser().is_absolute() else name
 
 
 def parse(name: str, text: str, kind: str):

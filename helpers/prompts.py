@@ -10,6 +10,9 @@ from helpers.files import LabError, fingerprint
 LAYOUTS = ("alpaca", "chat")
 QUESTIONS = ("title", "title+content")
 ENDS = ("block", "eos")
+# Where the words for a picture stand: with the question alone as YuanAI had it, also with the shots (which they tried),
+# or with everything that the model is trained on, too.
+IMAGE_TEXTS = ("question", "shots", "training")
 
 # YuanAI, section 3.3: the same instruction for every case.
 MEDICAL_ADVICE = "Give me a medical advice"
@@ -23,6 +26,17 @@ ALPACA_BLOCK = "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Re
 # Where the next block would begin; a base model that has answered goes on with one of its own making.
 NEXT_BLOCK = "\n\n### "
 CHAT_TURN = "{instruction}\n\n{input}"
+IMAGE_LINE = "Picture: {text}"
+
+# What a captioner is asked. YuanAI's BLIP captions all begin with "The image is of" (Table 4), so that was its prefix;
+# their prompt for Gemini is not given: this one asks for what its captions in Table 4 speak of.
+CAPTION_PREFIX = "the image is of"
+CLINICAL_PROMPT = (
+    "Describe this photograph for a dermatologist who cannot see it. Say, as far as it can be seen: the body site; "
+    "number, arrangement, kind, size, colour, border and surface of the lesions; the surrounding skin; injuries, "
+    "discolouration or medical equipment; setting and lighting; age, gender, expression and posture of the person. "
+    "Say what cannot be determined. Do not name a diagnosis."
+)
 
 Prompt = str | list[dict[str, str]]
 
@@ -105,13 +119,15 @@ def prompt_id(layout: str = "alpaca", question: str = "title", template: str = "
     return f"{layout}-{question}-{fingerprint([*words, MEDICAL_ADVICE])[:6]}"
 
 
-def asked(case: Case, question: str = "title") -> str:
-    """What the model is asked: the title only, as YuanAI did (section 3.3), or title and content.
+def asked(case: Case, question: str = "title", image_text: str = "") -> str:
+    """What the model is asked: the title only, as YuanAI did (section 3.3), or title and content; then its pictures.
 
-    A case whose title is empty is asked its content: a patient who wrote something asked something.
+    A case whose title is empty is asked its content: a patient who wrote something asked something. `image_text` is
+    what the pictures show, in words. YuanAI do not say how they put it in; here it is a line of its own.
     """
     parts = (case.question,) if question == "title" and case.question.strip() else (case.question, case.context)
-    return "\n".join(part.strip() for part in parts if part.strip())
+    picture = IMAGE_LINE.format(text=image_text) if image_text else ""
+    return "\n".join(part.strip() for part in (*parts, picture) if part.strip())
 
 
 def _user(question: str) -> dict[str, str]:

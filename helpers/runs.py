@@ -16,12 +16,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from helpers.files import (
-    REPOSITORY, LabError, WorkFailed, disk_full, fingerprint, outputs_folder, read_json, shown, write_json,
+    REPOSITORY, LabError, WorkFailed, disk_full, fingerprint, locked, outputs_folder, read_json, shown, write_json,
 )
 
 # Raise by hand when the meaning of a result changes (another prompt layout, another scorer, ...).
 RESULT_VERSION = 2
 RECORDED = REPOSITORY / "outputs" / "recorded"
+LOCK = ".lock"  # one process at a time works on a run
 PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "unsloth", "datasets", "bert-score", "sacrebleu")
 
 
@@ -62,7 +63,7 @@ class Run:
         if self.done:
             yield False
             return
-        with _alone(self.folder):
+        with locked(self.folder / LOCK):
             self.record = load_run(self.folder).record
             if self.done:
                 yield False
@@ -111,28 +112,10 @@ def open_run(notebook: str, *, determines: dict, about: dict, parent: str = "") 
     if not (folder / "run.json").exists():
         record = {"run_id": run_id, "notebook": notebook, "status": "started", "result_version": RESULT_VERSION,
                   **about, "parent": parent, "determines": determines, **environment()}
-        with _alone(folder):
+        with locked(folder / LOCK):
             if not (folder / "run.json").exists():  # another process may have been faster
                 Run(folder, record).save()
     return load_run(folder)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time works on a run; the lock goes with the process that holds it, however that ends."""
-    from filelock import FileLock
-
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire()
-    except (OSError, NotImplementedError):  # some network drives know no locks
-        lock = None
-    try:
-        yield
-    finally:
-        if lock:
-            lock.release()
 
 
 def load_run(folder: Path | str) -> Run:

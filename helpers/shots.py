@@ -54,9 +54,11 @@ def shot_pool(train: Sequence[Case]) -> list[Case]:
     return [case for case in train if asked(case) and case.references]
 
 
-def as_pairs(shots: Sequence[Case], question: str = "title") -> list[tuple[str, str]]:
-    """Question and first reference answer of each shot."""
-    return [(asked(case, question), case.references[0].text) for case in shots]
+def as_pairs(
+    shots: Sequence[Case], question: str = "title", words: dict[str, str] | None = None
+) -> list[tuple[str, str]]:
+    """Question and first reference answer of each shot; `words` are those for its pictures, by case id."""
+    return [(asked(case, question, (words or {}).get(case.id, "")), case.references[0].text) for case in shots]
 
 
 def drop_until_fits(shots: list, fits: Callable[[list], bool]) -> list:

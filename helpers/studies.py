@@ -17,12 +17,13 @@ from helpers.cases import Case
 from helpers.datasets import Dataset
 from helpers.experiments import EVALUATION, adapter_folder, answer, answers_of
 from helpers.files import REPOSITORY, LabError, read_json, write_json
-from helpers.inputs import cases_to_answer
+from helpers.image_texts import NONE, compared, with_captioner
+from helpers.inputs import cases_to_answer, picture_words
 from helpers.metrics import claims
 from helpers.metrics.claims import differences, verdict
 from helpers.models import load_tokenizer
 from helpers.prompts import as_messages, asked, prompt_of, rendered
-from helpers.runs import Run, open_run
+from helpers.runs import Run, open_run, recorded_runs
 from helpers.shots import as_pairs
 
 PLAN = Path(__file__).with_name("studies.yaml")
@@ -78,12 +79,37 @@ def cells(data: Dataset, settings: SimpleNamespace) -> list[Cell]:
     ]
 
 
+def captioner_grid(data: Dataset, settings: SimpleNamespace) -> list[Run]:
+    """The form of YuanAI's Table 3, fine-tuned: no words for pictures, then those of each captioner, at each of SHOTS."""
+    runs = []
+    for captioner in (NONE, *compared(data, settings)):
+        chosen = with_captioner(settings, captioner)
+        adapter = "" if is_api_model(settings.MODEL) else adapter_folder(data, chosen)
+        runs += [answer(data, chosen, shots=shots, adapter=adapter) for shots in settings.SHOTS]
+    return runs
+
+
+def recorded_grid(dataset: str, study: str = "table_3") -> list[Run]:
+    """The recorded answers that differ in nothing but what a study varies, its seeds together."""
+    varied = {name for names in next(one for one in load_plan().studies if one.name == study).grid for name in names.split(", ")}
+    return [run for run in recorded_runs("answers", dataset) if _varied_in(run) <= varied]
+
+
+def _varied_in(run: Run) -> set[str]:
+    """The parameters in which answers differ from the profile, by their name: "...; STEPS 50, LOSS whole"."""
+    named = {part.split()[0] for part in run.record["name"].partition("; ")[2].split(", ") if part}
+    return named | ({"SHOT_CHOICE"} if run.record["determines"]["shot_choice"] not in ("", "random") else set())
+
+
 def trace(data: Dataset, settings: SimpleNamespace, run: Run, case: Case) -> dict[str, str]:
     """One case on its way, in the form of YuanAI's Table 5: from title to prompt, tokens and answer."""
     row = read_json(run.folder / "shots.json")[case.id]
     training = {shot.id: shot for shot in data.splits.get("train", ())}
-    shots = as_pairs([training[shot] for shot in row["shots"]], settings.QUESTION)
-    prompt, answer = prompt_of(asked(case, settings.QUESTION), shots, layout=settings.PROMPT), answers_of(run)[case.id]
+    words = picture_words(data, settings, [case], len(row["shots"]))
+    shots = as_pairs([training[shot] for shot in row["shots"]], settings.QUESTION, words.shots)
+    told = words.asked.get(case.id, "")
+    prompt = prompt_of(asked(case, settings.QUESTION, told), shots, layout=settings.PROMPT)
+    answer = answers_of(run)[case.id]
     if is_api_model(settings.MODEL):  # how its server cuts the messages into tokens, nobody here knows
         prompt, tokens = "\n".join(f"[{turn['role']}] {turn['content']}" for turn in as_messages(prompt)), ["?"]
     else:
@@ -92,6 +118,7 @@ def trace(data: Dataset, settings: SimpleNamespace, run: Run, case: Case) -> dic
         tokens = tokenizer.tokenize(prompt)
     return {
         "title": case.question, "content (asked only if QUESTION says so)": case.context,
+        "picture in words": told or f"none (CAPTIONER {settings.CAPTIONER})",
         "shots (training cases)": ", ".join(row["shots"]) or "none", "shots dropped": ", ".join(row["dropped"]) or "none",
         "prompt": prompt, "prompt in tokens": f"{row['tokens']}: " + " ".join([*tokens[:12], "...", *tokens[-12:]]),
         "answer": f"{answer.text} ({answer.tokens} tokens, finish: {answer.finish})",
@@ -142,10 +169,12 @@ def check_claims(study: Study, data: Dataset, settings: SimpleNamespace, made: S
 
 @dataclass(frozen=True)
 class Plan:
-    """All recorded studies: their seeds, the data sets (name -> parameters), and the studies."""
+    """All recorded studies: their seeds, the data sets (name -> parameters), the captioners that are compared on each,
+    and the studies."""
 
     seeds: list[int]
     data: dict[str, dict]
+    captioners: dict[str, list[str]]
     studies: list[Study]
 
 
@@ -155,7 +184,8 @@ def load_plan() -> Plan:
 
     plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
     studies = [Study(name, claims=entry.pop("claims", []), **entry) for name, entry in plan["studies"].items()]
-    return Plan(plan["seeds"], {name: _where(values) for name, values in plan["data"].items()}, studies)
+    data = {name: _where(values) for name, values in plan["data"].items()}
+    return Plan(plan["seeds"], data, plan["captioners"], studies)
 
 
 def _where(parameters: dict) -> dict:

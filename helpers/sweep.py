@@ -15,8 +15,10 @@ from types import SimpleNamespace
 
 from helpers import datasets
 from helpers.api_models import is_api_model
-from helpers.experiments import SFT, baselines, finetune
+from helpers.caption_experiment import CAPTIONING, caption, compare_captioners
+from helpers.experiments import CAPTIONS_VARY, EVALUATION, FEW_SHOT, SFT, baselines, finetune
 from helpers.files import LabError, WorkFailed, fingerprint, read_json, shown
+from helpers.image_texts import with_captioner
 from helpers.leaderboard import write_page
 from helpers.notebook_file import find_notebooks, read_parameters
 from helpers.parameters import parse, prepare
@@ -26,14 +28,15 @@ from helpers.studies import cells, check_claims, few_shot_grid, load_plan
 
 # What a point of each notebook's grid calls: the functions that the notebook itself calls.
 SWEPT = {
+    CAPTIONING: lambda data, settings: list(compare_captioners(data, settings).values()),
     SFT: lambda data, settings: [finetune(data, settings)],
-    "03_few_shot_inference": lambda data, settings: list(few_shot_grid(data, settings).values()),
-    "09_evaluation": baselines,
+    FEW_SHOT: lambda data, settings: list(few_shot_grid(data, settings).values()),
+    EVALUATION: baselines,
 }
 
 # Settings on which a training does not depend.
 ANSWERING = ("SHOTS", "SHOT_CHOICE", "SPLIT", "LIMIT", "MAX_NEW_TOKENS", "ANSWER_ENDS", "ANSWER_BATCH", "ENCODER",
-             "ALLOW_UPLOAD")
+             "ALLOW_UPLOAD", "CAPTIONERS", "CAPTION_BATCH")
 
 
 def sweep_notebook(name: str, *, profile: str, typed: list[list[str]], grid: list[str]) -> None:
@@ -60,7 +63,7 @@ def sweep_notebook(name: str, *, profile: str, typed: list[list[str]], grid: lis
     points = [fixed | dict(zip(varied, values)) for values in product(*varied.values())]
     for point in points:
         prepare(point, kinds)  # a mistake is found before anything is done
-    trainings = _trainings(points) if path.stem != "09_evaluation" else []
+    trainings = _trainings(points) if path.stem in (SFT, FEW_SHOT) else []
     _do(trainings, [(path.stem, point) for point in points])
     print(f"{len(points)} points done. Leaderboard: {shown(write_page())}")
 
@@ -78,7 +81,7 @@ def sweep_plan() -> None:
     there = {name: values for name, values in plan.data.items() if _is_there(name, values)}
     tasks = [there[name] | point for study in plan.studies for name in study.data if name in there
              for point in study.points(plan.seeds)]
-    _do(_trainings(tasks), [("03_few_shot_inference", point) for point in tasks])
+    _do(_trainings(tasks), [(FEW_SHOT, point) for point in tasks])
     runs = [run for name, values in there.items() for run in _study_runs(plan, name, values)]
     _record(runs, set(there))
     print(f"{len(runs)} runs recorded in {shown(RECORDED)}. Leaderboard: {shown(write_page())}")
@@ -112,6 +115,7 @@ def _study_runs(plan, name: str, parameters: dict) -> list[Run]:
     """All runs of one data set, found as they are done by now, and its comparisons."""
     data, settings = _opened(parameters | {"SEED": plan.seeds[0]})
     runs = baselines(data, settings)
+    runs += [caption(data, with_captioner(settings, captioner)) for captioner in plan.captioners.get(name, ())]
     for study in plan.studies:
         if name in study.data:
             made = [cell for point in study.points(plan.seeds) for cell in cells(*_opened(parameters | point))]
@@ -149,8 +153,13 @@ def _opened(point: dict) -> tuple[datasets.Dataset, SimpleNamespace]:
 def _trainings(points: Sequence[dict]) -> list[dict]:
     """The different trainings that these points need: their settings after the profile, but for the answers'."""
     settings = [resolve(point.get("PROFILE", "pocket"), point) for point in points]
-    return [{name: value for name, value in values.items() if name not in ANSWERING} for values in settings
+    return [{name: value for name, value in values.items() if name not in _without_effect(values)} for values in settings
             if not values["ADAPTER"] and not is_api_model(values["MODEL"])]
+
+
+def _without_effect(settings: dict) -> tuple[str, ...]:
+    """The settings on which this training does not depend: words for pictures may be in its records or not."""
+    return ANSWERING if settings["IMAGE_TEXT"] == "training" else (*ANSWERING, *CAPTIONS_VARY)
 
 
 def _train(point: dict) -> None:

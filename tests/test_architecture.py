@@ -10,14 +10,15 @@ from conftest import ROOT
 # From the ground up; a module may import from its own row and from the rows above it.
 LAYERS = [
     {"files"},
-    {"cases", "runs", "profiles"},
-    {"pocket.conditions", "pocket.lesions", "pocket.patients", "pocket.doctors", "pocket.clinic", "pocket.textbook",
-     "pocket.exercises"},
+    {"cases", "runs", "profiles", "pictures"},
+    {"pocket.conditions", "pocket.canvas", "pocket.skin", "pocket.lesions", "pocket.patients", "pocket.doctors",
+     "pocket.clinic", "pocket.textbook", "pocket.exercises", "pocket.descriptions", "pocket.odd_pictures"},
     {"datasets"},
-    {"prompts", "shots", "metrics", "models", "api_clients", "api_models"},
-    {"generation", "finetuning", "pocket.zoo"},
+    {"prompts", "shots", "captions", "metrics", "models", "vision_models", "api_clients", "api_models"},
+    {"generation", "finetuning", "captioning", "memory", "pocket.zoo", "pocket.zoo_llama", "pocket.zoo_pictures", "pocket.zoo_vision",
+     "pocket.zoo_captioners", "pocket.zoo_blip", "pocket.zoo_llava", "pocket.zoo_training"},
     {"parameters", "figures", "notebook_file"},
-    {"inputs", "experiments", "studies", "leaderboard", "notebook", "doctor", "export", "widgets"},
+    {"image_texts", "inputs", "experiments", "caption_experiment", "studies", "leaderboard", "notebook", "doctor", "export", "widgets"},
     {"headless", "sweep"},
     {"__main__"},
 ]

@@ -72,7 +72,7 @@ def test_a_checkpoint_stored_in_four_bit_computes_in_the_devices_dtype(tmp_path)
 def test_no_room_on_the_gpu_for_the_model_says_what_to_set():
     import torch
 
-    with pytest.raises(LabError, match="no room for model 'big/model': set QUANTIZATION to 'nf4'"):
+    with pytest.raises(LabError, match="no room for model 'big/model': load it in 4 bit"):
         with loading("big/model"):
             raise torch.OutOfMemoryError("CUDA out of memory")
 

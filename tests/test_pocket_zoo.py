@@ -1,10 +1,14 @@
-"""The shipped models are those of their recipes, small, and safetensors only."""
+"""The shipped models are those of their recipes, small, and safetensors only; two of them see."""
 
 import pytest
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from helpers.files import LabError, read_json
 from helpers.generation import generate
 from helpers.models import POCKET_MODELS, load_text_model
+from helpers.pocket import descriptions, zoo, zoo_captioners, zoo_pictures
+from helpers.pocket.lesions import draw
 from helpers.pocket.zoo import RECIPE_FILE, RECIPES, build_model, is_current
 from helpers.prompts import prompt_of, stop_text
 
@@ -23,7 +27,7 @@ def test_a_changed_recipe_makes_the_weights_stale(monkeypatch):
 def test_the_zoo_is_small_and_holds_no_pickle():
     files = [path for path in POCKET_MODELS.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 20e6
-    assert {path.suffix for path in files} <= {".json", ".safetensors"}
+    assert {path.suffix for path in files} <= {".json", ".safetensors", ".jinja"}
 
 
 def test_a_recipe_file_says_what_came_out():
@@ -43,3 +47,67 @@ def test_asked_in_a_form_it_has_never_read_it_answers_briefly_and_begins_another
     answers = generate(model, prompts, max_new_tokens=48, stop=stop_text("alpaca", "block"))
     assert sum(answer.finish == "stop" for answer in answers) >= 4
     assert all(1 <= len(answer.text.split()) <= 25 for answer in answers if answer.finish == "stop")
+
+
+CAPTIONERS = {"blip": "BlipForConditionalGeneration", "llava": "LlavaForConditionalGeneration"}
+
+
+@pytest.mark.parametrize("name", CAPTIONERS)
+def test_a_captioner_is_of_its_own_architecture_in_half_precision(name):
+    model = AutoModelForImageTextToText.from_pretrained(POCKET_MODELS / name, use_safetensors=True)
+    processor = AutoProcessor.from_pretrained(POCKET_MODELS / name)
+    assert type(model).__name__ == CAPTIONERS[name] and model.dtype == torch.float16
+    assert type(processor).__name__ == CAPTIONERS[name].replace("ForConditionalGeneration", "Processor")
+
+
+@pytest.mark.parametrize("name", CAPTIONERS)
+def test_captions_of_a_batch_are_those_of_one_by_one_and_end_by_themselves(name):
+    images = [zoo_pictures.picture(example) for example in zoo_captioners.held_out(5)]
+    together = zoo_captioners.caption(name, POCKET_MODELS / name, images)
+    assert together == [zoo_captioners.caption(name, POCKET_MODELS / name, [image])[0] for image in images]
+    assert together == zoo_captioners.caption(name, POCKET_MODELS / name, images, max_new_tokens=110)
+    assert len(set(together)) >= 4
+
+
+@pytest.mark.parametrize("name", CAPTIONERS)
+def test_a_captioner_sees_what_is_red_and_what_is_black(name):
+    facts = {"border": "sharp", "arrangement": "isolated", "number": "single", "surface": "smooth", "skin_tone": 2}
+    red = facts | {"primary": "plaque", "colour": "red", "concepts": ["Plaque", "Erythema"]}
+    black = facts | {"primary": "patch", "colour": "black", "concepts": ["Patch", "Black"]}
+    images = [draw(seen, skin_tone=2, site="back", seed=seed) for seen in (red, black) for seed in (1, 2, 3)]
+    style = zoo_captioners.MAKERS[name][1]
+    told = [descriptions.read_back(text, style).get("colour")
+            for text in zoo_captioners.caption(name, POCKET_MODELS / name, images)]
+    assert sum(colour in ("red", "pink", "crimson") for colour in told[:3]) >= 2, told
+    assert sum(colour in ("black", "brown") for colour in told[3:]) >= 2, told
+
+
+@pytest.mark.parametrize("name", CAPTIONERS)
+def test_held_out_captions_are_better_than_the_commonest_words(name):
+    told = read_json(POCKET_MODELS / name / RECIPE_FILE)["result"]["captions"]
+    assert all(told[fact] > told[f"{fact}_commonest"] + 10 for fact in zoo_captioners.TOLD), told
+
+
+def test_the_chat_model_answers_brief_questions_briefly():
+    folder = POCKET_MODELS / "llava"
+    processor, model = AutoProcessor.from_pretrained(folder), AutoModelForImageTextToText.from_pretrained(folder)
+    images = [zoo_pictures.picture(example) for example in zoo_captioners.held_out(3)]
+    inputs = zoo_captioners.MAKERS["llava"][0].ask(processor, images, "What colour are the lesions?")
+    assert (inputs["input_ids"] == processor.tokenizer.bos_token_id).sum() == len(images)
+    output = model.float().generate(**inputs, max_new_tokens=24, do_sample=False)[:, inputs["input_ids"].shape[1]:]
+    for text in processor.batch_decode(output, skip_special_tokens=True):
+        assert "colour" in descriptions.read_back(text, "clinical") and len(text.split()) <= 3
+
+
+def test_training_pictures_are_never_those_of_a_clinic():
+    made = zoo_pictures.examples("blip/21", 300)
+    assert min(example.seed for example in made) >= 2**32  # a clinic's seeds have 32 bits
+    assert len({example.condition for example in made}) == 26
+    assert not {example.seed for example in made} & {example.seed for example in zoo_captioners.held_out(300)}
+
+
+@pytest.mark.parametrize("change", ["CAPTION_PREFIX", "CLINICAL_PROMPT"])
+def test_other_prompts_make_the_captioners_stale(change, monkeypatch):
+    before = zoo.recipe_hash("llava")
+    monkeypatch.setattr(zoo, change, "describe it")
+    assert zoo.recipe_hash("llava") != before

@@ -159,7 +159,7 @@ def test_the_plan_is_run_its_claims_checked_and_recorded(clinic, tmp_path, monke
     small = SMALL | {"DATA_ROOT": str(clinic / "iiyi")}
     small.pop("SEED"), small.pop("SHOTS")
     claim = {"claim": "LoRA helps", "first": {"TUNED": False}, "second": {"TUNED": True}}
-    plan = Plan([1, 2], {"pocket": small, "absent": {"DATASET": "iiyi", "DATA_ROOT": "/nowhere"}}, [
+    plan = Plan([1, 2], {"pocket": small, "absent": {"DATASET": "iiyi", "DATA_ROOT": "/nowhere"}}, {"pocket": ["recorded"]}, [
         Study("ranks", "a title", ["pocket", "absent"], {"SHOTS": [[0]], "RANK, ALPHA": [[2, 2]]}, [claim])
     ])  # fmt: skip
     monkeypatch.setattr(sweep, "load_plan", lambda: plan)
@@ -169,7 +169,7 @@ def test_the_plan_is_run_its_claims_checked_and_recorded(clinic, tmp_path, monke
     sweep.sweep_plan()
     records = [read_json(path) for path in tmp_path.glob("*/*/run.json")]
     kinds = [record["kind"] for record in records]
-    assert {kind: kinds.count(kind) for kind in kinds} == {"finetuning": 2, "answers": 3, "comparison": 1, "baseline": 3}
+    assert {kind: kinds.count(kind) for kind in kinds} == {"finetuning": 2, "answers": 3, "comparison": 1, "baseline": 3, "captions": 1}
     assert all((record["dataset"], record["commit"], record["dirty"]) == ("pocket", "a commit", False) for record in records)
 
 

@@ -4,22 +4,26 @@ What the patient tells (`told`) stands in title and text; what only the picture 
 The told facts of a case always fit several conditions, so whoever wants the diagnosis has to look.
 """
 
+import csv
+import io
 import random
 import shutil
 import string
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 from helpers.files import LabError, file_hash, read_json, write_json, write_text
-from helpers.pocket import doctors, lesions, patients
+from helpers.pocket import descriptions, doctors, lesions, patients
 from helpers.pocket.conditions import PATH, Condition, draw_told, load_conditions
+from helpers.pocket.skin import view
 
-# Raised by hand when the cases of a seed change; sentences and drawings have versions of their own.
-VERSION = 1
+# Raised by hand when the cases of a seed or the files change; sentences and drawings have versions of their own.
+VERSION = 2
 SIZES = {"train": 400, "valid": 60, "test": 80}
 # The long-answer forum is about half as large; its validation split stays big enough to measure on.
 LONG_SHARE = {"train": 0.5, "valid": 2 / 3, "test": 0.5}
@@ -34,7 +38,7 @@ def build(folder: Path | str, *, seed: int = 7, sizes: dict[str, int] | None = N
     """
     folder = Path(folder)
     # The sentences and the drawings belong to what a clinic is, so both are part of its version.
-    version = f"{VERSION}-{lesions.VERSION}-{file_hash(PATH)[:8]}"
+    version = f"{VERSION}-{lesions.VERSION}-{file_hash(PATH)[:8]}-{file_hash(descriptions.PATH)[:8]}"
     wanted = {"version": version, "seed": seed, "sizes": dict(sizes or SIZES)}
     found = _found(folder)
     if found and {key: found.get(key) for key in wanted} == wanted and _pictures(folder) == found["pictures"]:
@@ -110,6 +114,16 @@ def _case(condition: Condition, forum: str, rng: random.Random) -> tuple[str, st
     return title, content, facts
 
 
+def _picture_facts(facts: dict, names: Sequence[str], seed: int) -> dict:
+    """What is known of each picture of a case besides the case's own facts: how it was taken."""
+    return facts | {"pictures": {name: view(_stream(seed, name)) for name in names}}
+
+
+def _stream(seed: int, name: str) -> int:
+    """A random stream by a picture's name: richer drawings later must change neither cases nor words."""
+    return random.Random(f"{seed}/{name}").getrandbits(32)
+
+
 def _write_short(folder: Path, seed: int, sizes: dict[str, int]) -> Counter:
     """The forum of short answers, in the files of DermaVQA-IIYI."""
     staff, records, facts, pictures = doctors.staff(seed), {split: [] for split in sizes}, {}, {}
@@ -118,6 +132,7 @@ def _write_short(folder: Path, seed: int, sizes: dict[str, int]) -> Counter:
         case_id = f"ENC{90000 + number}"
         title, content, facts[case_id] = _case(condition, "iiyi", rng)
         names = [f"IMG_{case_id}_{k:05}.jpg" for k in range(1, rng.choice((1, 1, 2, 2, 3)) + 1)]
+        facts[case_id] = _picture_facts(facts[case_id], names, seed)
         pictures |= {folder / "images_final" / f"images_{split}" / name: facts[case_id] for name in names}
         authors = rng.sample(staff, rng.choice((2, 3, 3, 4, 4, 5, 6, 7, 8)))
         replies = [doctors.reply(doctor, condition, rng) for doctor in authors]
@@ -133,6 +148,7 @@ def _write_short(folder: Path, seed: int, sizes: dict[str, int]) -> Counter:
     rows += [f"{row['author_id']},,level_0" for split in records for row in records[split]]
     write_text(folder / "df_userinfo.csv", "\n".join(["author_id,validation_level,rank_level", *rows]) + "\n")
     _draw(pictures, seed)
+    _describe(folder, pictures, seed)
     return _counts(records, pictures)
 
 
@@ -143,6 +159,7 @@ def _write_long(folder: Path, seed: int, sizes: dict[str, int]) -> Counter:
         # Seven characters in base 36 as in real post ids; those of the real data begin with 1, never with z.
         case_id = "z" + _base36(rng.randrange(36**3)) + _base36(number)
         title, content, facts[case_id] = _case(condition, "reddit", rng)
+        facts[case_id] = _picture_facts(facts[case_id], [f"{case_id}.jpg"], seed)
         pictures[folder / "images" / f"{case_id}.jpg"] = facts[case_id]
         annotators = ["annotator1", "annotator2"] if split == "test" else [rng.choice(("annotator1", "annotator2"))]
         records[split].append({
@@ -156,6 +173,7 @@ def _write_long(folder: Path, seed: int, sizes: dict[str, int]) -> Counter:
         write_json(folder / f"{split}.json", rows)
     write_json(folder / "facts.json", facts)
     _draw(pictures, seed)
+    _describe(folder, pictures, seed)
     return _counts(records, pictures)
 
 
@@ -173,6 +191,22 @@ def _draw(pictures: dict[Path, dict], seed: int) -> None:
     """Draw and save all pictures; saved from bare pixels, so they carry no metadata."""
     for path, facts in tqdm(pictures.items(), desc="pictures", leave=False):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A stream by name: richer drawings later must change neither cases nor words.
-        stream = random.Random(f"{seed}/{path.name}").getrandbits(32)
-        lesions.draw(facts["seen"], skin_tone=facts["skin_tone"], seed=stream).save(path, quality=88)
+        picture = lesions.draw(
+            facts["seen"], skin_tone=facts["skin_tone"], site=_site(facts), seed=_stream(seed, path.name)
+        )
+        picture.save(path, quality=88)
+
+
+def _describe(folder: Path, pictures: dict[Path, dict], seed: int) -> None:
+    """Write what each picture really shows, in words: the captions of somebody who sees everything."""
+    rows = [(path.name, descriptions.describe(
+        facts["seen"], facts["pictures"][path.name], site=_site(facts), style="clinical",
+        rng=random.Random(f"{seed}/{path.name}/words"),
+    )) for path, facts in pictures.items()]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("picture", "caption"), *rows])
+    write_text(folder / "captions.csv", text.getvalue())
+
+
+def _site(facts: dict) -> str:
+    return facts["seen"].get("site") or facts["told"]["site"]

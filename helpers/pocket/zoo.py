@@ -8,18 +8,25 @@ What it can do: write prose about the conditions; take an unknown form of questi
 a few words, mostly with a condition or a phrase about one, and go on with the next block.
 What it cannot: learn from worked examples. Shots change the form of its answers a little, but it copies hardly any
 answer even where a shot asks the same, and does not find the diagnosis. It cannot reason, and it knows no medicine.
+
+`pocket/blip` and `pocket/llava` see: they describe drawn pictures of skin, one in a brief everyday phrase, one in
+clinical sentences. Neither was ever asked for a diagnosis, and of photographs they know nothing. `recipe.json` says how
+often they are right on drawings that they have not seen.
 """
 
 import json
-import random
 import shutil
-import time
+from functools import lru_cache
 from pathlib import Path
 
-from helpers.files import LabError, fingerprint, read_json, write_json
+from helpers.files import LabError, file_hash, fingerprint, read_json, write_json
 from helpers.models import POCKET_MODELS
-from helpers.pocket import exercises, textbook
+from helpers.pocket import conditions, descriptions, lesions, zoo_captioners, zoo_llama
+from helpers.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 
+# How the captioners' towers learn, and how they look: 96 pixels in patches of 12 are 64 tokens.
+LOOK = {"layers": 4, "width": 96, "intermediate": 384, "heads": 4, "epochs": 8, "batch": 32, "shift": 6, "seed": 5,
+        "learning_rate": 4e-3, "adam_rate": 3e-3, "warmup": 0.05, "weight_decay": 0.05}
 RECIPES = {
     "llama": {
         "architecture": "LlamaForCausalLM", "vocabulary": 2048, "hidden": 192, "intermediate": 512, "layers": 4,
@@ -27,14 +34,39 @@ RECIPES = {
         "passages": 13000, "document": 4, "sheets": 8000, "block": 640, "batch": 6,
         "learning_rate": 5e-3, "adam_rate": 3e-3, "warmup": 0.05, "weight_decay": 0.05, "seed": 11,
     },
+    "blip": {
+        "architecture": "BlipForConditionalGeneration", "image": 96, "patch": 12, "vocabulary": 400, "context": 64,
+        "pictures": 4000, "held_out": 500, "asked": 300, "seed": 21, "look": LOOK,
+        "speak": {"layers": 3, "width": 96, "intermediate": 384, "heads": 4, "epochs": 4, "batch": 32,
+                  "learning_rate": 3e-3, "adam_rate": 2e-3, "warmup": 0.05, "weight_decay": 0.05},
+    },
+    "llava": {
+        "architecture": "LlavaForConditionalGeneration", "image": 96, "patch": 12, "joined": 220,
+        "pictures": 4800, "held_out": 500, "asked": 300, "seed": 22, "look": LOOK,
+        "speak": {"epochs": 1, "batch": 8, "share": {"describe": 0.5, "clinical": 0.25, "questions": 6},
+                  "learning_rate": 3e-3, "adam_rate": 2e-3, "warmup": 0.05, "weight_decay": 0.05},
+    },
 }
-SPECIAL_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
 RECIPE_FILE = "recipe.json"
 
 
 def recipe_hash(name: str) -> str:
-    """Hash of all that a model is made from: its recipe and the text it reads."""
-    return fingerprint([RECIPES[name], _texts(RECIPES[name])])
+    """Hash of all that a model is made from: its recipe, and the text that it reads or what pictures and words are."""
+    recipe = RECIPES[name]
+    if name == "llama":
+        return _hash_of_read(json.dumps(recipe))
+    parts = [recipe, lesions.VERSION, file_hash(conditions.PATH)]
+    if name == "blip":
+        # Clinical words may change without it.
+        return fingerprint([*parts, descriptions.prefix(), descriptions.load_words()["lay"], CAPTION_PREFIX])
+    return fingerprint([*parts, file_hash(descriptions.PATH), CAPTION_PREFIX, CLINICAL_PROMPT, recipe_hash("llama")])
+
+
+@lru_cache
+def _hash_of_read(recipe: str) -> str:
+    """Hash of a language model's recipe, given as JSON, and of the text it reads, which takes seconds to write."""
+    recipe = json.loads(recipe)
+    return fingerprint([recipe, zoo_llama.texts_of(recipe)])
 
 
 def is_current(name: str) -> bool:
@@ -52,123 +84,18 @@ def build_model(name: str) -> str:
     folder = POCKET_MODELS / name
     unfinished = folder.with_name(f".{name}")
     shutil.rmtree(unfinished, ignore_errors=True)
-    result = _pretrain_llama(RECIPES[name], unfinished)
-    write_json(unfinished / RECIPE_FILE, {"hash": recipe_hash(name), "recipe": RECIPES[name], "result": result})
+    # Before the training, so that what changes meanwhile makes the new weights stale.
+    made_from = {"hash": recipe_hash(name), "recipe": RECIPES[name]}
+    result = _train(name, unfinished)
+    write_json(unfinished / RECIPE_FILE, made_from | {"result": result})
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
     return f"pocket/{name} was trained: {json.dumps(result)}."
 
 
-def _texts(recipe: dict) -> list[str]:
-    """What the model reads: textbook prose and exercise sheets, shuffled.
-
-    Prose comes in documents of one to `document` passages: what follows an empty line is a new passage, not the end.
-    """
-    passages = textbook.passages(seed=recipe["seed"], count=recipe["passages"])
-    rng, texts = random.Random(recipe["seed"]), exercises.sheets(seed=recipe["seed"], count=recipe["sheets"])
-    while passages:
-        count = rng.randint(1, recipe["document"])
-        texts.append("\n\n".join(passages[:count]))
-        passages = passages[count:]
-    rng.shuffle(texts)
-    return texts
-
-
-def _pretrain_llama(recipe: dict, folder: Path) -> dict:
-    """Train tokenizer and model on what it reads and save both; returns size, loss and minutes."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM, set_seed
-
-    started = time.monotonic()
-    texts = _texts(recipe)
-    tokenizer = _train_tokenizer(texts, recipe["vocabulary"])
-    blocks = _blocks(tokenizer, texts, recipe["block"])
-    set_seed(recipe["seed"])
-    model = LlamaForCausalLM(LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=recipe["hidden"], intermediate_size=recipe["intermediate"],
-        num_hidden_layers=recipe["layers"], num_attention_heads=recipe["heads"], num_key_value_heads=recipe["kv_heads"],
-        head_dim=recipe["head_width"], rope_parameters={"rope_type": "default", "rope_theta": recipe["rope_theta"]},
-        max_position_embeddings=recipe["context"], tie_word_embeddings=True, bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-    ))
-    loss = _train(model, blocks, recipe)
-    model.to(torch.float16).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return {
-        "parameters": model.num_parameters(), "tokens": blocks.numel(),
-        "final_loss": round(loss, 3), "minutes": round((time.monotonic() - started) / 60, 1),
-    }
-
-
-def _train_tokenizer(texts: list[str], size: int):
-    """A byte-level BPE tokenizer that puts the BOS token first, as Llama-3's does."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=size, special_tokens=list(SPECIAL_TOKENS.values()), show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    ))
-    bos = SPECIAL_TOKENS["bos_token"]
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{bos} $A", pair=f"{bos} $A {bos} $B", special_tokens=[(bos, tokenizer.token_to_id(bos))]
-    )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL_TOKENS)
-
-
-def _blocks(tokenizer, texts: list[str], length: int):
-    """All passages, each closed by EOS, joined and cut into rows of `length` tokens: a tensor (rows, length)."""
-    import torch
-
-    stream = [token for text in texts for token in tokenizer(text)["input_ids"] + [tokenizer.eos_token_id]]
-    rows = len(stream) // length
-    return torch.tensor(stream[: rows * length]).view(rows, length)
-
-
-def _train(model, blocks, recipe: dict) -> float:
-    """Plain next-token training, linear warm-up and cosine decay; returns the mean loss of the last 50 steps.
-
-    Matrices multiply in bfloat16 where AVX512 is at hand: more than twice as many tokens a second on such a CPU.
-    """
-    import torch
-    from tqdm.auto import tqdm
-    from transformers import get_cosine_schedule_with_warmup
-
-    order = torch.randperm(len(blocks), generator=torch.Generator().manual_seed(recipe["seed"]))
-    batches = order.split(recipe["batch"])
-    optimizers = _optimizers(model, recipe)
-    schedules = [get_cosine_schedule_with_warmup(optimizer, int(len(batches) * recipe["warmup"]), len(batches))
-                 for optimizer in optimizers]
-    fast = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-    losses = []
-    progress = tqdm(batches, desc="pre-training", unit="step")
-    for rows in progress:
-        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
-            loss = model(input_ids=blocks[rows], labels=blocks[rows]).loss
-        model.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for step in (*optimizers, *schedules):
-            step.step()
-        losses.append(loss.item())
-        progress.set_postfix(loss=f"{losses[-1]:.3f}")
-    return sum(losses[-50:]) / len(losses[-50:])
-
-
-def _optimizers(model, recipe: dict) -> list:
-    """Muon for the layers' matrices, AdamW for embeddings and norms.
-
-    After a million tokens the loss on unread prose was 2.1 with Muon and 3.9 with AdamW alone, at the same rate
-    (one run each; AdamW's rate was not tuned).
-    """
-    import torch
-
-    matrices, others = [], []
-    for name, weight in model.named_parameters():
-        (matrices if weight.ndim == 2 and "embed" not in name else others).append(weight)
-    return [torch.optim.Muon(matrices, lr=recipe["learning_rate"], weight_decay=recipe["weight_decay"],
-                             adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(others, lr=recipe["adam_rate"], weight_decay=0.0, betas=(0.9, 0.95))]
+def _train(name: str, folder: Path) -> dict:
+    if name == "llama":
+        return zoo_llama.build(RECIPES[name], folder)
+    if name == "llava" and not is_current("llama"):
+        raise LabError("pocket/llava begins with pocket/llama's weights, and those are not current: build llama first.")
+    return zoo_captioners.build(name, RECIPES[name], folder)

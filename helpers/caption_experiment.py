@@ -1,0 +1,122 @@
+"""The captioning experiment that notebook 01 and the sweep call: a split's pictures put into words, and how that went.
+
+The captions themselves are in the captioner's store (`helpers.captions`), which all notebooks share; the run holds
+their scores. Settings are the notebooks' parameters after the profile, by their names.
+"""
+
+import random
+from dataclasses import asdict
+from types import SimpleNamespace
+
+from helpers.api_models import api_host, is_api_model
+from helpers.captions import Caption, case_text, shown_pictures
+from helpers.cases import Case
+from helpers.datasets import POCKET, Dataset
+from helpers.experiments import about_run
+from helpers.files import LabError, fingerprint, write_json
+from helpers.image_texts import RECORDED, captioner_identity, captions_of, compared, with_captioner
+from helpers.inputs import cases_to_answer
+from helpers.metrics import captions as caption_metrics
+from helpers.metrics import concepts
+from helpers.metrics.captions import caption_statistics, fails_more, longer
+from helpers.metrics.claims import verdict
+from helpers.metrics.concepts import concept_scores
+from helpers.metrics.scores import Score
+from helpers.models import choose_device
+from helpers.parameters import recordable
+from helpers.pictures import picture_key
+from helpers.runs import Run, open_run
+
+CAPTIONING = "01_captioning"
+EXAMPLES = 3  # pictures side by side, as in YuanAI's Table 4
+
+
+def captioned_cases(data: Dataset, settings: SimpleNamespace) -> list[Case]:
+    """The cases that are captioned: those that name a picture; a split without any is a `LabError`."""
+    cases = [case for case in cases_to_answer(data, settings) if case.images]
+    if not cases:
+        raise LabError(
+            f"Pictures of the split {settings.SPLIT!r} were to be put into words, but no case of the data set "
+            f"{data.name!r} names one there: choose another SPLIT or DATASET."
+        )
+    return cases
+
+
+def compare_captioners(data: Dataset, settings: SimpleNamespace) -> dict[str, Run]:
+    """One run for each captioner that is compared, by its name: see `image_texts.compared`."""
+    return {name: caption(data, with_captioner(settings, name)) for name in compared(data, settings)}
+
+
+def caption(data: Dataset, settings: SimpleNamespace) -> Run:
+    """Put the pictures of `settings.SPLIT` into words by `settings.CAPTIONER`, and measure the captions.
+
+    The record of a run on simulated pictures holds some captions as examples; those of patients' pictures stay in
+    the store.
+    """
+    cases = captioned_cases(data, settings)
+    determines = captioner_identity(data, settings) | {
+        "data": data.fingerprint(settings.SPLIT), "pictures": _pictures(cases), "split": settings.SPLIT,
+        "limit": settings.LIMIT,
+        "scoring": {"captions": caption_metrics.VERSION, "concepts": concepts.VERSION, "words": concepts.words_id()},
+    }
+    about = about_run("captions", recordable(settings)["CAPTIONER"], data, settings.SPLIT, settings)
+    run = open_run(CAPTIONING, determines=determines, about=about | {"model": about["name"]})
+    with run.working() as needed:
+        if needed:
+            found = captions_of(data, settings, cases)
+            write_json(run.folder / "metrics.json", {
+                name: score.as_dict() for name, score in _scores(cases, found).items()
+            })
+            run.save(device=_device(settings.CAPTIONER), examples=_examples(data, cases, found))
+    return run
+
+
+def captions_of_run(data: Dataset, settings: SimpleNamespace, captioner: str) -> dict[str, list[Caption]]:
+    """The captions behind a run, from the store, by case id."""
+    return captions_of(data, with_captioner(settings, captioner), captioned_cases(data, settings))
+
+
+def _device(captioner: str) -> dict:
+    """Where captions were made, for the record."""
+    if is_api_model(captioner):
+        return {"name": api_host(captioner), "dtype": "unknown", "reason": "behind an API"}
+    return {} if captioner == RECORDED else asdict(choose_device())
+
+
+def _pictures(cases: list[Case]) -> str:
+    """What identifies the pictures of these cases by their content."""
+    return fingerprint([picture_key(path) if path.is_file() else "" for case in cases for path in shown_pictures(case)])
+
+
+def _scores(cases: list[Case], found: dict[str, list[Caption]]) -> dict[str, Score]:
+    """Of all captions; and, where cases know what their pictures show, which of it the words of a case name."""
+    pairs = [(case.concepts, case_text(found[case.id])) for case in cases if case.concepts]
+    scores = caption_statistics([caption for case in cases for caption in found[case.id]])
+    named = concept_scores(pairs)
+    return scores | {f"concept_{what}": named[what] for what in ("precision", "recall") if named[what]}
+
+
+def _examples(data: Dataset, cases: list[Case], found: dict[str, list[Caption]]) -> list[dict]:
+    """Captions of the first picture of some cases, drawn once and for all captioners alike."""
+    if data.name not in POCKET:
+        return []
+    drawn = random.Random(0).sample(cases, min(EXAMPLES, len(cases)))
+    return [{"case": case.id, "caption": found[case.id][0].text} for case in drawn]
+
+
+def caption_claims(
+    first: dict[str, list[Caption]], second: dict[str, list[Caption]], names: tuple[str, str]
+) -> list[dict]:
+    """YuanAI's claims about their Table 4 as rows: claim, what the paper shows, ours with its interval, the verdict.
+
+    `first` and `second`: the captions of two captioners for the same cases, in the parts of BLIP and of Gemini.
+    """
+    one, two = ([caption for row in captions.values() for caption in row] for captions in (first, second))
+    measured = [
+        (f"{names[1]} says more than {names[0]} (words a picture)", "7 and 14 words; 73 and 91", longer(one, two)),
+        (f"{names[0]} fails more often than {names[1]} (share)", "1 of 3; 0 of 3", fails_more(one, two)),
+    ]
+    return [
+        {"claim": claim, "paper's Table 4": paper, "ours": f"{score.value:+.2f} [{score.low:+.2f}, {score.high:+.2f}]",
+         "n": score.n, "verdict": verdict(score)} for claim, paper, score in measured
+    ]

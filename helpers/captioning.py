@@ -1,0 +1,175 @@
+"""From pictures to words: which captioner, asked in which words, batch by batch into its store.
+
+A captioner is named like a model: `pocket/blip`, a folder or a hub id (with @revision), `gemini:NAME` or `openai:NAME`,
+`recorded` (captions that came from elsewhere), or `none`. What it is asked is data: a text that BLIP and BLIP-2 go on
+with, or a request that a chat model answers.
+
+Pictures are decoded in the background while the model works, a few at a time. Batches are formed once, from all
+pictures in their order, and one that was not written whole is done again as a whole: an interrupted captioning ends
+with the very captions of an undisturbed one.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from helpers.api_models import ApiModel, is_api_model, open_api_model, upload_notice
+from helpers.captions import Caption, CaptionStore, failed
+from helpers.cases import Prediction
+from helpers.files import fingerprint, outputs_folder
+from helpers.models import split_revision, weights_fingerprint
+from helpers.pictures import BadPicture, opened, picture_key
+from helpers.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
+from helpers.vision_models import PREFIX_MODELS, VisionModel, load_vision_model, seeing_type
+
+# Ways to ask by name; any other text is itself what is asked.
+CAPTION_PROMPTS = {"prefix": CAPTION_PREFIX, "clinical": CLINICAL_PROMPT}
+LONGEST = 1024  # pixels: a larger picture is shrunk before any model sees it, which also bounds its tokens
+
+
+@dataclass(frozen=True)
+class Captioner:
+    """A model with what it is asked; opened late, because captions that are kept need no model."""
+
+    name: str
+    weights: str  # what identifies the model
+    text: str  # what it is asked, or goes on with
+    max_new_tokens: int
+    open: Callable[[], VisionModel | ApiModel]
+
+    @property
+    def prompt_id(self) -> str:
+        """What identifies the question: its words, the limits, and how large a picture may be."""
+        return fingerprint([self.text, self.max_new_tokens, LONGEST])
+
+    def store(self, data_name: str) -> CaptionStore:
+        """Where its captions for a data set are kept."""
+        slug = re.sub(r"[^\w.-]+", "-", Path(self.name).name if Path(self.name).is_absolute() else self.name)
+        weights = fingerprint(self.weights)[:6]
+        return CaptionStore(outputs_folder() / "captions" / data_name / f"{slug}-{weights}.jsonl")
+
+
+def open_captioner(
+    name: str, *, prompt: str, max_new_tokens: int, quantization: str, allow_upload: bool,
+    keep: Callable = lambda key, load: load(),
+) -> Captioner:
+    """The captioner of a name; its model is loaded when it is first needed.
+
+    Args:
+        prompt: "auto" (what the model understands), a name of `CAPTION_PROMPTS`, or the very words.
+        keep: (key, load) -> model, for whoever keeps one model in memory.
+    Raises:
+        LabError: a model that is not there or does not see. An API without consent or key is refused when it is
+            opened: captions that are kept need neither.
+    """
+    if is_api_model(name):
+        return Captioner(name, name, asked_text(prompt, "clinical"), max_new_tokens, lambda: open_api_model(
+            name, allow_upload=allow_upload, setting="CAPTIONER", what="pictures", limit="CAPTION_TOKENS"
+        ))
+    kind = "prefix" if seeing_type(name, "CAPTIONER") in PREFIX_MODELS else "clinical"
+    weights = f"{weights_fingerprint(*split_revision(name))} {quantization}"
+
+    def load() -> VisionModel:
+        return load_vision_model(name, quantization=quantization, setting="CAPTIONER")
+    return Captioner(name, weights, asked_text(prompt, kind), max_new_tokens,
+                     lambda: keep(("captioner", name, quantization), load))
+
+
+def asked_text(prompt: str, kind: str) -> str:
+    """The words of a CAPTION_PROMPT; `kind` is what "auto" stands for."""
+    name = kind if prompt == "auto" else prompt
+    return CAPTION_PROMPTS.get(name, name)
+
+
+def caption_pictures(
+    captioner: Captioner, paths: Sequence[Path], store: CaptionStore, *, batch_size: int
+) -> dict[Path, Caption]:
+    """Caption pictures that have no caption yet; returns the caption of every path.
+
+    A file that is no good picture is kept as failed with its reason, and so is a picture that an API refuses; a file
+    that is not there fails without being kept.
+
+    Args:
+        batch_size: pictures at a time; of an API, requests at a time.
+    Raises:
+        WorkFailed: no room on the GPU, or an API that does not answer; what was captioned is kept.
+    """
+    keys = {path: picture_key(path) for path in dict.fromkeys(paths) if path.is_file()}
+    files = {key: path for path, key in keys.items()}  # of equal pictures, one is captioned
+    prompt = captioner.prompt_id
+    with store.writing():
+        done = store.read(prompt)
+        if missing := set(files) - set(done):
+            _caption_missing(captioner, files, store, done, batch_size)
+            _tell_failures([done[key] for key in missing])
+    return {path: done[keys[path]] if path in keys else failed("", prompt, "the file is not there") for path in paths}
+
+
+def _tell_failures(captions: Sequence[Caption]) -> None:
+    reasons = Counter(caption.error for caption in captions if caption.error)
+    if reasons:
+        reason, count = reasons.most_common(1)[0]
+        print(f"{reasons.total()} of {len(captions)} pictures got no caption; most often ({count}): {reason}.")
+
+
+def _caption_missing(
+    captioner: Captioner, files: dict[str, Path], store: CaptionStore, done: dict[str, Caption], batch_size: int
+) -> None:
+    """Do the batches that are not whole; `done` grows as captions are written."""
+    from tqdm.auto import tqdm
+
+    keys = list(files)
+    batches = [keys[start : start + batch_size] for start in range(0, len(keys), batch_size)]
+    missing = [batch for batch in batches if set(batch) - set(done)]
+    model = captioner.open()
+    if isinstance(model, ApiModel):  # nobody pays twice: what is done of a batch is not asked again
+        missing = [[key for key in batch if key not in done] for batch in missing]
+        print(_notice(model, captioner, sum(map(len, missing))))
+
+    def keep(captions: list[Caption]) -> None:
+        new = [caption for caption in captions if caption.picture not in done]
+        store.add(new)
+        done.update({caption.picture: caption for caption in new})
+
+    pictures = opened([files[key] for batch in missing for key in batch], longest=LONGEST, ahead=2 * batch_size)
+    for batch in tqdm(missing, desc="captioning", unit="batch", leave=False):
+        images = dict(zip(batch, (image for _, image in islice(pictures, len(batch)))))
+        keep([failed(key, captioner.prompt_id, str(bad)) for key, bad in images.items() if isinstance(bad, BadPicture)])
+        good = {key: image for key, image in images.items() if not isinstance(image, BadPicture)}
+        if good:
+            _ask(model, captioner, good, keep)
+    pictures.close()
+
+
+def _ask(model: VisionModel | ApiModel, captioner: Captioner, images: dict, keep: Callable) -> None:
+    """Caption one batch and keep the captions: of an API each as it comes."""
+    prompt, limit = captioner.prompt_id, captioner.max_new_tokens
+    if isinstance(model, ApiModel):
+        asked = {key: _messages(captioner.text, image) for key, image in images.items()}
+        model.answer(asked, max_new_tokens=limit, keep=lambda answer: keep([_caption(answer, prompt)]))
+    else:
+        answers = model.answer({key: (image, captioner.text) for key, image in images.items()}, max_new_tokens=limit)
+        keep([_caption(answer, prompt) for answer in answers])
+
+
+def _messages(text: str, image) -> list[dict]:
+    return [{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": text}]}]
+
+
+def _caption(answer: Prediction, prompt: str) -> Caption:
+    """An answer as a caption; one without text is a failed one."""
+    if not answer.text:
+        return failed(answer.case_id, prompt, answer.error or "the captioner said nothing")
+    return Caption(answer.case_id, prompt, answer.text, answer.seconds, answer.tokens, answer.finish)
+
+
+def _notice(model: ApiModel, captioner: Captioner, count: int) -> str:
+    """What is about to be sent, for pictures of the largest size that is sent."""
+    from PIL import Image
+
+    largest = _messages(captioner.text, Image.new("RGB", (LONGEST, LONGEST)))
+    return upload_notice(model, dict.fromkeys(map(str, range(count)), largest), max_new_tokens=captioner.max_new_tokens)
+

@@ -1,0 +1,97 @@
+"""Pictures in words: what a caption is, the file that keeps captions, and how a case's captions become one text.
+
+A store is one file for a captioner and a data set, `outputs/captions/<data set>/<captioner>.jsonl`. It only grows: a
+line is written as each caption comes, under the picture's content and the prompt. So the same picture is never
+captioned twice, whatever it is called, and every notebook reads the same captions.
+"""
+
+import csv
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from helpers.cases import Case
+from helpers.files import LabError, append_jsonl, locked, read_jsonl
+
+# What stands in place of a caption that could not be had: YuanAI's words (Table 4).
+FAILED = "No Image describe"
+# More pictures of a case than these are not captioned for its question: the first ones, in the case's own order.
+PICTURES_PER_CASE = 3
+RECORDED_FILE = "captions.csv"
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What a captioner said about one picture.
+
+    `picture` identifies its content (`pictures.picture_key`), `prompt` the question. `error` says why there is no
+    caption; then `text` is `FAILED`. `finish` is "stop", "length" (cut) or "".
+    """
+
+    picture: str
+    prompt: str
+    text: str
+    seconds: float = 0.0
+    tokens: int = 0
+    finish: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class CaptionStore:
+    """The captions of one captioner for one data set, on disk."""
+
+    path: Path
+
+    def read(self, prompt: str) -> dict[str, Caption]:
+        """All captions that answer a prompt, by picture."""
+        rows = [Caption(**row) for row in read_jsonl(self.path)]
+        return {caption.picture: caption for caption in rows if caption.prompt == prompt}
+
+    def add(self, captions: Sequence[Caption]) -> None:
+        """Write captions at the end, whole."""
+        append_jsonl(self.path, [asdict(caption) for caption in captions])
+
+    @contextmanager
+    def writing(self):
+        """One process at a time writes; another one waits, and finds what was written meanwhile."""
+        with locked(self.path.with_name(f".{self.path.name}.lock")):
+            yield
+
+
+def failed(picture: str, prompt: str, reason: str) -> Caption:
+    """The caption of a picture that has none."""
+    return Caption(picture, prompt, FAILED, error=reason)
+
+
+def shown_pictures(case: Case) -> tuple[Path, ...]:
+    """The pictures of a case that are put into words for its question."""
+    return case.images[:PICTURES_PER_CASE]
+
+
+def case_text(captions: Sequence[Caption]) -> str:
+    """The captions of a case's pictures as one text: in their order, joined by a space, equal ones once.
+
+    A failed caption is left out, unless all failed, or there was no picture: then it is `FAILED`.
+    """
+    texts = dict.fromkeys(caption.text.strip() for caption in captions if not caption.error)
+    return " ".join(texts) or FAILED
+
+
+def read_recorded(folder: Path) -> dict[str, str]:
+    """Captions that came from elsewhere: `captions.csv` of a data set's folder, with the columns picture,caption.
+
+    Returns caption by the picture's file name.
+    """
+    path = folder / RECORDED_FILE
+    if not path.is_file():
+        raise LabError(
+            f"CAPTIONER is 'recorded', but there is no {RECORDED_FILE} in the data folder: write one with the columns "
+            "picture,caption, or name a captioner."
+        )
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or not {"picture", "caption"} <= rows[0].keys():
+        raise LabError(f"{path.name} needs the columns picture,caption and at least one row: correct the file.")
+    return {row["picture"]: (row["caption"] or "").strip() for row in rows}

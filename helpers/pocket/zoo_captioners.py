@@ -1,0 +1,84 @@
+"""The two shipped models that see: pictures are drawn, a captioner is trained and saved, and then asked about others.
+
+The figures come from the saved model, loaded by the ordinary auto classes, on pictures of seeds it has not seen.
+"""
+
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from helpers.pocket import descriptions, zoo_blip, zoo_llava
+from helpers.pocket.zoo_pictures import Example, examples, picture, pixels
+from helpers.pocket.zoo_vision import stated
+
+MAKERS = {"blip": (zoo_blip, "lay"), "llava": (zoo_llava, "clinical")}
+TOLD = ("colour", "primary", "number", "site")
+
+
+def build(name: str, recipe: dict, folder: Path) -> dict:
+    """Train and save one captioner; returns its size, its minutes, and what it tells of held-out pictures."""
+    started = time.monotonic()
+    made, held = examples(f"{name}/{recipe['seed']}", recipe["pictures"]), held_out(recipe["held_out"])
+    drawn = pixels(made + held)
+    result = MAKERS[name][0].train(recipe, folder, (made, drawn[:len(made)]), (held, drawn[len(made):]))
+    told, _ = told_shares(name, folder, held[:recipe["asked"]])
+    return result | {"minutes": round((time.monotonic() - started) / 60, 1), "captions": told}
+
+
+def held_out(count: int) -> list[Example]:
+    """Pictures that no captioner was trained on, the same for all."""
+    return examples("held-out", count)
+
+
+def told_shares(name: str, folder: Path, held: list[Example]) -> tuple[dict, list[str]]:
+    """What the captions of a saved model tell: the percentages of `shares`, and the captions."""
+    captions = caption(name, folder, [picture(example) for example in held])
+    return shares(captions, held, MAKERS[name][1]), captions
+
+
+def caption(name: str, folder: Path, images: list, *, batch: int = 25, max_new_tokens: int = 96) -> list[str]:
+    """Caption pictures with a saved model, greedily and as anybody would."""
+    import torch
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    processor = AutoProcessor.from_pretrained(folder)
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, use_safetensors=True).eval()
+    texts = []
+    for start in range(0, len(images), batch):
+        inputs = MAKERS[name][0].ask(processor, images[start:start + batch])
+        with torch.inference_mode():
+            output = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
+        # BLIP goes on with its prompt and returns it as well; LLaVA's is cut off.
+        new = output if name == "blip" else output[:, inputs["input_ids"].shape[1]:]
+        texts += [text.strip() for text in processor.batch_decode(new, skip_special_tokens=True)]
+    return texts
+
+
+def shares(captions: list[str], held: list[Example], style: str) -> dict[str, float]:
+    """The percentage of captions that tell each of `TOLD` rightly, and what the commonest value would reach.
+
+    For clinical descriptions also precision and recall of the concepts that they name, over all pictures.
+    """
+    told, known = [descriptions.read_back(text, style) for text in captions], [stated(example) for example in held]
+    counts = {fact: _percent(row.get(fact) == truth[fact] for row, truth in zip(told, known)) for fact in TOLD}
+    for fact in TOLD:
+        values = [truth[fact] for truth in known]
+        counts[f"{fact}_commonest"] = _percent(value == max(values, key=values.count) for value in values)
+    if style == "clinical":
+        both = sum(len(row["concepts"] & set(truth["concepts"])) for row, truth in zip(told, known))
+        counts["concepts_precision"] = round(100 * both / max(sum(len(row["concepts"]) for row in told), 1), 1)
+        counts["concepts_recall"] = round(100 * both / sum(len(set(truth["concepts"])) for truth in known), 1)
+    return counts
+
+
+def by_group(captions: list[str], held: list[Example], style: str, group) -> dict:
+    """`shares` of the captions of each group; `group` gives an example's, such as its condition."""
+    parts = defaultdict(list)
+    for text, example in zip(captions, held):
+        parts[group(example)].append((text, example))
+    return {key: shares(*map(list, zip(*parts[key])), style) for key in sorted(parts)}
+
+
+def _percent(hits) -> float:
+    hits = list(hits)
+    return round(100 * sum(hits) / len(hits), 1)

@@ -1,0 +1,225 @@
+"""How `pocket/llava` is made: a chat model that sees, and answers requests for descriptions and brief questions.
+
+A real `LlavaForConditionalGeneration`: its SigLIP tower learns to look first; then the projector and the text tower,
+which is `pocket/llama`'s and so knows the words, learn to speak of what the tower sees.
+"""
+
+import json
+import random
+from pathlib import Path
+
+from helpers.models import POCKET_MODELS
+from helpers.pocket import descriptions
+from helpers.pocket.zoo_pictures import Example, normal
+from helpers.pocket.zoo_training import descend
+from helpers.pocket.zoo_vision import learn_to_look, right_facts
+from helpers.prompts import CLINICAL_PROMPT
+
+IMAGE_TOKEN = "<image>"
+# In the manner of LLaVA-1.5, but the template writes the first token itself, so that nobody else has to.
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{{ 'USER: ' if message['role'] == 'user' else 'ASSISTANT: ' }}"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>\n{% else %}{{ part['text'] }}"
+    "{% endif %}{% endfor %}{% endif %}{{ eos_token if message['role'] == 'assistant' else '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+)
+
+
+def train(recipe: dict, folder: Path, drawn: tuple, held: tuple) -> dict:
+    """Train and save model and processor; returns what the heads knew of held-out pictures, and the size.
+
+    `drawn`, `held`: the examples, and their pictures as bytes (pictures, 3, height, width).
+    """
+    import torch
+    from transformers import set_seed
+
+    set_seed(recipe["seed"])
+    processor, parts = _processor(drawn[0], recipe)
+    model = _model(processor.tokenizer, parts, recipe)
+
+    def look(batch):
+        return model.model.vision_tower(batch, output_hidden_states=True).hidden_states[-1]
+
+    heads = learn_to_look(model.model.vision_tower, look, drawn[1], drawn[0], recipe["look"])
+    facts = right_facts(heads, look, held[1], held[0])
+    model.model.vision_tower.requires_grad_(False)
+    loss = _learn_to_speak(model, processor, look, drawn, recipe["speak"])
+    model.to(torch.float16).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return {"parameters": model.num_parameters(), "final_loss": round(loss, 3), "heads": facts}
+
+
+def ask(processor, images: list, text: str = CLINICAL_PROMPT):
+    """What the processor makes of pictures and one request for each."""
+    turn = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text}]}]
+    prompt = processor.apply_chat_template(turn, add_generation_prompt=True)
+    return processor(images=images, text=[prompt] * len(images), padding=True, padding_side="left",
+                     return_tensors="pt")
+
+
+def conversations(made: list[Example], seed: int | str, share: dict) -> list[list[tuple[str, str]]]:
+    """One conversation about each picture: turns of request and answer.
+
+    `share`: of conversations that are one description ("describe"; the others are `questions` brief questions), and of
+    descriptions that are asked for with the long prompt ("clinical").
+    """
+    rng, made_up = random.Random(f"llava/{seed}"), []
+    for example in made:
+        if rng.random() < share["describe"]:
+            request = CLINICAL_PROMPT if rng.random() < share["clinical"] else rng.choice(descriptions.prompts())
+            made_up.append([(request, descriptions.describe(
+                example.seen, example.view, site=example.site, style="clinical", rng=rng))])
+        else:
+            pairs = descriptions.questions(example.seen, example.view, site=example.site, rng=rng)
+            made_up.append(pairs[:share["questions"]])
+    return made_up
+
+
+def _processor(made: list[Example], recipe: dict):
+    """pocket/llama's tokenizer with some whole words more, and pictures as numbers from -1 to 1.
+
+    Returns the processor, and for each added token the two tokens that it joins.
+    """
+    from tokenizers import Tokenizer
+    from transformers import LlavaProcessor, PreTrainedTokenizerFast, SiglipImageProcessor
+
+    state = json.loads((POCKET_MODELS / "llama" / "tokenizer.json").read_text(encoding="utf-8"))
+    texts = [answer for turns in conversations(made, "words", recipe["speak"]["share"]) for _, answer in turns]
+    parts = _join_words(state, [*texts, *descriptions.prompts() * 20], recipe["joined"])
+    # The chat template writes the first token.
+    state["post_processor"] = None
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(state)), bos_token="<s>", eos_token="</s>", pad_token="<pad>",
+        padding_side="left", extra_special_tokens={"image_token": IMAGE_TOKEN},
+    )
+    size = {"height": recipe["image"], "width": recipe["image"]}
+    processor = LlavaProcessor(
+        SiglipImageProcessor(size=size), tokenizer, patch_size=recipe["patch"], image_token=IMAGE_TOKEN,
+        vision_feature_select_strategy="full", chat_template=CHAT_TEMPLATE,
+    )
+    return processor, parts
+
+
+def _join_words(state: dict, texts: list[str], count: int) -> list[tuple[int, int]]:
+    """Go on with the tokenizer's own training (BPE) on new texts, for `count` tokens more.
+
+    A description of 50 words is 95 tokens without it, and about 65 with it. `state` is the tokenizer's JSON and is
+    changed in place; what was joined before is joined first and as before. Returns the ids of what each joins.
+    """
+    from collections import Counter
+
+    from tokenizers import Tokenizer
+
+    tokenizer, parts = Tokenizer.from_str(json.dumps(state)), []
+    words = Counter(word for text in texts for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text))
+    split = {word: [token.value for token in tokenizer.model.tokenize(word)] for word in words}
+    vocabulary, merges = state["model"]["vocab"], state["model"]["merges"]
+    for _ in range(count):
+        pairs = Counter()
+        for word, pieces in split.items():
+            for pair in zip(pieces, pieces[1:]):
+                pairs[pair] += words[word]
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        parts.append((vocabulary[best[0]], vocabulary[best[1]]))
+        vocabulary["".join(best)] = len(vocabulary)
+        merges.append(list(best))
+        split = {word: _joined(pieces, best) for word, pieces in split.items()}
+    return parts
+
+
+def _joined(pieces: list[str], pair: tuple[str, str]) -> list[str]:
+    """The pieces of a word with every such pair in one."""
+    out = []
+    for piece in pieces:
+        if out and (out[-1], piece) == pair:
+            out[-1] += piece
+        else:
+            out.append(piece)
+    return out
+
+
+def _model(tokenizer, parts: list[tuple[int, int]], recipe: dict):
+    """The architecture with pocket/llama's weights in its text tower; a joined word begins as the mean of its parts."""
+    import torch
+    from transformers import AutoModelForCausalLM, LlavaConfig, LlavaForConditionalGeneration, SiglipVisionConfig
+
+    text = AutoModelForCausalLM.from_pretrained(POCKET_MODELS / "llama", dtype=torch.float32)
+    before, look = text.config.vocab_size, recipe["look"]
+    text.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    rows = text.get_input_embeddings().weight.data
+    for index, (first, second) in enumerate(parts, start=before):
+        rows[index] = (rows[first] + rows[second]) / 2
+    model = LlavaForConditionalGeneration._from_config(LlavaConfig(
+        vision_config=SiglipVisionConfig(
+            hidden_size=look["width"], intermediate_size=look["intermediate"], num_hidden_layers=look["layers"],
+            num_attention_heads=look["heads"], image_size=recipe["image"], patch_size=recipe["patch"],
+            vision_use_head=False,
+        ).to_dict(),
+        text_config=text.config.to_dict(), image_token_index=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
+        image_seq_length=(recipe["image"] // recipe["patch"]) ** 2, vision_feature_layer=-1,
+        vision_feature_select_strategy="full", tie_word_embeddings=True,
+    ), attn_implementation="eager")
+    model.model.language_model.load_state_dict(text.model.state_dict())
+    model.tie_weights()
+    model.generation_config.update(bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+                                   pad_token_id=tokenizer.pad_token_id)
+    return model
+
+
+def _learn_to_speak(model, processor, look, drawn: tuple, recipe: dict) -> float:
+    """Train projector and text tower on conversations about what the tower sees. Returns the last loss."""
+    import torch
+
+    made, pixels = drawn
+    with torch.inference_mode():
+        seen = torch.cat([look(normal(part)) for part in pixels.split(256)])
+    seen, batches = seen.clone(), []
+    for epoch in range(recipe["epochs"]):
+        rows = [_tokens(turns, processor, seen.shape[1]) for turns in conversations(made, epoch, recipe["share"])]
+        batches += _batches(rows, recipe["batch"], epoch)
+    image, model_inside = model.config.image_token_index, model.model
+
+    def loss_of(batch):
+        part, tokens, labels = batch
+        words = model_inside.get_input_embeddings()(tokens)
+        pictures = model_inside.multi_modal_projector(seen[part]).to(words.dtype)
+        words = words.masked_scatter((tokens == image).unsqueeze(-1), pictures)
+        return model(inputs_embeds=words, labels=labels, use_cache=False).loss
+
+    model.train()
+    loss = descend(model, batches, loss_of, recipe, "speaking")
+    model.eval()
+    return loss
+
+
+def _tokens(turns: list[tuple[str, str]], processor, places: int) -> tuple[list[int], list[int]]:
+    """A conversation as the model reads it, and its labels: the answers with the token that ends each."""
+    tokenizer, tokens, labels = processor.tokenizer, [], []
+    begin = [tokenizer.bos_token_id]
+    for number, (request, answer) in enumerate(turns):
+        picture = IMAGE_TOKEN * places + "\n" if number == 0 else ""
+        before = begin * (number == 0) + tokenizer.encode(f"USER: {picture}{request}\nASSISTANT:")
+        after = tokenizer.encode(f" {answer}") + [tokenizer.eos_token_id]
+        tokens += before + after
+        labels += [-100] * len(before) + after
+    return tokens, labels
+
+
+def _batches(rows: list, size: int, seed: int) -> list[tuple]:
+    """Batches of conversations of about the same length, padded at the end, in an order of chance.
+
+    No attention mask is needed: nothing attends to what follows it, and padding has no labels.
+    """
+    import torch
+
+    rng, batches = random.Random(seed), []
+    order = sorted(range(len(rows)), key=lambda row: (len(rows[row][0]) // 16, rng.random()))
+    for start in range(0, len(order), size):
+        part = order[start:start + size]
+        longest = max(len(rows[row][0]) for row in part)
+        padded = [(tokens + [0] * (longest - len(tokens)), labels + [-100] * (longest - len(labels)))
+                  for tokens, labels in (rows[row] for row in part)]
+        batches.append((torch.tensor(part), *(torch.tensor(column) for column in zip(*padded))))
+    rng.shuffle(batches)
+    return batches

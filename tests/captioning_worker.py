@@ -1,0 +1,16 @@
+"""Captions a folder of pictures with a model; tests kill it in the middle and run it again.
+
+Usage: captioning_worker.py MODEL FOLDER STORE
+"""
+
+import sys
+from pathlib import Path
+
+from helpers.captioning import caption_pictures, open_captioner
+from helpers.captions import CaptionStore
+
+if __name__ == "__main__":
+    model, folder, store = sys.argv[1:]
+    captioner = open_captioner(model, prompt="auto", max_new_tokens=8, quantization="none", allow_upload=False)
+    paths = sorted(Path(folder).iterdir())
+    caption_pictures(captioner, paths, CaptionStore(Path(store)), batch_size=3)

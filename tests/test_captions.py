@@ -1,0 +1,51 @@
+"""Captions: the store, how a case's captions become one text, captions from elsewhere."""
+
+from pathlib import Path
+
+import pytest
+
+from helpers.captions import FAILED, Caption, CaptionStore, case_text, failed, read_recorded, shown_pictures
+from helpers.cases import Case
+from helpers.files import LabError
+
+
+def test_a_store_keeps_captions_by_picture_and_prompt(tmp_path):
+    store = CaptionStore(tmp_path / "new" / "blip.jsonl")
+    assert store.read("p") == {}
+    store.add([Caption("a", "p", "a red patch", 0.5, 3, "stop"), failed("b", "p", "the file is empty (0 bytes)")])
+    store.add([Caption("a", "q", "other words")])
+    assert store.read("p")["a"].text == "a red patch" and store.read("q")["a"].text == "other words"
+    assert store.read("p")["b"] == Caption("b", "p", FAILED, error="the file is empty (0 bytes)")
+
+
+def test_a_torn_end_of_a_store_is_cut_off(tmp_path):
+    store = CaptionStore(tmp_path / "blip.jsonl")
+    store.add([Caption("a", "p", "one"), Caption("b", "p", "two")])
+    content = store.path.read_bytes()
+    store.path.write_bytes(content[:-9])
+    assert set(store.read("p")) == {"a"}
+    store.add([Caption("b", "p", "two")])
+    assert store.path.read_bytes() == content
+
+
+def test_the_captions_of_a_case_become_one_text():
+    first, second, bad = Caption("a", "p", "a patch "), Caption("b", "p", "a bump"), failed("c", "p", "broken")
+    assert case_text([first, bad, second]) == "a patch a bump"
+    assert case_text([first, first]) == "a patch"
+    assert case_text([bad, bad]) == FAILED == "No Image describe"  # the paper's words
+    assert case_text([]) == FAILED
+
+
+def test_only_the_first_pictures_of_a_case_are_put_into_words():
+    paths = tuple(Path(f"{number}.jpg") for number in range(7))
+    assert shown_pictures(Case("A", images=paths)) == paths[:3]
+
+
+def test_recorded_captions_are_read_by_file_name(tmp_path):
+    with pytest.raises(LabError, match="no captions.csv in the data folder"):
+        read_recorded(tmp_path)
+    (tmp_path / "captions.csv").write_text('picture,caption\na.jpg," A red patch, dry. "\nb.jpg,\n', encoding="utf-8-sig")
+    assert read_recorded(tmp_path) == {"a.jpg": "A red patch, dry.", "b.jpg": ""}
+    (tmp_path / "captions.csv").write_text("image,text\na.jpg,x\n")
+    with pytest.raises(LabError, match="needs the columns picture,caption"):
+        read_recorded(tmp_path)

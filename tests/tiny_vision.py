@@ -1,0 +1,108 @@
+"""Tiny models that see, with random weights, built from transformers' own classes and saved in their own formats.
+
+They say nothing sensible; they prove that the real loading, prompting and generation work for their architectures.
+"""
+
+from pathlib import Path
+
+from helpers.models import POCKET_MODELS
+
+SIDE = 32  # pixels
+CHAT = (
+    "{% for message in messages %}{{ message['role'] }}: {% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}IMAGE{% else %}{{ part['text'] }}{% endif %}{% endfor %}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
+TEXT = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+}
+
+
+def build(kind: str, folder: Path) -> Path:
+    """Save a tiny model of a kind ("blip-2", "idefics3", "smolvlm", "qwen3_vl") with its processor; returns its folder."""
+    from transformers import set_seed
+
+    set_seed(0)
+    model, processor = BUILDERS[kind]()
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def _tokenizer(*special: str):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(POCKET_MODELS / "llama")
+    tokenizer.add_special_tokens({"additional_special_tokens": list(special)})
+    return tokenizer
+
+
+def _blip_2():
+    from transformers import (
+        Blip2Config, Blip2ForConditionalGeneration, Blip2Processor, Blip2QFormerConfig, Blip2VisionConfig,
+        BlipImageProcessor, LlamaConfig,
+    )
+
+    tokenizer = _tokenizer("<image>")
+    config = Blip2Config(
+        vision_config=Blip2VisionConfig(hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=2,
+                                        image_size=SIDE, patch_size=16).to_dict(),
+        qformer_config=Blip2QFormerConfig(hidden_size=32, intermediate_size=48, num_hidden_layers=1, vocab_size=8,
+                                          num_attention_heads=2, encoder_hidden_size=32).to_dict(),
+        text_config=LlamaConfig(**TEXT, vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id).to_dict(),
+        num_query_tokens=4, image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+    )
+    images = BlipImageProcessor(size={"height": SIDE, "width": SIDE})
+    return Blip2ForConditionalGeneration(config), Blip2Processor(images, tokenizer, num_query_tokens=4)
+
+
+def _idefics3(model_class: str = "Idefics3"):
+    import transformers
+
+    names = ("<image>", "<fake_token_around_image>", "<end_of_utterance>", "<global-img>")
+    tokenizer = _tokenizer(*names)
+    config = getattr(transformers, f"{model_class}Config")(
+        vision_config={"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2,
+                       "image_size": SIDE, "patch_size": 8},
+        text_config=transformers.LlamaConfig(**TEXT, vocab_size=len(tokenizer)).to_dict(), scale_factor=2,
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"), pad_token_id=tokenizer.pad_token_id,
+    )
+    images = getattr(transformers, f"{model_class}ImageProcessor")(
+        size={"longest_edge": SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=False
+    )
+    processor = getattr(transformers, f"{model_class}Processor")
+    chat = CHAT.replace("IMAGE", "<image>")
+    extra = {"video_processor": transformers.SmolVLMVideoProcessor()} if model_class == "SmolVLM" else {}
+    built = processor(images, tokenizer, image_seq_len=4, chat_template=chat, **extra)
+    return getattr(transformers, f"{model_class}ForConditionalGeneration")(config), built
+
+
+def _smolvlm():
+    return _idefics3("SmolVLM")
+
+
+def _qwen3_vl():
+    from transformers import (
+        Qwen2VLImageProcessor, Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLProcessor, Qwen3VLVideoProcessor,
+    )
+
+    names = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
+    tokenizer = _tokenizer(*names)
+    ids = dict(zip(("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id"),
+                   tokenizer.convert_tokens_to_ids(list(names))))
+    config = Qwen3VLConfig(
+        text_config=TEXT | {"vocab_size": len(tokenizer), "head_dim": 16,
+                            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 2, 2]}},
+        vision_config={"hidden_size": 32, "intermediate_size": 48, "depth": 2, "num_heads": 2, "out_hidden_size": 32,
+                       "patch_size": 8, "spatial_merge_size": 2, "temporal_patch_size": 2, "num_position_embeddings": 16,
+                       "deepstack_visual_indexes": [0]},
+        **ids,
+    )
+    images = Qwen2VLImageProcessor(patch_size=8, merge_size=2, size={"shortest_edge": SIDE**2, "longest_edge": 4 * SIDE**2})
+    chat = CHAT.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>")
+    processor = Qwen3VLProcessor(images, tokenizer, video_processor=Qwen3VLVideoProcessor(), chat_template=chat)
+    return Qwen3VLForConditionalGeneration(config), processor
+
+
+BUILDERS = {"blip-2": _blip_2, "idefics3": _idefics3, "smolvlm": _smolvlm, "qwen3_vl": _qwen3_vl}
