@@ -15,8 +15,7 @@ LAYERS = [
      "pocket.clinic", "pocket.textbook", "pocket.exercises", "pocket.descriptions", "pocket.odd_pictures"},
     {"datasets"},
     {"prompts", "shots", "captions", "metrics", "models", "vision_models", "api_clients", "api_models"},
-    {"generation", "finetuning", "captioning", "memory", "pocket.zoo", "pocket.zoo_llama", "pocket.zoo_pictures",
-     "pocket.zoo_vision", "pocket.zoo_captioners", "pocket.zoo_blip", "pocket.zoo_llava", "pocket.zoo_training"},
+    {"generation", "finetuning", "captioning", "memory", "pocket.zoo"},
     {"parameters", "figures", "notebook_file"},
     {"image_texts", "inputs", "experiments", "caption_experiment", "studies", "leaderboard", "notebook", "doctor", "export", "widgets"},
     {"headless", "sweep"},
@@ -43,7 +42,7 @@ def imports() -> dict[str, set[str]]:
 
 def layer(module: str) -> int:
     for number, names in enumerate(LAYERS):
-        if module in names or module.split(".")[0] in names:
+        if any(module == name or module.startswith(f"{name}.") for name in names):
             return number
     raise AssertionError(f"helpers/{module} stands in no layer: give it a place in LAYERS")
 

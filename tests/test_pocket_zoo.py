@@ -7,9 +7,10 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from helpers.files import LabError, read_json
 from helpers.generation import generate
 from helpers.models import POCKET_MODELS, load_text_model
-from helpers.pocket import descriptions, zoo, zoo_captioners, zoo_pictures
+from helpers.pocket import descriptions, zoo
+from helpers.pocket.conditions import load_conditions
 from helpers.pocket.lesions import draw
-from helpers.pocket.zoo import RECIPE_FILE, RECIPES, build_model, is_current
+from helpers.pocket.zoo import RECIPE_FILE, RECIPES, build_model, captioners, is_current, pictures
 from helpers.prompts import prompt_of, stop_text
 
 
@@ -62,10 +63,10 @@ def test_a_captioner_is_of_its_own_architecture_in_half_precision(name):
 
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_captions_of_a_batch_are_those_of_one_by_one_and_end_by_themselves(name):
-    images = [zoo_pictures.picture(example) for example in zoo_captioners.held_out(5)]
-    together = zoo_captioners.caption(name, POCKET_MODELS / name, images)
-    assert together == [zoo_captioners.caption(name, POCKET_MODELS / name, [image])[0] for image in images]
-    assert together == zoo_captioners.caption(name, POCKET_MODELS / name, images, max_new_tokens=110)
+    images = [pictures.picture(example) for example in captioners.held_out(5)]
+    together = captioners.caption(name, POCKET_MODELS / name, images)
+    assert together == [captioners.caption(name, POCKET_MODELS / name, [image])[0] for image in images]
+    assert together == captioners.caption(name, POCKET_MODELS / name, images, max_new_tokens=110)
     assert len(set(together)) >= 4
 
 
@@ -75,9 +76,9 @@ def test_a_captioner_sees_what_is_red_and_what_is_black(name):
     red = facts | {"primary": "plaque", "colour": "red", "concepts": ["Plaque", "Erythema"]}
     black = facts | {"primary": "patch", "colour": "black", "concepts": ["Patch", "Black"]}
     images = [draw(seen, skin_tone=2, site="back", seed=seed) for seen in (red, black) for seed in (1, 2, 3)]
-    style = zoo_captioners.MAKERS[name][1]
+    style = captioners.MAKERS[name].style
     told = [descriptions.read_back(text, style).get("colour")
-            for text in zoo_captioners.caption(name, POCKET_MODELS / name, images)]
+            for text in captioners.caption(name, POCKET_MODELS / name, images)]
     assert sum(colour in ("red", "pink", "crimson") for colour in told[:3]) >= 2, told
     assert sum(colour in ("black", "brown") for colour in told[3:]) >= 2, told
 
@@ -85,25 +86,29 @@ def test_a_captioner_sees_what_is_red_and_what_is_black(name):
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_held_out_captions_are_better_than_the_commonest_words(name):
     told = read_json(POCKET_MODELS / name / RECIPE_FILE)["result"]["captions"]
-    assert all(told[fact] > told[f"{fact}_commonest"] + 10 for fact in zoo_captioners.TOLD), told
+    assert all(told[fact] > told[f"{fact}_commonest"] + 10 for fact in captioners.TOLD), told
 
 
 def test_the_chat_model_answers_brief_questions_briefly():
-    folder = POCKET_MODELS / "llava"
-    processor, model = AutoProcessor.from_pretrained(folder), AutoModelForImageTextToText.from_pretrained(folder)
-    images = [zoo_pictures.picture(example) for example in zoo_captioners.held_out(3)]
-    inputs = zoo_captioners.MAKERS["llava"][0].ask(processor, images, "What colour are the lesions?")
-    assert (inputs["input_ids"] == processor.tokenizer.bos_token_id).sum() == len(images)
-    output = model.float().generate(**inputs, max_new_tokens=24, do_sample=False)[:, inputs["input_ids"].shape[1]:]
-    for text in processor.batch_decode(output, skip_special_tokens=True):
+    images = [pictures.picture(example) for example in captioners.held_out(3)]
+    asked = "What colour are the lesions?"
+    for text in captioners.caption("llava", POCKET_MODELS / "llava", images, max_new_tokens=24, text=asked):
         assert "colour" in descriptions.read_back(text, "clinical") and len(text.split()) <= 3
 
 
+def test_the_chat_template_writes_the_first_token_once():
+    processor = AutoProcessor.from_pretrained(POCKET_MODELS / "llava")
+    turn = [{"role": "user", "content": [{"type": "image", "image": draw(load_conditions()[0], skin_tone=2, seed=1)},
+                                         {"type": "text", "text": "What colour?"}]}]
+    ids = processor.apply_chat_template(turn, add_generation_prompt=True, tokenize=True, return_dict=True)["input_ids"]
+    assert ids[0].count(processor.tokenizer.bos_token_id) == 1
+
+
 def test_training_pictures_are_never_those_of_a_clinic():
-    made = zoo_pictures.examples("blip/21", 300)
+    made = pictures.examples("blip/21", 300)
     assert min(example.seed for example in made) >= 2**32  # a clinic's seeds have 32 bits
     assert len({example.condition for example in made}) == 26
-    assert not {example.seed for example in made} & {example.seed for example in zoo_captioners.held_out(300)}
+    assert not {example.seed for example in made} & {example.seed for example in captioners.held_out(300)}
 
 
 @pytest.mark.parametrize("change", ["CAPTION_PREFIX", "CLINICAL_PROMPT"])

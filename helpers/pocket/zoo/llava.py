@@ -10,9 +10,9 @@ from pathlib import Path
 
 from helpers.models import POCKET_MODELS
 from helpers.pocket import descriptions
-from helpers.pocket.zoo_pictures import Example, normal
-from helpers.pocket.zoo_training import descend
-from helpers.pocket.zoo_vision import learn_to_look, right_facts
+from helpers.pocket.zoo.pictures import Example, normal
+from helpers.pocket.zoo.training import descend
+from helpers.pocket.zoo.vision import learn_to_look, right_facts
 from helpers.prompts import CLINICAL_PROMPT
 
 IMAGE_TOKEN = "<image>"
@@ -48,14 +48,6 @@ def train(recipe: dict, folder: Path, drawn: tuple, held: tuple) -> dict:
     model.to(torch.float16).save_pretrained(folder)
     processor.save_pretrained(folder)
     return {"parameters": model.num_parameters(), "final_loss": round(loss, 3), "heads": facts}
-
-
-def ask(processor, images: list, text: str = CLINICAL_PROMPT):
-    """What the processor makes of pictures and one request for each."""
-    turn = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text}]}]
-    prompt = processor.apply_chat_template(turn, add_generation_prompt=True)
-    return processor(images=images, text=[prompt] * len(images), padding=True, padding_side="left",
-                     return_tensors="pt")
 
 
 def conversations(made: list[Example], seed: int | str, share: dict) -> list[list[tuple[str, str]]]:

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from helpers.files import LabError, file_hash, fingerprint, read_json, write_json
 from helpers.models import POCKET_MODELS
-from helpers.pocket import conditions, descriptions, lesions, zoo_captioners, zoo_llama
+from helpers.pocket import conditions, descriptions, lesions
+from helpers.pocket.zoo import captioners, llama
 from helpers.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 
 # How the captioners' towers learn, and how they look: 96 pixels in patches of 12 are 64 tokens.
@@ -66,7 +67,7 @@ def recipe_hash(name: str) -> str:
 def _hash_of_read(recipe: str) -> str:
     """Hash of a language model's recipe, given as JSON, and of the text it reads, which takes seconds to write."""
     recipe = json.loads(recipe)
-    return fingerprint([recipe, zoo_llama.texts_of(recipe)])
+    return fingerprint([recipe, llama.texts_of(recipe)])
 
 
 def is_current(name: str) -> bool:
@@ -95,7 +96,7 @@ def build_model(name: str) -> str:
 
 def _train(name: str, folder: Path) -> dict:
     if name == "llama":
-        return zoo_llama.build(RECIPES[name], folder)
+        return llama.build(RECIPES[name], folder)
     if name == "llava" and not is_current("llama"):
         raise LabError("pocket/llava begins with pocket/llama's weights, and those are not current: build llama first.")
-    return zoo_captioners.build(name, RECIPES[name], folder)
+    return captioners.build(name, RECIPES[name], folder)

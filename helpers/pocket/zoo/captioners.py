@@ -1,17 +1,31 @@
 """The two shipped models that see: pictures are drawn, a captioner is trained and saved, and then asked about others.
 
-The figures come from the saved model, loaded by the ordinary auto classes, on pictures of seeds it has not seen.
+The figures come from the saved model, loaded as every other one is, on pictures of seeds it has not seen.
 """
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.pocket import descriptions, zoo_blip, zoo_llava
-from helpers.pocket.zoo_pictures import Example, examples, picture, pixels
-from helpers.pocket.zoo_vision import stated
+from helpers.pocket import descriptions
+from helpers.pocket.zoo import blip, llava
+from helpers.pocket.zoo.pictures import Example, examples, picture, pixels
+from helpers.pocket.zoo.vision import stated
+from helpers.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
+from helpers.vision_models import load_vision_model
 
-MAKERS = {"blip": (zoo_blip, "lay"), "llava": (zoo_llava, "clinical")}
+@dataclass(frozen=True)
+class Maker:
+    """How a captioner is made: what trains it, how it speaks (see `descriptions`), and what it is asked."""
+
+    train: Callable
+    style: str
+    prompt: str
+
+
+MAKERS = {"blip": Maker(blip.train, "lay", CAPTION_PREFIX), "llava": Maker(llava.train, "clinical", CLINICAL_PROMPT)}
 TOLD = ("colour", "primary", "number", "site")
 
 
@@ -20,7 +34,7 @@ def build(name: str, recipe: dict, folder: Path) -> dict:
     started = time.monotonic()
     made, held = examples(f"{name}/{recipe['seed']}", recipe["pictures"]), held_out(recipe["held_out"])
     drawn = pixels(made + held)
-    result = MAKERS[name][0].train(recipe, folder, (made, drawn[:len(made)]), (held, drawn[len(made):]))
+    result = MAKERS[name].train(recipe, folder, (made, drawn[:len(made)]), (held, drawn[len(made):]))
     told, _ = told_shares(name, folder, held[:recipe["asked"]])
     return result | {"minutes": round((time.monotonic() - started) / 60, 1), "captions": told}
 
@@ -33,25 +47,20 @@ def held_out(count: int) -> list[Example]:
 def told_shares(name: str, folder: Path, held: list[Example]) -> tuple[dict, list[str]]:
     """What the captions of a saved model tell: the percentages of `shares`, and the captions."""
     captions = caption(name, folder, [picture(example) for example in held])
-    return shares(captions, held, MAKERS[name][1]), captions
+    return shares(captions, held, MAKERS[name].style), captions
 
 
-def caption(name: str, folder: Path, images: list, *, batch: int = 25, max_new_tokens: int = 96) -> list[str]:
-    """Caption pictures with a saved model, greedily and as anybody would."""
-    import torch
-    from transformers import AutoModelForImageTextToText, AutoProcessor
-
-    processor = AutoProcessor.from_pretrained(folder)
-    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, use_safetensors=True).eval()
-    texts = []
+def caption(
+    name: str, folder: Path, images: list, *, batch: int = 25, max_new_tokens: int = 96, text: str = ""
+) -> list[str]:
+    """Caption pictures with a saved model, as notebooks do; `text` is what it is asked instead of its usual prompt."""
+    model = load_vision_model(str(folder))
+    asked = {number: (image, text or MAKERS[name].prompt) for number, image in enumerate(images)}
+    answers = []
     for start in range(0, len(images), batch):
-        inputs = MAKERS[name][0].ask(processor, images[start:start + batch])
-        with torch.inference_mode():
-            output = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
-        # BLIP goes on with its prompt and returns it as well; LLaVA's is cut off.
-        new = output if name == "blip" else output[:, inputs["input_ids"].shape[1]:]
-        texts += [text.strip() for text in processor.batch_decode(new, skip_special_tokens=True)]
-    return texts
+        part = {number: asked[number] for number in list(asked)[start : start + batch]}
+        answers += model.answer(part, max_new_tokens=max_new_tokens)
+    return [answer.text for answer in answers]
 
 
 def shares(captions: list[str], held: list[Example], style: str) -> dict[str, float]:

@@ -8,9 +8,9 @@ import random
 from pathlib import Path
 
 from helpers.pocket import descriptions
-from helpers.pocket.zoo_pictures import Example, normal
-from helpers.pocket.zoo_training import descend
-from helpers.pocket.zoo_vision import learn_to_look, right_facts
+from helpers.pocket.zoo.pictures import Example, normal
+from helpers.pocket.zoo.training import descend
+from helpers.pocket.zoo.vision import learn_to_look, right_facts
 
 # The names of BERT's special tokens, with the decoder's own first token, as in the published BLIP.
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]")
@@ -38,11 +38,6 @@ def train(recipe: dict, folder: Path, drawn: tuple, held: tuple) -> dict:
     model.to(torch.float16).save_pretrained(folder)
     processor.save_pretrained(folder)
     return {"parameters": model.num_parameters(), "final_loss": round(loss, 3), "heads": facts}
-
-
-def ask(processor, images: list):
-    """What the processor makes of pictures that are to be captioned."""
-    return processor(images=images, text=[descriptions.prefix()] * len(images), return_tensors="pt")
 
 
 def _texts(made: list[Example], seed: int) -> list[str]:
