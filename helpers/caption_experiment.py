@@ -9,6 +9,7 @@ from dataclasses import asdict
 from types import SimpleNamespace
 
 from helpers.api_models import api_host, is_api_model
+from helpers.captioning import content_key
 from helpers.captions import Caption, case_text, shown_pictures
 from helpers.cases import Case
 from helpers.datasets import POCKET, Dataset
@@ -24,7 +25,6 @@ from helpers.metrics.concepts import concept_scores
 from helpers.metrics.scores import Score
 from helpers.models import choose_device
 from helpers.parameters import recordable
-from helpers.pictures import picture_key
 from helpers.runs import Run, open_run
 
 CAPTIONING = "01_captioning"
@@ -85,7 +85,7 @@ def _device(captioner: str) -> dict:
 
 def _pictures(cases: list[Case]) -> str:
     """What identifies the pictures of these cases by their content."""
-    return fingerprint([picture_key(path) if path.is_file() else "" for case in cases for path in shown_pictures(case)])
+    return fingerprint([content_key(path) for case in cases for path in shown_pictures(case)])
 
 
 def _scores(cases: list[Case], found: dict[str, list[Caption]]) -> dict[str, Score]:

@@ -12,11 +12,12 @@ with the very captions of an undisturbed one.
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from helpers.api_models import ApiModel, is_api_model, open_api_model, upload_notice
+from helpers.api_models import ApiModel, api_host, is_api_model, open_api_model, upload_notice
 from helpers.captions import Caption, CaptionStore, failed
 from helpers.cases import Prediction
 from helpers.files import fingerprint, outputs_folder
@@ -66,7 +67,8 @@ def open_captioner(
             opened: captions that are kept need neither.
     """
     if is_api_model(name):
-        return Captioner(name, name, asked_text(prompt, "clinical"), max_new_tokens, lambda: open_api_model(
+        weights = f"{name} {api_host(name)}"  # nobody outside can tell more
+        return Captioner(name, weights, asked_text(prompt, "clinical"), max_new_tokens, lambda: open_api_model(
             name, allow_upload=allow_upload, setting="CAPTIONER", what="pictures", limit="CAPTION_TOKENS"
         ))
     kind = "prefix" if seeing_type(name, "CAPTIONER") in PREFIX_MODELS else "clinical"
@@ -90,22 +92,30 @@ def caption_pictures(
     """Caption pictures that have no caption yet; returns the caption of every path.
 
     A file that is no good picture is kept as failed with its reason, and so is a picture that an API refuses; a file
-    that is not there fails without being kept.
+    that is not there, or may not be read, fails without being kept.
 
     Args:
         batch_size: pictures at a time; of an API, requests at a time.
     Raises:
         WorkFailed: no room on the GPU, or an API that does not answer; what was captioned is kept.
     """
-    keys = {path: picture_key(path) for path in dict.fromkeys(paths) if path.is_file()}
+    keys = {path: key for path in dict.fromkeys(paths) if (key := content_key(path))}
     files = {key: path for path, key in keys.items()}  # of equal pictures, one is captioned
-    prompt = captioner.prompt_id
+    prompt, unread = captioner.prompt_id, "the file is not there, or may not be read"
     with store.writing():
         done = store.read(prompt)
         if missing := set(files) - set(done):
             _caption_missing(captioner, files, store, done, batch_size)
             _tell_failures([done[key] for key in missing])
-    return {path: done[keys[path]] if path in keys else failed("", prompt, "the file is not there") for path in paths}
+    return {path: done[keys[path]] if path in keys else failed("", prompt, unread) for path in paths}
+
+
+def content_key(path: Path) -> str:
+    """What identifies the content of a file; "" where there is none to be read."""
+    try:
+        return picture_key(path) if path.is_file() else ""
+    except OSError:
+        return ""
 
 
 def _tell_failures(captions: Sequence[Caption]) -> None:
@@ -134,14 +144,14 @@ def _caption_missing(
         store.add(new)
         done.update({caption.picture: caption for caption in new})
 
-    pictures = opened([files[key] for batch in missing for key in batch], longest=LONGEST, ahead=2 * batch_size)
-    for batch in tqdm(missing, desc="captioning", unit="batch", leave=False):
-        images = dict(zip(batch, (image for _, image in islice(pictures, len(batch)))))
-        keep([failed(key, captioner.prompt_id, str(bad)) for key, bad in images.items() if isinstance(bad, BadPicture)])
-        good = {key: image for key, image in images.items() if not isinstance(image, BadPicture)}
-        if good:
-            _ask(model, captioner, good, keep)
-    pictures.close()
+    paths = [files[key] for batch in missing for key in batch]
+    with closing(opened(paths, longest=LONGEST, ahead=2 * batch_size)) as pictures:
+        for batch in tqdm(missing, desc="captioning", unit="batch", leave=False):
+            images = dict(zip(batch, (image for _, image in islice(pictures, len(batch)))))
+            bad = {key: str(image) for key, image in images.items() if isinstance(image, BadPicture)}
+            keep([failed(key, captioner.prompt_id, reason) for key, reason in bad.items()])
+            if len(bad) < len(images):
+                _ask(model, captioner, {key: image for key, image in images.items() if key not in bad}, keep)
 
 
 def _ask(model: VisionModel | ApiModel, captioner: Captioner, images: dict, keep: Callable) -> None:

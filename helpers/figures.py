@@ -1,6 +1,11 @@
 """Figures with alt text and a caption that states the finding."""
 
 from collections.abc import Sequence
+from pathlib import Path
+
+from helpers.pictures import BadPicture, open_picture
+
+LARGEST_SIDE = 400  # pixels of a picture in a figure
 
 
 def show(figure, *, alt: str) -> None:
@@ -74,23 +79,28 @@ def side_by_side(pictures: Sequence, texts: dict[str, Sequence[str]], *, width: 
 
 
 def _draw_picture(axis, picture) -> None:
-    from PIL import Image
-
+    """A PIL image or the picture of a path; None and what is no good picture are said in words."""
+    try:
+        if isinstance(picture, (str, Path)):
+            picture = open_picture(picture, longest=LARGEST_SIDE)
+    except BadPicture:
+        picture = None
     if picture is None:
         axis.text(0.5, 0.5, "not shown", ha="center", va="center", fontsize=8)
     else:
-        axis.imshow(picture if isinstance(picture, Image.Image) else Image.open(picture))
+        axis.imshow(picture)
 
 
-def grouped_bars(names: Sequence[str], series: dict[str, Sequence[float]], *, label: str, title: str):
-    """Horizontal bars, one group per name and one bar per series; NaN is left out. Returns the figure."""
+def grouped_bars(names: Sequence[str], series: dict[str, Sequence[float | None]], *, label: str, title: str):
+    """Horizontal bars, one group per name and one bar per series; None is left out. Returns the figure."""
     import matplotlib.pyplot as plt
     import numpy as np
 
     figure, axis = plt.subplots(figsize=(7, 0.3 * len(names) + 1.2), layout="constrained")
     thickness = 0.8 / max(1, len(series))
     for place, (name, values) in enumerate(series.items()):
-        axis.barh(np.arange(len(names)) + (place - (len(series) - 1) / 2) * thickness, values, thickness, label=name)
+        places = np.arange(len(names)) + (place - (len(series) - 1) / 2) * thickness
+        axis.barh(places, np.array(values, dtype=float), thickness, label=name)
     axis.set_yticks(range(len(names)), names, fontsize=8)
     axis.margins(y=0.5 / max(1, len(names)))
     axis.invert_yaxis()

@@ -66,6 +66,13 @@ def test_models_of_each_kind_answer_a_batch_as_one_by_one(kind, tmp_path):
     assert all(row.tokens <= 6 and row.finish in ("length", "stop") for row in together)
 
 
+def test_a_captioner_in_four_bit(blip_2, photos):
+    model = load_vision_model(str(blip_2), quantization="nf4")
+    assert any(type(module).__name__ == "Linear4bit" for module in model.model.modules())
+    (answer,) = model.answer({"a": (Image.open(photos[0]), CAPTION_PREFIX)}, max_new_tokens=4)
+    assert answer.text.startswith(CAPTION_PREFIX)
+
+
 def test_a_text_that_was_gone_on_with_is_part_of_the_caption(blip_2, photos, tmp_path):
     found = caption_pictures(captioner(blip_2), photos, CaptionStore(tmp_path / "s.jsonl"), batch_size=4)
     assert list(found) == photos and all(row.text.startswith(CAPTION_PREFIX + " ") for row in found.values())
@@ -98,11 +105,12 @@ def test_bad_pictures_are_kept_as_failed_and_end_nothing(blip_2, photos, tmp_pat
     (photos[0].parent / "empty.jpg").touch()
     (photos[0].parent / "text.jpg").write_text("no picture")
     photos[1].write_bytes(photos[1].read_bytes()[:60])
+    (photos[0].parent / "a folder.jpg").mkdir()
     paths = [*sorted(photos[0].parent.iterdir()), photos[0].parent / "not there.jpg"]
     store = CaptionStore(tmp_path / "s.jsonl")
     found = caption_pictures(captioner(blip_2), paths, store, batch_size=3)
     bad = {path.name: caption.error for path, caption in found.items() if caption.error}
-    assert set(bad) == {"empty.jpg", "text.jpg", "1.png", "not there.jpg"} and "0 bytes" in bad["empty.jpg"]
+    assert set(bad) == {"empty.jpg", "text.jpg", "1.png", "not there.jpg", "a folder.jpg"} and "0 bytes" in bad["empty.jpg"]
     assert "not there" in bad["not there.jpg"] and str(tmp_path) not in str(bad)
     assert {found[path].text for path in paths if path.name in bad} == {FAILED}
     assert len(read_jsonl(store.path)) == len(photos) + 2  # what is not there has no content to be kept under

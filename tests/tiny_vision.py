@@ -14,13 +14,13 @@ CHAT = (
     "{% if add_generation_prompt %}assistant: {% endif %}"
 )
 TEXT = {
-    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2,
     "num_key_value_heads": 2,
 }
 
 
 def build(kind: str, folder: Path) -> Path:
-    """Save a tiny model of a kind ("blip-2", "idefics3", "smolvlm", "qwen3_vl") with its processor; returns its folder."""
+    """Save a tiny model of a kind of `BUILDERS` with its processor; returns its folder."""
     from transformers import set_seed
 
     set_seed(0)
@@ -30,10 +30,11 @@ def build(kind: str, folder: Path) -> Path:
     return folder
 
 
-def _tokenizer(*special: str):
+def _tokenizer(*special: str, **named: str):
+    """The pocket Llama's tokenizer with more special tokens, some of which have a name of their own."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(POCKET_MODELS / "llama")
+    tokenizer = AutoTokenizer.from_pretrained(POCKET_MODELS / "llama", extra_special_tokens=named)
     tokenizer.add_special_tokens({"additional_special_tokens": list(special)})
     return tokenizer
 
@@ -46,10 +47,10 @@ def _blip_2():
 
     tokenizer = _tokenizer("<image>")
     config = Blip2Config(
-        vision_config=Blip2VisionConfig(hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=2,
+        vision_config=Blip2VisionConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=1, num_attention_heads=2,
                                         image_size=SIDE, patch_size=16).to_dict(),
-        qformer_config=Blip2QFormerConfig(hidden_size=32, intermediate_size=48, num_hidden_layers=1, vocab_size=8,
-                                          num_attention_heads=2, encoder_hidden_size=32).to_dict(),
+        qformer_config=Blip2QFormerConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=1, vocab_size=8,
+                                          num_attention_heads=2, encoder_hidden_size=64).to_dict(),
         text_config=LlamaConfig(**TEXT, vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id).to_dict(),
         num_query_tokens=4, image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
     )
@@ -63,7 +64,7 @@ def _idefics3(model_class: str = "Idefics3"):
     names = ("<image>", "<fake_token_around_image>", "<end_of_utterance>", "<global-img>")
     tokenizer = _tokenizer(*names)
     config = getattr(transformers, f"{model_class}Config")(
-        vision_config={"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2,
+        vision_config={"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1, "num_attention_heads": 2,
                        "image_size": SIDE, "patch_size": 8},
         text_config=transformers.LlamaConfig(**TEXT, vocab_size=len(tokenizer)).to_dict(), scale_factor=2,
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"), pad_token_id=tokenizer.pad_token_id,
@@ -92,9 +93,9 @@ def _qwen3_vl():
     ids = dict(zip(("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id"),
                    tokenizer.convert_tokens_to_ids(list(names))))
     config = Qwen3VLConfig(
-        text_config=TEXT | {"vocab_size": len(tokenizer), "head_dim": 16,
-                            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 2, 2]}},
-        vision_config={"hidden_size": 32, "intermediate_size": 48, "depth": 2, "num_heads": 2, "out_hidden_size": 32,
+        text_config=TEXT | {"vocab_size": len(tokenizer), "head_dim": 32,
+                            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [8, 4, 4]}},
+        vision_config={"hidden_size": 64, "intermediate_size": 128, "depth": 2, "num_heads": 2, "out_hidden_size": 64,
                        "patch_size": 8, "spatial_merge_size": 2, "temporal_patch_size": 2, "num_position_embeddings": 16,
                        "deepstack_visual_indexes": [0]},
         **ids,
@@ -105,4 +106,24 @@ def _qwen3_vl():
     return Qwen3VLForConditionalGeneration(config), processor
 
 
-BUILDERS = {"blip-2": _blip_2, "idefics3": _idefics3, "smolvlm": _smolvlm, "qwen3_vl": _qwen3_vl}
+def _gemma3():
+    """The type of MedGemma."""
+    from transformers import (
+        Gemma3Config, Gemma3ForConditionalGeneration, Gemma3ImageProcessor, Gemma3Processor, Gemma3TextConfig,
+        SiglipVisionConfig,
+    )
+
+    tokenizer = _tokenizer(image_token="<image>", boi_token="<boi>", eoi_token="<eoi>")
+    config = Gemma3Config(
+        text_config=Gemma3TextConfig(**TEXT, vocab_size=len(tokenizer), head_dim=32,
+                                     pad_token_id=tokenizer.pad_token_id).to_dict(),
+        vision_config=SiglipVisionConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=1,
+                                         num_attention_heads=2, image_size=SIDE, patch_size=8).to_dict(),
+        mm_tokens_per_image=4, image_token_id=tokenizer.image_token_id,
+    )
+    images = Gemma3ImageProcessor(size={"height": SIDE, "width": SIDE})
+    processor = Gemma3Processor(images, tokenizer, image_seq_length=4, chat_template=CHAT.replace("IMAGE", "<boi>"))
+    return Gemma3ForConditionalGeneration(config), processor
+
+
+BUILDERS = {"gemma3": _gemma3, "blip-2": _blip_2, "idefics3": _idefics3, "smolvlm": _smolvlm, "qwen3_vl": _qwen3_vl}

@@ -1,0 +1,42 @@
+"""Figures: what stands in them, also where a picture may not be shown or is none."""
+
+import matplotlib
+import pytest
+from PIL import Image
+
+from helpers import figures
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    good, bad = tmp_path / "good.jpg", tmp_path / "bad.jpg"
+    Image.new("RGB", (1600, 1200), "red").save(good)
+    bad.write_bytes(good.read_bytes()[:2000])
+    return [good, None, bad, Image.new("RGB", (20, 20), "blue")]
+
+
+def words(axis) -> list[str]:
+    return [text.get_text() for text in axis.texts] + [axis.get_title(), axis.get_title(loc="left")]
+
+
+def test_a_contact_sheet_shows_what_may_and_can_be_shown(pictures):
+    figure = figures.contact_sheet(pictures, list("abcd"), columns=2)
+    assert [bool(axis.images) for axis in figure.axes] == [True, False, False, True]
+    assert ["not shown" in words(axis) for axis in figure.axes] == [False, True, True, False]
+    assert max(figure.axes[0].images[0].get_array().shape) <= figures.LARGEST_SIDE
+
+
+def test_captions_stand_beside_their_picture(pictures):
+    texts = {"blip": ["a patch", "two", "three", "four"], "llava": ["a longer text " * 20] * 4}
+    figure = figures.side_by_side(pictures, texts)
+    first = figure.axes[:3]
+    assert first[0].images and "a patch" in words(first[1]) and {"blip"} <= set(words(first[1]))
+    assert words(first[2])[0].count("\n") >= 5
+
+
+def test_grouped_bars_leave_out_what_is_undefined():
+    figure = figures.grouped_bars(["Scale", "Crust"], {"a": [0.5, None], "b": [1.0, 0.0]}, label="recall", title="t")
+    widths = [[bar.get_width() for bar in bars] for bars in figure.axes[0].containers]
+    assert widths[0][0] == 0.5 and widths[0][1] != widths[0][1] and widths[1] == [1.0, 0.0]
