@@ -5,17 +5,20 @@ their scores. Settings are the notebooks' parameters after the profile, by their
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
 
 from helpers.api_models import api_host, is_api_model
-from helpers.captioning import content_key
-from helpers.captions import Caption, case_text, shown_pictures
+from helpers.captioning import caption_pictures, content_key
+from helpers.captions import Caption, case_text, failed, shown_pictures
 from helpers.cases import Case
 from helpers.datasets import POCKET, Dataset
+from helpers.datasets.tables import skin_tones
 from helpers.experiments import about_run
 from helpers.files import LabError, fingerprint, write_json
-from helpers.image_texts import RECORDED, captioner_identity, captions_of, compared, with_captioner
+from helpers.image_texts import RECORDED, captioner_identity, captioner_of, captions_of, compared, with_captioner
 from helpers.inputs import cases_to_answer
 from helpers.metrics import captions as caption_metrics
 from helpers.metrics import concepts
@@ -43,15 +46,27 @@ def captioned_cases(data: Dataset, settings: SimpleNamespace) -> list[Case]:
 
 
 def compare_captioners(data: Dataset, settings: SimpleNamespace) -> dict[str, Run]:
-    """One run for each captioner that is compared, by its name: see `image_texts.compared`."""
-    return {name: caption(data, with_captioner(settings, name)) for name in compared(data, settings)}
+    """One run for each captioner that is compared, by its name: see `image_texts.compared`.
+
+    Raises:
+        LabError: there is no picture on disk; or one of the captioners cannot be had, before any of them works.
+    """
+    chosen = {name: with_captioner(settings, name) for name in compared(data, settings)}
+    if not chosen:
+        raise LabError(
+            f"Pictures of the split {settings.SPLIT!r} were to be put into words, but of the data set {data.name!r} none "
+            "is on disk: only its texts are fetched by themselves; get the pictures (see the README), and name their "
+            "folder as DATA_ROOT."
+        )
+    for one in chosen.values():
+        captioner_identity(data, one)
+    return {name: caption(data, one) for name, one in chosen.items()}
 
 
 def caption(data: Dataset, settings: SimpleNamespace) -> Run:
     """Put the pictures of `settings.SPLIT` into words by `settings.CAPTIONER`, and measure the captions.
 
-    The record of a run on simulated pictures holds some captions as examples; those of patients' pictures stay in
-    the store.
+    The record of a run on simulated pictures holds some captions as examples; of patients' pictures it holds none.
     """
     cases = captioned_cases(data, settings)
     determines = captioner_identity(data, settings) | {
@@ -67,8 +82,40 @@ def caption(data: Dataset, settings: SimpleNamespace) -> Run:
             write_json(run.folder / "metrics.json", {
                 name: score.as_dict() for name, score in _scores(cases, found).items()
             })
-            run.save(device=_device(settings.CAPTIONER), examples=_examples(data, cases, found))
+            run.save(
+                device=_device(settings.CAPTIONER), examples=_examples(data, cases, found),
+                concepts=concept_scores(concept_pairs(cases, found))["concepts"],
+                skin_tones=tone_rows(data, settings, cases, found),
+            )
     return run
+
+
+def caption_files(settings: SimpleNamespace, captioner: str, paths: Sequence[Path], store: str) -> dict[Path, Caption]:
+    """The captions of single files by one captioner, kept in a store of this name; none is recorded of them."""
+    if captioner == RECORDED:
+        return {path: failed(path.name, RECORDED, "no caption of it is recorded") for path in paths}
+    chosen = captioner_of(with_captioner(settings, captioner))
+    return caption_pictures(chosen, paths, chosen.store(store), batch_size=settings.CAPTION_BATCH)
+
+
+def concept_pairs(cases: Sequence[Case], found: dict[str, list[Caption]]) -> list[tuple[tuple[str, ...], str]]:
+    """What the pictures of each case show, and what its captions say, of the cases that know it."""
+    return [(case.concepts, case_text(found[case.id])) for case in cases if case.concepts]
+
+
+def tone_rows(
+    data: Dataset, settings: SimpleNamespace, cases: Sequence[Case], found: dict[str, list[Caption]]
+) -> list[dict]:
+    """Precision and recall of the concepts that captions name, with intervals, one row per skin tone that is known."""
+    tones, rows = skin_tones(data.name, settings.DATA_ROOT), []
+    for tone in sorted(set(tones.values())):
+        pairs = concept_pairs([case for case in cases if tones.get(case.id) == tone], found)
+        scores = concept_scores(pairs)
+        rows.append({"skin tone": tone, "cases": len(pairs)} | {
+            what: f"{scores[what].value:.2f} [{scores[what].low:.2f}, {scores[what].high:.2f}]"
+            for what in ("precision", "recall") if scores[what]
+        })
+    return rows
 
 
 def captions_of_run(data: Dataset, settings: SimpleNamespace, captioner: str) -> dict[str, list[Caption]]:
@@ -90,9 +137,8 @@ def _pictures(cases: list[Case]) -> str:
 
 def _scores(cases: list[Case], found: dict[str, list[Caption]]) -> dict[str, Score]:
     """Of all captions; and, where cases know what their pictures show, which of it the words of a case name."""
-    pairs = [(case.concepts, case_text(found[case.id])) for case in cases if case.concepts]
     scores = caption_statistics([caption for case in cases for caption in found[case.id]])
-    named = concept_scores(pairs)
+    named = concept_scores(concept_pairs(cases, found))
     return scores | {f"concept_{what}": named[what] for what in ("precision", "recall") if named[what]}
 
 
@@ -109,13 +155,14 @@ def caption_claims(
 ) -> list[dict]:
     """YuanAI's claims about their Table 4 as rows: claim, what the paper shows, ours with its interval, the verdict.
 
-    `first` and `second`: the captions of two captioners for the same cases, in the parts of BLIP and of Gemini.
+    `first` and `second`: the captions of two captioners for the same cases, in the parts of BLIP and of Gemini. No row
+    about length where no picture has a caption by both.
     """
     one, two = ([caption for row in captions.values() for caption in row] for captions in (first, second))
-    measured = [
-        (f"{names[1]} says more than {names[0]} (words a picture)", "7 and 14 words; 73 and 91", longer(one, two)),
-        (f"{names[0]} fails more often than {names[1]} (share)", "1 of 3; 0 of 3", fails_more(one, two)),
-    ]
+    measured = [(f"{names[0]} fails more often than {names[1]} (share)", "1 of 3; 0 of 3", fails_more(one, two))]
+    if more := longer(one, two):
+        claim = f"{names[1]} says more than {names[0]} (words a picture)"
+        measured.append((claim, "7 and 14 words; 73 and 91", more))
     return [
         {"claim": claim, "paper's Table 4": paper, "ours": f"{score.value:+.2f} [{score.low:+.2f}, {score.high:+.2f}]",
          "n": score.n, "verdict": verdict(score)} for claim, paper, score in measured

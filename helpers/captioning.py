@@ -21,8 +21,8 @@ from helpers.api_models import ApiModel, api_host, is_api_model, open_api_model,
 from helpers.captions import Caption, CaptionStore, failed
 from helpers.cases import Prediction
 from helpers.files import fingerprint, outputs_folder
-from helpers.models import split_revision, weights_fingerprint
-from helpers.pictures import BadPicture, opened, picture_key
+from helpers.models import generation_fingerprint, split_revision, weights_fingerprint
+from helpers.pictures import BadPicture, Unreadable, opened, picture_key
 from helpers.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.vision_models import PREFIX_MODELS, VisionModel, load_vision_model, seeing_type
 
@@ -72,12 +72,12 @@ def open_captioner(
             name, allow_upload=allow_upload, setting="CAPTIONER", what="pictures", limit="CAPTION_TOKENS"
         ))
     kind = "prefix" if seeing_type(name, "CAPTIONER") in PREFIX_MODELS else "clinical"
-    weights = f"{weights_fingerprint(*split_revision(name))} {quantization}"
+    base, revision = split_revision(name)
+    weights = f"{weights_fingerprint(base, revision)} {generation_fingerprint(base)} {quantization}"
 
     def load() -> VisionModel:
         return load_vision_model(name, quantization=quantization, setting="CAPTIONER")
-    return Captioner(name, weights, asked_text(prompt, kind), max_new_tokens,
-                     lambda: keep(("captioner", name, quantization), load))
+    return Captioner(name, weights, asked_text(prompt, kind), max_new_tokens, lambda: keep((name, weights), load))
 
 
 def asked_text(prompt: str, kind: str) -> str:
@@ -101,13 +101,17 @@ def caption_pictures(
     """
     keys = {path: key for path in dict.fromkeys(paths) if (key := content_key(path))}
     files = {key: path for path, key in keys.items()}  # of equal pictures, one is captioned
-    prompt, unread = captioner.prompt_id, "the file is not there, or may not be read"
-    with store.writing():
-        done = store.read(prompt)
-        if missing := set(files) - set(done):
+    done = store.read(captioner.prompt_id)
+    worked = bool(set(files) - set(done))
+    if worked:
+        with store.writing():  # another process may have done it by then
+            done = store.read(captioner.prompt_id, repair=True)
             _caption_missing(captioner, files, store, done, batch_size)
-            _tell_failures([done[key] for key in missing])
-    return {path: done[keys[path]] if path in keys else failed("", prompt, unread) for path in paths}
+    unread = failed("", captioner.prompt_id, "the file is not there, or may not be read")
+    found = {path: done[keys[path]] if path in keys else unread for path in paths}
+    if worked:
+        _tell_failures(list(found.values()))
+    return found
 
 
 def content_key(path: Path) -> str:
@@ -134,46 +138,61 @@ def _caption_missing(
     keys = list(files)
     batches = [keys[start : start + batch_size] for start in range(0, len(keys), batch_size)]
     missing = [batch for batch in batches if set(batch) - set(done)]
+    if not missing:
+        return
     model = captioner.open()
     if isinstance(model, ApiModel):  # nobody pays twice: what is done of a batch is not asked again
         missing = [[key for key in batch if key not in done] for batch in missing]
         print(_notice(model, captioner, sum(map(len, missing))))
 
-    def keep(captions: list[Caption]) -> None:
-        new = [caption for caption in captions if caption.picture not in done]
-        store.add(new)
-        done.update({caption.picture: caption for caption in new})
+    def keep(captions: dict[str, Caption]) -> None:
+        new = {key: caption for key, caption in captions.items() if key not in done}
+        store.add(list(new.values()))
+        done.update(new)
 
     paths = [files[key] for batch in missing for key in batch]
     with closing(opened(paths, longest=LONGEST, ahead=2 * batch_size)) as pictures:
         for batch in tqdm(missing, desc="captioning", unit="batch", leave=False):
             images = dict(zip(batch, (image for _, image in islice(pictures, len(batch)))))
-            bad = {key: str(image) for key, image in images.items() if isinstance(image, BadPicture)}
-            keep([failed(key, captioner.prompt_id, reason) for key, reason in bad.items()])
-            if len(bad) < len(images):
-                _ask(model, captioner, {key: image for key, image in images.items() if key not in bad}, keep)
+            bad = {key: image for key, image in images.items() if isinstance(image, BadPicture)}
+            for key, reason in bad.items():
+                caption = failed(key, captioner.prompt_id, str(reason))
+                if isinstance(reason, Unreadable):  # a full memory says nothing about the picture: not to be kept
+                    done[key] = caption
+                else:
+                    keep({key: caption})
+            good = {key: image for key, image in images.items() if key not in bad}
+            if good:
+                _ask(model, captioner, good, {key: files[key].name for key in good}, keep)
 
 
-def _ask(model: VisionModel | ApiModel, captioner: Captioner, images: dict, keep: Callable) -> None:
-    """Caption one batch and keep the captions: of an API each as it comes."""
-    prompt, limit = captioner.prompt_id, captioner.max_new_tokens
-    if isinstance(model, ApiModel):
-        asked = {key: _messages(captioner.text, image) for key, image in images.items()}
-        model.answer(asked, max_new_tokens=limit, keep=lambda answer: keep([_caption(answer, prompt)]))
-    else:
-        answers = model.answer({key: (image, captioner.text) for key, image in images.items()}, max_new_tokens=limit)
-        keep([_caption(answer, prompt) for answer in answers])
+def _ask(model: VisionModel | ApiModel, captioner: Captioner, images: dict, names: dict, keep: Callable) -> None:
+    """Caption one batch, pictures by key, and keep the captions: of an API each as it comes."""
+    if isinstance(model, VisionModel):
+        asked = {key: (image, captioner.text) for key, image in images.items()}
+        answers = model.answer(asked, max_new_tokens=captioner.max_new_tokens)
+        keep({answer.case_id: _caption(answer.case_id, answer, captioner.prompt_id) for answer in answers})
+        return
+    # An error of a server should name a file that a person can find; two in a batch may have the same name.
+    keys = {f"{names[key]} ({key[:6]})": key for key in images}
+    model.answer(
+        {name: _messages(captioner.text, images[key]) for name, key in keys.items()},
+        max_new_tokens=captioner.max_new_tokens,
+        keep=lambda answer: keep({
+            keys[answer.case_id]: _caption(keys[answer.case_id], answer, captioner.prompt_id)
+        }),
+    )
 
 
 def _messages(text: str, image) -> list[dict]:
     return [{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": text}]}]
 
 
-def _caption(answer: Prediction, prompt: str) -> Caption:
+def _caption(key: str, answer: Prediction, prompt: str) -> Caption:
     """An answer as a caption; one without text is a failed one."""
     if not answer.text:
-        return failed(answer.case_id, prompt, answer.error or "the captioner said nothing")
-    return Caption(answer.case_id, prompt, answer.text, answer.seconds, answer.tokens, answer.finish)
+        return failed(key, prompt, answer.error or "the captioner said nothing")
+    return Caption(key, prompt, answer.text, answer.seconds, answer.tokens, answer.finish)
 
 
 def _notice(model: ApiModel, captioner: Captioner, count: int) -> str:

@@ -1,24 +1,22 @@
 """Pictures in words: what a caption is, the file that keeps captions, and how a case's captions become one text.
 
 A store is one file for a captioner and a data set, `outputs/captions/<data set>/<captioner>.jsonl`. It only grows: a
-line is written as each caption comes, under the picture's content and the prompt. So the same picture is never
-captioned twice, whatever it is called, and every notebook reads the same captions.
+line is written as each caption comes, under the picture's content and the prompt. So a picture of the data set is
+captioned once, whatever it is called, and every notebook reads the same captions.
 """
 
-import csv
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.files import LabError, append_jsonl, locked, read_jsonl
+from helpers.files import append_jsonl, locked, read_jsonl
 
 # What stands in place of a caption that could not be had: YuanAI's words (Table 4).
 FAILED = "No Image describe"
 # More pictures of a case than these are not captioned for its question: the first ones, in the case's own order.
 PICTURES_PER_CASE = 3
-RECORDED_FILE = "captions.csv"
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,11 @@ class CaptionStore:
 
     path: Path
 
-    def read(self, prompt: str) -> dict[str, Caption]:
-        """All captions that answer a prompt, by picture."""
-        rows = [Caption(**row) for row in read_jsonl(self.path)]
-        return {caption.picture: caption for caption in rows if caption.prompt == prompt}
+    def read(self, prompt: str, *, repair: bool = False) -> dict[str, Caption]:
+        """All captions that answer a prompt, by picture; `repair` cuts off what a kill has torn, while none writes."""
+        rows = read_jsonl(self.path, repair=repair)
+        found = [Caption(**{name: row[name] for name in Caption.__dataclass_fields__ if name in row}) for row in rows]
+        return {caption.picture: caption for caption in found if caption.prompt == prompt}
 
     def add(self, captions: Sequence[Caption]) -> None:
         """Write captions at the end, whole."""
@@ -77,21 +76,3 @@ def case_text(captions: Sequence[Caption]) -> str:
     """
     texts = dict.fromkeys(caption.text.strip() for caption in captions if not caption.error)
     return " ".join(texts) or FAILED
-
-
-def read_recorded(folder: Path) -> dict[str, str]:
-    """Captions that came from elsewhere: `captions.csv` of a data set's folder, with the columns picture,caption.
-
-    Returns caption by the picture's file name.
-    """
-    path = folder / RECORDED_FILE
-    if not path.is_file():
-        raise LabError(
-            f"CAPTIONER is 'recorded', but there is no {RECORDED_FILE} in the data folder: write one with the columns "
-            "picture,caption, or name a captioner."
-        )
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {"picture", "caption"} <= rows[0].keys():
-        raise LabError(f"{path.name} needs the columns picture,caption and at least one row: correct the file.")
-    return {row["picture"]: (row["caption"] or "").strip() for row in rows}

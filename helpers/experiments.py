@@ -18,7 +18,7 @@ from helpers.generation import answer_all
 from helpers.image_texts import NONE
 from helpers.inputs import (
     cases_to_answer, check_questions, data_read, picture_words, prompt_identity, prompts_with_shots, training_cases,
-    training_records, words_where_told,
+    training_records, training_words,
 )
 from helpers.memory import forget, kept
 from helpers.metrics import answers, bertscore, deltableu, diagnosis
@@ -62,7 +62,7 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
         "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "data": data.fingerprint("train"),
         "prompt": prompt_identity(settings),
     }
-    words = words_where_told(data, settings, [*train, *valid], "training")
+    words = training_words(data, settings, train)
     determines = identity | {
         "quantization": settings.QUANTIZATION, "recipe": recipe.determines(), "backend": backend.name,
     } | _said(words)
@@ -74,8 +74,9 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
             forget()
             base = BaseModel(settings.MODEL, pinned(settings.MODEL, settings.REVISION), settings.QUANTIZATION)
             facts = train_adapter(
-                base, training_records(train, settings, words), training_records(valid, settings, words), run.folder,
-                recipe=recipe, card={"model": model} | identity, backend=settings.BACKEND,
+                base, training_records(train, settings, words),
+                training_records(valid, settings, training_words(data, settings, valid)), run.folder, recipe=recipe,
+                card={"model": model} | identity, backend=settings.BACKEND,
             )
             run.save(**facts)
     return run
@@ -96,6 +97,8 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
     Args:
         adapter: folder of a LoRA adapter; "" asks the model as it is.
     """
+    if not shots and settings.IMAGE_TEXT == "shots":  # without shots it is what "question" is
+        settings = SimpleNamespace(**vars(settings) | {"IMAGE_TEXT": "question"})
     cases = cases_to_answer(data, settings)
     check_questions(cases, settings)
     words = picture_words(data, settings, cases, shots)

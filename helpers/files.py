@@ -104,17 +104,18 @@ def append_jsonl(path: Path | str, rows: list[dict]) -> None:
         os.fsync(file.fileno())
 
 
-def read_jsonl(path: Path | str) -> list[dict]:
+def read_jsonl(path: Path | str, *, repair: bool = True) -> list[dict]:
     """Read the whole lines of a file that a kill may have left with a torn end, and cut that end off.
 
-    A missing file has no lines. A broken line before the end is a `LabError`: that was no kill.
+    A missing file has no lines. A broken line before the end is a `LabError`: that was no kill. Without `repair` the
+    torn end is passed over and stays: another process may be writing it just now.
     """
     path = Path(path)
     if not path.exists():
         return []
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
+    if repair and len(whole) < len(content):
         with open(path, "rb+") as file:
             file.truncate(len(whole))
     rows = []

@@ -4,20 +4,25 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 
 from helpers.captioning import Captioner, caption_pictures, open_captioner
-from helpers.captions import RECORDED_FILE, Caption, case_text, failed, read_recorded, shown_pictures
+from helpers.captions import Caption, case_text, failed, shown_pictures
 from helpers.cases import Case
 from helpers.datasets import Dataset, data_folder
+from helpers.datasets.recorded import RECORDED_FILE, read_recorded, recorded_captions
 from helpers.files import LabError, fingerprint
 from helpers.memory import kept
+from helpers.parameters import names_in
 
 NONE, RECORDED = "none", "recorded"
 
 
 def compared(data: Dataset, settings: SimpleNamespace) -> list[str]:
-    """The captioners that `settings.CAPTIONERS` names, with commas; and "recorded" where the data has captions."""
+    """The captioners that `settings.CAPTIONERS` names, and "recorded" where the data has captions of its own.
+
+    Where no picture of the split is on disk there is nothing to caption: then none of the named ones.
+    """
+    on_disk = any(case.pictures for case in data.split(settings.SPLIT))
     there = (data_folder(data.name, settings.DATA_ROOT) / RECORDED_FILE).is_file()
-    named = [name.strip() for name in settings.CAPTIONERS.split(",") if name.strip()]
-    return list(dict.fromkeys([*named, *([RECORDED] if there else [])]))
+    return list(dict.fromkeys([*(names_in(settings.CAPTIONERS) if on_disk else ()), *([RECORDED] if there else [])]))
 
 
 def with_captioner(settings: SimpleNamespace, captioner: str) -> SimpleNamespace:
@@ -59,16 +64,18 @@ def captions_of(data: Dataset, settings: SimpleNamespace, cases: Sequence[Case])
 
 
 def image_texts(data: Dataset, settings: SimpleNamespace, cases: Sequence[Case]) -> dict[str, str]:
-    """One text for the pictures of each case, by case id; {} where CAPTIONER is "none"."""
-    if settings.CAPTIONER == NONE:
+    """One text for the pictures of each case, by case id; {} where CAPTIONER is "none", or for no cases."""
+    if settings.CAPTIONER == NONE or not cases:
         return {}
     return {case_id: case_text(captions) for case_id, captions in captions_of(data, settings, cases).items()}
 
 
 def _recorded(data: Dataset, settings: SimpleNamespace, paths: Sequence) -> dict:
-    texts = read_recorded(data_folder(data.name, settings.DATA_ROOT))
+    # A bare name in the table that fits two pictures of the data set is refused, though only one is asked about.
+    every = [path for split in data.splits.values() for case in split for path in case.images]
+    texts = recorded_captions(data_folder(data.name, settings.DATA_ROOT), [*every, *paths])
     return {
-        path: Caption(path.name, RECORDED, texts[path.name]) if texts.get(path.name)
+        path: Caption(path.name, RECORDED, texts[path]) if texts[path]
         else failed(path.name, RECORDED, "no caption of it is recorded") for path in paths
     }
 

@@ -53,14 +53,26 @@ class PictureWords:
 
 def picture_words(data: Dataset, settings: SimpleNamespace, cases: Sequence[Case], shots: int) -> PictureWords:
     """The words that prompts with so many shots hold; none where CAPTIONER is "none"."""
-    of_shots = words_where_told(data, settings, shot_pool(training_cases(data)), "shots") if shots else {}
-    return PictureWords(image_texts(data, settings, cases), of_shots)
+    chosen = _chosen(data, cases, settings, shots) if shots and _told("shots", settings) else {}
+    used = {shot.id: shot for row in chosen.values() for shot in row}
+    return PictureWords(image_texts(data, settings, cases), image_texts(data, settings, list(used.values())))
 
 
-def words_where_told(data: Dataset, settings: SimpleNamespace, cases: Sequence[Case], part: str) -> dict[str, str]:
-    """Words for the pictures of cases, by case id, if IMAGE_TEXT puts them into this part of what the model reads."""
-    told = IMAGE_TEXTS.index(part) <= IMAGE_TEXTS.index(settings.IMAGE_TEXT)
-    return image_texts(data, settings, cases) if told else {}
+def training_words(data: Dataset, settings: SimpleNamespace, cases: Sequence[Case]) -> dict[str, str]:
+    """Words for the pictures of cases that the model is trained on, by case id, if IMAGE_TEXT puts them there."""
+    return image_texts(data, settings, cases) if _told("training", settings) else {}
+
+
+def _told(part: str, settings: SimpleNamespace) -> bool:
+    """Whether IMAGE_TEXT puts words for pictures into this part of what the model reads."""
+    return IMAGE_TEXTS.index(part) <= IMAGE_TEXTS.index(settings.IMAGE_TEXT)
+
+
+def _chosen(data: Dataset, cases: Sequence[Case], settings: SimpleNamespace, shots: int) -> dict[str, list[Case]]:
+    return choose_shots(
+        cases, shot_pool(training_cases(data)), count=shots, choice=settings.SHOT_CHOICE, seed=settings.SEED,
+        question=settings.QUESTION,
+    )
 
 
 def prompt_identity(settings: SimpleNamespace) -> str:
@@ -77,7 +89,9 @@ def training_records(cases: list[Case], settings: SimpleNamespace, words: dict[s
     """
     tokenizer = load_tokenizer(settings.MODEL, settings.REVISION)
     pairs = as_pairs(cases, settings.QUESTION, words)
-    return [training_record(prompt_of(question, layout=settings.PROMPT), answer, tokenizer) for question, answer in pairs]
+    return [
+        training_record(prompt_of(question, layout=settings.PROMPT), answer, tokenizer) for question, answer in pairs
+    ]
 
 
 def prompts_with_shots(
@@ -85,10 +99,7 @@ def prompts_with_shots(
 ) -> tuple[dict, dict]:
     """Prompt of every case; and which shots it holds, which were dropped for want of room, how many tokens it has."""
     room = model.context_length - settings.MAX_NEW_TOKENS
-    chosen = choose_shots(
-        cases, shot_pool(training_cases(data)), count=shots, choice=settings.SHOT_CHOICE, seed=settings.SEED,
-        question=settings.QUESTION,
-    )
+    chosen = _chosen(data, cases, settings, shots)
     prompts, trace = {}, {}
     for case in cases:
         def prompt(kept: list[Case]):

@@ -68,14 +68,12 @@ def answer_rows(runs: list[Run]) -> list[dict]:
 def captioner_rows(runs: list[Run]) -> list[dict]:
     """The form of YuanAI's Table 3: one row per captioner, per number of shots deltaBLEU [95 %] / BERTScore F1.
 
-    `runs`: answers; of those whose words for pictures stand with the question alone. Seeds are together.
+    `runs`: answers that differ in captioner, shots, tuning and seed alone; seeds are together.
     """
     cells: dict[tuple, list[Run]] = {}
     for run in runs:
-        parameters = run.record["parameters"]
-        if parameters.get("IMAGE_TEXT", "question") == "question":
-            system = (parameters.get("CAPTIONER", "none"), "yes" if run.record["tuned"] else "no")
-            cells.setdefault((system, run.record["shots"]), []).append(run)
+        system = (run.record["parameters"].get("CAPTIONER", "none"), "yes" if run.record["tuned"] else "no")
+        cells.setdefault((system, run.record["shots"]), []).append(run)
     found: dict[tuple, dict] = {}
     for (system, shots), group in sorted(cells.items(), key=lambda cell: cell[0][1]):
         row = found.setdefault(system, {"words for pictures by": system[0], "fine-tuned": system[1], "seeds": 0})
@@ -96,6 +94,11 @@ def caption_rows(runs: list[Run]) -> list[dict]:
         title: _with_interval(run.metrics[name], digits) for title, (name, digits) in CAPTION_COLUMNS.items()
         if name in run.metrics
     }, "pictures": score(run, "failed")["n"]} for run in runs]
+
+
+def tone_table(runs: list[Run]) -> list[dict]:
+    """Rows of captioner and skin tone: precision and recall of the findings that captions name, as runs recorded them."""
+    return [{"captioner": run.record["name"], **row} for run in runs for row in run.record.get("skin_tones", ())]
 
 
 def claim_table(runs: list[Run]) -> list[dict]:

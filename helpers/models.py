@@ -234,7 +234,7 @@ def loading(model_id: str, setting: str = "MODEL"):
             f"Model {model_id!r} is neither a folder here nor a model on Hugging Face: check {setting}, or "
             "set HF_TOKEN if it is private."
         ) from None
-    except (errors.OfflineModeIsEnabled, errors.HfHubHTTPError, OSError, ValueError) as error:
+    except (errors.OfflineModeIsEnabled, errors.HfHubHTTPError, OSError, ValueError, TypeError) as error:
         raise LabError(_missing(model_id, setting, error)) from None
 
 

@@ -69,6 +69,10 @@ def check_size(name: str, value) -> None:
         raise LabError(f"SEED is {value}, but it must be at most {LARGEST_SEED}: correct the parameter.")
     if name in ONE_OF and value not in ONE_OF[name]:
         raise LabError(f"{name} is {value!r}, but it must be one of {', '.join(ONE_OF[name])}: correct the parameter.")
+    if name in ("CAPTIONER", "CAPTIONERS") and not names_in(value):
+        raise LabError(f"{name} names nothing: name a captioner, such as pocket/blip.")
+    if name == "CAPTIONERS" and "none" in names_in(value):
+        raise LabError("CAPTIONERS lists 'none', which is no captioner: leave it out; no words at all are compared anyway.")
     if name == "EPOCHS" and not (math.isfinite(value) and value >= 0):
         raise LabError(f"EPOCHS is {value!r}, but it takes a number of 0 (STEPS counts) or more: correct the parameter.")
     if name not in SMALLEST:
@@ -98,12 +102,18 @@ def recordable(settings: SimpleNamespace) -> dict:
     values = {name: value for name, value in vars(settings).items() if name != "DATA_ROOT"}
     for name in ("MODEL", "ADAPTER", "ENCODER", "CAPTIONER", "CAPTIONERS"):
         if name in values:
-            values[name] = ", ".join(map(_without_folders, values[name].split(", ")))
+            values[name] = ", ".join(map(_without_folders, names_in(values[name])))
     return values
 
 
+def names_in(text: str) -> list[str]:
+    """The names that a text with commas lists."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def _without_folders(name: str) -> str:
-    return shown(name) if Path(name).expanduser().is_absolute() else name
+    path = Path(name).expanduser()
+    return shown(name) if path.is_absolute() or path.is_dir() else name
 
 
 def parse(name: str, text: str, kind: str):

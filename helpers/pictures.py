@@ -1,9 +1,10 @@
-"""Pictures as they come from cameras, phones and posts: opened upright and in plain RGB, or refused with a reason.
+"""Pictures as they come from cameras, phones and posts: opened upright and in plain sRGB, or refused with a reason.
 
 What is in a file is told from its content, not from its name. Nothing of its metadata is kept, and a picture that
 leaves this machine is made anew from its pixels.
 """
 
+import errno
 import hashlib
 import io
 import stat
@@ -24,6 +25,10 @@ class BadPicture(Exception):
     """A file that cannot be shown to a model; its text says why, without any folder."""
 
 
+class Unreadable(BadPicture):
+    """A picture that could not be read for a reason that does not lie in it: a full memory, a failing disk."""
+
+
 def picture_key(path: Path | str) -> str:
     """What identifies a picture wherever it lies and whatever it is called: 16 hex digits of its content's SHA-256."""
     state = Path(path).stat()
@@ -38,13 +43,14 @@ def _hash(path: str, changed: int, size: int) -> str:
 
 
 def open_picture(path: Path | str, *, longest: int = 0):
-    """A picture as an RGB image of PIL, turned upright by its EXIF, without metadata.
+    """A picture as an RGB image of PIL, turned upright by its EXIF, in the colours of sRGB, without metadata.
 
     Args:
         longest: its longest side in pixels at most; a larger one is shrunk. 0 keeps its size.
     Raises:
         BadPicture: no picture, of another format than `FORMATS`, empty, truncated, too large, animated, in the inks
             of a printer (CMYK) or with 16 bits a colour.
+        Unreadable: a `BadPicture` whose reason may pass: no such file, no permission, a full memory, a failing disk.
     """
     from PIL import Image
 
@@ -66,7 +72,8 @@ def open_picture(path: Path | str, *, longest: int = 0):
     except BadPicture:
         raise
     except Exception as error:  # decoders raise whatever they like: OSError, SyntaxError, struct.error, ...
-        raise BadPicture(_reason(path, error)) from None
+        kind = Unreadable if _may_pass(error) else BadPicture
+        raise kind(_reason(path, error)) from None
 
 
 def jpeg(image, *, longest: int = 1024) -> bytes:
@@ -164,14 +171,44 @@ def _upright(image):
 
 
 def _on_white(image):
-    """In RGB; what is transparent becomes white, as in every viewer."""
+    """In RGB, its colours those of sRGB; what is transparent becomes white, as in every viewer."""
     from PIL import Image
 
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+    profile, grey = image.info.get("icc_profile"), image.mode in ("1", "L", "LA")
+    if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
+        return _in_srgb(image.convert("RGB"), profile, grey)
+    whole = image.convert("RGBA")
+    colours = _in_srgb(whole.convert("RGB"), profile, grey)
+    colours.putalpha(whole.getchannel("A"))
+    return Image.alpha_composite(Image.new("RGBA", whole.size, "white"), colours).convert("RGB")
+
+
+def _in_srgb(image, profile: bytes | None, grey: bool):
+    """An RGB image in the colours that its ICC profile means: a phone's Display P3, read as sRGB, is a paler red.
+
+    `grey` says whether the file has but one colour, so that a profile of greys is of it.
+    A profile that is broken, or of other colours than the picture's, costs nothing but itself.
+    """
+    if not profile:
+        return image
+    from PIL import ImageCms
+
+    try:
+        meant = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        inks = image.getchannel("R") if grey and meant.profile.xcolor_space == "GRAY" else image
+        return ImageCms.profileToProfile(inks, meant, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except MemoryError:
+        raise
+    except Exception:  # of the profile only, because the pixels have been decoded before
+        return image
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether a failure lies not in the file's content, so that the next attempt may do better."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno != errno.EINVAL  # damaged files lead decoders to impossible places
+    # Pillow's decoders in C say it in words.
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and "out of memory" in str(error))
 
 
 def _reason(path: Path, error: Exception) -> str:

@@ -15,13 +15,16 @@ from types import SimpleNamespace
 from helpers.api_models import is_api_model
 from helpers.cases import Case
 from helpers.datasets import Dataset
-from helpers.experiments import EVALUATION, adapter_folder, answer, answers_of
+from helpers.experiments import (
+    ANSWERS_VARY, CAPTIONS_VARY, EVALUATION, TRAINING_VARIES, adapter_folder, answer, answers_of,
+)
 from helpers.files import REPOSITORY, LabError, read_json, write_json
 from helpers.image_texts import NONE, compared, with_captioner
 from helpers.inputs import cases_to_answer, picture_words
 from helpers.metrics import claims
 from helpers.metrics.claims import differences, verdict
 from helpers.models import load_tokenizer
+from helpers.profiles import load_profile
 from helpers.prompts import as_messages, asked, prompt_of, rendered
 from helpers.runs import Run, open_run, recorded_runs
 from helpers.shots import as_pairs
@@ -80,7 +83,7 @@ def cells(data: Dataset, settings: SimpleNamespace) -> list[Cell]:
 
 
 def captioner_grid(data: Dataset, settings: SimpleNamespace) -> list[Run]:
-    """The form of YuanAI's Table 3, fine-tuned: no words for pictures, then those of each captioner, at each of SHOTS."""
+    """The form of YuanAI's Table 3, fine-tuned: no words for pictures, then each captioner's, at each of SHOTS."""
     runs = []
     for captioner in (NONE, *compared(data, settings)):
         chosen = with_captioner(settings, captioner)
@@ -91,14 +94,22 @@ def captioner_grid(data: Dataset, settings: SimpleNamespace) -> list[Run]:
 
 def recorded_grid(dataset: str, study: str = "table_3") -> list[Run]:
     """The recorded answers that differ in nothing but what a study varies, its seeds together."""
-    varied = {name for names in next(one for one in load_plan().studies if one.name == study).grid for name in names.split(", ")}
+    grid = next(one.grid for one in load_plan().studies if one.name == study)
+    varied = {name for names in grid for name in names.split(", ")}
     return [run for run in recorded_runs("answers", dataset) if _varied_in(run) <= varied]
 
 
 def _varied_in(run: Run) -> set[str]:
-    """The parameters in which answers differ from the profile, by their name: "...; STEPS 50, LOSS whole"."""
-    named = {part.split()[0] for part in run.record["name"].partition("; ")[2].split(", ") if part}
-    return named | ({"SHOT_CHOICE"} if run.record["determines"]["shot_choice"] not in ("", "random") else set())
+    """The parameters on which these answers depend and in which they differ from the profile.
+
+    A run found by several points holds the parameters of the first, which may vary what it does not depend on.
+    """
+    record, profile = run.record, load_profile(run.record["profile"])
+    depends = [*ANSWERS_VARY, *(TRAINING_VARIES if record["tuned"] else ()), *(("SHOT_CHOICE",) if record["shots"] else ())]
+    parameters = record["parameters"]
+    if parameters.get("CAPTIONER", NONE) != NONE:
+        depends += CAPTIONS_VARY
+    return {name for name in depends if parameters.get(name, profile[name]) != profile[name]}
 
 
 def trace(data: Dataset, settings: SimpleNamespace, run: Run, case: Case) -> dict[str, str]:
@@ -169,8 +180,7 @@ def check_claims(study: Study, data: Dataset, settings: SimpleNamespace, made: S
 
 @dataclass(frozen=True)
 class Plan:
-    """All recorded studies: their seeds, the data sets (name -> parameters), the captioners that are compared on each,
-    and the studies."""
+    """All recorded studies: their seeds, the data sets (name -> parameters), the captioners of each, the studies."""
 
     seeds: list[int]
     data: dict[str, dict]

@@ -29,7 +29,7 @@ class VisionModel:
         return self.model.config.model_type not in PREFIX_MODELS
 
     def answer(self, asked: dict[str, tuple], *, max_new_tokens: int) -> list[Prediction]:
-        """Answer one batch greedily.
+        """Answer one batch.
 
         Args:
             asked: id -> (RGB image of PIL, text: a question, or what a model without chat goes on with).
@@ -50,7 +50,7 @@ class VisionModel:
         except torch.OutOfMemoryError:
             raise WorkFailed(_no_room(len(asked))) from None
         seconds = round((time.perf_counter() - started) / len(asked), 4)
-        new = _without_prompt(output.tolist(), inputs["input_ids"].tolist())
+        new = self._new_tokens(output.tolist(), inputs["input_ids"].tolist())
         return [self._prediction(name, "" if self.chats else text, row, seconds)
                 for (name, (_, text)), row in zip(asked.items(), new)]
 
@@ -73,6 +73,12 @@ class VisionModel:
         images, texts = zip(*asked)
         inputs = self.processor(images=list(images), text=list(texts), padding=True, return_tensors="pt")
         return inputs.to(self.model.device, self.model.dtype)
+
+    def _new_tokens(self, rows: list[list[int]], prompts: list[list[int]]) -> list[list[int]]:
+        """Generated rows without what was there before: the prompt where a model returns it, or a decoder's start."""
+        if self.model.config.get_text_config().is_encoder_decoder:
+            return [row[1:] for row in rows]
+        return [row[_shared(row, prompt):] for row, prompt in zip(rows, prompts)]
 
     def _prediction(self, name: str, before: str, tokens: list[int], seconds: float) -> Prediction:
         end = next((place for place, token in enumerate(tokens) if token in self._ends), None)
@@ -133,11 +139,6 @@ def seeing_type(model_id: str, setting: str = "MODEL") -> str:
             "pocket/blip."
         )
     return kind
-
-
-def _without_prompt(rows: list[list[int]], prompts: list[list[int]]) -> list[list[int]]:
-    """Only the new tokens of generated rows. Some models return the prompt with them: BLIP all but its last token."""
-    return [row[_shared(row, prompt):] for row, prompt in zip(rows, prompts)]
 
 
 def _shared(row: list[int], prompt: list[int]) -> int:

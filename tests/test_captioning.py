@@ -14,15 +14,16 @@ import pytest
 from PIL import Image
 
 from conftest import ROOT
-from helpers import api_models, datasets
+from helpers import api_models, datasets, pictures
 from helpers.caption_experiment import caption
 from helpers.captioning import caption_pictures, open_captioner
 from helpers.captions import FAILED, CaptionStore
 from helpers.experiments import answer, finetune
-from helpers.files import LabError, WorkFailed, read_jsonl
+from helpers.files import LabError, WorkFailed, read_json, read_jsonl, write_json
 from helpers.image_texts import captions_of, compared, image_texts
-from helpers.inputs import PictureWords, picture_words, prompts_with_shots, training_records, words_where_told
+from helpers.inputs import PictureWords, picture_words, prompts_with_shots, training_records, training_words
 from helpers.models import load_text_model
+from helpers.pictures import BadPicture, Unreadable
 from helpers.profiles import resolve
 from helpers.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.shots import shot_pool
@@ -58,12 +59,13 @@ def without_seconds(store: CaptionStore) -> list[dict]:
 @pytest.mark.parametrize("kind", tiny_vision.BUILDERS)
 def test_models_of_each_kind_answer_a_batch_as_one_by_one(kind, tmp_path):
     model = load_vision_model(str(tiny_vision.build(kind, tmp_path / kind)))
-    assert model.chats == (kind != "blip-2")
+    assert model.chats == (not kind.startswith("blip-2"))
     asked = {colour: (Image.new("RGB", (40, 30), colour), "the image is of") for colour in COLOURS[:3]}
     together = model.answer(asked, max_new_tokens=6)
     alone = [model.answer({name: pair}, max_new_tokens=6)[0] for name, pair in asked.items()]
     assert [row.text for row in together] == [row.text for row in alone] and [row.case_id for row in together] == list(asked)
     assert all(row.tokens <= 6 and row.finish in ("length", "stop") for row in together)
+    assert all(row.text and not row.error for row in together)  # random weights say nonsense, but not nothing
 
 
 def test_a_captioner_in_four_bit(blip_2, photos):
@@ -130,14 +132,48 @@ def test_a_captioning_killed_anywhere_gives_the_same_store(blip_2, photos, tmp_p
         while process.poll() is None and (not torn.path.exists() or torn.path.read_bytes().count(b"\n") < lines):
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        assert process.wait() == -signal.SIGKILL and torn.path.read_bytes().count(b"\n") < len(photos) + 1
         with open(torn.path, "ab") as file:
             file.write(b'{"picture": "torn')
     subprocess.run(command, env=environment, check=True, stderr=subprocess.DEVNULL)
     assert without_seconds(torn) == without_seconds(whole)
 
 
+def test_what_lies_not_in_a_picture_is_not_kept(blip_2, photos, tmp_path, monkeypatch):
+    def full(path, *, longest=0):
+        raise Unreadable("the memory is full") if path == photos[2] else BadPicture("damaged")
+
+    store, real = CaptionStore(tmp_path / "s.jsonl"), pictures.open_picture
+    monkeypatch.setattr(pictures, "open_picture", full)
+    found = caption_pictures(captioner(blip_2), photos, store, batch_size=3)
+    assert found[photos[2]].error == "the memory is full" and len(read_jsonl(store.path)) == len(photos) - 1
+    monkeypatch.setattr(pictures, "open_picture", real)
+    again = caption_pictures(captioner(blip_2), photos, store, batch_size=3)
+    assert not again[photos[2]].error and again[photos[1]].error == "damaged"
+
+
+def test_captions_that_are_kept_are_read_while_another_process_writes(blip_2, photos, tmp_path):
+    store = CaptionStore(tmp_path / "s.jsonl")
+    whole = caption_pictures(captioner(blip_2), photos, store, batch_size=3)
+    with store.writing(), open(store.path, "ab") as file:
+        file.write(b'{"picture": "being writ')
+        file.flush()
+        assert caption_pictures(captioner(blip_2), photos, store, batch_size=3) == whole
+    assert store.path.read_bytes().endswith(b"being writ")
+
+
+def test_other_settings_for_generation_make_other_captions(blip_2, tmp_path):
+    copy = shutil.copytree(blip_2, tmp_path / "copy")
+    same = captioner(copy).weights
+    settings = read_json(copy / "generation_config.json")
+    write_json(copy / "generation_config.json", settings | {"repetition_penalty": 3.0})
+    assert captioner(blip_2).weights == same != captioner(copy).weights
+
+
 def test_a_captioner_that_cannot_be_had_is_a_sentence(tmp_path):
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(LabError, match="could not be loaded"):
+        captioner(tmp_path)
     with pytest.raises(LabError, match="CAPTIONER is 'pocket/nothing', but the models shipped"):
         captioner("pocket/nothing")
     with pytest.raises(LabError, match="'nobody/no-such-model' is not on this machine"):
@@ -229,14 +265,14 @@ def test_words_for_pictures_stand_where_image_text_says(lab):
     for where in ("question", "shots", "training"):
         chosen = changed(settings, IMAGE_TEXT=where)
         prompts, _ = prompts_with_shots(model, data, [case], chosen, 2, picture_words(data, chosen, [case], 2))
-        words = words_where_told(data, chosen, data.split("train"), "training")
+        words = training_words(data, chosen, data.split("train"))
         records = training_records(shot_pool(data.split("train")), chosen, words)
         counts[where] = prompts[case.id].count("Picture: "), "Picture: " in records[0]["prompt"]
     assert counts == {"question": (1, False), "shots": (3, False), "training": (3, True)}
     told = image_texts(data, settings, [case])[case.id]
     assert f"{case.question or case.context}\nPicture: {told}\n\n### Response:\n" in prompts[case.id]
     none = changed(settings, CAPTIONER="none", IMAGE_TEXT="training")
-    assert picture_words(data, none, cases, 2) == PictureWords() and not words_where_told(data, none, cases, "training")
+    assert picture_words(data, none, cases, 2) == PictureWords() and not training_words(data, none, cases)
 
 
 def test_answers_with_words_for_pictures_are_another_run_and_others_keep_theirs(lab):

@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-
-from helpers.captions import FAILED, Caption, CaptionStore, case_text, failed, read_recorded, shown_pictures
+from helpers.captions import FAILED, Caption, CaptionStore, case_text, failed, shown_pictures
 from helpers.cases import Case
-from helpers.files import LabError
 
 
 def test_a_store_keeps_captions_by_picture_and_prompt(tmp_path):
@@ -23,7 +20,8 @@ def test_a_torn_end_of_a_store_is_cut_off(tmp_path):
     store.add([Caption("a", "p", "one"), Caption("b", "p", "two")])
     content = store.path.read_bytes()
     store.path.write_bytes(content[:-9])
-    assert set(store.read("p")) == {"a"}
+    assert set(store.read("p")) == {"a"} and store.path.read_bytes() == content[:-9]
+    assert set(store.read("p", repair=True)) == {"a"}
     store.add([Caption("b", "p", "two")])
     assert store.path.read_bytes() == content
 
@@ -39,13 +37,3 @@ def test_the_captions_of_a_case_become_one_text():
 def test_only_the_first_pictures_of_a_case_are_put_into_words():
     paths = tuple(Path(f"{number}.jpg") for number in range(7))
     assert shown_pictures(Case("A", images=paths)) == paths[:3]
-
-
-def test_recorded_captions_are_read_by_file_name(tmp_path):
-    with pytest.raises(LabError, match="no captions.csv in the data folder"):
-        read_recorded(tmp_path)
-    (tmp_path / "captions.csv").write_text('picture,caption\na.jpg," A red patch, dry. "\nb.jpg,\n', encoding="utf-8-sig")
-    assert read_recorded(tmp_path) == {"a.jpg": "A red patch, dry.", "b.jpg": ""}
-    (tmp_path / "captions.csv").write_text("image,text\na.jpg,x\n")
-    with pytest.raises(LabError, match="needs the columns picture,caption"):
-        read_recorded(tmp_path)

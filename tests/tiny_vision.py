@@ -39,23 +39,40 @@ def _tokenizer(*special: str, **named: str):
     return tokenizer
 
 
-def _blip_2():
+def _blip_2(text_config=None):
+    """A decoder alone speaks, as in BLIP-2's OPT models; or what `text_config` makes."""
     from transformers import (
         Blip2Config, Blip2ForConditionalGeneration, Blip2Processor, Blip2QFormerConfig, Blip2VisionConfig,
         BlipImageProcessor, LlamaConfig,
     )
 
     tokenizer = _tokenizer("<image>")
+    speaks = text_config or LlamaConfig(**TEXT, vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id)
     config = Blip2Config(
         vision_config=Blip2VisionConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=1, num_attention_heads=2,
                                         image_size=SIDE, patch_size=16).to_dict(),
         qformer_config=Blip2QFormerConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=1, vocab_size=8,
                                           num_attention_heads=2, encoder_hidden_size=64).to_dict(),
-        text_config=LlamaConfig(**TEXT, vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id).to_dict(),
+        text_config=speaks.to_dict(),
         num_query_tokens=4, image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
     )
     images = BlipImageProcessor(size={"height": SIDE, "width": SIDE})
     return Blip2ForConditionalGeneration(config), Blip2Processor(images, tokenizer, num_query_tokens=4)
+
+
+def _blip_2_t5():
+    """An encoder and a decoder speak, as in BLIP-2's Flan-T5 models; the decoder starts with the padding token."""
+    from transformers import T5Config
+
+    tokenizer = _tokenizer("<image>")
+    model, processor = _blip_2(T5Config(
+        d_model=64, d_ff=128, d_kv=32, num_layers=1, num_heads=2, vocab_size=len(tokenizer),
+        pad_token_id=tokenizer.pad_token_id, decoder_start_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    ))
+    # Random weights would repeat the token before, padding first of all.
+    model.language_model.shared.weight.data[tokenizer.pad_token_id] = 0
+    return model, processor
 
 
 def _idefics3(model_class: str = "Idefics3"):
@@ -126,4 +143,4 @@ def _gemma3():
     return Gemma3ForConditionalGeneration(config), processor
 
 
-BUILDERS = {"gemma3": _gemma3, "blip-2": _blip_2, "idefics3": _idefics3, "smolvlm": _smolvlm, "qwen3_vl": _qwen3_vl}
+BUILDERS = {"gemma3": _gemma3, "blip-2": _blip_2, "blip-2 with T5": _blip_2_t5, "idefics3": _idefics3, "smolvlm": _smolvlm, "qwen3_vl": _qwen3_vl}

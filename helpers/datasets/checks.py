@@ -5,7 +5,7 @@ folder has not, where the published data is like that too and loading copes with
 at a time, so that thousands of them need the memory of one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from helpers.datasets import FORMATS, data_folder, photos
 from helpers.datasets.authors import AUTHOR_FILE, Author, scan_authors
 from helpers.datasets.dermavqa import FACTS_FILE, facts_faults
 from helpers.datasets.layout import PICTURE_FOLDERS, Pictures, all_files, answers_expected, index_pictures
+from helpers.datasets.recorded import RECORDED_FILE, ambiguity, ambiguous_names, scan_recorded, strangers
 from helpers.datasets.records import (
     CASE_FIELDS,
     FLAGS,
@@ -83,11 +84,12 @@ def _folder_faults(kind: str, root: Path, files: list[tuple[str, Path]]) -> Iter
     if kind == "iiyi" and not table.exists():
         yield Fault(AUTHOR_FILE, 0, "is not there: all references get weight 1", is_note=True)
     seen: dict[str, tuple[str, str, int]] = {}
-    without_pictures = []
+    without_pictures, on_disk = [], set()
     for split, path in files:
         place = _Place(path, split, index_pictures(kind, root, split), authors)
         if not place.pictures.on_disk:
             without_pictures.append(path.name)
+        on_disk.update(place.pictures.found.values())
         yield from _file_faults(kind, place, seen)
     if without_pictures:
         folders = " or ".join(pattern.format(split="SPLIT") for pattern in PICTURE_FOLDERS)
@@ -95,6 +97,7 @@ def _folder_faults(kind: str, root: Path, files: list[tuple[str, Path]]) -> Iter
         yield Fault(", ".join(without_pictures), 0, message, is_note=True)
     if (root / FACTS_FILE).exists():
         yield from _facts_faults(root / FACTS_FILE, seen)
+    yield from _recorded_faults(root, sorted(on_disk))
 
 
 def _photo_faults(root: Path) -> Iterator[Fault]:
@@ -109,12 +112,29 @@ def _photo_faults(root: Path) -> Iterator[Fault]:
                 name = _printable(path.relative_to(root).as_posix())
                 yield Fault(name, 0, f"cannot be used: {_printable(reason)}", _printable(case_id))
     yield from (Fault(photos.QUESTIONS_FILE, 0, message) for message in photos.scan_questions(root, album)[1])
+    yield from _recorded_faults(root, [path for paths in album.cases.values() for path in paths])
     by_reason: dict[str, list[str]] = {}
     for name, reason in album.left_out:
         by_reason.setdefault(reason, []).append(_printable(name))
     for reason, left_out in by_reason.items():
-        shown = ", ".join(left_out[:3]) + (f" and {len(left_out) - 3} more" if len(left_out) > 3 else "")
-        yield Fault(shown, 0, f"left out ({len(left_out)}): {reason}", is_note=True)
+        yield Fault(_first_of(left_out), 0, f"left out ({len(left_out)}): {reason}", is_note=True)
+
+
+def _recorded_faults(root: Path, pictures: Collection[Path]) -> Iterator[Fault]:
+    """The table of captions, if there is one, held against the pictures on disk."""
+    captions, faults = scan_recorded(root)
+    yield from (Fault(RECORDED_FILE, 0, message) for message in faults)
+    for name, fitting in ambiguous_names(captions, root, pictures).items():
+        yield Fault(RECORDED_FILE, 0, _printable(ambiguity(name, fitting)))
+    # The published texts come without pictures: there no name could be held against any.
+    if unknown := strangers(captions, root, pictures) if pictures else []:
+        message = f"{len(unknown)} of {len(captions)} captions are of no picture here: {_first_of(unknown)}"
+        yield Fault(RECORDED_FILE, 0, message, is_note=True)
+
+
+def _first_of(names: list[str]) -> str:
+    """The first three names, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _printable(name: str) -> str:

@@ -3,18 +3,17 @@
 Every picture in the folder is a case, and so is every sub-folder with pictures. No picture is opened here.
 """
 
-import csv
 import os
 import re
 import shlex
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.cases import Case
 from helpers.datasets.layout import check_folder, leads_out
+from helpers.datasets.recorded import RECORDED_FILE
+from helpers.datasets.sheets import composed, scan_sheet
 from helpers.files import LabError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff")
@@ -94,28 +93,21 @@ def scan_questions(root: Path, album: Album) -> tuple[dict[str, str], list[str]]
 
     A picture may be named with its suffix too, as a person reads it in the folder.
     """
-    path = root / QUESTIONS_FILE
-    if not path.is_file():
-        return {}, []
-    if leads_out(path, root):
-        return {}, ["a link that leads out of the folder: put the table itself there"]
     # Some systems compose the accents of file names, others do not.
-    known = {_composed(paths[0].name): case_id for case_id, paths in album.cases.items() if paths[0].parent == root}
-    known |= {_composed(case_id): case_id for case_id in album.cases}
+    known = {composed(paths[0].name): case_id for case_id, paths in album.cases.items() if paths[0].parent == root}
+    known |= {composed(case_id): case_id for case_id in album.cases}
     questions: dict[str, str] = {}
-    faults: list[str] = []
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            lacking = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
-            if lacking:
-                return {}, [f"the first line lacks the column {', '.join(lacking)}"]
-            for row in rows:
-                faults += [f"line {rows.line_num}: {message}" for message in _ask(questions, row, known)]
-    except UnicodeDecodeError as error:
-        return {}, [*faults, f"not UTF-8 text ({error.reason})"]
-    except (OSError, csv.Error) as error:
-        return {}, [*faults, f"cannot be read as a table ({getattr(error, 'strerror', None) or error})"]
+
+    def take(name: str, question: str) -> str:
+        case_id = known.get(composed(name))
+        if case_id is None:
+            return f"{name!r} is no picture and no sub-folder with pictures"
+        if case_id in questions:
+            return f"{name!r} is in the table twice"
+        questions[case_id] = question
+        return ""
+
+    faults = scan_sheet(root / QUESTIONS_FILE, root, COLUMNS, take)
     return questions, faults
 
 
@@ -136,32 +128,13 @@ def natural_key(name: str) -> tuple:
     return ([int(part) if part.isdecimal() else part.casefold() for part in parts], name)
 
 
-def _ask(questions: dict[str, str], row: dict, known: dict[str, str]) -> Iterator[str]:
-    """Add the question of one row; yield what is wrong with the row."""
-    name, question = ((row[column] or "").strip() for column in COLUMNS)
-    case_id = known.get(_composed(name))
-    if None in row:
-        yield "has more cells than the first line: put a question with commas into double quotes"
-    elif not name:
-        yield "the id is blank"
-    elif case_id is None:
-        yield f"{name!r} is no picture and no sub-folder with pictures"
-    elif case_id in questions:
-        yield f"{name!r} is in the table twice"
-    else:
-        questions[case_id] = question
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
-
-
 def _sorted_out(folder: Path, root: Path) -> tuple[list[Path], list[Path], list[tuple[str, str]]]:
     """The pictures and the folders of one folder in natural order, and what is left out as (name, reason)."""
     pictures, folders, left_out = [], [], []
+    tables = (root / QUESTIONS_FILE, root / RECORDED_FILE)
     for entry in _entries(folder):
         path = folder / entry.name
-        if entry.name.startswith(".") or entry.name.casefold() in LITTER or path == root / QUESTIONS_FILE:
+        if entry.name.startswith(".") or entry.name.casefold() in LITTER or path in tables:
             continue
         if reason := _left_out(entry, path, root):
             left_out.append((path.relative_to(root).as_posix(), reason))

@@ -9,7 +9,7 @@ from helpers.metrics.answers import distinct_score
 from helpers.metrics.scores import Score, mean_score, share_score
 
 # Raised by hand when the meaning of one of these numbers changes.
-VERSION = 1
+VERSION = 2
 
 
 def caption_statistics(captions: Sequence[Caption]) -> dict[str, Score]:
@@ -35,9 +35,14 @@ def _signed(what: str) -> str:
     return f"captions|{what}|v:{VERSION}"
 
 
-def longer(first: Sequence[Caption], second: Sequence[Caption]) -> Score:
-    """How many words more the second captioner says of the same picture, the mean over pictures that both caption."""
+def longer(first: Sequence[Caption], second: Sequence[Caption]) -> Score | None:
+    """How many words more the second captioner says of the same picture, the mean over pictures that both caption.
+
+    None where there is no such picture.
+    """
     pairs = [(a, b) for a, b in zip(first, second) if not a.error and not b.error]
+    if not pairs:
+        return None
     words = np.array([len(b.text.split()) - len(a.text.split()) for a, b in pairs], dtype=float)
     return mean_score(words, signature=_signed("words more"))
 

@@ -64,9 +64,16 @@ def pixels(made: list[Example]):
     import torch
 
     # Fresh processes: a fork of one that runs threads of torch could hang.
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(_cores(), mp_context=get_context("spawn")) as pool:
         drawn = list(pool.map(_bytes, made, chunksize=64))
     return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).contiguous()
+
+
+def _cores() -> int:
+    """How many cores this process may use; where the system does not say (macOS, Windows), how many there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return min(os.cpu_count() or 1, 61)  # Windows cannot wait for more processes at once
 
 
 def _bytes(example: Example) -> np.ndarray:
