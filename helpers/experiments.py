@@ -49,7 +49,7 @@ CAPTIONS_VARY = ("CAPTIONER", "CAPTION_PROMPT", "CAPTION_TOKENS", "CAPTION_QUANT
 def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
     """LoRA fine-tuning of `settings.MODEL` on the training questions and first answers; the run holds `adapter/`."""
     if is_api_model(settings.MODEL):
-        raise LabError(f"MODEL is {settings.MODEL!r}, but a model behind an API cannot be fine-tuned here: name another.")
+        raise LabError(f"MODEL is {settings.MODEL!r}, but no model behind an API can be fine-tuned here: name another.")
     # Validation answers only draw the second loss curve: a challenge's inputs have none.
     train, valid = shot_pool(data.split("train")), shot_pool(data.splits.get("valid", ()))
     if not train:
@@ -152,7 +152,8 @@ def adapter_folder(data: Dataset, settings: SimpleNamespace) -> Path:
         folder = load_run(folder).folder / "adapter"
     card = check_adapter(folder, settings.MODEL, settings.REVISION)
     if card["prompt"] != prompt_identity(settings):
-        print(f"Note: this adapter was trained with the prompt {card['prompt']}, and is asked with {prompt_identity(settings)}.")
+        asked = prompt_identity(settings)
+        print(f"Note: this adapter was trained with the prompt {card['prompt']}, and is asked with {asked}.")
     return folder
 
 

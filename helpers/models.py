@@ -230,10 +230,8 @@ def loading(model_id: str, setting: str = "MODEL"):
     except errors.GatedRepoError:
         raise LabError(_gated(model_id, setting)) from None
     except (errors.RepositoryNotFoundError, errors.HFValidationError):
-        raise LabError(
-            f"Model {model_id!r} is neither a folder here nor a model on Hugging Face: check {setting}, or "
-            "set HF_TOKEN if it is private."
-        ) from None
+        where = "neither a folder here nor a model on Hugging Face"
+        raise LabError(f"{model_id!r} is {where}: check {setting}, or set HF_TOKEN.") from None
     except (errors.OfflineModeIsEnabled, errors.HfHubHTTPError, OSError, ValueError, TypeError) as error:
         raise LabError(_missing(model_id, setting, error)) from None
 

@@ -26,9 +26,9 @@ SMALLEST = {
 LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 # Parameters that name one of a few ways.
 ONE_OF = {
-    "PROMPT": LAYOUTS, "QUESTION": QUESTIONS, "ANSWER_ENDS": ENDS, "SHOT_CHOICE": CHOICES, "LOSS": ("completion", "whole"),
-    "BACKEND": ("auto", "peft", "unsloth"), "QUANTIZATION": ("none", "nf4"),
-    "CAPTION_QUANTIZATION": ("none", "nf4"), "IMAGE_TEXT": IMAGE_TEXTS,
+    "PROMPT": LAYOUTS, "QUESTION": QUESTIONS, "ANSWER_ENDS": ENDS, "SHOT_CHOICE": CHOICES, "IMAGE_TEXT": IMAGE_TEXTS,
+    "LOSS": ("completion", "whole"), "BACKEND": ("auto", "peft", "unsloth"), "QUANTIZATION": ("none", "nf4"),
+    "CAPTION_QUANTIZATION": ("none", "nf4"),
 }
 
 
@@ -72,9 +72,9 @@ def check_size(name: str, value) -> None:
     if name in ("CAPTIONER", "CAPTIONERS") and not names_in(value):
         raise LabError(f"{name} names nothing: name a captioner, such as pocket/blip.")
     if name == "CAPTIONERS" and "none" in names_in(value):
-        raise LabError("CAPTIONERS lists 'none', which is no captioner: leave it out; no words at all are compared anyway.")
+        raise LabError("CAPTIONERS lists 'none', which is no captioner: leave it out; no words are compared anyway.")
     if name == "EPOCHS" and not (math.isfinite(value) and value >= 0):
-        raise LabError(f"EPOCHS is {value!r}, but it takes a number of 0 (STEPS counts) or more: correct the parameter.")
+        raise LabError(f"EPOCHS is {value!r}, but it takes 0 (STEPS counts) or a larger number: correct the parameter.")
     if name not in SMALLEST:
         return
     if value == []:

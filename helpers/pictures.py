@@ -64,11 +64,9 @@ def open_picture(path: Path | str, *, longest: int = 0):
             if longest and image.format in ("JPEG", "MPO"):  # a draft of a HEIC would be its embedded thumbnail
                 image.draft("RGB", (longest, longest))  # decoded at about the wanted size at once
             image.load()
-            upright = _on_white(_upright(image))
-        if longest and max(upright.size) > longest:
-            upright.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+            plain = _on_white(_upright(image), longest)
         # From bare pixels: nothing that the file said besides them comes along.
-        return Image.frombytes("RGB", upright.size, upright.tobytes())
+        return Image.frombytes("RGB", plain.size, plain.tobytes())
     except BadPicture:
         raise
     except Exception as error:  # decoders raise whatever they like: OSError, SyntaxError, struct.error, ...
@@ -170,17 +168,26 @@ def _upright(image):
         return image
 
 
-def _on_white(image):
-    """In RGB, its colours those of sRGB; what is transparent becomes white, as in every viewer."""
+def _on_white(image, longest: int):
+    """In sRGB, `longest` pixels long at most; what is transparent becomes white, as in every viewer."""
     from PIL import Image
 
     profile, grey = image.info.get("icc_profile"), image.mode in ("1", "L", "LA")
     if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
-        return _in_srgb(image.convert("RGB"), profile, grey)
+        # Shrunk first: all colours of a phone's picture take as long as to decode it.
+        return _in_srgb(_shrunk(image.convert("RGB"), longest), profile, grey)
     whole = image.convert("RGBA")
     colours = _in_srgb(whole.convert("RGB"), profile, grey)
     colours.putalpha(whole.getchannel("A"))
-    return Image.alpha_composite(Image.new("RGBA", whole.size, "white"), colours).convert("RGB")
+    return _shrunk(Image.alpha_composite(Image.new("RGBA", whole.size, "white"), colours).convert("RGB"), longest)
+
+
+def _shrunk(image, longest: int):
+    from PIL import Image
+
+    if longest and max(image.size) > longest:
+        image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return image
 
 
 def _in_srgb(image, profile: bytes | None, grey: bool):
@@ -207,6 +214,10 @@ def _may_pass(error: Exception) -> bool:
     """Whether a failure lies not in the file's content, so that the next attempt may do better."""
     if isinstance(error, OSError) and error.errno:
         return error.errno != errno.EINVAL  # damaged files lead decoders to impossible places
+    return _of_memory(error)
+
+
+def _of_memory(error: Exception) -> bool:
     # Pillow's decoders in C say it in words.
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and "out of memory" in str(error))
 
@@ -220,7 +231,7 @@ def _reason(path: Path, error: Exception) -> str:
         return f"too large: more than {LARGEST // 1_000_000} megapixels"
     if isinstance(error, Image.UnidentifiedImageError):
         return f"no picture of a known format ({', '.join(FORMATS)})"
-    if isinstance(error, MemoryError):
+    if _of_memory(error):
         return "too large for the memory that is left"
     if isinstance(error, OSError) and error.errno:  # of the system, not of a decoder
         return f"cannot be read: {error.strerror}"

@@ -105,8 +105,9 @@ def _varied_in(run: Run) -> set[str]:
     A run found by several points holds the parameters of the first, which may vary what it does not depend on.
     """
     record, profile = run.record, load_profile(run.record["profile"])
-    depends = [*ANSWERS_VARY, *(TRAINING_VARIES if record["tuned"] else ()), *(("SHOT_CHOICE",) if record["shots"] else ())]
-    parameters = record["parameters"]
+    depends, parameters = [*ANSWERS_VARY, *(TRAINING_VARIES if record["tuned"] else ())], record["parameters"]
+    if record["shots"]:
+        depends.append("SHOT_CHOICE")
     if parameters.get("CAPTIONER", NONE) != NONE:
         depends += CAPTIONS_VARY
     return {name for name in depends if parameters.get(name, profile[name]) != profile[name]}
@@ -130,7 +131,8 @@ def trace(data: Dataset, settings: SimpleNamespace, run: Run, case: Case) -> dic
     return {
         "title": case.question, "content (asked only if QUESTION says so)": case.context,
         "picture in words": told or f"none (CAPTIONER {settings.CAPTIONER})",
-        "shots (training cases)": ", ".join(row["shots"]) or "none", "shots dropped": ", ".join(row["dropped"]) or "none",
+        "shots (training cases)": ", ".join(row["shots"]) or "none",
+        "shots dropped": ", ".join(row["dropped"]) or "none",
         "prompt": prompt, "prompt in tokens": f"{row['tokens']}: " + " ".join([*tokens[:12], "...", *tokens[-12:]]),
         "answer": f"{answer.text} ({answer.tokens} tokens, finish: {answer.finish})",
         "doctors": " | ".join(reference.text for reference in case.references),
@@ -149,7 +151,8 @@ def compare(
     sides = {"first": _distinct(first), "second": _distinct(second)}
     ids = {side: [run.id for run in runs] for side, runs in sides.items()}
     scoring = sides["first"][0].record["determines"]["scoring"]
-    run = open_run(EVALUATION, determines={"kind": "comparison", "version": claims.VERSION, "scoring": scoring, **ids}, about={
+    determines = {"kind": "comparison", "version": claims.VERSION, "scoring": scoring, **ids}
+    run = open_run(EVALUATION, determines=determines, about={
         "kind": "comparison", "name": claim, "study": study, "profile": settings.PROFILE, "dataset": data.name,
         "language": data.language, "split": settings.SPLIT, "paper": paper or {}, "seed": settings.SEED,
         "seeds": max(map(len, ids.values())),

@@ -76,7 +76,7 @@ def sweep_plan() -> None:
         WorkFailed: experiments that failed; the others are done, and nothing is copied.
     """
     if environment()["dirty"]:
-        raise LabError("The recorded studies name the commit that made them, but there are uncommitted changes: commit.")
+        raise LabError("Recorded studies name the commit that made them, but there are uncommitted changes: commit.")
     plan = load_plan()
     there = {name: values for name, values in plan.data.items() if _is_there(name, values)}
     tasks = [there[name] | point for study in plan.studies for name in study.data if name in there
@@ -153,8 +153,10 @@ def _opened(point: dict) -> tuple[datasets.Dataset, SimpleNamespace]:
 def _trainings(points: Sequence[dict]) -> list[dict]:
     """The different trainings that these points need: their settings after the profile, but for the answers'."""
     settings = [resolve(point.get("PROFILE", "pocket"), point) for point in points]
-    return [{name: value for name, value in values.items() if name not in _without_effect(values)} for values in settings
-            if not values["ADAPTER"] and not is_api_model(values["MODEL"])]
+    return [
+        {name: value for name, value in values.items() if name not in _without_effect(values)}
+        for values in settings if not values["ADAPTER"] and not is_api_model(values["MODEL"])
+    ]
 
 
 def _without_effect(settings: dict) -> tuple[str, ...]:

@@ -234,7 +234,7 @@ def test_an_api_model_answers_in_the_same_run_and_cannot_be_trained(lab, monkeyp
         api = with_(settings, MODEL="openai:pocket-chat", PROMPT="chat", LIMIT=3)
         run = experiments.answer(data, api, shots=1)
         assert run.metrics["deltableu_en"]["n"] == 3 and run.record["model"] == "openai:pocket-chat"
-        with pytest.raises(LabError, match="cannot be fine-tuned"):
+        with pytest.raises(LabError, match="no model behind an API can be fine-tuned"):
             experiments.finetune(data, api)
         grid = few_shot_grid(data, with_(api, SHOTS=[0, 1]))
         assert list(grid) == [(False, 0), (False, 1)] and grid[False, 1].id == run.id

@@ -1,5 +1,6 @@
 """Opening pictures: real files, made here by Pillow and pillow-heif, that come out upright and bare or are refused."""
 
+import errno
 import io
 import os
 import shutil
@@ -15,10 +16,10 @@ from pathlib import Path
 import pillow_heif
 import psutil
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageChops, ImageCms, PngImagePlugin
 
 from helpers import pictures
-from helpers.pictures import BadPicture, jpeg, open_picture, opened, picture_key
+from helpers.pictures import BadPicture, Unreadable, jpeg, open_picture, opened, picture_key
 
 pillow_heif.register_heif_opener()  # for writing; reading must not depend on it, see the test in a fresh process
 
@@ -171,6 +172,93 @@ def test_sizes(tmp_path, size, longest, expected):
             assert max(sent.size) == min(100, max(expected)) and min(sent.size) >= 1
 
 
+# Colours
+
+
+def profile(space: bytes, **tags: bytes) -> bytes:
+    """A monitor's ICC profile (version 2.4) of these tags, made by hand: Pillow makes none but sRGB's."""
+    table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, content in tags.items():
+        table += name.encode() + struct.pack(">II", start + len(body), len(content))
+        body += content + b"\0" * (-len(content) % 4)
+    head = struct.pack(">I4sI4s4s4s", start + len(body), b"", 0x02400000, b"mntr", space, b"XYZ ")
+    head = (head.ljust(36, b"\0") + b"acsp").ljust(68, b"\0") + D50[8:]
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+def xyz(*values: float) -> bytes:
+    return b"XYZ ".ljust(8, b"\0") + b"".join(struct.pack(">i", round(65536 * value)) for value in values)
+
+
+def gamma(value: float) -> bytes:
+    return b"curv".ljust(8, b"\0") + struct.pack(">IH", 1, round(256 * value))
+
+
+D50 = xyz(0.9642, 1, 0.8249)
+# The primaries of Display P3, adapted to D50, as the profile of every iPhone picture has them.
+P3 = profile(
+    b"RGB ", wtpt=D50, rXYZ=xyz(0.51512, 0.24120, -0.00105), gXYZ=xyz(0.29198, 0.69225, 0.04189),
+    bXYZ=xyz(0.15710, 0.06657, 0.78407), rTRC=gamma(2.2), gTRC=gamma(2.2), bTRC=gamma(2.2),
+)
+LINEAR_GREY = profile(b"GRAY", wtpt=D50, kTRC=gamma(1))
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+SKIN = (200, 80, 70)
+
+
+def near(pixel: tuple, wanted: tuple, by: int = 2) -> bool:
+    return len(pixel) == len(wanted) and all(abs(a - b) <= by for a, b in zip(pixel, wanted))
+
+
+@pytest.mark.parametrize("kind, options", [
+    ("PNG", {}), ("JPEG", {"quality": 100, "subsampling": 0}), ("WEBP", {"lossless": True}), ("TIFF", {}),
+    ("HEIF", {"quality": 100, "chroma": 444}),
+])
+@pytest.mark.parametrize("longest", [0, 20])
+def test_a_phones_red_is_as_red_as_it_was(tmp_path, kind, options, longest):
+    Image.new("RGB", (40, 30), SKIN).save(tmp_path / "p3", format=kind, icc_profile=P3, **options)
+    Image.new("RGB", (40, 30), SKIN).save(tmp_path / "none", format=kind, **options)
+    assert near(open_picture(tmp_path / "none", longest=longest).getpixel((9, 9)), SKIN, 3)
+    # By the matrices of both: 200, 80, 70 of Display P3 is more red, less green and less blue in sRGB.
+    assert near(open_picture(tmp_path / "p3", longest=longest).getpixel((9, 9)), (218, 67, 61), 3)
+
+
+def test_white_and_greys_stay_and_so_does_a_picture_in_srgb(tmp_path):
+    Image.new("RGB", (4, 4), (255, 255, 255)).save(tmp_path / "white.png", icc_profile=P3)
+    Image.new("RGB", (4, 4), (100, 100, 100)).save(tmp_path / "grey.png", icc_profile=P3)
+    assert open_picture(tmp_path / "white.png").getpixel((1, 1)) == (255, 255, 255)
+    assert near(open_picture(tmp_path / "grey.png").getpixel((1, 1)), (100, 100, 100))
+    noise = Image.merge("RGB", [Image.effect_noise((256, 256), 120) for _ in range(3)])
+    noise.save(tmp_path / "srgb.png", icc_profile=SRGB)
+    apart = ImageChops.difference(open_picture(tmp_path / "srgb.png"), noise)
+    assert max(high for _, high in apart.getextrema()) <= 1
+
+
+def test_profiles_of_grey_palette_and_transparent_pictures(tmp_path):
+    Image.new("L", (8, 8), 100).save(tmp_path / "grey.png", icc_profile=LINEAR_GREY)
+    Image.new("LA", (8, 8), (100, 255)).save(tmp_path / "grey_alpha.png", icc_profile=LINEAR_GREY)
+    Image.new("L", (8, 8), 100).save(tmp_path / "grey_of_rgb.png", icc_profile=P3)
+    palette = Image.new("P", (8, 8), 0)
+    palette.putpalette(SKIN)
+    palette.save(tmp_path / "palette.png", icc_profile=P3)
+    palette.save(tmp_path / "palette_clear.png", icc_profile=P3, transparency=0)
+    Image.new("RGBA", (8, 8), (*SKIN, 255)).save(tmp_path / "opaque.png", icc_profile=P3)
+    Image.new("RGBA", (8, 8), (*SKIN, 0)).save(tmp_path / "clear.png", icc_profile=P3)
+    wanted = {
+        "grey": (168, 168, 168), "grey_alpha": (168, 168, 168), "grey_of_rgb": (100, 100, 100),
+        "palette": (218, 67, 61), "palette_clear": (255, 255, 255), "opaque": (218, 67, 61), "clear": (255, 255, 255),
+    }
+    for name, pixel in wanted.items():
+        for longest in (0, 4):
+            assert near(open_picture(tmp_path / f"{name}.png", longest=longest).getpixel((1, 1)), pixel), name
+
+
+@pytest.mark.parametrize("broken", [b"SECRETICC" * 20, P3[:300], LINEAR_GREY, P3.replace(b"RGB ", b"CMYK"), b"x"])
+def test_a_profile_that_is_broken_or_of_other_colours_costs_only_itself(tmp_path, broken):
+    image = scene()
+    image.save(tmp_path / "a.png", icc_profile=broken)
+    assert ImageChops.difference(open_picture(tmp_path / "a.png"), image).getbbox() is None
+
+
 # Metadata
 
 
@@ -221,9 +309,10 @@ def test_sending_a_picture_leaves_it_as_it_was(tmp_path):
 # What is refused
 
 
-def refused(path: Path, **options) -> str:
+def refused(path: Path, kind: type = BadPicture, **options) -> str:
     with pytest.raises(BadPicture) as bad:
         open_picture(path, **options)
+    assert bad.type is kind
     text = str(bad.value)
     for folder in path.parents:
         assert len(folder.name) < 4 or folder.name not in text
@@ -265,7 +354,8 @@ def test_what_is_no_picture(tmp_path):
         assert refused(tmp_path / name).startswith("no picture of a known format (JPEG, PNG,")
     assert refused(tmp_path / "folder.jpg") == "a folder, but a picture was expected"
     assert refused(tmp_path / "pipe.jpg") == "no ordinary file"
-    assert refused(tmp_path / "nowhere.jpg") == refused(tmp_path / "absent.jpg") == "the file is not there"
+    for name in ("nowhere.jpg", "absent.jpg"):
+        assert refused(tmp_path / name, kind=Unreadable) == "the file is not there"
     assert "null" in refused(tmp_path / "a\0b.jpg")
 
 
@@ -279,10 +369,34 @@ def test_an_unreadable_file():
     try:
         if owner == 0:  # no permission stops root
             os.seteuid(65534)
-        assert refused(path) == "cannot be read: Permission denied"
+        assert refused(path, kind=Unreadable) == "cannot be read: Permission denied"
     finally:
         os.seteuid(owner)
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("error, reason", [
+    (MemoryError(), "too large for the memory that is left"),
+    (OSError("out of memory error when reading image file"), "too large for the memory that is left"),
+    (OSError(errno.EMFILE, "Too many open files", "/folder/a.png"), "cannot be read: Too many open files"),
+    (OSError(errno.EIO, "The disk fails"), "cannot be read: The disk fails"),
+])
+def test_what_may_pass_is_told_from_what_the_picture_is(tmp_path, monkeypatch, error, reason):
+    def fail(*_, **__):
+        raise error
+
+    scene().save(tmp_path / "a.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "convert", fail)
+        assert refused(tmp_path / "a.png", kind=Unreadable) == reason
+        assert isinstance(list(opened([tmp_path / "a.png"], longest=0, ahead=1))[0][1], Unreadable)
+    assert corners(open_picture(tmp_path / "a.png")) == UPRIGHT  # the next attempt
+
+
+def test_a_place_that_no_file_has_is_damage(tmp_path, monkeypatch):
+    scene().save(tmp_path / "a.png")
+    monkeypatch.setattr(Image.Image, "convert", lambda *_, **__: open(tmp_path / "a.png", "rb").seek(-1))
+    assert refused(tmp_path / "a.png", kind=BadPicture) == "cannot be read: Invalid argument"
 
 
 @pytest.mark.parametrize("mode, name", [("CMYK", "a.jpg"), ("CMYK", "a.tif")])

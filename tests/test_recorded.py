@@ -2,14 +2,17 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
+from helpers.captions import FAILED
 from helpers.datasets import load
 from helpers.datasets.checks import check_data
 from helpers.datasets.recorded import read_recorded, recorded_captions, scan_recorded
 from helpers.files import LabError
+from helpers.image_texts import captions_of
 
 HEAD = "picture,caption\n"
 
@@ -32,7 +35,7 @@ def said(folder: Path, name: str = "photos") -> list[str]:
 
 
 def test_recorded_captions_are_read(tmp_path):
-    with pytest.raises(LabError, match="CAPTIONER is 'recorded', but there is no captions.csv in the data folder: write"):
+    with pytest.raises(LabError, match="CAPTIONER is 'recorded', but there is no captions.csv in the data folder: "):
         read_recorded(tmp_path)
     assert scan_recorded(tmp_path) == ({}, [])
     content = '\ufeffpicture,who,caption\r\na.jpg,me," A red patch,\r\ndry. "\r\n b.jpg ,me,\r\n\r\n'
@@ -40,6 +43,7 @@ def test_recorded_captions_are_read(tmp_path):
     assert read_recorded(tmp_path) == {"a.jpg": "A red patch,\r\ndry.", "b.jpg": ""}
 
 
+MORE_CELLS = "line 2: has more cells than the first line: put a caption with commas into double quotes"
 LEFT_OPEN = "look for a double quote that is left open"
 FAULTS = [
     ("image,text\na.jpg,x\n", ["the first line lacks the column picture, caption"]),
@@ -47,12 +51,13 @@ FAULTS = [
     ("picture;caption\na.jpg;x\n", ["the first line lacks the column picture, caption"]),
     ("picture,caption,caption\na.jpg,x,y\n", ["the first line has the column caption twice"]),
     (HEAD, ["no row follows the first line"]),
-    (f"{HEAD}a.jpg,A red, dry plaque\n",
-     ["line 2: has more cells than the first line: put a caption with commas into double quotes"]),
+    (f"{HEAD}a.jpg,A red, dry plaque\n", [MORE_CELLS]),
     (f"{HEAD}a.jpg,one\nb.jpg,two\na.jpg,three\n,four\n./b.jpg,five\n",
-     ["line 4: 'a.jpg' is in the table twice", "line 5: the picture is blank", "line 6: './b.jpg' is in the table twice"]),
-    (f"{HEAD}a.jpg\n", ["line 2: has fewer cells than the first line: end it with a comma where there is nothing to say"]),
-    (f"{HEAD}a.jpg,Où?\n".encode("latin-1"), ["not UTF-8 text (invalid continuation byte)"]),
+     ["line 4: 'a.jpg' is in the table twice", "line 5: the picture is blank",
+      "line 6: './b.jpg' is in the table twice"]),
+    (f"{HEAD}a.jpg\n",
+     ["line 2: has fewer cells than the first line: end it with a comma where there is nothing to say"]),
+    (f"{HEAD}a.jpg,Où?\n".encode("latin-1"), ["not UTF-8 text (invalid start byte)"]),
     (f"{HEAD}a.jpg,red\n".encode("utf-16"), ["not UTF-8 text (invalid start byte)"]),
     (f'{HEAD}a.jpg,"A red patch\nb.jpg,dry\n',
      [f"line 2: cannot be read as a table (unexpected end of data): {LEFT_OPEN}"]),
@@ -96,7 +101,8 @@ def test_a_table_that_lies_elsewhere_or_may_not_be_read(tmp_path, monkeypatch):
 
 
 def test_a_picture_is_found_by_its_path_else_by_its_bare_name(tmp_path):
-    paths = [tmp_path / name for name in ("a.jpg", "ann/IMG_1.jpg", "bob/IMG_1.jpg", "bob/2.jpg", "bob/3.jpg", "Rücken.png")]
+    names = ("a.jpg", "ann/IMG_1.jpg", "bob/IMG_1.jpg", "bob/2.jpg", "bob/3.jpg", "Rücken.png")
+    paths = [tmp_path / name for name in names]
     write(tmp_path, "a.jpg,own\nann/IMG_1.jpg,Ann's\nbob\\IMG_1.jpg,Bob's\n2.jpg,bare\n3.jpg,\nRu\u0308cken.png,back\n")
     found = recorded_captions(tmp_path, [*paths, tmp_path / "4.jpg", Path("elsewhere/2.png")])
     assert list(found.values()) == ["own", "Ann's", "Bob's", "bare", "", "back", "", ""]
@@ -129,6 +135,19 @@ def test_the_name_of_a_picture_directly_in_the_folder_means_no_other(tmp_path):
     assert said(tmp_path) == []
 
 
+def test_what_a_bare_name_means_does_not_hang_on_which_cases_are_asked_about(tmp_path):
+    for name in ("ann/IMG_1.jpg", "bob/IMG_1.jpg"):
+        photo(tmp_path / name)
+    data = load("photos", tmp_path)
+    settings = SimpleNamespace(CAPTIONER="recorded", DATA_ROOT=str(tmp_path))
+    write(tmp_path, "IMG_1.jpg,Ann's\n")
+    with pytest.raises(LabError, match="fits 2 pictures"):
+        captions_of(data, settings, data.split("valid")[1:])
+    write(tmp_path, "ann/IMG_1.jpg,Ann's\n")
+    found = [caption for caption, in captions_of(data, settings, data.split("valid")).values()]
+    assert [(caption.text, bool(caption.error)) for caption in found] == [("Ann's", False), (FAILED, True)]
+
+
 # check-data
 
 
@@ -152,7 +171,7 @@ def test_the_published_formats_may_have_captions_too(tmp_path, kind):
     (tmp_path / "train.json").write_text(json.dumps([record]))
     write(tmp_path, "a.jpg,A red, dry plaque\nb.jpg,none\n")
     found = [line for line in said(tmp_path, kind) if line.startswith("captions.csv")]
-    assert found == ["captions.csv: line 2: has more cells than the first line: put a caption with commas into double quotes"]
+    assert found == [f"captions.csv: {MORE_CELLS}"]
     photo(tmp_path / "images/a.jpg")
     write(tmp_path, "a.jpg,red\nb.jpg,none\n")
     found = [line for line in said(tmp_path, kind) if line.startswith("captions.csv")]

@@ -17,7 +17,8 @@ def write_odd_pictures(folder: Path) -> list[Path]:
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
-    drawn = [draw(condition, skin_tone=2 + number, seed=number) for number, condition in enumerate(load_conditions()[:4])]
+    conditions = enumerate(load_conditions()[:4])
+    drawn = [draw(condition, skin_tone=2 + number, seed=number) for number, condition in conditions]
     lying, exif = drawn[0].transpose(Image.Transpose.ROTATE_90), Image.Exif()
     exif[ORIENTATION] = TURNED
     jpeg = _saved(drawn[0], "JPEG")
