@@ -80,13 +80,14 @@ def side_by_side(pictures: Sequence, texts: dict[str, Sequence[str]], *, width: 
 
 def _draw_picture(axis, picture) -> None:
     """A PIL image or the picture of a path; None and what is no good picture are said in words."""
+    words = "not shown"
     try:
         if isinstance(picture, (str, Path)):
             picture = open_picture(picture, longest=LARGEST_SIDE)
     except BadPicture:
-        picture = None
+        picture, words = None, "no good picture"
     if picture is None:
-        axis.text(0.5, 0.5, "not shown", ha="center", va="center", fontsize=8)
+        axis.text(0.5, 0.5, words, ha="center", va="center", fontsize=8)
     else:
         axis.imshow(picture)
 
@@ -105,7 +106,7 @@ def grouped_bars(names: Sequence[str], series: dict[str, Sequence[float | None]]
     axis.margins(y=0.5 / max(1, len(names)))
     axis.invert_yaxis()
     axis.set(xlabel=label, title=title)
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))  # beside the bars, which may be of any length
     return figure
 
 

@@ -51,13 +51,13 @@ def captions_of(data: Dataset, settings: SimpleNamespace, cases: Sequence[Case])
     """The captions of each case's pictures, in their order, by case id; made now where they are not there yet.
 
     Raises:
-        LabError: none of the pictures is on disk, or the captioner cannot be had.
+        LabError: no picture of the data set is on disk, or the captioner cannot be had.
     """
     paths = [path for case in cases for path in shown_pictures(case)]
     if settings.CAPTIONER == RECORDED:
         found = _recorded(data, settings, paths)
     else:
-        _check_pictures(data, settings, paths)
+        _check_pictures(data, settings)
         captioner = captioner_of(settings)
         found = caption_pictures(captioner, paths, captioner.store(data.name), batch_size=settings.CAPTION_BATCH)
     return {case.id: [found[path] for path in shown_pictures(case)] for case in cases}
@@ -80,9 +80,10 @@ def _recorded(data: Dataset, settings: SimpleNamespace, paths: Sequence) -> dict
     }
 
 
-def _check_pictures(data: Dataset, settings: SimpleNamespace, paths: Sequence) -> None:
-    if not any(path.is_file() for path in paths):
+def _check_pictures(data: Dataset, settings: SimpleNamespace) -> None:
+    """Refuse data without any picture; that some are missing, as on Reddit, is for the captions to say."""
+    if not any(case.pictures for split in data.splits.values() for case in split):
         raise LabError(
-            f"CAPTIONER is {settings.CAPTIONER!r}, but none of the {len(paths)} pictures that the data set "
-            f"{data.name!r} names here is on disk: put them where the README says, or set CAPTIONER to 'none'."
+            f"CAPTIONER is {settings.CAPTIONER!r}, but none of the pictures that the data set {data.name!r} names is "
+            "on disk: put them where the README says, or set CAPTIONER to 'none'."
         )

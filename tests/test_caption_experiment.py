@@ -64,7 +64,7 @@ def test_where_no_picture_is_on_disk_no_captioner_is_compared(lab, clinic, tmp_p
     assert [run.record["parameters"]["CAPTIONER"] for run in captioner_grid(data, settings)] == ["none", "none"]
     with pytest.raises(LabError, match="only its texts are fetched by themselves"):
         compare_captioners(data, settings)
-    with pytest.raises(LabError, match=r"none of the \d+ pictures"):
+    with pytest.raises(LabError, match="none of the pictures that the data set"):
         answer(data, with_captioner(settings, "pocket/blip"), shots=0)
 
 

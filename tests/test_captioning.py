@@ -291,11 +291,13 @@ def test_a_training_depends_on_words_only_where_they_are_in_its_records(lab):
     assert len(set(ids[:3])) == 1 and ids[3] != ids[0]
 
 
-def test_without_any_picture_on_disk_captioning_is_refused(lab):
+def test_without_any_picture_on_disk_captioning_is_refused_and_with_some_it_is_not(lab):
     data, settings = lab
+    blip = changed(settings, CAPTIONER="pocket/blip")
     cases = [replace(case, images=(Path("nowhere.jpg"),)) for case in data.split("valid")]
-    with pytest.raises(LabError, match="none of the 8 pictures that the data set 'pocket' names here is on disk"):
-        captions_of(data, changed(settings, CAPTIONER="pocket/blip"), cases)
+    with pytest.raises(LabError, match="none of the pictures that the data set 'pocket' names is on disk"):
+        captions_of(replace(data, splits={"valid": tuple(cases)}), blip, cases)
+    assert image_texts(data, blip, cases[:1]) == {cases[0].id: FAILED}
 
 
 def test_the_captioning_run_counts_failures_and_keeps_examples_of_drawn_pictures_only(lab, clinic, tmp_path):

@@ -24,7 +24,7 @@ def words(axis) -> list[str]:
 def test_a_contact_sheet_shows_what_may_and_can_be_shown(pictures):
     figure = figures.contact_sheet(pictures, list("abcd"), columns=2)
     assert [bool(axis.images) for axis in figure.axes] == [True, False, False, True]
-    assert ["not shown" in words(axis) for axis in figure.axes] == [False, True, True, False]
+    assert [words(axis)[:-2] for axis in figure.axes] == [[], ["not shown"], ["no good picture"], []]
     assert max(figure.axes[0].images[0].get_array().shape) <= figures.LARGEST_SIDE
 
 
