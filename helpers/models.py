@@ -223,10 +223,8 @@ def loading(model_id: str, setting: str = "MODEL"):
     try:
         yield
     except torch.OutOfMemoryError:
-        raise LabError(
-            f"The GPU has no room for model {model_id!r}: load it in 4 bit ('nf4', a quarter of the memory) if it is "
-            f"not, or choose a smaller {setting}."
-        ) from None
+        cure = f"load it in 4 bit ('nf4', a quarter of the memory) if it is not, or choose a smaller {setting}"
+        raise LabError(f"The GPU has no room for model {model_id!r}: {cure}.") from None
     except errors.GatedRepoError:
         raise LabError(_gated(model_id, setting)) from None
     except (errors.RepositoryNotFoundError, errors.HFValidationError):
