@@ -16,7 +16,7 @@ from helpers.captions import Caption, case_text, failed, shown_pictures
 from helpers.cases import Case
 from helpers.datasets import POCKET, Dataset
 from helpers.datasets.tables import skin_tones
-from helpers.experiments import about_run
+from helpers.experiments import about_run, api_device
 from helpers.files import LabError, fingerprint, write_json
 from helpers.image_texts import RECORDED, captioner_identity, captioner_of, captions_of, compared, with_captioner
 from helpers.inputs import cases_to_answer
@@ -54,9 +54,9 @@ def compare_captioners(data: Dataset, settings: SimpleNamespace) -> dict[str, Ru
     chosen = {name: with_captioner(settings, name) for name in compared(data, settings)}
     if not chosen:
         raise LabError(
-            f"Pictures of the split {settings.SPLIT!r} were to be put into words, but of the data set {data.name!r} none "
-            "is on disk: only its texts are fetched by themselves; get the pictures (see the README), and name their "
-            "folder as DATA_ROOT."
+            f"Pictures of the split {settings.SPLIT!r} were to be put into words, but of the data set {data.name!r} "
+            "none is on disk: only its texts are fetched by themselves; get the pictures (see the README), and name "
+            "their folder as DATA_ROOT."
         )
     for one in chosen.values():
         captioner_identity(data, one)
@@ -79,13 +79,12 @@ def caption(data: Dataset, settings: SimpleNamespace) -> Run:
     with run.working() as needed:
         if needed:
             found = captions_of(data, settings, cases)
-            write_json(run.folder / "metrics.json", {
-                name: score.as_dict() for name, score in _scores(cases, found).items()
-            })
+            named = concept_scores(concept_pairs(cases, found))
+            scores = _scores([caption for case in cases for caption in found[case.id]], named)
+            write_json(run.folder / "metrics.json", {name: score.as_dict() for name, score in scores.items()})
             run.save(
                 device=_device(settings.CAPTIONER), examples=_examples(data, cases, found),
-                concepts=concept_scores(concept_pairs(cases, found))["concepts"],
-                skin_tones=tone_rows(data, settings, cases, found),
+                concepts=named["concepts"], skin_tones=tone_rows(data, settings, cases, found),
             )
     return run
 
@@ -126,7 +125,7 @@ def captions_of_run(data: Dataset, settings: SimpleNamespace, captioner: str) ->
 def _device(captioner: str) -> dict:
     """Where captions were made, for the record."""
     if is_api_model(captioner):
-        return {"name": api_host(captioner), "dtype": "unknown", "reason": "behind an API"}
+        return api_device(api_host(captioner))
     return {} if captioner == RECORDED else asdict(choose_device())
 
 
@@ -135,11 +134,10 @@ def _pictures(cases: list[Case]) -> str:
     return fingerprint([content_key(path) for case in cases for path in shown_pictures(case)])
 
 
-def _scores(cases: list[Case], found: dict[str, list[Caption]]) -> dict[str, Score]:
+def _scores(captions: list[Caption], named: dict) -> dict[str, Score]:
     """Of all captions; and, where cases know what their pictures show, which of it the words of a case name."""
-    scores = caption_statistics([caption for case in cases for caption in found[case.id]])
-    named = concept_scores(concept_pairs(cases, found))
-    return scores | {f"concept_{what}": named[what] for what in ("precision", "recall") if named[what]}
+    known = {f"concept_{what}": named[what] for what in ("precision", "recall") if named[what]}
+    return caption_statistics(captions) | known
 
 
 def _examples(data: Dataset, cases: list[Case], found: dict[str, list[Caption]]) -> list[dict]:

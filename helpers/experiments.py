@@ -32,7 +32,6 @@ from helpers.parameters import recordable, variant
 from helpers.prompts import IMAGE_LINE, stop_text
 from helpers.runs import Run, load_run, open_run
 from helpers.shots import shot_pool
-from helpers.vision_models import VisionModel
 
 SFT, FEW_SHOT, EVALUATION = "02_lora_sft", "03_few_shot_inference", "09_evaluation"
 # What a name says of a training and of a set of answers, where it is not as the profile has it.
@@ -120,7 +119,7 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
             model = _load(settings, adapter)
             prompts, trace = prompts_with_shots(model, data, cases, settings, shots, words)
             write_json(run.folder / "shots.json", trace)
-            run.save(device=device_of(model), shots_dropped=sum(len(row["dropped"]) for row in trace.values()))
+            run.save(device=_device(model), shots_dropped=sum(len(row["dropped"]) for row in trace.values()))
             if isinstance(model, ApiModel):
                 there = {row["case_id"] for row in read_jsonl(run.folder / "predictions.jsonl")}
                 print(upload_notice(model, {name: prompt for name, prompt in prompts.items() if name not in there}))
@@ -217,11 +216,14 @@ def _load(settings: SimpleNamespace, adapter: Path | str) -> TextModel | ApiMode
     ))
 
 
-def device_of(model: TextModel | VisionModel | ApiModel) -> dict:
+def _device(model: TextModel | ApiModel) -> dict:
     """Where a model computes, for the record."""
-    if isinstance(model, ApiModel):
-        return {"name": model.host, "dtype": "unknown", "reason": "behind an API"}
-    return asdict(model.device)
+    return api_device(model.host) if isinstance(model, ApiModel) else asdict(model.device)
+
+
+def api_device(host: str) -> dict:
+    """What a record says of where a model behind an API computes."""
+    return {"name": host, "dtype": "unknown", "reason": "behind an API"}
 
 
 def _said(*words: dict[str, str]) -> dict:

@@ -100,9 +100,11 @@ def recordable(settings: SimpleNamespace) -> dict:
     Where the data lies is left out, because it determines nothing: the data's fingerprint says what was read.
     """
     values = {name: value for name, value in vars(settings).items() if name != "DATA_ROOT"}
-    for name in ("MODEL", "ADAPTER", "ENCODER", "CAPTIONER", "CAPTIONERS"):
+    for name in ("MODEL", "ADAPTER", "ENCODER", "CAPTIONER"):
         if name in values:
-            values[name] = ", ".join(map(_without_folders, names_in(values[name])))
+            values[name] = _without_folders(values[name])
+    if "CAPTIONERS" in values:
+        values["CAPTIONERS"] = ", ".join(map(_without_folders, names_in(values["CAPTIONERS"])))
     return values
 
 
@@ -113,7 +115,7 @@ def names_in(text: str) -> list[str]:
 
 def _without_folders(name: str) -> str:
     path = Path(name).expanduser()
-    return shown(name) if path.is_absolute() or path.is_dir() else name
+    return shown(name) if name and (path.is_absolute() or path.is_dir()) else name
 
 
 def parse(name: str, text: str, kind: str):

@@ -168,6 +168,8 @@ def test_no_folder_of_this_machine_is_recorded(lab, tmp_path):
     listed = f"pocket/blip,{tmp_path / 'model'},/home/jane/other"
     assert recordable(changed(settings, CAPTIONERS=listed))["CAPTIONERS"] == "pocket/blip, model, other"
     assert recordable(changed(settings, CAPTIONER=str(tmp_path / "model")))["CAPTIONER"] == "model"
+    assert recordable(changed(settings, MODEL="/home/jane, doctor/model", ADAPTER=""))["MODEL"] == "model"
+    assert recordable(changed(settings, ADAPTER=""))["ADAPTER"] == ""
 
 
 def test_a_training_is_done_once_for_all_captioners_unless_its_records_hold_their_words(lab):
