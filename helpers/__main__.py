@@ -161,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("pocket", help="build the simulated clinic, or one of its models")
     command.add_argument("build", choices=("build",))
-    command.add_argument("--model", default="", help="train this model again if its recipe changed: llama, blip, llava")
+    command.add_argument("--model", default="", help="train this model again if its recipe changed: llama, blip, llava, idefics2")
     command.set_defaults(command=pocket)
     return parser
 

@@ -24,11 +24,11 @@ from helpers.files import fingerprint, outputs_folder
 from helpers.models import generation_fingerprint, split_revision, weights_fingerprint
 from helpers.pictures import BadPicture, Unreadable, opened, picture_key
 from helpers.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
+from helpers.vision_inputs import LONGEST
 from helpers.vision_models import PREFIX_MODELS, VisionModel, load_vision_model, seeing_type
 
 # Ways to ask by name; any other text is itself what is asked.
 CAPTION_PROMPTS = {"prefix": CAPTION_PREFIX, "clinical": CLINICAL_PROMPT}
-LONGEST = 1024  # pixels: a larger picture is shrunk before any model sees it, which also bounds its tokens
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Called twice with the same settings, an experiment finds its own finished run an
 Settings are the notebooks' parameters after the profile, by their names (`settings.MODEL`, ...).
 """
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from helpers.memory import forget, kept
 from helpers.metrics import answers, bertscore, deltableu, diagnosis
 from helpers.metrics.answers import answer_statistics
 from helpers.metrics.baselines import constant_answers, constant_predictions
+from helpers.metrics.scores import Score
 from helpers.metrics.scoring import metrics_json, score_predictions
 from helpers.models import (
     TextModel, check_adapter, generation_fingerprint, load_text_model, pinned, weights_fingerprint,
@@ -109,11 +111,11 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
         "split": settings.SPLIT, "limit": settings.LIMIT, "shot_choice": settings.SHOT_CHOICE if shots else "",
         "seed": settings.SEED if shots else 0, "max_new_tokens": settings.MAX_NEW_TOKENS,
         "stop": stop_text(settings.PROMPT, settings.ANSWER_ENDS),
-        "scoring": _scoring(settings),
+        "scoring": scoring_identity(settings),
     } | _said(words.asked, words.shots)
     about = about_run("answers", _answers_name(settings, shots, adapter), data, settings.SPLIT, settings)
     about |= {"tuned": bool(adapter), "shots": shots}
-    run = open_run(FEW_SHOT, determines=determines, about=about, parent=_parent(adapter))
+    run = open_run(FEW_SHOT, determines=determines, about=about, parent=parent_of(adapter))
     with run.working() as needed:
         if needed:
             model = _load(settings, adapter)
@@ -126,7 +128,7 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
             answer_all(model, prompts, run.folder / "predictions.jsonl",
                        max_new_tokens=settings.MAX_NEW_TOKENS, batch_size=settings.ANSWER_BATCH,
                        stop=stop_text(settings.PROMPT, settings.ANSWER_ENDS))
-    return _scored(run, data, settings)
+    return scored(run, data, settings)
 
 
 def baselines(data: Dataset, settings: SimpleNamespace) -> list[Run]:
@@ -166,7 +168,7 @@ def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) ->
     # A hash, because a training answer is data, and records may be shared where data may not.
     determines = {
         "answer": fingerprint(text), "data": data_read(data, settings), "split": settings.SPLIT,
-        "limit": settings.LIMIT, "scoring": _scoring(settings),
+        "limit": settings.LIMIT, "scoring": scoring_identity(settings),
     }
     about = about_run("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {"model": "none"}
     run = open_run(EVALUATION, determines=determines, about=about)
@@ -175,17 +177,21 @@ def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) ->
             path = run.folder / "predictions.jsonl"
             path.unlink(missing_ok=True)
             append_jsonl(path, [asdict(answer) for answer in constant_predictions(cases, text)])
-    return _scored(run, data, settings)
+    return scored(run, data, settings)
 
 
-def _scored(run: Run, data: Dataset, settings: SimpleNamespace) -> Run:
-    """Write the submission and, once, the scores: of all answers, and against references where there are any."""
+def scored(run: Run, data: Dataset, settings: SimpleNamespace, more: Callable[[], dict[str, Score]] = dict) -> Run:
+    """Write the submission and, once, the scores: of all answers, and against references where there are any.
+
+    `more` gives further scores of this kind of run.
+    """
     cases, found = cases_to_answer(data, settings), answers_of(run)
     if run.metrics:
         return run
     write_submission(run.folder / "prediction.json", cases, list(found.values()), run.record["language"])
     texts = [reference.text for case in training_cases(data) for reference in case.references]
-    metrics = {name: score.as_dict() for name, score in answer_statistics(cases, found, texts).items()}
+    measured = answer_statistics(cases, found, texts) | more()
+    metrics = {name: score.as_dict() for name, score in measured.items()}
     scorable = [case for case in cases if case.references]
     if scorable:
         predictions = [found[case.id] for case in scorable if case.id in found]
@@ -195,7 +201,7 @@ def _scored(run: Run, data: Dataset, settings: SimpleNamespace) -> Run:
     return run
 
 
-def _scoring(settings: SimpleNamespace) -> dict:
+def scoring_identity(settings: SimpleNamespace) -> dict:
     """What scores depend on besides the answers: another encoder or scorer makes another run.
 
     An encoder that cannot be had is found out here, before anything is trained or answered.
@@ -231,7 +237,7 @@ def _said(*words: dict[str, str]) -> dict:
     return {"image_text": fingerprint([IMAGE_LINE, *words])} if any(words) else {}
 
 
-def _parent(adapter: Path | str) -> str:
+def parent_of(adapter: Path | str) -> str:
     """Id of the run that made an adapter, if a run made it."""
     record = Path(adapter).parent / "run.json" if adapter else None
     return load_run(record.parent).id if record and record.exists() else ""
@@ -249,12 +255,14 @@ def _answers_name(settings: SimpleNamespace, shots: int, adapter: Path | str) ->
     return f"{system}, {shots} shot{'' if shots == 1 else 's'}{choice}{variant(settings, varies)}"
 
 
-def about_run(kind: str, name: str, data: Dataset, split: str, settings: SimpleNamespace) -> dict:
-    """What `run.json` says for readers."""
+def about_run(
+    kind: str, name: str, data: Dataset, split: str, settings: SimpleNamespace, *, model: str = "", prompt: str = ""
+) -> dict:
+    """What `run.json` says for readers; `model` and `prompt` where they are not those of the text model."""
     parameters = recordable(settings)
     return {
         "kind": kind, "name": name, "profile": settings.PROFILE,
         "dataset": data.name, "language": data.language, "split": split, "data_fingerprint": data.fingerprint(split),
-        "model": parameters["MODEL"], "revision": settings.REVISION,
-        "prompt": prompt_identity(settings), "seed": settings.SEED, "parameters": parameters,
+        "model": model or parameters["MODEL"], "revision": settings.REVISION,
+        "prompt": prompt or prompt_identity(settings), "seed": settings.SEED, "parameters": parameters,
     }

@@ -2,6 +2,7 @@
 
 Works on one tensor at a time, straight from the base's safetensors, so that an 8 B model needs neither a GPU nor the
 memory to load it. (Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021, equation 3: W + s B A.)
+A base that sees is merged in the same way; its pictures' processor comes along.
 """
 
 import shutil
@@ -25,7 +26,7 @@ def export(adapter: Path | str, to: Path | str, *, base: str = "") -> str:
         to: a folder that is empty or not there yet.
         base: folder or hub id of the adapter's base; "" is the one that its card names.
     Returns:
-        the sentence to print: what was written, in which precision, and how to go on to GGUF.
+        the sentence to print: what was written, in which precision, and for a text model how to go on to GGUF.
     Raises:
         LabError: no adapter there, another base, or something in `to` already.
         WorkFailed: the disk is full.
@@ -50,9 +51,12 @@ def export(adapter: Path | str, to: Path | str, *, base: str = "") -> str:
         raise WorkFailed(sentence) from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+    # llama.cpp converts only some kinds of models that see, and those in two parts.
+    sees = "vision_config" in read_json(to / "config.json")
+    gguf = "" if sees else f" For GGUF, run `convert_hf_to_gguf.py {to}` of llama.cpp, which is not part of this lab."
     return (
         f"{card['model']} with its adapter is in {to}, in {precision}: give it as MODEL, or to any program that reads "
-        f"safetensors. For GGUF, run `convert_hf_to_gguf.py {to}` of llama.cpp, which is not part of this lab."
+        f"safetensors.{gguf}"
     )
 
 
@@ -138,12 +142,16 @@ def _merged(source: Path, adapter: Path) -> Iterator[tuple]:
     with ExitStack() as opened:
         files = [opened.enter_context(safe_open(path, "pt")) for path in sorted(source.glob("*.safetensors"))]
         where = {name: file for file in files for name in file.keys()}
+        layers = {name.rpartition(".lora_")[0] for name in lora}
+        # An adapter names modules. Models that see are often stored under other names, which only the library knows.
+        stored_as_named = all(f"{layer}.weight" in where for layer in layers)
+        modules = {} if stored_as_named else _module_names(source, sorted(where))
         packed = {name.partition(".quant_state.")[0] for name in where if ".quant_state." in name}
         for name in sorted(where):
             if any(name.startswith(f"{weight}.") for weight in packed):
                 continue  # what belongs to a 4-bit weight is read together with it
             tensor = _unpacked(name, where) if name in packed else where[name].get_tensor(name)
-            layer = name.removesuffix(".weight")
+            layer = modules.get(name, name).removesuffix(".weight")
             down, up = lora.pop(f"{layer}.lora_A.weight", None), lora.pop(f"{layer}.lora_B.weight", None)
             if down is not None:
                 tensor = (tensor.float() + scale * (up @ down)).to(tensor.dtype)
@@ -153,6 +161,27 @@ def _merged(source: Path, adapter: Path) -> Iterator[tuple]:
             f"The adapter changes {sorted(lora)[0]!r}, which the base's files do not have: this kind of model cannot "
             "be merged here; use the adapter as it is."
         )
+
+
+def _module_names(source: Path, stored: list[str]) -> dict[str, str]:
+    """Stored name -> the name that it has in the model; transformers renames weights when it loads and saves them.
+
+    Empty for a kind of model that transformers does not have. The model is built without memory for its weights. Where
+    several weights become one, as experts do, none of them has the module's name: such a layer cannot be merged.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForImageTextToText
+    from transformers.conversion_mapping import get_model_conversion_mapping
+    from transformers.core_model_loading import WeightRenaming, rename_source_key
+
+    config = AutoConfig.from_pretrained(source)
+    if type(config) not in AutoModelForImageTextToText._model_mapping:
+        return {}
+    with torch.device("meta"):
+        model = AutoModelForImageTextToText.from_config(config)
+    renamings = [entry for entry in get_model_conversion_mapping(model) if isinstance(entry, WeightRenaming)]
+    built = model.state_dict()
+    return {name: rename_source_key(name, renamings, [], model.base_model_prefix, built)[0] for name in stored}
 
 
 def _unpacked(name: str, where: dict):

@@ -130,6 +130,27 @@ def score_bars(rows: Sequence[dict], *, label: str, title: str):
     return figure
 
 
+def curves(lines: dict[str, Sequence[tuple]], *, label: str, across: str, title: str):
+    """Lines with 95 % intervals; returns the figure.
+
+    Args:
+        lines: name -> points (place, value, low, high). Places of lines are moved a little apart, so that intervals
+            can be told from each other.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
+    for number, (name, points) in enumerate(lines.items()):
+        shift = 0.12 * (number - (len(lines) - 1) / 2)
+        places, values, lows, highs = (list(column) for column in zip(*points))
+        errors = [[max(0, value - low) for value, low in zip(values, lows)],
+                  [max(0, high - value) for value, high in zip(values, highs)]]
+        axis.errorbar([place + shift for place in places], values, yerr=errors, marker="o", capsize=2, label=name)
+    axis.set(xlabel=across, ylabel=label, title=title)
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
 def loss_curves(log: Sequence[dict], *, title: str):
     """Training and validation loss over optimiser steps, from a trainer's log; returns the figure."""
     import matplotlib.pyplot as plt

@@ -17,7 +17,10 @@ from helpers.api_models import ApiModel
 from helpers.cases import Prediction
 from helpers.files import LabError, WorkFailed, append_jsonl, read_jsonl
 from helpers.models import TextModel
+from helpers.pictures import BadPicture, opened
 from helpers.prompts import Prompt
+from helpers.vision_inputs import LONGEST
+from helpers.vision_models import VisionModel
 
 # A shorter common beginning is not worth the copying of its cache.
 SHORTEST_PREFIX = 16
@@ -51,12 +54,50 @@ def answer_all(
         LabError: a prompt leaves no room for the answer in the model's context.
         WorkFailed: the GPU has no room for the batch, or the API does not answer.
     """
-    from tqdm.auto import tqdm
-
     lengths = {case_id: model.count_tokens(prompt) for case_id, prompt in prompts.items()}
     _check_lengths(lengths, model.context_length - max_new_tokens)
+    return _in_batches(
+        lengths, path, batch_size, lambda keep: _asker(model, prompts, batch_size, stop, keep, max_new_tokens)
+    )
+
+
+def answer_pictures(
+    model: VisionModel, asked: dict[str, tuple[Path | None, str]], path: Path, *, max_new_tokens: int, batch_size: int
+) -> list[Prediction]:
+    """Answer a question about a picture for every case, as `answer_all` does for prompts.
+
+    Args:
+        asked: case id -> (the picture, or None where there is none; the question).
+    Returns:
+        one prediction per case; where the picture cannot be opened it is empty, and its `error` says why.
+    Raises:
+        LabError: question, picture and answer are longer than the model's context.
+        WorkFailed: the GPU has no room for the batch.
+    """
+    def asker(keep):
+        def ask(batch: list[str], done: set[str]) -> None:
+            there = {case_id: asked[case_id][0] for case_id in batch if asked[case_id][0]}
+            found = dict(zip(there, (image for _, image in opened(
+                list(there.values()), longest=LONGEST, ahead=max(1, len(there))))))
+            reasons = {case_id: found.get(case_id, "no picture of it is on disk") for case_id in batch}
+            bad = {case_id: why for case_id, why in reasons.items() if isinstance(why, (str, BadPicture))}
+            good = {case_id: (found[case_id], asked[case_id][1]) for case_id in batch if case_id not in bad}
+            answers = model.answer(good, max_new_tokens=max_new_tokens) if good else []
+            keep(answers + [Prediction(case_id, "", error=str(why)) for case_id, why in bad.items()])
+        return ask
+
+    return _in_batches({case_id: len(text) for case_id, (_, text) in asked.items()}, path, batch_size, asker)
+
+
+def _in_batches(lengths: dict[str, int], path: Path, batch_size: int, asker) -> list[Prediction]:
+    """Do the batches that do not stand whole in `path`; see the top of this module.
+
+    `asker`: what to keep answers with -> what answers a batch, given its case ids and those that are done.
+    """
+    from tqdm.auto import tqdm
+
     done = {row["case_id"]: Prediction(**row) for row in read_jsonl(path)}
-    order = sorted(prompts, key=lambda case_id: (-lengths[case_id], case_id))
+    order = sorted(lengths, key=lambda case_id: (-lengths[case_id], case_id))
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     missing = [batch for batch in batches if set(batch) - set(done)]
 
@@ -65,10 +106,10 @@ def answer_all(
         append_jsonl(path, [asdict(answer) for answer in new])
         done.update({answer.case_id: answer for answer in new})
 
-    answer_batch = _asker(model, prompts, batch_size, stop, keep, max_new_tokens) if missing else None
+    ask = asker(keep) if missing else None
     for batch in tqdm(missing, desc="answering", unit="batch", leave=False):
-        answer_batch({case_id: prompts[case_id] for case_id in batch}, set(done))
-    return [done[case_id] for case_id in prompts]
+        ask(batch, set(done))
+    return [done[case_id] for case_id in lengths]
 
 
 def generate(
@@ -115,19 +156,20 @@ def _asker(model, prompts: dict[str, Prompt], batch_size: int, stop: str, keep, 
     import torch
 
     if isinstance(model, ApiModel):
-        def ask_api(batch: dict[str, Prompt], done: set[str]) -> None:
-            batch = {case_id: prompt for case_id, prompt in batch.items() if case_id not in done}
-            model.answer(batch, max_new_tokens=max_new_tokens, keep=lambda answer: keep([answer]))
+        def ask_api(batch: list[str], done: set[str]) -> None:
+            new = {case_id: prompts[case_id] for case_id in batch if case_id not in done}
+            model.answer(new, max_new_tokens=max_new_tokens, keep=lambda answer: keep([answer]))
         return ask_api
 
     prefixes = []
 
-    def ask(batch: dict[str, Prompt], done: set[str]) -> None:
+    def ask(batch: list[str], done: set[str]) -> None:
         # The whole batch, whatever of it is done: see the top of this module.
+        chosen = {case_id: prompts[case_id] for case_id in batch}
         try:
             if not prefixes:
                 prefixes.append(read_prefix(model, prompts) if len(prompts) > 1 else Prefix())
-            keep(generate(model, batch, max_new_tokens=max_new_tokens, prefix=prefixes[0], stop=stop))
+            keep(generate(model, chosen, max_new_tokens=max_new_tokens, prefix=prefixes[0], stop=stop))
         except torch.OutOfMemoryError:
             raise WorkFailed(_no_room(batch_size)) from None
 

@@ -38,6 +38,11 @@ def training_cases(data: Dataset) -> tuple[Case, ...]:
     return data.split("train") if "train" in data.splits else ()
 
 
+def training_texts(data: Dataset) -> list[tuple[str, str]]:
+    """Every answer of the training cases, with its case's id."""
+    return [(case.id, reference.text) for case in training_cases(data) for reference in case.references]
+
+
 def data_read(data: Dataset, settings: SimpleNamespace) -> list[str]:
     """Fingerprints of the split that is answered, and of the training split: shots and copied answers come from it."""
     return [data.fingerprint(settings.SPLIT), data.fingerprint("train") if "train" in data.splits else ""]

@@ -52,16 +52,16 @@ def seed_rows(runs: list[Run]) -> list[dict]:
 
 def seed_bars(runs: list[Run]) -> list[dict]:
     """Name, mean deltaBLEU and mean interval of each system, its seeds together, as `figures.score_bars` draws them."""
-    return [{"name": group[0].record["name"]} | _mean(group, "deltableu") for group in _systems(runs)]
+    return [{"name": group[0].record["name"]} | mean_of(group, "deltableu") for group in _systems(runs)]
 
 
 def answer_rows(runs: list[Run]) -> list[dict]:
     """One row per system, its seeds together: what its answers are like, in per cent of the cases, and their length."""
     found = []
     for group in _systems(runs):
-        means = {title: _mean(group, key) for title, key in ANSWER_COLUMNS.items()}
+        means = {title: mean_of(group, key) for title, key in ANSWER_COLUMNS.items()}
         shares = {title: f"{100 * mean['value']:.0f}" if mean else "" for title, mean in means.items()}
-        found.append({"system": group[0].record["name"], **shares, "words": round(_mean(group, "words")["value"], 1)})
+        found.append({"system": group[0].record["name"], **shares, "words": round(mean_of(group, "words")["value"], 1)})
     return found
 
 
@@ -83,15 +83,15 @@ def captioner_rows(runs: list[Run]) -> list[dict]:
 
 
 def _short(group: list[Run]) -> str:
-    if not _mean(group, "deltableu"):
+    if not mean_of(group, "deltableu"):
         return "not scored"
-    return f"{_with_interval(_mean(group, 'deltableu'), 2)} / {_mean(group, 'BERTScore')['value']:.3f}"
+    return f"{with_interval(mean_of(group, 'deltableu'), 2)} / {mean_of(group, 'BERTScore')['value']:.3f}"
 
 
 def caption_rows(runs: list[Run]) -> list[dict]:
     """One row per captioner: how often it fails, how long and quick it is, which true concepts its words name."""
     return [{"captioner": run.record["name"], **{
-        title: _with_interval(run.metrics[name], digits) for title, (name, digits) in CAPTION_COLUMNS.items()
+        title: with_interval(run.metrics[name], digits) for title, (name, digits) in CAPTION_COLUMNS.items()
         if name in run.metrics
     }, "pictures": score(run, "failed")["n"]} for run in runs]
 
@@ -160,15 +160,15 @@ def _systems(runs: list[Run]) -> list[list[Run]]:
     groups: dict[tuple, list[Run]] = {}
     for run in runs:
         groups.setdefault((run.record["name"], run.record.get("profile", "")), []).append(run)
-    return sorted(groups.values(), key=lambda group: -_mean(group, "deltableu").get("value", float("-inf")))
+    return sorted(groups.values(), key=lambda group: -mean_of(group, "deltableu").get("value", float("-inf")))
 
 
 def _columns(run: Run) -> dict:
     if not score(run, "deltableu"):
         return {"deltaBLEU": "not scored: no references"}
     return {
-        "deltaBLEU": _with_interval(score(run, "deltableu"), 2),
-        "BERTScore F1": _with_interval(score(run, "BERTScore"), 3),
+        "deltaBLEU": with_interval(score(run, "deltableu"), 2),
+        "BERTScore F1": with_interval(score(run, "BERTScore"), 3),
         "precision": round(score(run, "BERTScore_precision")["value"], 3),
         "recall": round(score(run, "BERTScore_recall")["value"], 3),
         "n": score(run, "deltableu")["n"],
@@ -176,19 +176,19 @@ def _columns(run: Run) -> dict:
 
 
 def _seed_row(group: list[Run]) -> dict:
-    if not _mean(group, "deltableu"):
+    if not mean_of(group, "deltableu"):
         return {"system": group[0].record["name"], "deltaBLEU": "not scored: no references", "runs": len(group)}
     values = [score(run, "deltableu")["value"] for run in group]
     several = f"{min(values):.2f} to {max(values):.2f}" if len(values) > 1 else ""
     return {
-        "system": group[0].record["name"], "deltaBLEU": _with_interval(_mean(group, "deltableu"), 2),
-        "runs": len(group), "seeds": several, "BERTScore F1": _with_interval(_mean(group, "BERTScore"), 3),
-        "precision": round(_mean(group, "BERTScore_precision")["value"], 3),
-        "recall": round(_mean(group, "BERTScore_recall")["value"], 3), "n": score(group[0], "deltableu")["n"],
+        "system": group[0].record["name"], "deltaBLEU": with_interval(mean_of(group, "deltableu"), 2),
+        "runs": len(group), "seeds": several, "BERTScore F1": with_interval(mean_of(group, "BERTScore"), 3),
+        "precision": round(mean_of(group, "BERTScore_precision")["value"], 3),
+        "recall": round(mean_of(group, "BERTScore_recall")["value"], 3), "n": score(group[0], "deltableu")["n"],
     }
 
 
-def _mean(group: list[Run], name: str) -> dict:
+def mean_of(group: list[Run], name: str) -> dict:
     """Mean value and mean interval of a score over the runs that have it; {} where none has."""
     scores = [score(run, name) for run in group if score(run, name)]
     if not scores:
@@ -206,7 +206,8 @@ def _title(run: Run) -> str:
     )
 
 
-def _with_interval(score: dict, digits: int) -> str:
+def with_interval(score: dict, digits: int) -> str:
+    """A score as tables show it."""
     low, high = score["interval"]
     return f"{score['value']:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from helpers import moondream
 from helpers.api_models import api_host, is_api_model
 from helpers.files import LabError, file_hash, fingerprint, read_json
 from helpers.prompts import Prompt, rendered
@@ -197,19 +198,19 @@ def load_tokenizer(model_id: str, revision: str = ""):
     return tokenizer
 
 
-def check_adapter(adapter: Path | str, model_id: str, revision: str = "") -> dict:
+def check_adapter(adapter: Path | str, model_id: str, revision: str = "", setting: str = "MODEL") -> dict:
     """Refuse an adapter folder that is no adapter of this lab or was trained on other weights; return its card."""
     card_path = Path(adapter) / ADAPTER_CARD
     if not card_path.is_file():
         raise LabError(
             f"ADAPTER is {str(adapter)!r}, but there is no {ADAPTER_CARD} in it: name the adapter folder "
-            "of a finished run of notebook 02."
+            "of a finished training run."
         )
     card = read_json(card_path)
     if card.get("weights") != weights_fingerprint(model_id, revision):
         raise LabError(
-            f"The adapter was trained on {card.get('model')!r} (weights {card.get('weights')}), but MODEL "
-            f"is {model_id!r}: set MODEL to the adapter's base, or train a new adapter."
+            f"The adapter was trained on {card.get('model')!r} (weights {card.get('weights')}), but {setting} "
+            f"is {model_id!r}: set {setting} to the adapter's base, or train a new adapter."
         )
     return card
 
@@ -220,6 +221,7 @@ def loading(model_id: str, setting: str = "MODEL"):
     import torch
     from huggingface_hub import errors
 
+    moondream.register()
     try:
         yield
     except torch.OutOfMemoryError:

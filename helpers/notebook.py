@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from helpers.datasets import POCKET, Dataset
 from helpers.files import no_statistics, shown
 from helpers.finetuning.lora_sft import choose_backend
-from helpers.models import choose_device, weights_fingerprint
+from helpers.models import choose_device, split_revision, weights_fingerprint
 from helpers.parameters import prepare, recordable
 from helpers.profiles import is_unset
 from helpers.runs import Run, environment, open_run, package_versions, peak_memory_gb
@@ -61,6 +61,8 @@ def start(notebook: str, namespace: dict) -> Lab:
     determines = {name: value for name, value in recordable(settings).items() if name in kinds}
     determines["data"] = {split: data.fingerprint(split) for split in data.splits} if data else {}
     determines["weights"] = weights_fingerprint(settings.MODEL, settings.REVISION) if "MODEL" in kinds else ""
+    if "VLM" in kinds:
+        determines["weights"] = weights_fingerprint(*split_revision(settings.VLM))
     run = open_run(notebook, determines=determines, about={
         "kind": "notebook", "name": notebook, "profile": settings.PROFILE, "dataset": data.name if data else "",
         "seed": settings.SEED, "parameters": recordable(settings), "device": asdict(device),

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 
 from helpers import datasets
 from helpers.files import LabError, shown
+from helpers.finetuning.recipe import VISION_CHOICES, VISION_RECIPES
 from helpers.profiles import load_profile, resolve
-from helpers.prompts import ENDS, IMAGE_TEXTS, LAYOUTS, QUESTIONS
+from helpers.prompts import ENDS, IMAGE_TEXTS, LAYOUTS, QUESTIONS, VISUAL_PROMPTS
 from helpers.shots import CHOICES, check_shots, shot_pool
 
 TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list}
@@ -21,15 +22,19 @@ TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": li
 SMALLEST = {
     "SEED": 0, "SHOTS": 0, "LIMIT": 0, "RANK": 1, "ALPHA": 1, "STEPS": 1, "BATCH": 1, "ACCUMULATION": 1,
     "MAX_LENGTH": 1, "MAX_NEW_TOKENS": 1, "ANSWER_BATCH": 1, "CAPTION_TOKENS": 1,
-    "CAPTION_BATCH": 1,
+    "CAPTION_BATCH": 1, "VLM_BATCH": 1, "VLM_ACCUMULATION": 1, "VLM_MAX_LENGTH": 1, "VLM_TOKENS": 1,
+    "VLM_ANSWER_BATCH": 1, "TRAIN_LIMIT": 0, "PICTURE_SIDE": 0, "EDGE_THREADS": 1,
 }
 LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 # Parameters that name one of a few ways.
 ONE_OF = {
     "PROMPT": LAYOUTS, "QUESTION": QUESTIONS, "ANSWER_ENDS": ENDS, "SHOT_CHOICE": CHOICES, "IMAGE_TEXT": IMAGE_TEXTS,
     "LOSS": ("completion", "whole"), "BACKEND": ("auto", "peft", "unsloth"), "QUANTIZATION": ("none", "nf4"),
-    "CAPTION_QUANTIZATION": ("none", "nf4"),
+    "CAPTION_QUANTIZATION": ("none", "nf4"), "VLM_QUANTIZATION": ("none", "nf4"),
+    "VLM_PROMPT": tuple(VISUAL_PROMPTS), "VLM_RECIPE": tuple(VISION_RECIPES),
+    **{name.upper(): values for name, values in VISION_CHOICES.items() if name not in ("trained", "schedule")},
 }
+LISTS_OF_NAMES = ("CAPTIONERS", "VLMS")
 
 
 def prepare(parameters: dict, kinds: dict[str, str]) -> tuple[SimpleNamespace, datasets.Dataset | None]:
@@ -71,6 +76,12 @@ def check_size(name: str, value) -> None:
         raise LabError(f"{name} is {value!r}, but it must be one of {', '.join(ONE_OF[name])}: correct the parameter.")
     if name in ("CAPTIONER", "CAPTIONERS") and not names_in(value):
         raise LabError(f"{name} names nothing: name a captioner, such as pocket/blip.")
+    if name in ("VLM", "VLMS") and not names_in(value):
+        raise LabError(f"{name} names nothing: name a model that sees, such as pocket/llava.")
+    if name == "VLM_LEARNING_RATE" and not (math.isfinite(value) and value >= 0):
+        raise LabError(f"{name} is {value!r}, but it takes 0 (the recipe's own) or a larger number: correct it.")
+    if name == "VLM_EPOCHS" and not (value and all(_positive(number) for number in value)):
+        raise LabError(f"VLM_EPOCHS is {value!r}, but it takes at least one number, each above 0: correct it.")
     if name == "CAPTIONERS" and "none" in names_in(value):
         raise LabError("CAPTIONERS lists 'none', which is no captioner: leave it out; no words are compared anyway.")
     if name == "EPOCHS" and not (math.isfinite(value) and value >= 0):
@@ -100,12 +111,17 @@ def recordable(settings: SimpleNamespace) -> dict:
     Where the data lies is left out, because it determines nothing: the data's fingerprint says what was read.
     """
     values = {name: value for name, value in vars(settings).items() if name != "DATA_ROOT"}
-    for name in ("MODEL", "ADAPTER", "ENCODER", "CAPTIONER"):
+    for name in ("MODEL", "ADAPTER", "ENCODER", "CAPTIONER", "VLM"):
         if name in values:
             values[name] = _without_folders(values[name])
-    if "CAPTIONERS" in values:
-        values["CAPTIONERS"] = ", ".join(map(_without_folders, names_in(values["CAPTIONERS"])))
+    for name in LISTS_OF_NAMES:
+        if name in values:
+            values[name] = ", ".join(map(_without_folders, names_in(values[name])))
     return values
+
+
+def _positive(number) -> bool:
+    return isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number) and number > 0
 
 
 def names_in(text: str) -> list[str]:

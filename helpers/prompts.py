@@ -38,6 +38,22 @@ CLINICAL_PROMPT = (
     "Say what cannot be determined. Do not name a diagnosis."
 )
 
+# VisionQAries' Table 1, word for word but for "USER: <IMAGE>", which the model's own template writes: before and after
+# what the patient wrote.
+VISUAL_PROMPTS = {
+    "P1": (
+        "This is additional information about the dermatology issue on the image:",
+        "What dermatological disease is on the image and how can it be treated?",
+    ),
+    "P2": (
+        "Patient wants to find out what dermatological disease he suffers from. Considering patient additional "
+        "description:",
+        "Answer two questions: 1. What dermatological disease is on the image? 2. How can it be treated?",
+    ),
+}
+# What Reddit leaves of a text that its author took back.
+TAKEN_BACK = ("[removed]", "[deleted]")
+
 Prompt = str | list[dict[str, str]]
 
 
@@ -132,3 +148,16 @@ def asked(case: Case, question: str = "title", image_text: str = "") -> str:
 
 def _user(question: str) -> dict[str, str]:
     return {"role": "user", "content": CHAT_TURN.format(instruction=MEDICAL_ADVICE, input=question)}
+
+
+def visual_question(case: Case, prompt: str, *, glued: bool = False) -> str:
+    """What a model that sees is asked about the first picture of a case, in one of `VISUAL_PROMPTS`.
+
+    The patient's words are title and content with a semicolon between them, as in VisionQAries' code. `glued` leaves
+    out the spaces around them, as that code did in training, but not when it asked.
+    """
+    words = f"{case.question};{case.context}"
+    for text in TAKEN_BACK:
+        words = words.replace(text, "")
+    before, after = VISUAL_PROMPTS[prompt]
+    return ("" if glued else " ").join((before, words, after))

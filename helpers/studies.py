@@ -16,18 +16,19 @@ from helpers.api_models import is_api_model
 from helpers.cases import Case
 from helpers.datasets import Dataset
 from helpers.experiments import (
-    ANSWERS_VARY, CAPTIONS_VARY, EVALUATION, TRAINING_VARIES, adapter_folder, answer, answers_of,
+    ANSWERS_VARY, CAPTIONS_VARY, EVALUATION, FEW_SHOT, TRAINING_VARIES, adapter_folder, answer, answers_of,
 )
 from helpers.files import REPOSITORY, LabError, read_json, write_json
 from helpers.image_texts import NONE, compared, with_captioner
-from helpers.inputs import cases_to_answer, picture_words
+from helpers.inputs import cases_to_answer, picture_words, training_texts
 from helpers.metrics import claims
-from helpers.metrics.claims import differences, verdict
+from helpers.metrics.claims import differences, more_duplicates, verdict
 from helpers.models import load_tokenizer
 from helpers.profiles import load_profile
 from helpers.prompts import as_messages, asked, prompt_of, rendered
 from helpers.runs import Run, open_run, recorded_runs
 from helpers.shots import as_pairs
+from helpers.vision_experiment import VLM_ANSWERS_VARY, VLM_FINETUNE, VLM_TRAINING_VARIES, vlm_grid
 
 PLAN = Path(__file__).with_name("studies.yaml")
 
@@ -37,6 +38,7 @@ class Study:
     """One question: its data sets, what is varied, and what is claimed about the cells.
 
     `grid`: parameter -> values; several that are varied together stand in one name with commas, their values in lists.
+    `notebook`: the one whose parameters these are, and whose experiments a point calls.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Study:
     data: list[str]
     grid: dict[str, list]
     claims: list[dict]
+    notebook: str = FEW_SHOT
 
     def points(self, seeds: Sequence[int]) -> list[dict]:
         """Every combination of the grid's values and the seeds, as parameters by name."""
@@ -53,7 +56,10 @@ class Study:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a study: the settings that it was made with (TUNED and SHOTS among them), and its run."""
+    """One cell of a study: the settings that it was made with, and its run.
+
+    Among them TUNED; of a text model SHOTS, of a model that sees EPOCHS (0 where it is asked as it is).
+    """
 
     settings: dict
     run: Run
@@ -74,8 +80,13 @@ def few_shot_grid(data: Dataset, settings: SimpleNamespace) -> dict[tuple[bool, 
     return runs
 
 
-def cells(data: Dataset, settings: SimpleNamespace) -> list[Cell]:
-    """The few-shot grid of these settings as cells."""
+def cells(notebook: str, data: Dataset, settings: SimpleNamespace) -> list[Cell]:
+    """The grid that a point of a notebook's study calls, as cells."""
+    if notebook == VLM_FINETUNE:
+        return [
+            Cell(vars(settings) | {"TUNED": bool(epochs), "EPOCHS": epochs}, run)
+            for epochs, run in vlm_grid(data, settings).items()
+        ]
     return [
         Cell(vars(settings) | {"TUNED": tuned, "SHOTS": shots}, run)
         for (tuned, shots), run in few_shot_grid(data, settings).items()
@@ -94,9 +105,10 @@ def captioner_grid(data: Dataset, settings: SimpleNamespace) -> list[Run]:
 
 def recorded_grid(dataset: str, study: str = "table_3") -> list[Run]:
     """The recorded answers that differ in nothing but what a study varies, its seeds together."""
-    grid = next(one.grid for one in load_plan().studies if one.name == study)
-    varied = {name for names in grid for name in names.split(", ")}
-    return [run for run in recorded_runs("answers", dataset) if _varied_in(run) <= varied]
+    found = next(one for one in load_plan().studies if one.name == study)
+    varied = {name for names in found.grid for name in names.split(", ")}
+    kind = "picture_answers" if found.notebook == VLM_FINETUNE else "answers"
+    return [run for run in recorded_runs(kind, dataset) if _varied_in(run) <= varied]
 
 
 def _varied_in(run: Run) -> set[str]:
@@ -105,11 +117,13 @@ def _varied_in(run: Run) -> set[str]:
     A run found by several points holds the parameters of the first, which may vary what it does not depend on.
     """
     record, profile = run.record, load_profile(run.record["profile"])
-    depends, parameters = [*ANSWERS_VARY, *(TRAINING_VARIES if record["tuned"] else ())], record["parameters"]
-    if record["shots"]:
-        depends.append("SHOT_CHOICE")
-    if parameters.get("CAPTIONER", NONE) != NONE:
-        depends += CAPTIONS_VARY
+    parameters = record["parameters"]
+    if record["kind"] == "picture_answers":
+        depends = ["VLM", "VLM_PROMPT", *VLM_ANSWERS_VARY, *(VLM_TRAINING_VARIES if record["tuned"] else ())]
+    else:
+        depends = [*ANSWERS_VARY, *(TRAINING_VARIES if record["tuned"] else ())]
+        depends += ["SHOT_CHOICE"] if record["shots"] else []
+        depends += CAPTIONS_VARY if parameters.get("CAPTIONER", NONE) != NONE else ()
     return {name for name in depends if parameters.get(name, profile[name]) != profile[name]}
 
 
@@ -161,9 +175,10 @@ def compare(
     with run.working() as needed:
         if needed:
             answers = [[answers_of(side) for side in runs] for runs in sides.values()]
-            found = differences(
-                cases_to_answer(data, settings), *answers, encoder=settings.ENCODER, language=data.language
-            )
+            cases = cases_to_answer(data, settings)
+            found = differences(cases, *answers, encoder=settings.ENCODER, language=data.language)
+            if scoring.get("duplicates"):  # more of them is no gain, but a claim all the same
+                found |= more_duplicates(cases, *answers, training=training_texts(data))
             write_json(run.folder / "metrics.json", {
                 name: score.as_dict() | {"verdict": verdict(score)} for name, score in found.items()
             })
@@ -183,11 +198,13 @@ def check_claims(study: Study, data: Dataset, settings: SimpleNamespace, made: S
 
 @dataclass(frozen=True)
 class Plan:
-    """All recorded studies: their seeds, the data sets (name -> parameters), the captioners of each, the studies."""
+    """All recorded studies: their seeds, the data sets (name -> parameters), the captioners of each, the parameters of
+    the model that is measured on a small device, the studies."""
 
     seeds: list[int]
     data: dict[str, dict]
     captioners: dict[str, list[str]]
+    edge: dict[str, dict]
     studies: list[Study]
 
 
@@ -198,7 +215,7 @@ def load_plan() -> Plan:
     plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
     studies = [Study(name, claims=entry.pop("claims", []), **entry) for name, entry in plan["studies"].items()]
     data = {name: _where(values) for name, values in plan["data"].items()}
-    return Plan(plan["seeds"], data, plan["captioners"], studies)
+    return Plan(plan["seeds"], data, plan["captioners"], plan["edge"], studies)
 
 
 def _where(parameters: dict) -> dict:

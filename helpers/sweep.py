@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from helpers import datasets
 from helpers.api_models import is_api_model
 from helpers.caption_experiment import CAPTIONING, caption, compare_captioners
+from helpers.edge_experiment import on_small_device
 from helpers.experiments import CAPTIONS_VARY, EVALUATION, FEW_SHOT, SFT, baselines, finetune
 from helpers.files import LabError, WorkFailed, fingerprint, read_json, shown
 from helpers.image_texts import with_captioner
@@ -25,16 +26,19 @@ from helpers.parameters import parse, prepare
 from helpers.profiles import resolve
 from helpers.runs import RECORDED, Run, environment, load_run
 from helpers.studies import cells, check_claims, few_shot_grid, load_plan
+from helpers.vision_experiment import VLM_FINETUNE, finetune_vlm, vlm_grid
 
 # What a point of each notebook's grid calls: the functions that the notebook itself calls.
 SWEPT = {
     CAPTIONING: lambda data, settings: list(compare_captioners(data, settings).values()),
     SFT: lambda data, settings: [finetune(data, settings)],
     FEW_SHOT: lambda data, settings: list(few_shot_grid(data, settings).values()),
+    VLM_FINETUNE: lambda data, settings: list(vlm_grid(data, settings).values()),
     EVALUATION: baselines,
 }
 
-# Settings on which a training does not depend.
+# Settings on which a training does not depend: of a text model, and of one that sees.
+SEEN_ANSWERING = ("SPLIT", "LIMIT", "VLM_TOKENS", "VLM_ANSWER_BATCH", "VLMS", "ENCODER")
 ANSWERING = ("SHOTS", "SHOT_CHOICE", "SPLIT", "LIMIT", "MAX_NEW_TOKENS", "ANSWER_ENDS", "ANSWER_BATCH", "ENCODER",
              "ALLOW_UPLOAD", "CAPTIONERS", "CAPTION_BATCH")
 
@@ -63,8 +67,7 @@ def sweep_notebook(name: str, *, profile: str, typed: list[list[str]], grid: lis
     points = [fixed | dict(zip(varied, values)) for values in product(*varied.values())]
     for point in points:
         prepare(point, kinds)  # a mistake is found before anything is done
-    trainings = _trainings(points) if path.stem in (SFT, FEW_SHOT) else []
-    _do(trainings, [(path.stem, point) for point in points])
+    _do([(path.stem, point) for point in points])
     print(f"{len(points)} points done. Leaderboard: {shown(write_page())}")
 
 
@@ -79,9 +82,8 @@ def sweep_plan() -> None:
         raise LabError("Recorded studies name the commit that made them, but there are uncommitted changes: commit.")
     plan = load_plan()
     there = {name: values for name, values in plan.data.items() if _is_there(name, values)}
-    tasks = [there[name] | point for study in plan.studies for name in study.data if name in there
-             for point in study.points(plan.seeds)]
-    _do(_trainings(tasks), [(FEW_SHOT, point) for point in tasks])
+    _do([(study.notebook, there[name] | point) for study in plan.studies for name in study.data if name in there
+         for point in study.points(plan.seeds)])
     runs = [run for name, values in there.items() for run in _study_runs(plan, name, values)]
     _record(runs, set(there))
     print(f"{len(runs)} runs recorded in {shown(RECORDED)}. Leaderboard: {shown(write_page())}")
@@ -116,12 +118,16 @@ def _study_runs(plan, name: str, parameters: dict) -> list[Run]:
     data, settings = _opened(parameters | {"SEED": plan.seeds[0]})
     runs = baselines(data, settings)
     runs += [caption(data, with_captioner(settings, captioner)) for captioner in plan.captioners.get(name, ())]
+    if name in plan.edge:
+        data, point = _opened(parameters | plan.edge[name] | {"SEED": plan.seeds[0]})
+        runs.append(on_small_device(data, point, finetune_vlm(data, point, point.VLM_EPOCHS[0])))
     for study in plan.studies:
         if name in study.data:
-            made = [cell for point in study.points(plan.seeds) for cell in cells(*_opened(parameters | point))]
+            made = [cell for point in study.points(plan.seeds)
+                    for cell in cells(study.notebook, *_opened(parameters | point))]
             runs += [cell.run for cell in made] + check_claims(study, data, settings, made)
     parents = {run.record["parent"]: run for run in runs if run.record.get("parent")}
-    runs += [load_run(run.folder.parents[1] / SFT / parent) for parent, run in parents.items()]
+    runs += [load_run(next(run.folder.parents[1].glob(f"*/{parent}"))) for parent, run in parents.items()]
     return list({run.id: run for run in runs}.values())
 
 
@@ -150,13 +156,21 @@ def _opened(point: dict) -> tuple[datasets.Dataset, SimpleNamespace]:
     return datasets.load(settings.DATASET, settings.DATA_ROOT, language=settings.LANGUAGE), settings
 
 
-def _trainings(points: Sequence[dict]) -> list[dict]:
-    """The different trainings that these points need: their settings after the profile, but for the answers'."""
-    settings = [resolve(point.get("PROFILE", "pocket"), point) for point in points]
-    return [
-        {name: value for name, value in values.items() if name not in _without_effect(values)}
-        for values in settings if not values["ADAPTER"] and not is_api_model(values["MODEL"])
-    ]
+def _trainings(points: Sequence[tuple[str, dict]]) -> list[tuple[str, dict]]:
+    """The different trainings that these points need: their settings after the profile, but for the answers'.
+
+    The longest of models that see come first, so that at the end no worker waits long for another.
+    """
+    found = []
+    for notebook, point in points:
+        values = resolve(point.get("PROFILE", "pocket"), point)
+        if notebook == VLM_FINETUNE:
+            kept = {name: value for name, value in values.items() if name not in SEEN_ANSWERING}
+            found += [(notebook, kept | {"VLM_EPOCHS": [epochs]}) for epochs in values["VLM_EPOCHS"]]
+        elif notebook in (SFT, FEW_SHOT) and not values["ADAPTER"] and not is_api_model(values["MODEL"]):
+            kept = {name: value for name, value in values.items() if name not in _without_effect(values)}
+            found.append((notebook, kept))
+    return sorted(found, key=lambda task: -max(task[1]["VLM_EPOCHS"], default=0) if task[0] == VLM_FINETUNE else 0)
 
 
 def _without_effect(settings: dict) -> tuple[str, ...]:
@@ -164,31 +178,35 @@ def _without_effect(settings: dict) -> tuple[str, ...]:
     return ANSWERING if settings["IMAGE_TEXT"] == "training" else (*ANSWERING, *CAPTIONS_VARY)
 
 
-def _train(point: dict) -> None:
-    finetune(*_opened(point))
+def _train(notebook: str, point: dict) -> None:
+    data, settings = _opened(point)
+    if notebook == VLM_FINETUNE:
+        finetune_vlm(data, settings, settings.VLM_EPOCHS[0])
+    else:
+        finetune(data, settings)
 
 
 def _point(notebook: str, point: dict) -> None:
     SWEPT[notebook](*_opened(point))
 
 
-def _do(trainings: Sequence[dict], points: Sequence[tuple]) -> None:
+def _do(points: Sequence[tuple[str, dict]]) -> None:
     """Train, then answer; what fails is said at the end, after all the others are done."""
-    _in_workers(_train, trainings, "adapters")  # a training that fails fails once more with its point
+    _in_workers(_train, _trainings(points), "adapters")  # a training that fails fails once more with its point
     failed = _in_workers(_point, points, "points")
     if failed:
         raise WorkFailed(f"{len(failed)} of {len(points)} points failed; the same command does them again. "
                          + " ".join(dict.fromkeys(failed)))
 
 
-def _in_workers(work: Callable, tasks: Sequence, name: str) -> list[str]:
+def _in_workers(work: Callable, tasks: Sequence[tuple], name: str) -> list[str]:
     """Do all tasks in warm workers behind one bar; returns why some failed."""
     from tqdm import tqdm
 
     tasks = list({fingerprint(task): task for task in tasks}.values())
     failed = []
     with ProcessPoolExecutor(_workers(), mp_context=get_context("spawn"), initializer=_warm_up) as pool:
-        futures = [pool.submit(work, *task) if isinstance(task, tuple) else pool.submit(work, task) for task in tasks]
+        futures = [pool.submit(work, *task) for task in tasks]
         try:
             for future in tqdm(as_completed(futures), total=len(futures), desc=name):
                 if future.exception():

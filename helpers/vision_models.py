@@ -6,13 +6,20 @@ All are loaded by the same calls, from safetensors only and without remote code.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from helpers import moondream
 from helpers.cases import Prediction
 from helpers.files import LabError, WorkFailed
-from helpers.models import Device, choose_device, loading, model_path, pinned, placed, split_revision
+from helpers.models import (
+    UNKNOWN_CONTEXT, Device, check_adapter, choose_device, loading, model_path, pinned, placed, split_revision,
+)
+from helpers.vision_inputs import cap_pictures, check_pair, complete, mismatch, read, turn_text
 
 # Model types that go on with a text and know no instructions; every other is asked through its chat template.
 PREFIX_MODELS = ("blip", "blip-2")
+# What to lower where there is no room, by the parameter that named a model.
+ROOM = {"CAPTIONER": ("CAPTION_BATCH", "CAPTION_QUANTIZATION"), "VLM": ("VLM_ANSWER_BATCH", "VLM_QUANTIZATION")}
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,7 @@ class VisionModel:
     model: object
     processor: object
     device: Device
+    setting: str = "CAPTIONER"  # the parameter that named it
 
     @property
     def chats(self) -> bool:
@@ -44,29 +52,42 @@ class VisionModel:
 
         started = time.perf_counter()
         inputs = (self._chat if self.chats else self._prefixed)(list(asked.values()))
+        self._check_length(inputs["input_ids"].shape[1], max_new_tokens)
         try:
             with torch.inference_mode():
                 output = self.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
         except torch.OutOfMemoryError:
-            raise WorkFailed(_no_room(len(asked))) from None
+            raise WorkFailed(self._no_room(len(asked))) from None
+        except ValueError as error:
+            if "image features" not in str(error).lower():
+                raise
+            raise LabError(mismatch(str(error))) from None
         seconds = round((time.perf_counter() - started) / len(asked), 4)
         new = self._new_tokens(output.tolist(), inputs["input_ids"].tolist())
         return [self._prediction(name, "" if self.chats else text, row, seconds)
                 for (name, (_, text)), row in zip(asked.items(), new)]
 
+    @property
+    def context_length(self) -> int:
+        """How many tokens a question with its picture and the answer may have together."""
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", UNKNOWN_CONTEXT)
+
+    def _check_length(self, tokens: int, new: int) -> None:
+        if self.chats and tokens + new > self.context_length:
+            raise LabError(
+                f"A question with its picture has {tokens} tokens and its answer up to {new}, but the model's context "
+                f"{self.context_length}: lower PICTURE_SIDE or the tokens of an answer, or choose another model."
+            )
+
+    def _no_room(self, batch: int) -> str:
+        size, weights = ROOM.get(self.setting, ROOM["CAPTIONER"])
+        cure = f"lower {size} from {batch} to {batch // 2}" if batch > 1 else f"set {weights} to 'nf4'"
+        return f"The GPU has no room for {batch} pictures at a time: {cure}; the same command goes on from there."
+
     def _chat(self, asked: Sequence[tuple]):
         """One user's turn each, the picture first, in the words of the processor's own chat template."""
-        if not getattr(self.processor, "chat_template", None):
-            raise LabError(
-                f"A model of type {self.model.config.model_type!r} is asked in chat messages, but its processor has no "
-                "chat template: choose another model."
-            )
-        turns = [[{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": text}]}]
-                 for image, text in asked]
-        inputs = self.processor.apply_chat_template(
-            turns, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt",
-            processor_kwargs={"padding": True, "padding_side": "left"},
-        )
+        texts = [turn_text(self.processor, text) for _, text in asked]
+        inputs = read(self.processor, texts, [image for image, _ in asked], padding_side="left")
         return inputs.to(self.model.device, self.model.dtype)
 
     def _prefixed(self, asked: Sequence[tuple]):
@@ -98,26 +119,54 @@ class VisionModel:
         return {tokenizer.eos_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id, *more} - {None}
 
 
-def load_vision_model(model_id: str, *, quantization: str = "none", setting: str = "MODEL") -> VisionModel:
+def load_vision_model(
+    model_id: str, *, quantization: str = "none", setting: str = "MODEL", tuned: Path | str = "", picture_side: int = 0
+) -> VisionModel:
     """Load an image-text-to-text model and its processor.
 
     Args:
         model_id: `pocket/<name>`, a folder, or a hub id, with @revision behind it if need be.
         quantization: "none" or "nf4".
         setting: the parameter that named it, for the advice in errors.
+        tuned: folder of a LoRA adapter for this model, or of the whole model after a training.
+        picture_side: pixels; see `cap_pictures`.
     Raises:
-        LabError: the model is missing, gated, unreachable, or none that sees.
+        LabError: the model is missing, gated, unreachable, or none that sees; its processor was made for another; or
+            what was tuned had another base.
     """
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoModelForImageTextToText
 
     name, revision = split_revision(model_id)
+    if tuned:
+        check_adapter(tuned, name, revision, setting)
     device, path, commit = choose_device(), model_path(name, setting), pinned(name, revision) or None
+    adapter = Path(tuned) / "adapter_config.json"
+    weights = str(tuned) if tuned and not adapter.exists() else path
     with loading(name, setting):
-        processor = AutoProcessor.from_pretrained(path, revision=commit)
-        model = placed(AutoModelForImageTextToText, path, commit, quantization, device)
-    if processor.tokenizer.pad_token is None:
-        processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    return VisionModel(model, processor, device)
+        model = placed(AutoModelForImageTextToText, weights, commit if weights == path else None, quantization, device)
+    if adapter.exists():
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, str(tuned)).eval()
+    processor = load_processor(model_id, setting=setting, picture_side=picture_side)
+    if model.config.model_type not in PREFIX_MODELS:
+        check_pair(model, processor, name)
+    return VisionModel(model, processor, device, setting)
+
+
+def load_processor(model_id: str, *, setting: str = "MODEL", picture_side: int = 0):
+    """The processor of a model that sees, with what its repository left out; see `load_vision_model`."""
+    from transformers import AutoConfig, AutoProcessor
+
+    name, revision = split_revision(model_id)
+    path, commit = model_path(name, setting), pinned(name, revision) or None
+    with loading(name, setting):
+        config = AutoConfig.from_pretrained(path, revision=commit)
+        own = moondream.load_processor if config.model_type == moondream.MODEL_TYPE else AutoProcessor.from_pretrained
+        processor = own(path, revision=commit)
+    complete(processor, config)
+    cap_pictures(processor, picture_side)
+    return processor
 
 
 def seeing_type(model_id: str, setting: str = "MODEL") -> str:
@@ -133,7 +182,7 @@ def seeing_type(model_id: str, setting: str = "MODEL") -> str:
     path = model_path(name, setting)
     with loading(name, setting):
         kind = AutoConfig.from_pretrained(path, revision=pinned(name, revision) or None).model_type
-    if kind not in SEEING:
+    if kind not in (*SEEING, moondream.MODEL_TYPE):
         raise LabError(
             f"{setting} is {model_id!r}, but a model of type {kind!r} sees no pictures: name one that does, such as "
             "pocket/blip."
@@ -147,8 +196,3 @@ def _shared(row: list[int], prompt: list[int]) -> int:
         if length and row[1:length] == prompt[1:length] and len(row) >= length > 1:
             return length
     return 0
-
-
-def _no_room(batch: int) -> str:
-    cure = f"lower CAPTION_BATCH from {batch} to {batch // 2}" if batch > 1 else "set CAPTION_QUANTIZATION to 'nf4'"
-    return f"The GPU has no room for {batch} pictures at a time: {cure}; the same command goes on from there."

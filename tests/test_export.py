@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import PeftModel
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from helpers import export as export_module
 from helpers.export import export
-from helpers.files import LabError, WorkFailed, read_json
+from helpers.files import LabError, WorkFailed, read_json, write_json
 from helpers.finetuning.lora_sft import BaseModel, LoraRecipe, train_adapter
 from helpers.models import load_text_model, model_path, weights_fingerprint
 from helpers.runs import open_run
+from helpers.vision_models import load_vision_model
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
 RECORDS = [
@@ -149,3 +152,56 @@ print(sorted(path.name for path in Path({str(tmp_path)!r}, "small").iterdir()))
 """
     done = on_a_small_disk(tmp_path / "small", "2m", [sys.executable, "-c", script])
     assert WorkFailed.__name__ in done and "is full: free some space" in done and done.strip().endswith("[]")
+
+
+def train_to_see(base: str, folder: Path) -> Path:
+    """Two steps of LoRA on what speaks in a model that sees; returns the folder of the adapter, with its card."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import set_seed
+
+    loaded = load_vision_model(base)
+    set_seed(0)
+    targets = r".*language_model.*\.(q_proj|v_proj|down_proj)"
+    model = get_peft_model(loaded.model, LoraConfig(r=4, lora_alpha=16, target_modules=targets)).train()
+    optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=1e-2)
+    inputs = seen(loaded)
+    for _ in range(2):
+        model(**inputs, labels=inputs["input_ids"]).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(folder)
+    write_json(folder / "lab.json", {"model": base, "weights": weights_fingerprint(base)})
+    return folder
+
+
+def seen(loaded):
+    """What a model that sees reads of one picture and a question."""
+    picture = Image.radial_gradient("L").resize((96, 96)).convert("RGB")
+    turn = [{"role": "user", "content": [{"type": "image", "image": picture}, {"type": "text", "text": "What is it?"}]}]
+    return loaded.processor.apply_chat_template(
+        turn, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+    ).to(loaded.model.dtype)
+
+
+@pytest.mark.parametrize("stored, near", [("float32", 1e-4), ("float16", 2e-2)])
+def test_a_model_that_sees_answers_as_base_and_adapter_do(tmp_path, stored, near):
+    base = "pocket/llava"
+    if stored == "float32":
+        base, llava = str(tmp_path / "base"), load_vision_model("pocket/llava")
+        llava.model.save_pretrained(base)
+        llava.processor.save_pretrained(base)
+    adapter = train_to_see(base, tmp_path / "adapter")
+    sentence = export(adapter, tmp_path / "merged")
+    assert f"in {stored}, as the base is" in sentence and "gguf" not in sentence
+    apart, merged = load_vision_model(base), load_vision_model(str(tmp_path / "merged"))
+    inputs = seen(apart)
+    with torch.no_grad():
+        plain = apart.model(**inputs).logits
+        expected = PeftModel.from_pretrained(apart.model, adapter).eval()(**inputs).logits
+        found = merged.model(**inputs).logits
+    assert (found - expected).abs().max() < near < 0.5 < (plain - expected).abs().max()
+    names = {path.name for path in (tmp_path / "merged").iterdir()}
+    assert {"processor_config.json", "chat_template.jinja", "tokenizer.json", "generation_config.json"} <= names
+    assert merged.processor.chat_template == apart.processor.chat_template
+    kept = load_file(tmp_path / "merged" / "model.safetensors")
+    assert kept.keys() == load_file(Path(model_path(base)) / "model.safetensors").keys()

@@ -17,7 +17,7 @@ from helpers.finetuning import lora_sft
 from helpers.finetuning.failures import explained, smaller
 from helpers.finetuning.lora_sft import BaseModel, LoraRecipe, choose_backend, train_adapter, train_with_peft
 from helpers.finetuning.recipe import PROJECTIONS
-from helpers.finetuning.records import Example, collate, encode, plan_batches
+from helpers.finetuning.records import Example, Lesson, collate, encode, plan_batches
 from helpers.finetuning.trainer import last_whole_checkpoint
 from helpers.models import Device, load_text_model, load_tokenizer
 from tests.full_disk import needs_full_disk, on_a_small_disk
@@ -187,7 +187,8 @@ def test_sharing_the_prompts_beginning_changes_neither_loss_nor_gradients(tmp_pa
     found = []
     for share in (False, True):
         batch = collate(examples, pad=text_model.tokenizer.pad_token_id, share=share)
-        trainer = SftTrainer(model=model, args=_arguments(tmp_path), batches=[], valid=[])
+        lesson = Lesson([], 0, [], [], None, {})
+        trainer = SftTrainer(model=model, args=_arguments(tmp_path), lesson=lesson, recipe=SMALL)
         model.zero_grad()
         loss = trainer.compute_loss(model, batch)
         loss.backward()

@@ -1,5 +1,6 @@
-"""The shipped models are those of their recipes, small, and safetensors only; two of them see."""
+"""The shipped models are those of their recipes, small, and safetensors only; three of them see."""
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -10,7 +11,7 @@ from helpers.models import POCKET_MODELS, load_text_model
 from helpers.pocket import descriptions, zoo
 from helpers.pocket.conditions import load_conditions
 from helpers.pocket.lesions import draw
-from helpers.pocket.zoo import RECIPE_FILE, RECIPES, build_model, captioners, is_current, pictures
+from helpers.pocket.zoo import RECIPE_FILE, RECIPES, build_model, captioners, idefics2, is_current, pictures, talking
 from helpers.prompts import prompt_of, stop_text
 
 
@@ -50,7 +51,9 @@ def test_asked_in_a_form_it_has_never_read_it_answers_briefly_and_begins_another
     assert all(1 <= len(answer.text.split()) <= 25 for answer in answers if answer.finish == "stop")
 
 
-CAPTIONERS = {"blip": "BlipForConditionalGeneration", "llava": "LlavaForConditionalGeneration"}
+CAPTIONERS = {"blip": "BlipForConditionalGeneration", "llava": "LlavaForConditionalGeneration",
+              "idefics2": "Idefics2ForConditionalGeneration"}
+CHATS = ("llava", "idefics2")
 
 
 @pytest.mark.parametrize("name", CAPTIONERS)
@@ -89,30 +92,91 @@ def test_held_out_captions_are_better_than_the_commonest_words(name):
     assert all(told[fact] > told[f"{fact}_commonest"] + 10 for fact in captioners.TOLD), told
 
 
-def test_the_chat_model_answers_brief_questions_briefly():
+@pytest.mark.parametrize("name", CHATS)
+def test_a_chat_model_answers_brief_questions_briefly(name):
     images = [pictures.picture(example) for example in captioners.held_out(3)]
     asked = "What colour are the lesions?"
-    for text in captioners.caption("llava", POCKET_MODELS / "llava", images, max_new_tokens=24, text=asked):
+    for text in captioners.caption(name, POCKET_MODELS / name, images, max_new_tokens=24, text=asked):
         assert "colour" in descriptions.read_back(text, "clinical") and len(text.split()) <= 3
 
 
-def test_the_chat_template_writes_the_first_token_once():
-    processor = AutoProcessor.from_pretrained(POCKET_MODELS / "llava")
-    turn = [{"role": "user", "content": [{"type": "image", "image": draw(load_conditions()[0], skin_tone=2, seed=1)},
-                                         {"type": "text", "text": "What colour?"}]}]
-    ids = processor.apply_chat_template(turn, add_generation_prompt=True, tokenize=True, return_dict=True)["input_ids"]
+@pytest.mark.parametrize("name", CHATS)
+def test_the_chat_template_writes_the_first_token_once(name):
+    processor = AutoProcessor.from_pretrained(POCKET_MODELS / name)
+    ids = asked_in_chat(processor, lesion())["input_ids"]
     assert ids[0].count(processor.tokenizer.bos_token_id) == 1
 
 
-def test_training_pictures_are_never_those_of_a_clinic():
-    made = pictures.examples("blip/21", 300)
+def lesion():
+    return draw(load_conditions()[0], skin_tone=2, seed=1)
+
+
+def asked_in_chat(processor, image, *more: tuple[str, str], answered: str = "", **settings):
+    """One question about a picture, and perhaps its answer, through the processor's chat template."""
+    turns = [{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": "What colour?"}]}]
+    if answered:
+        turns.append({"role": "assistant", "content": [{"type": "text", "text": answered}]})
+    turns += [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in more]
+    return processor.apply_chat_template([turns], add_generation_prompt=not answered, tokenize=True, return_dict=True,
+                                         **settings)
+
+
+def test_idefics2_was_trained_on_what_its_chat_template_writes():
+    processor = AutoProcessor.from_pretrained(POCKET_MODELS / "idefics2")
+    tokenizer, more = processor.tokenizer, (("user", "Where?"), ("assistant", "Wrist."))
+    shown = asked_in_chat(processor, lesion(), *more, answered="Red.")["input_ids"][0]
+    trained, labels = talking.tokens_of(
+        [("What colour?", "Red."), ("Where?", "Wrist.")], tokenizer, idefics2.asked(places=16), idefics2.END)
+    assert shown == trained + tokenizer.encode("\n")
+    assert tokenizer.decode([token for token in labels if token != -100]) == f" Red.{idefics2.END} Wrist.{idefics2.END}"
+
+
+def test_to_idefics2_a_picture_is_16_tokens_and_a_square_of_96_pixels():
+    processor = AutoProcessor.from_pretrained(POCKET_MODELS / "idefics2")
+    for image in (lesion(), lesion().resize((640, 200)), lesion().resize((40, 50))):
+        inputs = asked_in_chat(processor, image, return_tensors="pt")
+        assert inputs["input_ids"][0].tolist().count(processor.image_token_id) == 16
+        assert inputs["pixel_values"].shape == (1, 1, 3, 96, 96) and inputs["pixel_attention_mask"].all()
+
+
+def test_idefics2_sees_with_the_tower_of_llava():
+    ours, theirs = (AutoModelForImageTextToText.from_pretrained(POCKET_MODELS / name, dtype=torch.float32)
+                    for name in ("idefics2", "llava"))
+    image = pictures.normal(torch.tensor(np.asarray(pictures.picture(captioners.held_out(1)[0]))))
+    image = image.permute(2, 0, 1).unsqueeze(0)
+    with torch.inference_mode():
+        seen = ours.model.vision_model(image).last_hidden_state
+        known = theirs.model.vision_tower(image, output_hidden_states=True).hidden_states[-1]
+        # Its positions are the patches' own, and it ends with a norm.
+        torch.testing.assert_close(seen, ours.model.vision_model.post_layernorm(known), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", CAPTIONERS)
+def test_training_pictures_are_never_those_of_a_clinic(name):
+    made = pictures.examples(f"{name}/{RECIPES[name]['seed']}", 300)
     assert min(example.seed for example in made) >= 2**32  # a clinic's seeds have 32 bits
     assert len({example.condition for example in made}) == 26
     assert not {example.seed for example in made} & {example.seed for example in captioners.held_out(300)}
 
 
+def test_no_conversation_names_a_diagnosis():
+    made = pictures.examples("idefics2/23", 400)
+    share = RECIPES["idefics2"]["speak"]["share"]
+    said = " ".join(f"{request} {answer}" for turns in talking.conversations(made, "test", share)
+                    for request, answer in turns).lower()
+    assert not [condition.name for condition in load_conditions() if condition.name.lower() in said]
+
+
+@pytest.mark.parametrize("name", CHATS)
 @pytest.mark.parametrize("change", ["CAPTION_PREFIX", "CLINICAL_PROMPT"])
-def test_other_prompts_make_the_captioners_stale(change, monkeypatch):
-    before = zoo.recipe_hash("llava")
+def test_other_prompts_make_the_captioners_stale(name, change, monkeypatch):
+    before = zoo.recipe_hash(name)
     monkeypatch.setattr(zoo, change, "describe it")
-    assert zoo.recipe_hash("llava") != before
+    assert zoo.recipe_hash(name) != before
+
+
+def test_a_model_that_begins_with_another_waits_for_it(monkeypatch):
+    monkeypatch.setitem(RECIPES, "llava", RECIPES["llava"] | {"seed": 1})
+    assert not is_current("idefics2")
+    with pytest.raises(LabError, match="build llava first"):
+        build_model("idefics2")

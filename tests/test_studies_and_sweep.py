@@ -34,19 +34,23 @@ def lab(clinic):
     return datasets.load("pocket", clinic / "iiyi"), settings
 
 
+def cells_of(notebook: str, point: dict) -> list[dict]:
+    """What tells the cells of one point apart."""
+    if notebook == "04_vlm_finetune":
+        return [{"TUNED": epochs > 0, "EPOCHS": epochs} for epochs in (0, *point["VLM_EPOCHS"])]
+    return [{"TUNED": tuned, "SHOTS": shots} for tuned in (False, True) for shots in point["SHOTS"]]
+
+
 def test_every_claim_of_the_plan_names_cells_that_its_grid_makes():
     plan = load_plan()
-    known = read_parameters(find_notebooks(["03"])[0])
     assert len(plan.seeds) == 3 and {"pocket", "iiyi"} <= set(plan.data)
     for study in plan.studies:
-        assert study.title and study.claims and set(study.data) <= set(plan.data) and {name for names in study.grid for name in names.split(", ")} <= set(known)
+        known = set(read_parameters(find_notebooks([study.notebook])[0]))
+        assert study.title and study.claims and set(study.data) <= set(plan.data)
+        assert {name for names in study.grid for name in names.split(", ")} <= known
         run = SimpleNamespace()
-        made = [
-            Cell(resolve("pocket", point) | {"TUNED": tuned, "SHOTS": shots}, run)
-            for point in study.points(plan.seeds)
-            for tuned in (False, True)
-            for shots in point["SHOTS"]
-        ]
+        made = [Cell(resolve("pocket", point) | cell, run) for point in study.points(plan.seeds)
+                for cell in cells_of(study.notebook, point)]
         for claim in study.claims:
             first, second = (sum(cell.matches(claim[side]) for cell in made) for side in ("first", "second"))
             assert first == second == len(plan.seeds), f"{study.name}: {claim['claim']}"
@@ -69,7 +73,8 @@ def test_a_study_checks_its_claims_over_seeds(lab):
     study = Study("s", "a title", ["pocket"], {"SHOTS": [[0, 1]]}, [
         {"claim": "more", "first": {"TUNED": True, "SHOTS": 0}, "second": {"TUNED": True, "SHOTS": 1}}
     ])  # fmt: skip
-    made = [cell for point in study.points([1, 2]) for cell in cells(data, SimpleNamespace(**vars(settings) | point))]
+    made = [cell for point in study.points([1, 2])
+            for cell in cells(study.notebook, data, SimpleNamespace(**vars(settings) | point))]
     assert len(made) == 8
     claim = check_claims(study, data, settings, made)[0]
     assert claim.record["seeds"] == 2 and claim.record["study"] == "s" and "seeds:2" in claim.metrics["deltaBLEU"]["signature"]
@@ -153,13 +158,13 @@ def test_records_take_the_place_of_the_older_ones_of_their_data_set(tmp_path, mo
 def test_the_plan_is_run_its_claims_checked_and_recorded(clinic, tmp_path, monkeypatch):
     def one_by_one(work, tasks, name):
         for task in tasks:
-            work(*task) if isinstance(task, tuple) else work(task)
+            work(*task)
         return []
 
     small = SMALL | {"DATA_ROOT": str(clinic / "iiyi")}
     small.pop("SEED"), small.pop("SHOTS")
     claim = {"claim": "LoRA helps", "first": {"TUNED": False}, "second": {"TUNED": True}}
-    plan = Plan([1, 2], {"pocket": small, "absent": {"DATASET": "iiyi", "DATA_ROOT": "/nowhere"}}, {"pocket": ["recorded"]}, [
+    plan = Plan([1, 2], {"pocket": small, "absent": {"DATASET": "iiyi", "DATA_ROOT": "/nowhere"}}, {"pocket": ["recorded"]}, {}, [
         Study("ranks", "a title", ["pocket", "absent"], {"SHOTS": [[0]], "RANK, ALPHA": [[2, 2]]}, [claim])
     ])  # fmt: skip
     monkeypatch.setattr(sweep, "load_plan", lambda: plan)

@@ -1,22 +1,30 @@
 """Unsloth, in its process: the same training as PEFT's, interrupted and taken up again, with nothing left behind."""
 
+import ast
 import json
 import os
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from conftest import ROOT
 from helpers.files import LabError, WorkFailed, read_json, write_json
-from helpers.finetuning import unsloth_process
+from helpers.finetuning import unsloth_process, unsloth_worker
 from helpers.finetuning.lora_sft import BaseModel, train_adapter
+from helpers.finetuning.recipe import VisionRecipe
 from helpers.finetuning.trainer import last_whole_checkpoint
 from helpers.finetuning.unsloth_process import train_with_unsloth
 from helpers.finetuning.unsloth_worker import ORPHANED
-from helpers.models import load_text_model
+from helpers.finetuning.vision_sft import linear_layers
+from helpers.models import Device, choose_device, load_text_model
+from helpers.vision_inputs import completion, turn_text
+from helpers.vision_models import load_processor
 from tests.test_lora_sft import CARD, LLAMA, SMALL, broken_off_at, losses, records, train
 
 
@@ -83,7 +91,7 @@ def test_a_worker_that_dies_leaves_its_last_words(tmp_path, monkeypatch):
 
 def test_the_worker_ends_when_its_parent_does(tmp_path):
     job = {"base": asdict(BaseModel("pocket/llama")), "train": records(), "valid": [], "folder": str(tmp_path),
-           "recipe": asdict(SMALL)}
+           "recipe": asdict(SMALL), "sees": False}
     process = subprocess.Popen(
         [sys.executable, "-m", unsloth_process.WORKER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
@@ -102,3 +110,108 @@ def test_the_measurement_for_a_gpu_runs_at_tiny_size(tmp_path):
     assert figures["unsloth"]["tokens_seen"] == figures["peft"]["tokens_seen"] > 0
     assert all(figures[part]["even_tokens_per_second"] > 0 for part in ("unsloth", "peft"))
     assert 0 < figures["answers"]["tokens"] <= 8 * 64 and figures["answers"]["tokens_per_second"] > 0
+
+
+def test_the_measurement_of_models_that_see_leaves_unsloth_out_where_there_is_no_gpu(tmp_path):
+    """The command line; tests/test_vision_qlora.py runs all its models in one process."""
+    script, out = str(ROOT / "tests/gpu/vlm.py"), tmp_path / "out.json"
+    command = [sys.executable, script, "--tiny", "--steps", "2", "--models", "qwen3_vl", "--out", str(out)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    figures = read_json(out)["qwen3_vl"]
+    assert figures["peft"]["optimiser_steps"] == 2 and figures["answers"]["pictures"] == 4
+    assert choose_device().name == "cuda" or "left_out" in figures["unsloth"]
+
+
+# Models that see
+
+
+SEEING = VisionRecipe(rank=4, learning_rate=5e-3, steps=4, batch=2, warmup_steps=1, max_length=256, seed=5)
+LLAVA = BaseModel("pocket/llava")
+
+
+@pytest.fixture
+def seen(tmp_path) -> list[dict]:
+    """Records of pocket/llava with pictures of different sizes."""
+    processor, rows = load_processor("pocket/llava"), []
+    for number, colour in enumerate(("red", "green", "blue", "white")):
+        Image.new("RGB", (40 + 9 * number, 30), colour).save(tmp_path / f"{number}.png")
+        said = completion(processor, "What is it?", f"It is {colour}." * (number + 1))
+        rows.append({"id": colour, "picture": str(tmp_path / f"{number}.png"), "completions": [said],
+                     "prompt": turn_text(processor, "What is it?")})
+    return rows
+
+
+class StandIn:
+    """What the lab asks of Unsloth's FastVisionModel, by transformers and PEFT; on a CPU Unsloth itself refuses."""
+
+    asked: dict = {}
+
+    @classmethod
+    def from_pretrained(cls, path, **settings):
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        cls.asked["from_pretrained"] = settings
+        return AutoModelForImageTextToText.from_pretrained(path, dtype=settings["dtype"]), AutoProcessor
+
+    @classmethod
+    def get_peft_model(cls, model, **settings):
+        from peft import LoraConfig, get_peft_model
+
+        cls.asked["get_peft_model"] = settings
+        names = linear_layers(model, vision=settings["finetune_vision_layers"])
+        given = {name: settings[name] for name in ("r", "lora_alpha", "lora_dropout", "bias")}
+        return get_peft_model(model, LoraConfig(**given, target_modules=names, task_type="CAUSAL_LM"))
+
+
+def test_the_worker_trains_a_model_that_sees_as_peft_does_if_unsloth_makes_it_alike(seen, tmp_path, monkeypatch):
+    """Unsloth's own model needs a GPU (see tests/gpu/vlm.py); all but that is shown here."""
+    stand_in = SimpleNamespace(FastVisionModel=StandIn, __spec__=find_spec("unsloth"))
+    monkeypatch.setitem(sys.modules, "unsloth", stand_in)
+    facts = unsloth_worker.train(LLAVA, seen, seen[:2], tmp_path / "unsloth", SEEING, lambda report: None)
+    (tmp_path / "peft").mkdir()
+    train_adapter(LLAVA, seen, seen[:2], tmp_path / "peft", recipe=SEEING, card=CARD, backend="peft")
+    for name in ("loss", "eval_loss"):
+        found, expected = (losses(tmp_path / backend, name) for backend in ("unsloth", "peft"))
+        assert found == pytest.approx(expected, abs=1e-5) and len(found) >= 4
+    assert facts["training_records"] == 4 and facts["device"]["name"] == choose_device().name
+    assert StandIn.asked["get_peft_model"]["finetune_vision_layers"] is False
+    assert StandIn.asked["from_pretrained"]["max_seq_length"] == 256
+    known = _parameters_of_unsloth()
+    assert all(set(settings) <= known[name] for name, settings in StandIn.asked.items()), known
+
+
+def _parameters_of_unsloth() -> dict[str, set[str]]:
+    """What the two functions of FastVisionModel take on a GPU, from Unsloth's source: importing it needs one."""
+    folder, found = Path(find_spec("unsloth").origin).parent / "models", {}
+    for file, name in (("loader.py", "FastModel"), ("vision.py", "FastBaseModel")):
+        for node in ast.walk(ast.parse((folder / file).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.name == name:
+                found[name] = {part.name: {argument.arg for argument in part.args.args + part.args.kwonlyargs}
+                               for part in node.body if isinstance(part, ast.FunctionDef)}
+    return {"from_pretrained": found["FastModel"]["from_pretrained"],
+            "get_peft_model": found["FastBaseModel"]["get_peft_model"]}
+
+
+def test_what_unsloth_cannot_do_with_models_that_see_is_refused_before_it_starts(seen, tmp_path, monkeypatch):
+    assert unsloth_process.cannot_train(LLAMA, SMALL) == ""
+    with pytest.raises(LabError, match="BACKEND is 'unsloth', but .*text tower whole: set BACKEND to 'peft'"):
+        train_with_unsloth(LLAVA, seen, [], tmp_path, replace(SEEING, trained="text"), print)
+    monkeypatch.setattr(unsloth_process, "choose_device", lambda: Device("cpu", "float32", ""))
+    with pytest.raises(LabError, match="on a CUDA GPU only, and there is none: set BACKEND to 'peft'"):
+        train_with_unsloth(LLAVA, seen, [], tmp_path, SEEING, print)
+    monkeypatch.setattr(unsloth_process, "choose_device", lambda: Device("cuda", "float16", ""))
+    assert unsloth_process.cannot_train(LLAVA, SEEING) == ""
+    write_json(tmp_path / "moon" / "config.json", {"model_type": "moondream1"})
+    with pytest.raises(LabError, match="Unsloth does not know moondream2"):
+        train_with_unsloth(BaseModel(str(tmp_path / "moon")), seen, [], tmp_path, SEEING, print)
+
+
+@pytest.mark.skipif(choose_device().name == "cuda", reason="of a machine without a GPU")
+def test_unsloth_still_refuses_models_that_see_on_a_cpu(seen, tmp_path, monkeypatch):
+    """If this fails, Unsloth has learnt it: let `cannot_train` allow it, and compare with PEFT as for text above."""
+    monkeypatch.setattr(unsloth_process, "cannot_train", lambda *arguments: "")
+    monkeypatch.chdir(tmp_path)
+    rows = [row | {"picture": Path(row["picture"]).name} for row in seen]
+    with pytest.raises(WorkFailed, match="NotImplementedError: .*vision.* not supported on the CPU backend yet"):
+        train_with_unsloth(LLAVA, rows, rows[:1], tmp_path / "run", SEEING, print)

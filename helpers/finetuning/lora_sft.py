@@ -12,7 +12,9 @@ from pathlib import Path
 from helpers.files import LabError, read_json, write_json
 from helpers.finetuning.failures import explained
 from helpers.finetuning.progress import Report, training_bar
-from helpers.finetuning.recipe import PROJECTIONS, UNFINISHED, BaseModel, LoraRecipe, recomputes_activations
+from helpers.finetuning.recipe import (
+    PROJECTIONS, UNFINISHED, BaseModel, LoraRecipe, VisionRecipe, recomputes_activations,
+)
 from helpers.models import ADAPTER_CARD, choose_device, load_text_model
 
 BACKENDS = ("auto", "unsloth", "peft")
@@ -70,13 +72,17 @@ def train_adapter(
     if not adapter.exists():
         chosen = choose_backend(backend)
         with training_bar() as bar, explained(recipe, folder):
-            facts = _backend(chosen)(base, train, valid, folder, recipe, bar)
+            facts = _backend(chosen, recipe)(base, train, valid, folder, recipe, bar)
             facts |= {"backend": chosen.name, "backend_reason": chosen.reason}
             _finish(folder, card | {"recipe": asdict(recipe), FACTS: facts})
     return read_json(adapter / ADAPTER_CARD)[FACTS]
 
 
-def _backend(chosen: Backend):
+def _backend(chosen: Backend, recipe: LoraRecipe):
+    if chosen.name == "peft" and isinstance(recipe, VisionRecipe):
+        from helpers.finetuning.vision_sft import train_vision_with_peft
+
+        return train_vision_with_peft
     if chosen.name == "peft":
         return train_with_peft
     from helpers.finetuning.unsloth_process import train_with_unsloth
@@ -91,6 +97,7 @@ def train_with_peft(
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
 
+    from helpers.finetuning.records import text_lesson
     from helpers.finetuning.trainer import fit
 
     loaded = load_text_model(base.model_id, revision=base.revision, quantization=base.quantization)
@@ -110,17 +117,18 @@ def train_with_peft(
             f"({', '.join(PROJECTIONS)}): choose a model that is built like Llama."
         ) from None
     # Keys and values can't be kept where activations are not.
-    facts = fit(
-        model, loaded.tokenizer, device, train, valid, folder, recipe, report, share_prompts=not recomputes
+    lesson = text_lesson(
+        loaded.tokenizer, train, valid, recipe, context=loaded.context_length, share_prompts=not recomputes
     )
-    return {"device": asdict(device)} | facts
+    return {"device": asdict(device)} | fit(model, device, lesson, folder, recipe, report)
 
 
 def _finish(folder: Path, card: dict) -> None:
     """Give the trained weights their card and their name, in one rename, and let go of the checkpoints."""
     unfinished = folder / UNFINISHED
-    config = read_json(unfinished / "adapter_config.json")  # PEFT notes the base's folder on this machine, not its name
-    write_json(unfinished / "adapter_config.json", config | {"base_model_name_or_path": card["model"]})
+    adapter = unfinished / "adapter_config.json"
+    if adapter.exists():  # PEFT notes the base's folder on this machine, not its name
+        write_json(adapter, read_json(adapter) | {"base_model_name_or_path": card["model"]})
     (unfinished / "README.md").unlink(missing_ok=True)
     write_json(unfinished / ADAPTER_CARD, card)
     unfinished.rename(folder / "adapter")

@@ -1,7 +1,9 @@
 """What is fine-tuned, and the numbers of it by name."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from helpers.files import LabError
 
@@ -72,13 +74,22 @@ class LoraRecipe:
         """Records that one optimiser step learns from."""
         return self.batch * self.accumulation
 
+    def optimiser(self) -> dict:
+        """The optimiser, as arguments of transformers' trainer."""
+        return {"lr_scheduler_type": "linear", "weight_decay": self.weight_decay, "max_grad_norm": 1.0}
+
+    def rate(self, steps: int) -> Callable[[int], float] | None:
+        """Step -> share of the learning rate, or None where transformers' own schedule is taken."""
+        return None
+
     def determines(self) -> dict:
         """The numbers that the result depends on: how a step's records are cut into batches is none of them.
 
         So a training that found no room on the GPU goes on with a smaller batch and more accumulation.
         """
         numbers = asdict(self) | {"records_per_step": self.records_per_step}
-        return {name: value for name, value in numbers.items() if name not in ("batch", "accumulation")}
+        # Precomputed features give the same training, faster.
+        return {name: value for name, value in numbers.items() if name not in ("batch", "accumulation", "features")}
 
     def records_of(self, available: int) -> int:
         """How many records are learnt from in all, repetitions included."""
@@ -87,6 +98,90 @@ class LoraRecipe:
     def steps_of(self, available: int) -> int:
         """How many optimiser steps that makes."""
         return math.ceil(self.records_of(available) / self.records_per_step)
+
+
+@dataclass(frozen=True)
+class VisionRecipe(LoraRecipe):
+    """What determines the fine-tuning of a model that sees, besides model and records.
+
+    Attributes:
+        trained: "lora" gives every linear layer of the text tower an adapter; "text" trains that tower whole.
+        vision: "frozen", or "trained": the vision tower and what joins it to the text tower, too.
+        schedule: "linear" as in `LoraRecipe`, or "moondream" (see `moondream_rate`), which brings its optimiser: Adam
+            in 8 bit with betas 0.9 and 0.95, epsilon 1e-6, neither weight decay nor clipping.
+        references: which of a case's answers are learnt: "first", "all" (a record each), or one "sampled" anew each
+            time that the case comes by.
+        augmentation: "none" or "training" (see `augmentation`), of training pictures.
+        slips: "none", or "authors": validation pictures are augmented, too, as VisionQAries' code did. (Their other
+            slip, a prompt without spaces, is in the records.)
+        features: "live"; "precomputed": the vision tower sees each picture once, before the training; "auto": that where
+            it can be done.
+        picture_side: pixels; the processor is asked for no larger pictures, which caps their tokens. 0 leaves it as is.
+    """
+
+    trained: str = "lora"
+    vision: str = "frozen"
+    schedule: str = "linear"
+    references: str = "first"
+    augmentation: str = "none"
+    slips: str = "none"
+    features: str = "auto"
+    picture_side: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, values in VISION_CHOICES.items():
+            self._check(name, getattr(self, name) in values, " or ".join(map(repr, values)))
+        self._check("loss", self.loss == "completion", "'completion' for a model that sees")
+        if self.features == "precomputed" and not self.precomputes:
+            changing = "VISION is 'trained'" if self.vision == "trained" else "AUGMENTATION is 'training'"
+            raise LabError(
+                f"FEATURES is 'precomputed', but {changing}, so that pictures look different each time: set FEATURES "
+                "to 'auto' or 'live'."
+            )
+
+    @property
+    def precomputes(self) -> bool:
+        """Whether the vision tower would see the same pictures, and say the same of them, in every epoch."""
+        return self.features != "live" and self.vision == "frozen" and self.augmentation == "none"
+
+
+    def optimiser(self) -> dict:
+        """The optimiser, as arguments of transformers' trainer."""
+        if self.schedule == "linear":
+            return super().optimiser()
+        return {"optim": "adamw_bnb_8bit", "adam_beta1": 0.9, "adam_beta2": 0.95, "adam_epsilon": 1e-6,
+                "weight_decay": 0.0, "max_grad_norm": 0.0}
+
+    def rate(self, steps: int) -> Callable[[int], float] | None:
+        """Step -> share of the learning rate, or None where transformers' own schedule is taken."""
+        return partial(moondream_rate, steps=steps) if self.schedule == "moondream" else None
+
+
+VISION_CHOICES = {
+    "trained": ("lora", "text"), "vision": ("frozen", "trained"), "schedule": ("linear", "moondream"),
+    "references": ("first", "all", "sampled"), "augmentation": ("none", "training"), "slips": ("none", "authors"),
+    "features": ("auto", "live", "precomputed"),
+}
+# What VLM_RECIPE names. The rates of "moondream" and "text" are those of moondream's Finetuning.ipynb at commit
+# c64b09f (2024-04-02), which VisionQAries copied, with 8 records a step and 2 epochs.
+VISION_RECIPES = {
+    "lora": {"trained": "lora", "learning_rate": 2e-4},
+    "text": {"trained": "text", "learning_rate": 3e-5},
+    "moondream": {"trained": "text", "schedule": "moondream", "learning_rate": 3e-5, "warmup_steps": 0},
+}
+
+
+def moondream_rate(step: int, steps: int) -> float:
+    """The share of the learning rate at a step (from 0), as moondream's notebook has it.
+
+    It climbs from 0.1 to 1 over the first tenth, then falls along a cosine. The notebook does not stretch that cosine
+    over what is left, so it ends at 0.122 and not at 0.1.
+    """
+    done = step / steps
+    if done < 0.1:
+        return 0.1 + 0.9 * done / 0.1
+    return 0.1 + 0.9 * (1 + math.cos(math.pi * (done - 0.1))) / 2
 
 
 def recomputes_activations(device: str, parameters: int) -> bool:

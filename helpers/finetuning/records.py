@@ -5,9 +5,13 @@ model's end token, and `chat` says that the prompt brings its own special tokens
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from os.path import commonprefix
+
+from helpers.files import LabError
+from helpers.finetuning.recipe import LoraRecipe
 
 WORTH_SHARING = 16  # tokens that all prompts of a batch begin with; fewer do not pay for a pass of their own
 
@@ -19,6 +23,60 @@ class Example:
     ids: list[int]
     first: int
     cut: bool = False
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a training learns from, ready for its model.
+
+    Attributes:
+        train: examples by the keys that `batches` holds.
+        records: how many records an epoch has.
+        batches: keys of examples, batch by batch, for the whole training.
+        valid: examples for the validation loss; may be empty.
+        collate: examples -> the model's inputs.
+        facts: what `run.json` says of them.
+    """
+
+    train: Sequence[Example]
+    records: int
+    batches: list[list]
+    valid: Sequence[Example]
+    collate: Callable[[list[Example]], dict]
+    facts: dict
+
+
+def text_lesson(
+    tokenizer, train: list[dict], valid: list[dict], recipe: LoraRecipe, *, context: int, share_prompts: bool
+) -> Lesson:
+    """The lesson of a causal language model.
+
+    Args:
+        train, valid: records (see above); `valid` may be empty.
+        context: how many tokens the model can read.
+        share_prompts: the model can go on from keys and values while it trains (see `SftTrainer.compute_loss`).
+    Raises:
+        LabError: no record has anything to learn from within MAX_LENGTH.
+    """
+    room = min(recipe.max_length, context)
+    examples, validation = (
+        [example for example in encode(tokenizer, records, max_length=room, loss=recipe.loss) if example]
+        for records in (train, valid)
+    )
+    if not examples:
+        raise LabError(
+            f"MAX_LENGTH is {recipe.max_length} and the model's context {context} tokens, but every prompt alone is "
+            "longer, so there is nothing to learn: raise MAX_LENGTH, or choose a MODEL with a longer context."
+        )
+    batches = plan_batches(
+        [len(example.ids) for example in examples], records=recipe.records_of(len(examples)),
+        per_step=recipe.records_per_step, batch=recipe.batch, seed=recipe.seed,
+    )
+    collator = partial(collate, pad=tokenizer.pad_token_id, share=share_prompts)
+    return Lesson(examples, len(examples), batches, validation, collator, {
+        "training_records": len(examples), "records_cut": sum(example.cut for example in examples),
+        "records_without_room": len(train) - len(examples), "validation_records": len(validation),
+    })
 
 
 def encode(tokenizer, records: list[dict], *, max_length: int, loss: str) -> list[Example | None]:

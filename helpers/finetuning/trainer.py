@@ -7,17 +7,16 @@ import json
 import math
 import shutil
 import time
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader
 from transformers import DynamicCache, PrinterCallback, Trainer, TrainingArguments
 
-from helpers.files import LabError, WorkFailed, write_json
+from helpers.files import WorkFailed, write_json
 from helpers.finetuning.progress import Report, reporting
 from helpers.finetuning.recipe import UNFINISHED, LoraRecipe
-from helpers.finetuning.records import Example, collate, encode, plan_batches
+from helpers.finetuning.records import Lesson
 from helpers.models import Device
 from helpers.runs import peak_memory_gb
 
@@ -25,15 +24,22 @@ from helpers.runs import peak_memory_gb
 class SftTrainer(Trainer):
     """transformers' trainer over planned batches, with a validation loss per token and seconds in its log."""
 
-    def __init__(self, *, batches: list[list[int]], valid: list[Example], **settings):
+    def __init__(self, *, lesson: Lesson, recipe: LoraRecipe, **settings):
         super().__init__(**settings)
-        self.batches, self.valid = batches, valid
+        self.batches, self.valid, self.recipe = lesson.batches, lesson.valid, recipe
         self.begun, self.validating = time.monotonic(), 0.0
 
     def get_train_dataloader(self) -> DataLoader:
         """The planned batches as one epoch: the trainer's place in it is a number of steps, whatever their batch."""
         loader = DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator)
         return self.accelerator.prepare(loader)
+
+    def create_scheduler(self, num_training_steps: int, optimizer=None):
+        """The recipe's own schedule, where it has one that transformers does not know."""
+        if rate := self.recipe.rate(num_training_steps):
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, rate)
+            return self.lr_scheduler
+        return super().create_scheduler(num_training_steps, optimizer)
 
     def compute_loss(self, model, inputs: dict, return_outputs=False, num_items_in_batch=None):
         """The model's loss; what all prompts of a batch begin with goes through the model once, not once a record.
@@ -86,54 +92,36 @@ class SftTrainer(Trainer):
         return self.before + time.monotonic() - self.begun - self.validating
 
 
-def fit(
-    model, tokenizer, device: Device, train: list[dict], valid: list[dict], folder: Path, recipe: LoraRecipe,
-    report: Report, *, share_prompts: bool,
-) -> dict:
-    """Train the adapter of a PEFT model, from its last checkpoint if there is one, into `folder/.adapter`.
+def fit(model, device: Device, lesson: Lesson, folder: Path, recipe: LoraRecipe, report: Report) -> dict:
+    """Train what of a model is trainable, from its last checkpoint if there is one, into `folder/.adapter`.
 
     Args:
-        model: a PEFT model whose only trainable weights are the adapter's.
-        train, valid: records (see `records`); `valid` may be empty.
+        model: a PEFT model, or one whose other weights are frozen.
         folder: the run's folder: `checkpoints/` while training, and `training.json` (the log) at the end.
         report: told of every step.
-        share_prompts: the model can go on from keys and values while it trains (see `SftTrainer.compute_loss`).
     Returns:
         what `run.json` says of the training.
     Raises:
-        LabError: no record has anything to learn from within MAX_LENGTH.
         WorkFailed: the loss is not a number any more.
     """
-    room = min(recipe.max_length, model.config.max_position_embeddings)
-    examples, validation = (
-        [example for example in encode(tokenizer, records, max_length=room, loss=recipe.loss) if example]
-        for records in (train, valid)
-    )
-    if not examples:
-        raise LabError(
-            f"MAX_LENGTH is {recipe.max_length} and the model's context {model.config.max_position_embeddings} "
-            "tokens, but every prompt alone is longer, so there is nothing to learn: raise MAX_LENGTH, or choose a "
-            "MODEL with a longer context."
-        )
     checkpoint = last_whole_checkpoint(folder / "checkpoints")
-    arguments = _arguments(
-        device, folder / "checkpoints", recipe, recipe.steps_of(len(examples)), validates=bool(validation),
-        fresh=checkpoint is None,
+    _ready(model)
+    trainer = SftTrainer(
+        model=model, lesson=lesson, recipe=recipe, data_collator=lesson.collate, train_dataset=lesson.train,
+        eval_dataset=lesson.valid or None,
+        args=_arguments(device, folder / "checkpoints", recipe, lesson, fresh=checkpoint is None),
     )
-    trainer = _trainer(model, arguments, examples, validation, recipe)
-    trainer.data_collator = partial(collate, pad=tokenizer.pad_token_id, share=share_prompts)
+    trainer.remove_callback(PrinterCallback)
     trainer.add_callback(reporting(report))
     trainer.train(resume_from_checkpoint=checkpoint)
     seconds = trainer.seconds()
-    passes = recipe.records_per_step / len(examples)  # the trainer counts the whole plan as one epoch
+    passes = recipe.records_per_step / lesson.records  # the trainer counts the whole plan as one epoch
     log = [entry | {"epoch": round(entry["step"] * passes, 4)} for entry in trainer.state.log_history]
     write_json(folder / "training.json", log)
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
     model.save_pretrained(folder / UNFINISHED)
-    tokens = sum(len(examples[i].ids) for rows in trainer.batches for i in rows)
-    return {
-        "training_records": len(examples), "records_cut": sum(example.cut for example in examples),
-        "records_without_room": len(train) - len(examples), "validation_records": len(validation),
+    tokens = sum(len(lesson.train[key].ids) for keys in lesson.batches for key in keys)
+    return lesson.facts | {
         "optimiser_steps": trainer.state.global_step, "tokens_seen": tokens,
         "tokens_per_second": round(tokens / seconds, 1), "train_minutes": round(seconds / 60, 3),
         "peak_memory_gb": peak_memory_gb(),
@@ -167,31 +155,17 @@ def _ready(model) -> None:
     model.config.use_cache = False
 
 
-def _arguments(device: Device, folder: Path, recipe: LoraRecipe, steps: int, *, validates: bool, fresh: bool):
+def _arguments(device: Device, folder: Path, recipe: LoraRecipe, lesson: Lesson, *, fresh: bool) -> TrainingArguments:
+    steps, validates = recipe.steps_of(lesson.records), bool(lesson.valid)
     arguments = TrainingArguments(
         output_dir=str(folder), max_steps=steps, learning_rate=recipe.learning_rate,
         per_device_train_batch_size=recipe.batch, per_device_eval_batch_size=recipe.batch,
-        gradient_accumulation_steps=recipe.accumulation, warmup_steps=recipe.warmup_steps,
-        weight_decay=recipe.weight_decay, lr_scheduler_type="linear", max_grad_norm=1.0, seed=recipe.seed,
+        gradient_accumulation_steps=recipe.accumulation, warmup_steps=recipe.warmup_steps, seed=recipe.seed,
         fp16=device.dtype == "float16", bf16=device.dtype == "bfloat16", use_cpu=device.name == "cpu",
         logging_steps=max(1, steps // 20), logging_nan_inf_filter=False,
         eval_strategy="steps" if validates else "no", eval_steps=max(1, steps // 5), eval_on_start=validates and fresh,
         save_steps=max(1, steps // 10), save_total_limit=2, report_to="none", disable_tqdm=True,
-        remove_unused_columns=False, dataloader_pin_memory=device.name == "cuda",
+        remove_unused_columns=False, dataloader_pin_memory=device.name == "cuda", **recipe.optimiser(),
     )
     arguments._n_gpu = min(1, arguments.n_gpu)  # with two GPUs the trainer would wrap the model in DataParallel
     return arguments
-
-
-def _trainer(model, arguments: TrainingArguments, examples, validation, recipe: LoraRecipe) -> SftTrainer:
-    _ready(model)
-    batches = plan_batches(
-        [len(example.ids) for example in examples], records=recipe.records_of(len(examples)),
-        per_step=recipe.records_per_step, batch=recipe.batch, seed=recipe.seed,
-    )
-    trainer = SftTrainer(
-        model=model, args=arguments, train_dataset=examples, eval_dataset=validation or None,
-        batches=batches, valid=validation,
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer

@@ -15,10 +15,25 @@ from pathlib import Path
 
 from helpers.files import REPOSITORY, LabError, WorkFailed
 from helpers.finetuning.progress import Report
-from helpers.finetuning.recipe import BaseModel, LoraRecipe
-from helpers.models import model_path
+from helpers.finetuning.recipe import BaseModel, LoraRecipe, VisionRecipe
+from helpers.models import choose_device, model_path
+from helpers.moondream import MODEL_TYPE
 
 WORKER = "helpers.finetuning.unsloth_worker"
+
+
+def cannot_train(base: BaseModel, recipe: LoraRecipe) -> str:
+    """Why Unsloth cannot do this training, as part of a sentence; "" where it can."""
+    if not isinstance(recipe, VisionRecipe):
+        return ""
+    if recipe.trained != "lora":
+        return "Unsloth trains adapters here, and VLM_RECIPE trains the text tower whole"
+    if choose_device().name != "cuda":
+        return "Unsloth trains models that see on a CUDA GPU only, and there is none"
+    from helpers.vision_models import seeing_type
+
+    name = f"{base.model_id}@{base.revision}" if base.revision else base.model_id
+    return "Unsloth does not know moondream2" if seeing_type(name, "VLM") == MODEL_TYPE else ""
 
 
 def train_with_unsloth(
@@ -28,12 +43,17 @@ def train_with_unsloth(
 
     Raises:
         LabError, WorkFailed: with the sentence that the process gave, or with its last words.
+        LabError: Unsloth cannot do it.
     """
+    if reason := cannot_train(base, recipe):
+        raise LabError(f"BACKEND is 'unsloth', but {reason}: set BACKEND to 'peft'.")
     local = Path(model_path(base.model_id))
     if local.is_dir() and not base.model_id.startswith("pocket/"):
         base = replace(base, model_id=str(local.resolve()))  # the process works in another folder
-    where = str(folder.resolve())
-    job = {"base": asdict(base), "train": train, "valid": valid, "folder": where, "recipe": asdict(recipe)}
+    job = {
+        "base": asdict(base), "train": _found_anywhere(train), "valid": _found_anywhere(valid),
+        "folder": str(folder.resolve()), "recipe": asdict(recipe), "sees": isinstance(recipe, VisionRecipe),
+    }
     with tempfile.TemporaryDirectory(prefix="unsloth-") as scratch, _process(Path(scratch)) as process:
         try:
             process.stdin.write(json.dumps(job) + "\n")
@@ -48,6 +68,14 @@ def train_with_unsloth(
                 raise (LabError if message["wrong_input"] else WorkFailed)(message["error"])
             report(message)
         raise WorkFailed(_last_words(process, Path(scratch)))
+
+
+def _found_anywhere(records: list[dict]) -> list[dict]:
+    """Records whose pictures are found from another folder, too."""
+    return [
+        record | {"picture": str(Path(record["picture"]).resolve())} if "picture" in record else record
+        for record in records
+    ]
 
 
 @contextmanager

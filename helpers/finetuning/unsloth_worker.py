@@ -14,8 +14,8 @@ from pathlib import Path
 from helpers.files import LabError, WorkFailed
 from helpers.finetuning.failures import explained
 from helpers.finetuning.progress import Report
-from helpers.finetuning.recipe import PROJECTIONS, BaseModel, LoraRecipe, recomputes_activations
-from helpers.models import choose_device, load_tokenizer, loading, model_path
+from helpers.finetuning.recipe import PROJECTIONS, BaseModel, LoraRecipe, VisionRecipe, recomputes_activations
+from helpers.models import Device, choose_device, load_tokenizer, loading, model_path
 
 ORPHANED = 3  # exit status of a worker whose parent ended first
 
@@ -31,7 +31,8 @@ def main() -> int:
         print(json.dumps(message), file=reports, flush=True)
 
     try:
-        base, recipe, folder = BaseModel(**job["base"]), LoraRecipe(**job["recipe"]), Path(job["folder"])
+        base, folder = BaseModel(**job["base"]), Path(job["folder"])
+        recipe = (VisionRecipe if job["sees"] else LoraRecipe)(**job["recipe"])
         with explained(recipe, folder):
             report({"facts": train(base, job["train"], job["valid"], folder, recipe, report)})
     except (LabError, WorkFailed) as error:
@@ -48,12 +49,22 @@ def _end_with_the_parent() -> None:
 def train(
     base: BaseModel, train: list[dict], valid: list[dict], folder: Path, recipe: LoraRecipe, report: Report
 ) -> dict:
-    """Train as `train_with_peft` does, with a model and an adapter made by Unsloth."""
-    from unsloth import FastLanguageModel  # before torch and transformers, which it patches
+    """Train as `train_with_peft` or `train_vision_with_peft` do, with a model and an adapter made by Unsloth."""
+    import unsloth  # noqa: F401  (before torch and transformers, which it patches)
+
+    job = _train_seeing if isinstance(recipe, VisionRecipe) else _train_reading
+    return job(base, train, valid, folder, recipe, report)
+
+
+def _train_reading(
+    base: BaseModel, train: list[dict], valid: list[dict], folder: Path, recipe: LoraRecipe, report: Report
+) -> dict:
+    from unsloth import FastLanguageModel
 
     import torch
     from transformers import AutoConfig, set_seed
 
+    from helpers.finetuning.records import text_lesson
     from helpers.finetuning.trainer import fit
 
     device, tokenizer = choose_device(), load_tokenizer(base.model_id, base.revision)
@@ -73,8 +84,56 @@ def train(
         use_gradient_checkpointing="unsloth" if recomputes else False,
     )
     # Unsloth's own forward pass takes keys and values for generation only.
-    facts = fit(model, tokenizer, device, train, valid, folder, recipe, report, share_prompts=False)
-    return {"device": asdict(device)} | facts
+    lesson = text_lesson(tokenizer, train, valid, recipe, context=context, share_prompts=False)
+    return {"device": asdict(device)} | fit(model, device, lesson, folder, recipe, report)
+
+
+def _train_seeing(
+    base: BaseModel, train: list[dict], valid: list[dict], folder: Path, recipe: VisionRecipe, report: Report
+) -> dict:
+    from unsloth import FastVisionModel
+
+    import torch
+    from transformers import AutoConfig, set_seed
+
+    from helpers.finetuning.vision_sft import fit_vision
+    from helpers.vision_inputs import check_pair
+    from helpers.vision_models import VisionModel, load_processor
+
+    name = f"{base.model_id}@{base.revision}" if base.revision else base.model_id
+    device, processor = choose_device(), load_processor(name, setting="VLM", picture_side=recipe.picture_side)
+    path, revision = model_path(base.model_id, "VLM"), base.revision or None
+    with loading(base.model_id, "VLM"):
+        config = AutoConfig.from_pretrained(path, revision=revision)
+        context = getattr(config.get_text_config(), "max_position_embeddings", recipe.max_length)
+        model, _ = FastVisionModel.from_pretrained(  # the processor of ours is the one that generation takes, too
+            path, revision=revision, use_exact_model_name=True, max_seq_length=min(recipe.max_length, context),
+            dtype=getattr(torch, device.dtype), load_in_4bit=base.quantization == "nf4",
+            **_packing(base, config, device),
+        )
+    check_pair(model, processor, base.model_id)
+    loaded = VisionModel(model, processor, device, "VLM")
+    recomputes = recomputes_activations(device.name, model.num_parameters())
+    set_seed(recipe.seed)
+    model = FastVisionModel.get_peft_model(
+        model, r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, bias="none",
+        finetune_vision_layers=recipe.vision == "trained", finetune_language_layers=True,
+        finetune_attention_modules=True, finetune_mlp_modules=True, random_state=recipe.seed,
+        use_gradient_checkpointing="unsloth" if recomputes else False,
+    )
+    return {"device": asdict(device)} | fit_vision(model, loaded, train, valid, folder, recipe, report)
+
+
+def _packing(base: BaseModel, config, device: Device) -> dict:
+    """4-bit weights where answers have them: left to itself, Unsloth keeps the vision tower in 16 bit."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if base.quantization == "none" or getattr(config, "quantization_config", None):  # stored in 4 bit
+        return {}
+    return {"quantization_config": BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, device.dtype)
+    )}
 
 
 if __name__ == "__main__":

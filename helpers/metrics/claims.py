@@ -9,6 +9,8 @@ from helpers.metrics.bertscore import bert_scores
 from helpers.metrics.deltableu import deltableu_from_sums, deltableu_signature, deltableu_statistics
 from helpers.metrics.diagnosis import VERSION as DIAGNOSIS_VERSION
 from helpers.metrics.diagnosis import judge
+from helpers.metrics.duplicates import NEAR, duplicate_hits
+from helpers.metrics.duplicates import VERSION as DUPLICATES_VERSION
 from helpers.metrics.scores import Score, score_of
 
 # Raised when the same answers would give another difference, interval or verdict.
@@ -48,6 +50,35 @@ def differences(
     if all(case.label for case in cases):
         found["diagnosis named"] = _named_difference(cases, texts)
     return found
+
+
+def more_duplicates(
+    cases: Sequence[Case],
+    first: Sequence[dict[str, Prediction]],
+    second: Sequence[dict[str, Prediction]],
+    *,
+    training: Sequence[tuple[str, str]],
+) -> dict[str, Score]:
+    """`second` minus `first` by the share of answers that repeat each other, or a training answer (see `duplicates`).
+
+    Arguments as for `differences`; `training` holds (case id, text). The bootstrap draws cases, not their duplicates,
+    anew: an answer stays the duplicate that it was among all.
+    """
+    columns: dict[str, list] = {}
+    for pair in _paired(first, second):
+        before, after = (
+            duplicate_hits({case.id: answers[case.id].text if case.id in answers else "" for case in cases}, training)
+            for answers in pair
+        )
+        for name in ("repeated", "from training"):
+            if name in before:
+                change = np.subtract(after[name], before[name], dtype=float)
+                columns.setdefault(name, []).append(np.column_stack([change, np.ones(len(cases))]))
+    return {
+        name: _over_seeds(seeds, lambda sums: sums[..., 0] / sums[..., 1],
+                          signature=f"difference of {name}|near:{NEAR}|v:{DUPLICATES_VERSION}")
+        for name, seeds in columns.items()
+    }
 
 
 def _paired(first: Sequence, second: Sequence) -> list[tuple]:

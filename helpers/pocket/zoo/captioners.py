@@ -1,4 +1,4 @@
-"""The two shipped models that see: pictures are drawn, a captioner is trained and saved, and then asked about others.
+"""The shipped models that see: pictures are drawn, a captioner is trained and saved, and then asked about others.
 
 The figures come from the saved model, loaded as every other one is, on pictures of seeds it has not seen.
 """
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.pocket import descriptions
-from helpers.pocket.zoo import blip, llava
+from helpers.pocket.zoo import blip, idefics2, llava
 from helpers.pocket.zoo.pictures import Example, examples, picture, pixels
 from helpers.pocket.zoo.vision import stated
 from helpers.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.vision_models import load_vision_model
+
 
 @dataclass(frozen=True)
 class Maker:
@@ -25,7 +26,11 @@ class Maker:
     prompt: str
 
 
-MAKERS = {"blip": Maker(blip.train, "lay", CAPTION_PREFIX), "llava": Maker(llava.train, "clinical", CLINICAL_PROMPT)}
+MAKERS = {
+    "blip": Maker(blip.train, "lay", CAPTION_PREFIX),
+    "llava": Maker(llava.train, "clinical", CLINICAL_PROMPT),
+    "idefics2": Maker(idefics2.train, "clinical", CLINICAL_PROMPT),
+}
 TOLD = ("colour", "primary", "number", "site")
 
 

@@ -5,17 +5,14 @@ which is `pocket/llama`'s and so knows the words, learn to speak of what the tow
 """
 
 import json
-import random
 from pathlib import Path
 
 from helpers.models import POCKET_MODELS
 from helpers.pocket import descriptions
-from helpers.pocket.zoo.pictures import Example, normal
-from helpers.pocket.zoo.training import descend
+from helpers.pocket.zoo.pictures import Example
+from helpers.pocket.zoo.talking import IMAGE_TOKEN, all_seen, conversations, learn_to_speak, tokens_of
 from helpers.pocket.zoo.vision import learn_to_look, right_facts
-from helpers.prompts import CLINICAL_PROMPT
 
-IMAGE_TOKEN = "<image>"
 # In the manner of LLaVA-1.5, but the template writes the first token itself, so that nobody else has to.
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{{ 'USER: ' if message['role'] == 'user' else 'ASSISTANT: ' }}"
@@ -50,24 +47,6 @@ def train(recipe: dict, folder: Path, drawn: tuple, held: tuple) -> dict:
     return {"parameters": model.num_parameters(), "final_loss": round(loss, 3), "heads": facts}
 
 
-def conversations(made: list[Example], seed: int | str, share: dict) -> list[list[tuple[str, str]]]:
-    """One conversation about each picture: turns of request and answer.
-
-    `share`: of conversations that are one description ("describe"; the others are `questions` brief questions), and of
-    descriptions that are asked for with the long prompt ("clinical").
-    """
-    rng, made_up = random.Random(f"llava/{seed}"), []
-    for example in made:
-        if rng.random() < share["describe"]:
-            request = CLINICAL_PROMPT if rng.random() < share["clinical"] else rng.choice(descriptions.prompts())
-            made_up.append([(request, descriptions.describe(
-                example.seen, example.view, site=example.site, style="clinical", rng=rng))])
-        else:
-            pairs = descriptions.questions(example.seen, example.view, site=example.site, rng=rng)
-            made_up.append(pairs[:share["questions"]])
-    return made_up
-
-
 def _processor(made: list[Example], recipe: dict):
     """pocket/llama's tokenizer with some whole words more, and pictures as numbers from -1 to 1.
 
@@ -77,7 +56,7 @@ def _processor(made: list[Example], recipe: dict):
     from transformers import LlavaProcessor, PreTrainedTokenizerFast, SiglipImageProcessor
 
     state = json.loads((POCKET_MODELS / "llama" / "tokenizer.json").read_text(encoding="utf-8"))
-    texts = [answer for turns in conversations(made, "words", recipe["speak"]["share"]) for _, answer in turns]
+    texts = [answer for turns in conversations(made, "llava/words", recipe["speak"]["share"]) for _, answer in turns]
     parts = _join_words(state, [*texts, *descriptions.prompts() * 20], recipe["joined"])
     # The chat template writes the first token.
     state["post_processor"] = None
@@ -148,7 +127,9 @@ def _model(tokenizer, parts: list[tuple[int, int]], recipe: dict):
             num_attention_heads=look["heads"], image_size=recipe["image"], patch_size=recipe["patch"],
             vision_use_head=False,
         ).to_dict(),
-        text_config=text.config.to_dict(), image_token_index=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
+        # Without the folder of this machine that it came from.
+        text_config={name: value for name, value in text.config.to_dict().items() if name != "_name_or_path"},
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
         image_seq_length=(recipe["image"] // recipe["patch"]) ** 2, vision_feature_layer=-1,
         vision_feature_select_strategy="full", tie_word_embeddings=True,
     ), attn_implementation="eager")
@@ -161,57 +142,15 @@ def _model(tokenizer, parts: list[tuple[int, int]], recipe: dict):
 
 def _learn_to_speak(model, processor, look, drawn: tuple, recipe: dict) -> float:
     """Train projector and text tower on conversations about what the tower sees. Returns the last loss."""
-    import torch
+    seen = all_seen(look, drawn[1])
 
-    made, pixels = drawn
-    with torch.inference_mode():
-        seen = torch.cat([look(normal(part)) for part in pixels.split(256)])
-    seen, batches = seen.clone(), []
-    for epoch in range(recipe["epochs"]):
-        rows = [_tokens(turns, processor, seen.shape[1]) for turns in conversations(made, epoch, recipe["share"])]
-        batches += _batches(rows, recipe["batch"], epoch)
-    image, model_inside = model.config.image_token_index, model.model
+    def ask(number: int, request: str) -> str:
+        picture = IMAGE_TOKEN * seen.shape[1] + "\n" if number == 0 else ""
+        return f"USER: {picture}{request}\nASSISTANT:"
 
-    def loss_of(batch):
-        part, tokens, labels = batch
-        words = model_inside.get_input_embeddings()(tokens)
-        pictures = model_inside.multi_modal_projector(seen[part]).to(words.dtype)
-        words = words.masked_scatter((tokens == image).unsqueeze(-1), pictures)
-        return model(inputs_embeds=words, labels=labels, use_cache=False).loss
-
-    model.train()
-    loss = descend(model, batches, loss_of, recipe, "speaking")
-    model.eval()
-    return loss
-
-
-def _tokens(turns: list[tuple[str, str]], processor, places: int) -> tuple[list[int], list[int]]:
-    """A conversation as the model reads it, and its labels: the answers with the token that ends each."""
-    tokenizer, tokens, labels = processor.tokenizer, [], []
-    begin = [tokenizer.bos_token_id]
-    for number, (request, answer) in enumerate(turns):
-        picture = IMAGE_TOKEN * places + "\n" if number == 0 else ""
-        before = begin * (number == 0) + tokenizer.encode(f"USER: {picture}{request}\nASSISTANT:")
-        after = tokenizer.encode(f" {answer}") + [tokenizer.eos_token_id]
-        tokens += before + after
-        labels += [-100] * len(before) + after
-    return tokens, labels
-
-
-def _batches(rows: list, size: int, seed: int) -> list[tuple]:
-    """Batches of conversations of about the same length, padded at the end, in an order of chance.
-
-    No attention mask is needed: nothing attends to what follows it, and padding has no labels.
-    """
-    import torch
-
-    rng, batches = random.Random(seed), []
-    order = sorted(range(len(rows)), key=lambda row: (len(rows[row][0]) // 16, rng.random()))
-    for start in range(0, len(order), size):
-        part = order[start:start + size]
-        longest = max(len(rows[row][0]) for row in part)
-        padded = [(tokens + [0] * (longest - len(tokens)), labels + [-100] * (longest - len(labels)))
-                  for tokens, labels in (rows[row] for row in part)]
-        batches.append((torch.tensor(part), *(torch.tensor(column) for column in zip(*padded))))
-    rng.shuffle(batches)
-    return batches
+    tokenizer = processor.tokenizer
+    epochs = [[tokens_of(turns, tokenizer, ask, tokenizer.eos_token)
+               for turns in conversations(drawn[0], f"llava/{epoch}", recipe["share"])]
+              for epoch in range(recipe["epochs"])]
+    image = model.config.image_token_index
+    return learn_to_speak(model, seen, epochs, model.model.multi_modal_projector, image, recipe)

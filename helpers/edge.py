@@ -1,0 +1,150 @@
+"""A model that sees on a small device: how large, slow and hungry it is in float32, bfloat16, int8 and nf4.
+
+VisionQAries (2024) chose small models for machines like a Raspberry Pi, and measured none of this. Here a model answers
+on a few CPU threads in a process of its own, so that memory and load time are its alone. Other processors have other
+kernels: what is faster here need not be so elsewhere, and in a tiny model packing costs more time than it saves.
+"""
+
+import gc
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from statistics import mean, median
+
+from helpers.files import REPOSITORY, LabError, WorkFailed, shown
+from helpers.models import Device, loading, model_path, placed
+from helpers.pictures import BadPicture, open_picture
+
+# Form -> what is imported for it before the clock starts.
+FORMS = {"float32": "torch", "bfloat16": "torch", "int8": "torch.ao.quantization", "nf4": "bitsandbytes"}
+
+
+def measure(
+    folder: Path | str, asked: Sequence[tuple[Path | str, str]], *, form: str, threads: int = 2, max_new_tokens: int
+) -> dict:
+    """Load a model that sees on the CPU and let it answer one picture at a time; nothing is fetched.
+
+    Args:
+        folder: a model with its processor, as `export` writes it, or `pocket/<name>`.
+        asked: (picture, text as for `VisionModel.answer`); the first is asked once more, before, to warm up.
+        form: one of `FORMS`; int8 and nf4 (4 bit) pack the weights of linear layers, the rest stays in float32.
+        threads: CPU threads; where other work leaves fewer cores idle, two are many times slower than one.
+        max_new_tokens: where an answer is cut.
+    Returns:
+        "form", "threads", "answers": texts in the order of `asked`. "seconds": median per answer, and "seconds_mean",
+        the preparation of an opened picture included. "tokens", "tokens_per_second": new tokens, over all that time.
+        "load_seconds": from files to ready, packing included, imports not. "weights_mb": what `torch.save` writes of
+        this form, scales included and shared weights once. Memory is resident memory beyond that of the imported
+        libraries and the processor ("import_mb"): "load_mb" the peak until ready, when packed forms pass through full
+        precision, "answer_mb" the peak after that (other systems than Linux know only one peak). MB are 10^6 bytes.
+    Raises:
+        LabError: an unknown form, nothing asked, no such folder, no model that sees, or a picture that is none.
+        WorkFailed: the process ended without a result, as it does where memory runs out; its last words are given.
+    """
+    path = Path(model_path(str(folder))).expanduser()
+    if form not in FORMS:
+        raise LabError(f"The form is {form!r}, but it must be one of: {', '.join(FORMS)}.")
+    if not (path / "config.json").is_file() or not asked:
+        raise LabError(f"{len(asked)} pictures for the model in {shown(path)}: give pictures and a model's folder.")
+    pictures = [(str(Path(picture).expanduser().resolve()), text) for picture, text in asked]
+    job = {"folder": str(path.resolve()), "asked": pictures, "form": form, "threads": threads, "limit": max_new_tokens}
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-m", "helpers.edge"], input=json.dumps(job).encode(), capture_output=True,
+                          cwd=REPOSITORY, env=environment, check=False)
+    if done.returncode or not done.stdout:
+        words = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        status = f"status {done.returncode} ({words[-1].strip()})"
+        raise WorkFailed(f"The measurement in {form} ended with {status}: choose another form or a smaller model.")
+    found = json.loads(done.stdout)
+    if "error" in found:
+        raise LabError(found["error"])
+    return found
+
+
+def main() -> None:
+    """The process of a measurement: a job as JSON on standard input, its result on standard output."""
+    result = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print goes to standard error
+    try:
+        found = _measured(**json.load(sys.stdin))
+    except (LabError, BadPicture) as error:
+        found = {"error": str(error)}
+    print(json.dumps(found), file=result, flush=True)
+
+
+def _measured(folder: str, asked: list, form: str, threads: int, limit: int) -> dict:
+    import torch
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    from helpers.vision_models import VisionModel, load_processor, seeing_type
+
+    import_module(FORMS[form])
+    torch.set_num_threads(threads)
+    seeing_type(folder, "The folder")
+    processor, pictures = load_processor(folder), [open_picture(picture) for picture, _ in asked]
+    AutoModelForImageTextToText._model_mapping[type(AutoConfig.from_pretrained(folder))]  # imports the model's classes
+    device = Device("cpu", "bfloat16" if form == "bfloat16" else "float32", "measured as on a small device")
+    before, started = _memory("VmRSS"), time.perf_counter()
+    with loading(folder):
+        model = placed(AutoModelForImageTextToText, folder, None, "nf4" if form == "nf4" else "none", device)
+    seeing = VisionModel(_packed(model, form), processor, device)
+    load_seconds, load_peak = time.perf_counter() - started, _memory("VmHWM")
+    gc.collect()
+    if (reset := Path("/proc/self/clear_refs")).exists():
+        reset.write_text("5")  # the peak starts anew
+    turns, said, seconds = [(picture, text) for picture, (_, text) in zip(pictures, asked)], [], []
+    for turn in [turns[0], *turns]:
+        started = time.perf_counter()
+        said += seeing.answer({"": turn}, max_new_tokens=limit)
+        seconds.append(time.perf_counter() - started)
+    said, seconds, peak = said[1:], seconds[1:], _memory("VmHWM")
+    tokens, counter = sum(answer.tokens for answer in said), _Counter()
+    torch.save(model.state_dict(), counter)
+    return {
+        "form": form, "threads": threads, "answers": [answer.text for answer in said], "seconds": median(seconds),
+        "seconds_mean": mean(seconds), "tokens": tokens, "tokens_per_second": tokens / sum(seconds),
+        "load_seconds": load_seconds, "import_mb": before, "load_mb": load_peak - before, "answer_mb": peak - before,
+        "weights_mb": counter.size / 1e6,
+    }
+
+
+def _packed(model, form: str):
+    """int8 is torch's dynamic quantisation, activations rounded on the way. torch calls it deprecated, but torchao's,
+    which is to follow it, was slower than float32 where this was measured."""
+    import torch
+
+    if form == "int8":
+        return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)
+    for layer in model.modules() if form == "nf4" else ():
+        # bitsandbytes' path for new CPUs wants a kernel from the network; without it it is slow and fails on odd sizes.
+        layer.support_avx512bf16_for_cpu = False
+    return model
+
+
+class _Counter(io.RawIOBase):
+    size = 0  # bytes that were to be written
+
+    def write(self, content) -> int:
+        self.size += len(content)
+        return len(content)
+
+
+def _memory(entry: str) -> float:
+    """Resident memory in MB, now (VmRSS) or at its peak (VmHWM). On Linux getrusage's peak would not do: it begins with
+    what the parent held when it started this process."""
+    if not Path("/proc/self/status").exists():
+        import resource  # macOS counts in bytes
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{entry}:")) * 1024 / 1e6
+
+
+if __name__ == "__main__":
+    main()

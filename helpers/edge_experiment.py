@@ -1,0 +1,137 @@
+"""The small device, VisionQAries' motive: a tuned model merged, packed into fewer bits, timed, and its quality held
+against the unpacked one's. Settings are the notebooks' parameters after the profile, by their names.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+from helpers import edge
+from helpers.cases import Case, Prediction
+from helpers.datasets import Dataset
+from helpers.experiments import about_run, scoring_identity
+from helpers.export import export
+from helpers.files import LabError, write_json
+from helpers.inputs import cases_to_answer
+from helpers.metrics.claims import differences, verdict
+from helpers.metrics.diagnosis import diagnosis_named
+from helpers.metrics.scores import Score
+from helpers.metrics.scoring import score_predictions
+from helpers.parameters import names_in
+from helpers.prompts import visual_question
+from helpers.runs import Run, open_run
+from helpers.vision_experiment import (
+    VLM_FINETUNE, first_picture, pictures_identity, prompt_identity, weights_hash,
+)
+
+
+def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> Run:
+    """Merge what a run trained, and measure it in each of EDGE_FORMS on EDGE_THREADS threads of a CPU.
+
+    The run's `forms` has a row per form, see `edge.measure`; its metrics hold what each form loses against the first
+    of them ("int8: deltaBLEU", ...), with paired intervals over the cases. `merged/` is the model.
+
+    Raises:
+        LabError: an unknown form, or no picture of the split is on disk.
+        WorkFailed: a form could not be measured.
+    """
+    forms = names_in(settings.EDGE_FORMS)
+    if not forms or set(forms) - set(edge.FORMS):
+        raise LabError(f"EDGE_FORMS is {settings.EDGE_FORMS!r}, but it lists some of: {', '.join(edge.FORMS)}.")
+    cases = [case for case in cases_to_answer(data, settings) if case.pictures and case.references]
+    if not cases:
+        raise LabError(
+            f"No case of the split {settings.SPLIT!r} of {data.name!r} has a picture on disk and an answer to score "
+            "against: choose another SPLIT or DATASET."
+        )
+    tuned = training.folder / "adapter"
+    determines = {
+        "tuned": weights_hash(tuned), "forms": forms, "threads": settings.EDGE_THREADS,
+        "pictures": pictures_identity(cases), "data": data.fingerprint(settings.SPLIT), "limit": settings.LIMIT,
+        "prompt": prompt_identity(settings, glued=False), "max_new_tokens": settings.VLM_TOKENS,
+        "scoring": scoring_identity(settings),
+    }
+    about = about_run("edge", f"{training.record['name']}, on {settings.EDGE_THREADS} threads", data, settings.SPLIT,
+                      settings, model=training.record["model"], prompt=training.record["prompt"])
+    run = open_run(VLM_FINETUNE, determines=determines, about=about, parent=training.id)
+    with run.working() as needed:
+        if needed:
+            folder = _merged(tuned, run.folder / "merged")
+            asked = [(first_picture(case), visual_question(case, settings.VLM_PROMPT)) for case in cases]
+            measured = [edge.measure(folder, asked, form=form, threads=settings.EDGE_THREADS,
+                                     max_new_tokens=settings.VLM_TOKENS) for form in forms]
+            answers = {found["form"]: _predictions(cases, found.pop("answers")) for found in measured}
+            lost = _lost(cases, answers, settings, data.language)
+            write_json(run.folder / "metrics.json", {
+                f"{form}: {name}": score.as_dict() | {"verdict": verdict(score)}
+                for form, scores in lost.items() for name, score in scores.items()
+            })
+            same = {form: _same(answers[forms[0]], found) for form, found in answers.items()}
+            run.save(forms=[
+                found | {"same_answers": same[found["form"]]} | _quality(cases, answers[found["form"]], settings, data)
+                for found in measured
+            ])
+    return run
+
+
+def edge_rows(run: Run) -> list[dict]:
+    """One row per form of a run on a small device: size, memory, speed, and scores with what they lost."""
+    found = []
+    for row in run.record["forms"]:
+        changes = {
+            f"{name} against {run.record['forms'][0]['form']}": _with_interval(run.metrics.get(f"{row['form']}: {name}"))
+            for name in ("deltaBLEU", "BERTScore F1", "diagnosis named")
+        }
+        found.append({
+            "form": row["form"], "weights, MB": f"{row['weights_mb']:.1f}", "memory to load, MB": f"{row['load_mb']:.0f}",
+            "memory to answer, MB": f"{row['answer_mb']:.0f}", "seconds an answer": f"{row['seconds']:.2f}",
+            "tokens a second": f"{row['tokens_per_second']:.0f}", "same answers %": f"{100 * row['same_answers']:.0f}",
+            "deltaBLEU": f"{row['deltaBLEU']:.2f}", **changes,
+        })
+    return found
+
+
+def _merged(tuned: Path, to: Path) -> Path:
+    """The folder of an ordinary model: adapter and base in one, or what was trained whole."""
+    if not (tuned / "adapter_config.json").exists():
+        return tuned
+    if not to.exists():
+        export(tuned, to)
+    return to
+
+
+def _predictions(cases: Sequence[Case], texts: Sequence[str]) -> dict[str, Prediction]:
+    return {case.id: Prediction(case.id, text) for case, text in zip(cases, texts)}
+
+
+def _lost(
+    cases: Sequence[Case], answers: dict[str, dict[str, Prediction]], settings: SimpleNamespace, language: str
+) -> dict[str, dict[str, Score]]:
+    """By form, its scores minus those of the first form."""
+    first, *others = answers
+    return {
+        form: differences(cases, [answers[first]], [answers[form]], encoder=settings.ENCODER, language=language)
+        for form in others
+    }
+
+
+def _quality(cases: Sequence[Case], answers: dict[str, Prediction], settings: SimpleNamespace, data: Dataset) -> dict:
+    scores = score_predictions(
+        cases, list(answers.values()), encoder=settings.ENCODER, language=data.language
+    ).scores
+    named = diagnosis_named(cases, answers)
+    return {
+        "deltaBLEU": scores[f"deltableu_{data.language}"].value, "BERTScore F1": scores[f"BERTScore_{data.language}"].value,
+    } | ({"diagnosis named": named.value} if named else {})
+
+
+def _same(first: dict[str, Prediction], second: dict[str, Prediction]) -> float:
+    """The share of answers that are the same to the letter."""
+    return sum(first[case_id].text == answer.text for case_id, answer in second.items()) / len(first)
+
+
+def _with_interval(score: dict | None) -> str:
+    if not score:
+        return ""
+    low, high = score["interval"]
+    return f"{score['value']:+.3f} [{low:+.3f}, {high:+.3f}]"

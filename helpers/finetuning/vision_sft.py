@@ -1,0 +1,87 @@
+"""Fine-tuning of a model that sees, by transformers and PEFT: adapters in the text tower, or that tower whole."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from helpers.files import LabError
+from helpers.finetuning.progress import Report
+from helpers.finetuning.recipe import UNFINISHED, BaseModel, VisionRecipe, recomputes_activations
+from helpers.vision_models import VisionModel, load_vision_model
+
+
+def train_vision_with_peft(
+    base: BaseModel, train: list[dict], valid: list[dict], folder: Path, recipe: VisionRecipe, report: Report
+) -> dict:
+    """Train in this process, on any machine; see `lora_sft.train_adapter`.
+
+    Args:
+        train, valid: records (see `vision_records`).
+    """
+    name = f"{base.model_id}@{base.revision}" if base.revision else base.model_id
+    loaded = load_vision_model(
+        name, quantization=base.quantization, setting="VLM", picture_side=recipe.picture_side
+    )
+    recomputes = recomputes_activations(loaded.device.name, loaded.model.num_parameters())
+    if recomputes:
+        loaded.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model = trainable(loaded.model, recipe, base)
+    return {"device": asdict(loaded.device)} | fit_vision(model, loaded, train, valid, folder, recipe, report)
+
+
+def fit_vision(
+    model, loaded: VisionModel, train: list[dict], valid: list[dict], folder: Path, recipe: VisionRecipe, report: Report
+) -> dict:
+    """Train what of `model` is trainable, however it was made, and save its processor beside a whole model."""
+    from helpers.finetuning.features import can_precompute, with_features
+    from helpers.finetuning.trainer import fit
+    from helpers.finetuning.vision_records import vision_lesson
+
+    lesson = vision_lesson(loaded, train, valid, recipe)
+    if recipe.precomputes and (recipe.features == "precomputed" or can_precompute(loaded)):
+        lesson = with_features(loaded, lesson)
+    facts = fit(model, loaded.device, lesson, folder, recipe, report)
+    if recipe.trained == "text":
+        loaded.processor.save_pretrained(folder / UNFINISHED)
+    return facts
+
+
+def trainable(model, recipe: VisionRecipe, base: BaseModel):
+    """The model with nothing trainable but what the recipe trains.
+
+    Raises:
+        LabError: a whole tower of 4-bit weights is to be trained.
+    """
+    from transformers import set_seed
+
+    set_seed(recipe.seed)  # the adapter's first weights are drawn here
+    if recipe.trained == "lora":
+        from peft import LoraConfig, get_peft_model
+
+        return get_peft_model(model, LoraConfig(
+            r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, bias="none",
+            target_modules=linear_layers(model, vision=recipe.vision == "trained"), task_type="CAUSAL_LM",
+        ))
+    if base.quantization != "none":
+        raise LabError(
+            f"The text tower of {base.model_id!r} is to be trained whole, but VLM_QUANTIZATION is "
+            f"{base.quantization!r}: 4-bit weights cannot be; set it to 'none', or VLM_RECIPE to 'lora'."
+        )
+    model.requires_grad_(recipe.vision == "trained")
+    for part in (model.get_decoder(), model.get_output_embeddings()):
+        part.requires_grad_(True)
+    return model
+
+
+def linear_layers(model, *, vision: bool) -> list[str]:
+    """The names of the linear layers that get an adapter: of the text tower's layers, with `vision` all but the output.
+
+    Of a Llama, Mistral or Qwen these are the seven projections, of a Phi its six.
+    """
+    import torch
+
+    text = model.get_decoder()
+    inside = {id(module) for module in text.modules()}
+    return [
+        name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)
+        and (vision or id(module) in inside) and module is not model.get_output_embeddings()
+    ]

@@ -1,0 +1,175 @@
+"""What a T4 would do with models that see, on any CUDA machine and without network: Unsloth and PEFT side by side.
+
+Run `python tests/gpu/vlm.py --out figures.json`. For SmolVLM, Qwen3-VL-8B and Idefics2-8B it writes a checkpoint of
+the published shape with random weights in nf4 (2 to 7 GB of disk each, one at a time, in the temporary folder), then
+trains an adapter with each backend and answers a batch with pictures, each in a process of its own, in float16 and
+with the GPU's memory capped at 15 GB. Random weights cost what real ones cost. A faster GPU than a T4 shows the ratio
+of the backends and the memory, not a T4's seconds.
+
+`--tiny` does the same with tiny models on whatever there is (tests run it on the CPU, where Unsloth trains no model
+that sees and is left out); `--models` names some of them. Status 1 if a part failed.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY))
+
+from tests.gpu.vlm_checkpoints import SHAPES, TINY, write_checkpoint  # noqa: E402
+
+PARTS = ("unsloth", "peft", "answers")
+ANSWERED, NEW_TOKENS, PICTURE_SIDE = 4, 64, 512  # as the T4's profile has it
+
+
+def main() -> int:
+    """Measure all models and parts, or the one named, and return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--out", type=Path, required=True, help="where the figures go, as JSON")
+    parser.add_argument("--tiny", action="store_true", help="tiny models, on the CPU where there is no GPU")
+    parser.add_argument("--cap", type=float, default=15.0, help="GPU memory in GB of 10^9 bytes")
+    parser.add_argument("--steps", type=int, default=6, help="optimiser steps of 2 x 4 records")
+    parser.add_argument("--models", nargs="+", choices=SHAPES, default=list(SHAPES), help="which of them")
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.part:
+        arguments.out.write_text(json.dumps(measure(arguments)))
+        return 0
+    figures = {"tiny": arguments.tiny, "cap_gb": arguments.cap}
+    for name in arguments.models:
+        with tempfile.TemporaryDirectory() as scratch:
+            arguments.folder = Path(scratch)
+            figures[name] = all_parts(name, arguments)
+        arguments.out.write_text(json.dumps(figures, indent=1) + "\n")  # a later model's failure costs no earlier one
+    return 1 if any("error" in figures[name][part] for name in arguments.models for part in PARTS) else 0
+
+
+def all_parts(name: str, arguments: argparse.Namespace) -> dict:
+    """The figures of one model."""
+    import torch
+
+    shape = (TINY if arguments.tiny else SHAPES)[name]
+    figures = {"checkpoint_gb": write_checkpoint(arguments.folder / "model", name, shape)}
+    for part in PARTS:
+        if part == "unsloth" and not torch.cuda.is_available():
+            figures[part] = {"left_out": "Unsloth trains no model that sees without a GPU"}
+        else:
+            figures[part] = in_its_own_process(name, part, arguments)
+        print(f"{name:9} {part:8} {json.dumps(figures[part])}", flush=True)
+    return figures
+
+
+def in_its_own_process(name: str, part: str, arguments: argparse.Namespace) -> dict:
+    """The figures of one part, or {"error": its last words}: what one part does to a GPU must not touch the next."""
+    out, scratch = arguments.folder / f"{part}.json", arguments.folder
+    command = [
+        sys.executable, str(Path(__file__).resolve()), "--part", part, "--folder", str(scratch), "--out", str(out),
+        "--cap", str(arguments.cap), "--steps", str(arguments.steps), "--models", name,
+        *(["--tiny"] if arguments.tiny else []),
+    ]
+    environment = os.environ | {
+        "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "UNSLOTH_DISABLE_STATISTICS": "1",
+        "UNSLOTH_COMPILE_LOCATION": str(scratch / "unsloth_compiled_cache"), "TOKENIZERS_PARALLELISM": "false",
+    }
+    done = subprocess.run(command, cwd=scratch, env=environment, capture_output=True, text=True)
+    if done.returncode == 0:
+        return json.loads(out.read_text())
+    return {"error": (done.stderr.strip().splitlines() or ["it said nothing"])[-1], "status": done.returncode}
+
+
+def measure(arguments: argparse.Namespace) -> dict:
+    """One part, in this process."""
+    if arguments.part == "unsloth":
+        import unsloth  # noqa: F401  (before torch and transformers, which it patches)
+    import torch
+
+    from helpers import models, vision_models
+    from helpers.finetuning import unsloth_worker
+
+    if torch.cuda.is_available():
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, arguments.cap * 1e9 / total))
+        a_t4 = models.Device("cuda", "float16", "as on a T4, which only emulates bfloat16")
+        for module in (models, vision_models, unsloth_worker):
+            module.choose_device = lambda: a_t4
+    elif not arguments.tiny:
+        raise SystemExit("There is no CUDA GPU here: run this where there is one, or with --tiny.")
+    figures = answers(arguments) if arguments.part == "answers" else training(arguments)
+    figures["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    if torch.cuda.is_available():
+        figures["allocated_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
+        figures["reserved_gb"] = round(torch.cuda.max_memory_reserved() / 1e9, 2)
+    return figures
+
+
+def training(arguments: argparse.Namespace) -> dict:
+    """Seconds per optimiser step of the T4 profile's recipe, once it runs evenly, and what it said of itself."""
+    from helpers.finetuning.lora_sft import train_adapter
+    from helpers.finetuning.recipe import BaseModel, VisionRecipe
+    from helpers.finetuning.unsloth_worker import train as train_with_unsloth_here
+
+    folder = arguments.folder / f"run-{arguments.part}"
+    recipe = VisionRecipe(steps=arguments.steps, picture_side=PICTURE_SIDE)
+    base, rows = BaseModel(str(arguments.folder / "model"), quantization="nf4"), records(arguments.folder, 16)
+    folder.mkdir()
+    if arguments.part == "peft":
+        card = {"model": "random", "weights": "random"}
+        facts = train_adapter(base, rows, [], folder, recipe=recipe, card=card, backend="peft")
+    else:  # in this process, whose memory is measured
+        facts = train_with_unsloth_here(base, rows, [], folder, recipe, lambda report: None)
+    log = json.loads((folder / "training.json").read_text())
+    seconds = [entry["seconds"] for entry in log]
+    # The first steps compile kernels, and steps write checkpoints: the faster half is free of the worst of both.
+    each = sorted(after - before for before, after in zip(seconds, seconds[1:]))
+    faster = each[: max(1, len(each) // 2)]
+    return {"even_seconds_per_step": round(sum(faster) / len(faster), 3), "seconds_to_first_step": seconds[0],
+            "losses": [round(entry["loss"], 3) for entry in log if "loss" in entry], **facts}
+
+
+def answers(arguments: argparse.Namespace) -> dict:
+    """Tokens per second of one batch of answers, the second time it is asked."""
+    from PIL import Image
+
+    from helpers.vision_models import load_vision_model
+
+    model = load_vision_model(str(arguments.folder / "model"), quantization="nf4", picture_side=PICTURE_SIDE)
+    rows = records(arguments.folder, ANSWERED)
+    asked = {row["id"]: (Image.open(row["picture"]).convert("RGB"), row["question"]) for row in rows}
+    for _ in range(2):
+        started = time.perf_counter()
+        made = model.answer(asked, max_new_tokens=NEW_TOKENS)
+        seconds = time.perf_counter() - started
+    tokens = sum(answer.tokens for answer in made)
+    return {"pictures": len(made), "tokens": tokens, "tokens_per_second": round(tokens / seconds, 1)}
+
+
+def records(scratch: Path, count: int) -> list[dict]:
+    """Records as long as DermaVQA's with title and content, each with a photograph of another size."""
+    from PIL import Image
+
+    from helpers.vision_inputs import completion, turn_text
+    from helpers.vision_models import load_processor
+
+    processor, draw, rows = load_processor(str(scratch / "model")), random.Random(0), []
+    words = "itchy red spots on the left arm since three weeks worse at night in a woman of forty".split()
+    (scratch / "pictures").mkdir(exist_ok=True)
+    for number in range(count):
+        path, size = scratch / "pictures" / f"{number}.jpg", (640 + 16 * number, 480)
+        Image.frombytes("RGB", (16, 12), draw.randbytes(16 * 12 * 3)).resize(size).save(path)
+        question, answer = (" ".join(draw.choices(words, k=length)) for length in (60, 45))
+        rows.append({"id": str(number), "picture": str(path), "question": question,
+                     "prompt": turn_text(processor, question),
+                     "completions": [completion(processor, question, answer)]})
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())
