@@ -76,15 +76,15 @@ def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> 
 
 def edge_rows(run: Run) -> list[dict]:
     """One row per form of a run on a small device: size, memory, speed, and scores with what they lost."""
-    found = []
+    found, first = [], run.record["forms"][0]["form"]
     for row in run.record["forms"]:
         changes = {
-            f"{name} against {run.record['forms'][0]['form']}": _with_interval(run.metrics.get(f"{row['form']}: {name}"))
+            f"{name} against {first}": _with_interval(run.metrics.get(f"{row['form']}: {name}"))
             for name in ("deltaBLEU", "BERTScore F1", "diagnosis named")
         }
         found.append({
-            "form": row["form"], "weights, MB": f"{row['weights_mb']:.1f}", "memory to load, MB": f"{row['load_mb']:.0f}",
-            "memory to answer, MB": f"{row['answer_mb']:.0f}", "seconds an answer": f"{row['seconds']:.2f}",
+            "form": row["form"], "weights, MB": f"{row['weights_mb']:.1f}",
+            "memory to load, MB": f"{row['load_mb']:.0f}", "memory to answer, MB": f"{row['answer_mb']:.0f}", "seconds an answer": f"{row['seconds']:.2f}",
             "tokens a second": f"{row['tokens_per_second']:.0f}", "same answers %": f"{100 * row['same_answers']:.0f}",
             "deltaBLEU": f"{row['deltaBLEU']:.2f}", **changes,
         })
@@ -121,7 +121,8 @@ def _quality(cases: Sequence[Case], answers: dict[str, Prediction], settings: Si
     ).scores
     named = diagnosis_named(cases, answers)
     return {
-        "deltaBLEU": scores[f"deltableu_{data.language}"].value, "BERTScore F1": scores[f"BERTScore_{data.language}"].value,
+        "deltaBLEU": scores[f"deltableu_{data.language}"].value,
+        "BERTScore F1": scores[f"BERTScore_{data.language}"].value,
     } | ({"diagnosis named": named.value} if named else {})
 
 

@@ -55,14 +55,11 @@ class TextModel:
 
 
 def choose_device() -> Device:
-    """Pick device and dtype by what the machine computes natively.
-
-    A T4 claims bf16 through slow emulation, so compute capability decides and not what torch says.
-    """
+    """Pick device and dtype by what the machine computes natively."""
     import torch
 
     if torch.cuda.is_available():
-        major, minor = torch.cuda.get_device_capability()
+        major, minor = torch.cuda.get_device_capability()  # torch itself says that a T4, which emulates it, has bf16
         dtype = "bfloat16" if major >= 8 else "float16"
         name = torch.cuda.get_device_name()
         return Device("cuda", dtype, f"{name} has compute capability {major}.{minor}; bfloat16 needs 8.0")
@@ -268,6 +265,8 @@ def _compute_in(model, dtype) -> None:
     for module in model.modules():
         if isinstance(module, bitsandbytes.nn.Linear4bit):
             module.compute_dtype = dtype
+            # The path for CPUs with AVX512-BF16 wants a kernel from the network, and fails on widths such as 96.
+            module.support_avx512bf16_for_cpu = False
 
 
 def _quantization(name: str, device: Device):

@@ -111,7 +111,7 @@ def recordable(settings: SimpleNamespace) -> dict:
     Where the data lies is left out, because it determines nothing: the data's fingerprint says what was read.
     """
     values = {name: value for name, value in vars(settings).items() if name != "DATA_ROOT"}
-    for name in ("MODEL", "ADAPTER", "ENCODER", "CAPTIONER", "VLM"):
+    for name in ("MODEL", "ADAPTER", "ENCODER", "CAPTIONER", "VLM", "VLM_ADAPTER"):
         if name in values:
             values[name] = _without_folders(values[name])
     for name in LISTS_OF_NAMES:

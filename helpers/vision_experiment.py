@@ -15,17 +15,19 @@ from helpers.cases import Case
 from helpers.datasets import POCKET, Dataset
 from helpers.experiments import about_run, answers_of, parent_of, scored, scoring_identity
 from helpers.files import LabError, file_hash, fingerprint
-from helpers.finetuning.lora_sft import BaseModel, choose_backend, train_adapter
+from helpers.finetuning.lora_sft import BaseModel, backend_for, train_adapter
 from helpers.finetuning.recipe import VISION_RECIPES, VisionRecipe
 from helpers.generation import answer_pictures
 from helpers.inputs import cases_to_answer, data_read, training_cases, training_texts
 from helpers.memory import forget, kept
 from helpers.metrics import duplicates
 from helpers.metrics.scores import Score, mean_score
-from helpers.models import generation_fingerprint, model_path, pinned, split_revision, weights_fingerprint
+from helpers.models import (
+    check_adapter, generation_fingerprint, model_path, pinned, split_revision, weights_fingerprint,
+)
 from helpers.parameters import names_in, recordable, variant
 from helpers.prompts import VISUAL_PROMPTS, visual_question
-from helpers.runs import Run, open_run
+from helpers.runs import Run, load_run, open_run
 from helpers.vision_inputs import LONGEST, completion, turn_text
 from helpers.vision_models import VisionModel, load_processor, load_vision_model, seeing_type
 
@@ -33,8 +35,8 @@ VLM_FINETUNE = "04_vlm_finetune"
 # What a name says of answers and of a training, where it is not as the profile has it.
 VLM_ANSWERS_VARY = ("VLM_QUANTIZATION", "VLM_TOKENS", "PICTURE_SIDE", "LIMIT")
 VLM_TRAINING_VARIES = (
-    "VLM_RECIPE", "VLM_LEARNING_RATE", "RANK", "ALPHA", "VLM_BATCH", "VLM_ACCUMULATION", "VLM_MAX_LENGTH", "TRAIN_LIMIT",
-    "AUGMENTATION", "REFERENCES", "SLIPS", "VISION", "BACKEND", *VLM_ANSWERS_VARY[:-1],
+    "VLM_RECIPE", "VLM_LEARNING_RATE", "RANK", "ALPHA", "VLM_BATCH", "VLM_ACCUMULATION", "VLM_MAX_LENGTH",
+    "TRAIN_LIMIT", "AUGMENTATION", "REFERENCES", "SLIPS", "VISION", "BACKEND", *VLM_ANSWERS_VARY[:-1],
 )
 
 
@@ -46,9 +48,27 @@ def with_vlm(settings: SimpleNamespace, **changes) -> SimpleNamespace:
 def vlm_grid(data: Dataset, settings: SimpleNamespace) -> dict[float, Run]:
     """Answers of `settings.VLM` as it is (at 0), and fine-tuned for each number of VLM_EPOCHS."""
     runs = {0: answer_seen(data, settings)}
-    for epochs in settings.VLM_EPOCHS:
-        runs[epochs] = answer_seen(data, settings, finetune_vlm(data, settings, epochs))
+    for training in vlm_trainings(data, settings):
+        runs[training.record["epochs"]] = answer_seen(data, settings, training)
     return runs
+
+
+def vlm_trainings(data: Dataset, settings: SimpleNamespace) -> list[Run]:
+    """The run that `settings.VLM_ADAPTER` names, or else a fine-tuning for each number of VLM_EPOCHS.
+
+    Raises:
+        LabError: there is no finished run of this notebook, or it had another base.
+    """
+    if not settings.VLM_ADAPTER:
+        return [finetune_vlm(data, settings, epochs) for epochs in settings.VLM_EPOCHS]
+    run = load_run(Path(settings.VLM_ADAPTER).expanduser())
+    if run.record["kind"] != "picture_finetuning" or not run.done:
+        raise LabError(
+            f"VLM_ADAPTER is {settings.VLM_ADAPTER!r}, but that is no finished fine-tuning of notebook 04: name its "
+            "run's folder."
+        )
+    check_adapter(run.folder / "adapter", *split_revision(settings.VLM), "VLM")
+    return [run]
 
 
 def ask_directly(data: Dataset, settings: SimpleNamespace) -> list[Run]:
@@ -71,19 +91,18 @@ def finetune_vlm(data: Dataset, settings: SimpleNamespace, epochs: float) -> Run
             f"The data set {data.name!r} has no training case with an answer and a picture on disk, so there is "
             "nothing to learn: choose another DATASET, or put its pictures where the README says."
         )
-    recipe, backend = vision_recipe(settings, epochs), choose_backend(settings.BACKEND)
     name, revision = split_revision(settings.VLM)
+    base, recipe = BaseModel(name, pinned(name, revision), settings.VLM_QUANTIZATION), vision_recipe(settings, epochs)
     identity = {"weights": weights_fingerprint(name, revision), "data": data.fingerprint("train"),
                 "prompt": prompt_identity(settings)}
     determines = identity | {
-        "quantization": settings.VLM_QUANTIZATION, "recipe": recipe.determines(), "backend": backend.name,
-        "pictures": pictures_identity(train), "train_limit": settings.TRAIN_LIMIT,
+        "quantization": settings.VLM_QUANTIZATION, "recipe": recipe.determines(),
+        "backend": backend_for(settings.BACKEND, base, recipe).name, "pictures": pictures_identity(train),
+        "train_limit": settings.TRAIN_LIMIT,
     }
-    model = recordable(settings)["VLM"]
-    title = f"{model} + {_trained(settings)}, {settings.VLM_PROMPT}, {_epochs(epochs)}"
+    model, title = recordable(settings)["VLM"], _tuned_name(settings, epochs) + variant(settings, VLM_TRAINING_VARIES)
     about = about_run(
-        "picture_finetuning", title + variant(settings, VLM_TRAINING_VARIES), data, "train", settings, model=model,
-        prompt=prompt_identity(settings),
+        "picture_finetuning", title, data, "train", settings, model=model, prompt=identity["prompt"]
     )
     run = open_run(VLM_FINETUNE, determines=determines, about=about | {"epochs": epochs})
     with run.working() as needed:
@@ -91,7 +110,6 @@ def finetune_vlm(data: Dataset, settings: SimpleNamespace, epochs: float) -> Run
             forget()
             processor = load_processor(settings.VLM, setting="VLM")
             records = [[_record(processor, case, settings) for case in cases] for cases in (train, valid)]
-            base = BaseModel(name, pinned(name, revision), settings.VLM_QUANTIZATION)
             card = {"model": model} | identity
             run.save(**train_adapter(base, *records, run.folder, recipe=recipe, card=card, backend=settings.BACKEND))
     return run
@@ -117,16 +135,19 @@ def answer_seen(data: Dataset, settings: SimpleNamespace, training: Run | None =
         "tuned": weights_hash(tuned) if tuned else "", "prompt": prompt_identity(settings, glued=False),
         "pictures": pictures_identity(cases), "picture_side": settings.PICTURE_SIDE, "data": data_read(data, settings),
         "generation": generation_fingerprint(name), "split": settings.SPLIT, "limit": settings.LIMIT,
-        "max_new_tokens": settings.VLM_TOKENS, "scoring": scoring_identity(settings) | {"duplicates": duplicates.VERSION},
+        "max_new_tokens": settings.VLM_TOKENS,
+        "scoring": scoring_identity(settings) | {"duplicates": duplicates.VERSION},
     }
     epochs = training.record["epochs"] if training else 0
     model = recordable(settings)["VLM"]
-    title = f"{model} + {_trained(settings)}, {settings.VLM_PROMPT}, {_epochs(epochs)}" if training else (
-        f"{model}, {settings.VLM_PROMPT}")
-    varies = dict.fromkeys([*(VLM_TRAINING_VARIES if training else ()), *VLM_ANSWERS_VARY])
+    title, varies = f"{model}, {settings.VLM_PROMPT}", VLM_ANSWERS_VARY
+    if training and settings.VLM_ADAPTER:  # it was not made with these settings
+        title = f"{model} + {training.id[:6]}, {settings.VLM_PROMPT}"
+    elif training:
+        title, varies = _tuned_name(settings, epochs), dict.fromkeys([*VLM_TRAINING_VARIES, *VLM_ANSWERS_VARY])
     about = about_run(
         "picture_answers", title + variant(settings, varies), data, settings.SPLIT, settings, model=model,
-        prompt=prompt_identity(settings, glued=False),
+        prompt=determines["prompt"],
     )
     run = open_run(VLM_FINETUNE, determines=determines, parent=parent_of(tuned),
                    about=about | {"tuned": bool(training), "epochs": epochs})
@@ -154,7 +175,7 @@ def vision_recipe(settings: SimpleNamespace, epochs: float) -> VisionRecipe:
 
 
 def prompt_identity(settings: SimpleNamespace, *, glued: bool | None = None) -> str:
-    """What identifies the wording, the model's own template included; in training the authors' slip leaves out spaces."""
+    """What identifies the wording, the model's own template included; `glued` where it is not as SLIPS says."""
     glued = settings.SLIPS == "authors" if glued is None else glued
     template = str(load_processor(settings.VLM, setting="VLM").chat_template)
     words = fingerprint([*VISUAL_PROMPTS[settings.VLM_PROMPT], template])[:6]
@@ -179,11 +200,13 @@ def _to_learn(data: Dataset, settings: SimpleNamespace, split: str) -> list[Case
 
 
 def _record(processor, case: Case, settings: SimpleNamespace) -> dict:
-    """A training record (see `vision_records`): the question as it will be asked, and all answers in the order of cases'."""
+    """A training record (see `vision_records`): the question as it will be asked, and the answers in their order."""
     question = visual_question(case, settings.VLM_PROMPT, glued=settings.SLIPS == "authors")
     return {
         "id": case.id, "picture": str(first_picture(case)), "prompt": turn_text(processor, question),
-        "completions": [completion(processor, question, reference.text) for reference in case.references if reference.text],
+        "completions": [
+            completion(processor, question, reference.text) for reference in case.references if reference.text
+        ],
     }
 
 
@@ -198,7 +221,8 @@ def pictures_identity(cases: Sequence[Case]) -> str:
 
 
 def _loaded(settings: SimpleNamespace, tuned: Path | str) -> VisionModel:
-    key = ("vlm", settings.VLM, settings.VLM_QUANTIZATION, settings.PICTURE_SIDE, str(tuned), tuned and weights_hash(tuned))
+    trained = weights_hash(tuned) if tuned else ""
+    key = ("vlm", settings.VLM, settings.VLM_QUANTIZATION, settings.PICTURE_SIDE, str(tuned), trained)
     return kept(key, lambda: load_vision_model(
         settings.VLM, quantization=settings.VLM_QUANTIZATION, setting="VLM", tuned=tuned,
         picture_side=settings.PICTURE_SIDE,
@@ -241,9 +265,8 @@ def _more_scores(run: Run, data: Dataset, cases) -> dict[str, Score]:
     return scores | ({"seconds": mean_score(seconds, signature="seconds|share of its batch")} if len(seconds) else {})
 
 
-def _trained(settings: SimpleNamespace) -> str:
-    return {"lora": "LoRA", "text": "whole text tower", "moondream": "moondream's recipe"}[settings.VLM_RECIPE]
-
-
-def _epochs(epochs: float) -> str:
-    return f"{epochs:g} epoch{'' if epochs == 1 else 's'}"
+def _tuned_name(settings: SimpleNamespace, epochs: float) -> str:
+    """What tables call a fine-tuned model."""
+    trained = {"lora": "LoRA", "text": "whole text tower", "moondream": "moondream's recipe"}[settings.VLM_RECIPE]
+    plural = "" if epochs == 1 else "s"
+    return f"{recordable(settings)['VLM']} + {trained}, {settings.VLM_PROMPT}, {epochs:g} epoch{plural}"

@@ -1,12 +1,13 @@
-"""Tables of models that see, from their runs: VisionQAries' Table 2, a curve over epochs, what the answers repeat, costs."""
+"""Tables of models that see, from their runs: VisionQAries' Table 2, curves over epochs, what answers repeat, costs."""
 
 from collections.abc import Sequence
+from statistics import mean
 
 from helpers.leaderboard import mean_of, with_interval
 from helpers.runs import Run
 
 # VisionQAries' Table 2 as (run, model, prompt, epochs, augmentation): deltaBLEU, BERTScore F1. Whether a run was
-# augmented stands in their published code only (submissions/test-6-fact-check.json names run 6 as the one that was not).
+# augmented stands in their published code only (submissions/test-6-fact-check.json says that run 6 was not).
 PAPER_TABLE_2 = {
     (6, "moondream2", "P1", 10, "none"): (8.629, 0.848), (2, "moondream2", "P1", 5, "training"): (4.600, 0.843),
     (3, "moondream2", "P2", 5, "training"): (3.420, 0.846), (4, "moondream2", "P1", 2, "training"): (2.231, 0.834),
@@ -39,8 +40,10 @@ def cell_rows(runs: Sequence[Run]) -> list[dict]:
 
 def repetition_rows(runs: Sequence[Run]) -> list[dict]:
     """What answers repeat, by prompt, epochs and augmentation, in per cent of the cases, with mean intervals."""
-    titles = {"different answers": "distinct", "near another answer": "repeated", "equal to another": "repeated exactly",
-              "near a training answer": "from training", "equal to one": "copies"}
+    titles = {
+        "different answers": "distinct", "near another answer": "repeated", "equal to another": "repeated exactly",
+        "near a training answer": "from training", "equal to one": "copies",
+    }
     return [
         {"model": model, "prompt": prompt, "epochs": f"{epochs:g}", "augmented": _augmented(epochs, augmentation)}
         | {f"{title} %": _percent(mean_of(group, name)) for title, name in titles.items()}
@@ -51,16 +54,18 @@ def repetition_rows(runs: Sequence[Run]) -> list[dict]:
 def cost_rows(runs: Sequence[Run], trainings: Sequence[Run]) -> list[dict]:
     """What a system costs, by model and epochs: minutes of training, seconds an answer (its share of a batch), size of
     the weights, and the peak memory of the process that trained it (with what it had held before)."""
-    minutes: dict[tuple, list[Run]] = {}
+    trained: dict[tuple, list[Run]] = {}
     for run in trainings:
-        minutes.setdefault((run.record["model"], run.record["epochs"], run.record["parameters"]["AUGMENTATION"]), []).append(run)
+        cell = (run.record["model"], run.record["epochs"], run.record["parameters"]["AUGMENTATION"])
+        trained.setdefault(cell, []).append(run)
     found = []
     for key, group in sorted(_cells(runs, prompts=False).items(), key=lambda item: item[0]):
-        made = minutes.get(key, ())
+        made = trained.get(key, ())
         found.append({
             "model": key[0], "epochs": f"{key[1]:g}", "augmented": _augmented(*key[1:]),
-            "seconds an answer": with_interval(mean_of(group, "seconds"), 3), "weights, MB": group[0].record["weights_mb"],
-            "minutes of training": f"{sum(run.record['train_minutes'] for run in made) / len(made):.1f}" if made else "",
+            "seconds an answer": with_interval(mean_of(group, "seconds"), 3),
+            "weights, MB": group[0].record["weights_mb"],
+            "minutes of training": f"{mean(run.record['train_minutes'] for run in made):.1f}" if made else "",
             "peak memory, GB": max((run.record["peak_memory_gb"].get("ram", 0) for run in made), default=""),
         })
     return found
@@ -82,8 +87,8 @@ def epoch_curves(runs: Sequence[Run], name: str) -> dict[str, list[tuple]]:
 
 
 def _point(epochs: float, group: list[Run], name: str) -> tuple:
-    mean = mean_of(group, name)
-    return (epochs, mean["value"], *mean["interval"])
+    found = mean_of(group, name)
+    return (epochs, found["value"], *found["interval"])
 
 
 def _cells(runs: Sequence[Run], *, prompts: bool = True) -> dict[tuple, list[Run]]:

@@ -35,11 +35,12 @@ def smaller(recipe: LoraRecipe) -> str:
     """What to lower: the batch, with the same records per step, and where that is 1 the length of a record."""
     if recipe.batch == 1:
         half = max(1, recipe.max_length // 2)
-        return f"lower MAX_LENGTH from {recipe.max_length} to {half}, or choose a smaller MODEL."
+        return f"lower {recipe.setting('max_length')} from {recipe.max_length} to {half}, or choose a smaller model."
     batch = max(size for size in range(1, recipe.batch) if recipe.batch % size == 0)
     return (
-        f"lower BATCH from {recipe.batch} to {batch} and raise ACCUMULATION from {recipe.accumulation} to "
-        f"{recipe.records_per_step // batch}, which is the same training; it goes on where it stopped."
+        f"lower {recipe.setting('batch')} from {recipe.batch} to {batch} and raise {recipe.setting('accumulation')} "
+        f"from {recipe.accumulation} to {recipe.records_per_step // batch}, which is the same training; it goes on "
+        "where it stopped."
     )
 
 

@@ -86,7 +86,9 @@ class FeatureCollator(VisionCollator):
         given = {name: values.to(self.inner.dtype) if values.is_floating_point() else values
                  for name, values in given.items()}
         with torch.no_grad():
-            return self.look(**given).pooler_output
+            seen = self.look(**given).pooler_output
+        # In main memory: a GPU has no room for those of thousands of pictures.
+        return seen.cpu() if isinstance(seen, torch.Tensor) else [part.cpu() for part in seen]
 
     def _looked_up(self, pixel_values, *args, **kwargs) -> SimpleNamespace:
         """The features of numbered pictures in the form in which the model returns those of a batch."""
@@ -94,5 +96,5 @@ class FeatureCollator(VisionCollator):
 
         found = [self.features[number] for number in pixel_values.tolist()]
         if isinstance(found[0], torch.Tensor):
-            return SimpleNamespace(pooler_output=torch.cat(found))
-        return SimpleNamespace(pooler_output=[part for parts in found for part in parts])
+            return SimpleNamespace(pooler_output=torch.cat(found).to(self.inner.device))
+        return SimpleNamespace(pooler_output=[part.to(self.inner.device) for parts in found for part in parts])

@@ -49,6 +49,23 @@ def choose_backend(asked: str) -> Backend:
     return Backend("unsloth", "there is a CUDA GPU, where it is faster than PEFT alone")
 
 
+def backend_for(asked: str, base: BaseModel, recipe: LoraRecipe) -> Backend:
+    """What trains this model by this recipe: as `choose_backend` says, but PEFT where Unsloth cannot do it.
+
+    Raises:
+        LabError: Unsloth is asked for by name, and cannot do it.
+    """
+    chosen = choose_backend(asked)
+    if chosen.name != "unsloth":
+        return chosen
+    from helpers.finetuning.unsloth_process import cannot_train
+
+    reason = cannot_train(base, recipe)
+    if reason and asked == "unsloth":
+        raise LabError(f"BACKEND is 'unsloth', but {reason}: set BACKEND to 'peft'.")
+    return Backend("peft", reason) if reason else chosen
+
+
 def train_adapter(
     base: BaseModel, train: list[dict], valid: list[dict], folder: Path, *, recipe: LoraRecipe, card: dict,
     backend: str = "auto",
@@ -70,7 +87,7 @@ def train_adapter(
     """
     adapter = folder / "adapter"
     if not adapter.exists():
-        chosen = choose_backend(backend)
+        chosen = backend_for(backend, base, recipe)
         with training_bar() as bar, explained(recipe, folder):
             facts = _backend(chosen, recipe)(base, train, valid, folder, recipe, bar)
             facts |= {"backend": chosen.name, "backend_reason": chosen.reason}

@@ -67,7 +67,11 @@ class LoraRecipe:
     def _check(self, name: str, valid: bool, wanted: str) -> None:
         value = getattr(self, name)
         if not valid or isinstance(value, float) and not math.isfinite(value):
-            raise LabError(f"{name.upper()} is {value!r}, but it must be {wanted}.")
+            raise LabError(f"{self.setting(name)} is {value!r}, but it must be {wanted}.")
+
+    def setting(self, name: str) -> str:
+        """The notebooks' parameter for one of these numbers."""
+        return name.upper()
 
     @property
     def records_per_step(self) -> int:
@@ -114,8 +118,8 @@ class VisionRecipe(LoraRecipe):
         augmentation: "none" or "training" (see `augmentation`), of training pictures.
         slips: "none", or "authors": validation pictures are augmented, too, as VisionQAries' code did. (Their other
             slip, a prompt without spaces, is in the records.)
-        features: "live"; "precomputed": the vision tower sees each picture once, before the training; "auto": that where
-            it can be done.
+        features: "live"; "precomputed": the vision tower sees each picture once, before the training; "auto": that
+            where it can be done.
         picture_side: pixels; the processor is asked for no larger pictures, which caps their tokens. 0 leaves it as is.
     """
 
@@ -139,6 +143,11 @@ class VisionRecipe(LoraRecipe):
                 f"FEATURES is 'precomputed', but {changing}, so that pictures look different each time: set FEATURES "
                 "to 'auto' or 'live'."
             )
+
+    def setting(self, name: str) -> str:
+        """The notebooks' parameter for one of these numbers."""
+        shared = name in ("rank", "alpha", "seed", *VISION_CHOICES, "picture_side")
+        return name.upper() if shared else f"VLM_{name.upper()}"
 
     @property
     def precomputes(self) -> bool:

@@ -81,7 +81,7 @@ class SftTrainer(Trainer):
         if not math.isfinite(loss):
             raise WorkFailed(
                 f"The training diverged: its loss is not a number at step {self.state.global_step}; "
-                "lower LEARNING_RATE."
+                f"lower {self.recipe.setting('learning_rate')}."
             )
         super().log(logs | {"seconds": round(self.seconds(), 3)}, start_time)
 

@@ -112,8 +112,8 @@ def _nothing_to_learn(records: list[dict], unseen: int, lengths: list[int], room
             "opened: run check-data on the data set, and put them where the README says."
         )
     return (
-        f"A question with its picture has {min(lengths)} tokens or more, but MAX_LENGTH and the model's context leave "
-        f"{room}, so there is nothing to learn: lower PICTURE_SIDE, raise MAX_LENGTH, or choose another model."
+        f"A question with its picture has {min(lengths)} tokens or more, but VLM_MAX_LENGTH and the model's context "
+        f"leave {room}, so there is nothing to learn: lower PICTURE_SIDE, raise VLM_MAX_LENGTH, or choose another model."
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from helpers.files import LabError
 from helpers.finetuning.progress import Report
 from helpers.finetuning.recipe import UNFINISHED, BaseModel, VisionRecipe, recomputes_activations
+from helpers.vision_inputs import mismatch
 from helpers.vision_models import VisionModel, load_vision_model
 
 
@@ -37,9 +38,14 @@ def fit_vision(
     from helpers.finetuning.vision_records import vision_lesson
 
     lesson = vision_lesson(loaded, train, valid, recipe)
-    if recipe.precomputes and (recipe.features == "precomputed" or can_precompute(loaded)):
-        lesson = with_features(loaded, lesson)
-    facts = fit(model, loaded.device, lesson, folder, recipe, report)
+    try:
+        if recipe.precomputes and (recipe.features == "precomputed" or can_precompute(loaded)):
+            lesson = with_features(loaded, lesson)
+        facts = fit(model, loaded.device, lesson, folder, recipe, report)
+    except ValueError as error:  # pictures have another size, or another number of tokens, than the model's
+        if "image" not in str(error).lower():
+            raise
+        raise LabError(mismatch(str(error))) from None
     if recipe.trained == "text":
         loaded.processor.save_pretrained(folder / UNFINISHED)
     return facts

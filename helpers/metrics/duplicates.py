@@ -20,7 +20,7 @@ from helpers.metrics.scores import Score, share_score
 VERSION = 1
 # Near from here on. One word in seven may be another: in a shorter answer one word is the diagnosis, so it must have
 # the same words. What Table 3 calls "very similar" lies above 0.9, and real long answers leave a wide gap below: in
-# the authors' own answers, no share moves by more than one of 50 between 0.8 and 0.9.
+# the authors' own answers, no share moves by more than two of 50 between 0.8 and 0.9.
 NEAR = 0.85
 # A word is a run of letters and digits; Chinese is written without spaces, so each of its signs is a word.
 SIGNS = "\u3400-\u9fff\uf900-\ufaff"

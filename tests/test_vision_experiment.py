@@ -1,0 +1,269 @@
+"""Notebook 04's experiments at miniature size, on the clinic's real files and the shipped models."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from helpers import datasets, vision_experiment
+from helpers.cases import Case, Reference
+from helpers.edge_experiment import edge_rows, on_small_device
+from helpers.experiments import answers_of
+from helpers.files import LabError, read_json
+from helpers.finetuning.augmentation import augmented
+from helpers.finetuning.recipe import VISION_RECIPES, VisionRecipe, moondream_rate
+from helpers.parameters import check_size
+from helpers.pictures import open_picture
+from helpers.profiles import resolve
+from helpers.prompts import visual_question
+from helpers.studies import cells, compare
+from helpers.sweep import _trainings
+from helpers.vision_experiment import (
+    VLM_FINETUNE, answer_seen, ask_directly, finetune_vlm, vision_recipe, vlm_grid, vlm_trainings,
+)
+from helpers.vision_models import VisionModel
+from helpers.vision_tables import cell_rows, cost_rows, epoch_curves, repetition_rows
+
+SMALL = {"SEED": 5, "LIMIT": 5, "TRAIN_LIMIT": 6, "VLM_BATCH": 2, "VLM_TOKENS": 6, "VLM_ANSWER_BATCH": 2, "RANK": 2,
+         "VLM_EPOCHS": [1], "VLMS": "pocket/idefics2"}
+
+
+@pytest.fixture
+def lab(clinic):
+    settings = SimpleNamespace(**resolve("pocket", SMALL | {"DATA_ROOT": str(clinic / "iiyi")}))
+    return datasets.load("pocket", clinic / "iiyi"), settings
+
+
+def changed(settings, **values) -> SimpleNamespace:
+    return SimpleNamespace(**vars(settings) | values)
+
+
+def texts(run) -> dict[str, str]:
+    return {case_id: answer.text for case_id, answer in answers_of(run).items()}
+
+
+# The paper's words, recipe and changes of pictures
+
+
+def test_the_prompts_are_the_papers_to_the_letter():
+    case = Case("1", "Red spots", "[removed] They itch. [deleted]")
+    assert visual_question(case, "P1") == (
+        "This is additional information about the dermatology issue on the image: Red spots; They itch.  "
+        "What dermatological disease is on the image and how can it be treated?"
+    )
+    assert visual_question(case, "P2") == (
+        "Patient wants to find out what dermatological disease he suffers from. Considering patient additional "
+        "description: Red spots; They itch.  Answer two questions: 1. What dermatological disease is on the image? "
+        "2. How can it be treated?"
+    )
+    assert "image:Red spots; They itch. What" in visual_question(case, "P1", glued=True)
+
+
+def test_moondreams_rate_climbs_and_does_not_fall_to_its_end():
+    shares = [moondream_rate(step, 100) for step in (0, 5, 10, 55, 100)]
+    assert shares == pytest.approx([0.1, 0.55, 1.0, 0.1 + 0.9 * (1 + 0.15643447) / 2, 0.1220248], abs=1e-6)
+    recipe = VisionRecipe(**VISION_RECIPES["moondream"], epochs=2, steps=0, batch=8, accumulation=1)
+    assert (recipe.trained, recipe.learning_rate, recipe.rate(100)(10)) == ("text", 3e-5, 1.0)
+    assert recipe.optimiser() == {"optim": "adamw_bnb_8bit", "adam_beta1": 0.9, "adam_beta2": 0.95, "adam_epsilon": 1e-6,
+                                  "weight_decay": 0.0, "max_grad_norm": 0.0}
+    assert VisionRecipe().rate(100) is None
+
+
+def test_a_changed_picture_has_its_size_is_another_and_comes_again_from_its_seed(lab):
+    data, _ = lab
+    picture = open_picture(next(case for case in data.split("train") if case.pictures).pictures[0])
+    first, again, other = (augmented(picture, seed) for seed in ("a", "a", "b"))
+    assert first.size == picture.size and first.tobytes() == again.tobytes()
+    assert len({image.tobytes() for image in (picture, first, other)}) == 3
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("VLM", ""), ("VLMS", " , "), ("VLM_EPOCHS", []), ("VLM_EPOCHS", [0]), ("VLM_EPOCHS", ["2"]), ("VLM_PROMPT", "P3"),
+     ("VLM_EPOCHS", [float("inf")]), ("VLM_RECIPE", "qlora"), ("VLM_LEARNING_RATE", float("nan")), ("PICTURE_SIDE", -2),
+     ("AUGMENTATION", "validation"), ("REFERENCES", "best"), ("VLM_LEARNING_RATE", -0.1), ("FEATURES", "yes")],
+)
+def test_parameters_that_no_run_can_have_are_refused(name, value):
+    with pytest.raises(LabError, match=f"^{name} "):
+        check_size(name, value)
+
+
+def test_features_of_pictures_that_change_cannot_be_computed_before():
+    with pytest.raises(LabError, match="FEATURES is 'precomputed', but AUGMENTATION is 'training'"):
+        VisionRecipe(features="precomputed", augmentation="training")
+    with pytest.raises(LabError, match="FEATURES is 'precomputed', but VISION is 'trained'"):
+        VisionRecipe(features="precomputed", vision="trained")
+    assert VisionRecipe().precomputes and not VisionRecipe(augmentation="training").precomputes
+    with pytest.raises(LabError, match="^VLM_BATCH is 0"):
+        VisionRecipe(batch=0)
+
+
+# The runs
+
+
+def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
+    data, settings = lab
+    direct = ask_directly(data, settings)
+    assert [run.record["name"].split(";")[0] for run in direct] == ["pocket/idefics2, P1", "pocket/idefics2, P2"]
+    grid = vlm_grid(data, settings)
+    assert list(grid) == [0, 1]
+    tuned = grid[1]
+    assert tuned.record["name"].startswith("pocket/llava + LoRA, P1, 1 epoch; RANK 2, VLM_BATCH 2, TRAIN_LIMIT 6")
+    assert {"deltableu_en", "BERTScore_en", "named", "repeated", "from training", "seconds"} <= set(tuned.metrics)
+    training = vlm_trainings(data, settings)[0]
+    assert tuned.record["parent"] == training.id and training.record["training_records"] == 6
+    assert training.record["features"] == "precomputed" and tuned.record["weights_mb"] > grid[0].record["weights_mb"] > 5
+    assert set(texts(tuned)) == {case.id for case in data.split("valid")[:5]}
+    for run in (tuned, training):
+        written = (run.folder / "run.json").read_text()
+        assert settings.DATA_ROOT not in written and str(Path(datasets.__file__).parents[2]) not in written
+    monkeypatch.setattr(vision_experiment, "train_adapter", None)
+    monkeypatch.setattr(vision_experiment, "answer_pictures", None)
+    again = vlm_grid(data, settings)
+    assert [run.id for run in again.values()] == [run.id for run in grid.values()]
+    made = cells(VLM_FINETUNE, data, settings)
+    assert [(cell.settings["TUNED"], cell.settings["EPOCHS"]) for cell in made] == [(False, 0), (True, 1)]
+    claim = compare(data, settings, "more epochs", [grid[0]], [tuned], study="x")
+    assert {"deltaBLEU", "diagnosis named", "repeated", "from training"} <= set(claim.metrics)
+
+
+def test_tables_hold_the_runs(lab):
+    data, settings = lab
+    grid, training = vlm_grid(data, settings), vlm_trainings(data, settings)
+    rows = cell_rows(list(grid.values()))
+    assert {(row["model"], row["epochs"], row["augmented"]) for row in rows} == {
+        ("pocket/llava", "0", ""), ("pocket/llava", "1", "no")}
+    theirs = {row["epochs"]: row["their run"] for row in rows}
+    assert theirs == {"0": "1: 1.502 / 0.839", "1": "not run"}
+    assert [row["epochs"] for row in repetition_rows(list(grid.values()))] == ["0", "1"]
+    curve = epoch_curves(list(grid.values()), "deltableu")["P1, not augmented"]
+    assert [point[0] for point in curve] == [0, 1] and all(low <= value <= high for _, value, low, high in curve)
+    costs = cost_rows(list(grid.values()), training)
+    assert costs[0]["minutes of training"] == "" and costs[1]["minutes of training"] and costs[1]["weights, MB"] > 5
+
+
+def test_what_determines_a_run(lab):
+    data, settings = lab
+    identity = finetune_vlm(data, settings, 1).id
+    same = changed(settings, VLM_BATCH=1, VLM_ACCUMULATION=2, FEATURES="live", LIMIT=3, VLM_TOKENS=9)
+    assert finetune_vlm(data, same, 1).id == identity
+    for other in ({"AUGMENTATION": "training"}, {"REFERENCES": "sampled"}, {"SLIPS": "authors"}):
+        assert finetune_vlm(data, changed(settings, **other), 1).id != identity
+
+
+def test_answers_depend_on_what_the_pictures_show(lab, tmp_path):
+    data, settings = lab
+    before = answer_seen(data, settings)
+    cases = data.split("valid")
+    copy = tmp_path / cases[0].images[0].name
+    shutil.copy(cases[1].pictures[0], copy)
+    other = replace(data, splits=data.splits | {"valid": (replace(cases[0], images=(copy,)), *cases[1:])})
+    assert answer_seen(other, settings).id != before.id
+
+
+def test_interrupted_answers_are_taken_up_to_the_same_end(lab, monkeypatch):
+    data, settings = lab
+    settings = changed(settings, VLM_PROMPT="P2", VLM="pocket/idefics2")
+    undisturbed = texts(answer_seen(data, changed(settings, LIMIT=4)))
+    answer, calls = VisionModel.answer, []
+
+    def dying(self, asked, **limits):
+        calls.append(len(asked))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return answer(self, asked, **limits)
+
+    other = changed(settings, LIMIT=4, VLM_TOKENS=7)
+    monkeypatch.setattr(VisionModel, "answer", dying)
+    with pytest.raises(KeyboardInterrupt):
+        answer_seen(data, other)
+    run = answer_seen(data, other)
+    assert calls == [2, 2, 2] and run.done and set(texts(run)) == set(undisturbed)
+
+
+def test_a_picture_that_fails_is_an_empty_answer_with_its_reason(lab, tmp_path):
+    data, settings = lab
+    cases = list(data.split("valid")[:3])
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    cases[0] = replace(cases[0], images=(broken,))
+    cases[1] = replace(cases[1], images=(tmp_path / "absent.jpg",))
+    other = replace(data, splits=data.splits | {"valid": tuple(cases)})
+    answers = answers_of(answer_seen(other, settings))
+    assert [answers[case.id].text == "" for case in cases[:2]] == [True, True] and answers[cases[2].id].text
+    assert answers[cases[0].id].error and answers[cases[1].id].error == "no picture of it is on disk"
+    none = replace(data, splits=data.splits | {"valid": (cases[1],)})
+    with pytest.raises(LabError, match="none of its pictures is on disk"):
+        answer_seen(none, settings)
+
+
+def test_training_cases_without_answers_or_pictures_are_refused(lab):
+    data, settings = lab
+    silent = tuple(replace(case, references=(Reference(""),)) for case in data.split("train")[:4])
+    for cases in (silent, tuple(replace(case, images=()) for case in data.split("train")[:4])):
+        with pytest.raises(LabError, match="no training case with an answer and a picture on disk"):
+            finetune_vlm(replace(data, splits=data.splits | {"train": cases}), settings, 1)
+
+
+@pytest.mark.parametrize(
+    "model, sentence",
+    [("pocket/llama", "sees no pictures"), ("openai:gpt", "models behind an API are not asked here"),
+     ("pocket/none", "the models shipped with the lab are")],
+)
+def test_models_that_cannot_be_asked_are_refused(lab, model, sentence):
+    data, settings = lab
+    for call in (answer_seen, lambda *given: finetune_vlm(*given, 1)):
+        with pytest.raises(LabError, match=f"VLM is '{model}', but .*{sentence}|{sentence}"):
+            call(data, changed(settings, VLM=model))
+
+
+def test_an_earlier_run_answers_and_one_of_another_base_is_refused(lab):
+    data, settings = lab
+    training = finetune_vlm(data, settings, 1)
+    given = changed(settings, VLM_ADAPTER=str(training.folder))
+    grid = vlm_grid(data, given)
+    assert texts(grid[1]) == texts(vlm_grid(data, settings)[1])
+    with pytest.raises(LabError, match="but VLM is 'pocket/idefics2': set VLM to the adapter's base"):
+        vlm_trainings(data, changed(given, VLM="pocket/idefics2"))
+    with pytest.raises(LabError, match="is no run of this lab|holds no run.json"):
+        vlm_trainings(data, changed(given, VLM_ADAPTER=str(training.folder / "adapter")))
+    with pytest.raises(LabError, match="that is no finished fine-tuning of notebook 04"):
+        vlm_trainings(data, changed(given, VLM_ADAPTER=str(grid[0].folder)))
+
+
+@pytest.mark.parametrize("recipe", ["text", "moondream"])
+def test_the_whole_text_tower_is_trained_and_answers(lab, recipe):
+    data, settings = lab
+    settings = changed(settings, VLM_RECIPE=recipe, VLM="pocket/idefics2", VLM_LEARNING_RATE=0)
+    training = finetune_vlm(data, settings, 1)
+    assert (training.folder / "adapter" / "model.safetensors").exists()
+    assert vision_recipe(settings, 1).learning_rate == 3e-5
+    run = answer_seen(data, settings, training)
+    assert len(texts(run)) == 5 and read_json(training.folder / "training.json")[-1]["step"] == 3
+    with pytest.raises(LabError, match="4-bit weights cannot be"):
+        finetune_vlm(data, changed(settings, VLM_QUANTIZATION="nf4"), 1)
+
+
+def test_a_sweep_trains_each_cell_once_and_the_longest_first():
+    points = [(VLM_FINETUNE, {"VLM_PROMPT": prompt, "VLM_EPOCHS": [1, 3], "SEED": 1, "LIMIT": limit})
+              for prompt in ("P1", "P2") for limit in (2, 4)]
+    points += [(VLM_FINETUNE, {"VLM": "pocket/idefics2", "VLM_EPOCHS": [], "SEED": 1})]
+    found = _trainings(points)
+    assert [task["VLM_EPOCHS"] for _, task in found] == [[3]] * 4 + [[1]] * 4
+    assert len({str(sorted(task.items(), key=str)) for _, task in found}) == 4
+
+
+def test_on_a_small_device(lab):
+    data, settings = lab
+    settings = changed(settings, LIMIT=2, EDGE_FORMS="float32, int8", EDGE_THREADS=1, VLM_TOKENS=4)
+    training = finetune_vlm(data, settings, 1)
+    run = on_small_device(data, settings, training)
+    rows = edge_rows(run)
+    assert [row["form"] for row in rows] == ["float32", "int8"] and rows[0]["same answers %"] == "100"
+    assert float(rows[1]["weights, MB"]) < float(rows[0]["weights, MB"])
+    assert (run.folder / "merged" / "model.safetensors").exists() and run.record["parent"] == training.id
+    assert "int8: deltaBLEU" in run.metrics and on_small_device(data, settings, training).id == run.id
+    with pytest.raises(LabError, match="EDGE_FORMS is 'int3', but it lists some of: float32"):
+        on_small_device(data, changed(settings, EDGE_FORMS="int3"), training)
