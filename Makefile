@@ -34,6 +34,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/bench_pictures.py
 	$(BIN)/python tests/benchmarks/bench_decoding.py
 	$(BIN)/python tests/benchmarks/bench_captioning.py
+	$(BIN)/python tests/benchmarks/bench_vision_sft.py
 
 setup: $(READY)
 

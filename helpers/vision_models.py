@@ -158,6 +158,7 @@ def load_processor(model_id: str, *, setting: str = "MODEL", picture_side: int =
     """The processor of a model that sees, with what its repository left out; see `load_vision_model`."""
     from transformers import AutoConfig, AutoProcessor
 
+    seeing_type(model_id, setting)
     name, revision = split_revision(model_id)
     path, commit = model_path(name, setting), pinned(name, revision) or None
     with loading(name, setting):

@@ -40,3 +40,14 @@ def test_grouped_bars_leave_out_what_is_undefined():
     figure = figures.grouped_bars(["Scale", "Crust"], {"a": [0.5, None], "b": [1.0, 0.0]}, label="recall", title="t")
     widths = [[bar.get_width() for bar in bars] for bars in figure.axes[0].containers]
     assert widths[0][0] == 0.5 and widths[0][1] != widths[0][1] and widths[1] == [1.0, 0.0]
+
+
+def test_curves_have_every_point_with_its_interval_and_do_not_hide_each_other():
+    figure = figures.curves({"P1": [(0, 0.1, 0.0, 0.3), (5, 0.4, 0.2, 0.5)], "P2": [(0, 0.2, 0.2, 0.2)]},
+                            label="share", across="epochs", title="t")
+    one, two = figure.axes[0].containers
+    assert list(one.lines[0].get_ydata()) == [0.1, 0.4] and list(two.lines[0].get_ydata()) == [0.2]
+    assert one.lines[0].get_xdata()[0] < 0 < two.lines[0].get_xdata()[0]
+    ends = [[tuple(end) for end in segment] for segment in one.lines[2][0].get_segments()]
+    assert [(low[1], high[1]) for low, high in ends] == [pytest.approx((0.0, 0.3)), pytest.approx((0.2, 0.5))]
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["P1", "P2"]

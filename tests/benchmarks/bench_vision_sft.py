@@ -1,0 +1,55 @@
+"""What it saves to let a frozen vision tower see each picture once: the same trainings with live and kept features.
+
+`python tests/benchmarks/bench_vision_sft.py`, for both pocket models. Compare the ratio, not the seconds.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY))
+
+from helpers import datasets  # noqa: E402
+from helpers.finetuning.lora_sft import train_adapter  # noqa: E402
+from helpers.finetuning.recipe import BaseModel, VisionRecipe  # noqa: E402
+from helpers.prompts import visual_question  # noqa: E402
+from helpers.vision_inputs import completion, turn_text  # noqa: E402
+from helpers.vision_models import load_processor  # noqa: E402
+
+RECORDS, EPOCHS = 40, 6
+
+
+def main() -> None:
+    """Print seconds and final losses of both ways, and their ratio."""
+    for model in ("pocket/llava", "pocket/idefics2"):
+        found = {way: training(model, way) for way in ("live", "precomputed")}
+        apart = max(abs(one - other) for one, other in zip(found["live"][1], found["precomputed"][1]))
+        ratio = found["live"][0] / found["precomputed"][0]
+        print(f"{model}: live {found['live'][0]:.1f} s, precomputed {found['precomputed'][0]:.1f} s (the look included), "
+              f"{ratio:.2f} times as fast; losses differ by {apart:.1e} at most")
+
+
+def training(model: str, features: str) -> tuple[float, list[float]]:
+    """Seconds of a training and its losses."""
+    processor = load_processor(model)
+    rows = []
+    for case in datasets.load("pocket").split("train")[:RECORDS]:
+        question = visual_question(case, "P1")
+        answers = [completion(processor, question, reference.text) for reference in case.references]
+        rows.append({"id": case.id, "picture": str(case.pictures[0]), "prompt": turn_text(processor, question),
+                     "completions": answers})
+    recipe = VisionRecipe(steps=0, epochs=EPOCHS, batch=8, accumulation=1, learning_rate=1e-3, features=features)
+    with tempfile.TemporaryDirectory() as scratch:
+        started = time.perf_counter()
+        card = {"model": model, "weights": "", "data": "", "prompt": ""}
+        train_adapter(BaseModel(model), rows, [], Path(scratch), recipe=recipe, card=card, backend="peft")
+        seconds = time.perf_counter() - started
+        log = json.loads((Path(scratch) / "training.json").read_text())
+    return seconds, [entry["loss"] for entry in log if "loss" in entry]
+
+
+if __name__ == "__main__":
+    main()
