@@ -20,13 +20,15 @@ from statistics import mean, median
 from helpers.files import REPOSITORY, LabError, WorkFailed, shown
 from helpers.models import Device, loading, model_path, placed
 from helpers.pictures import BadPicture, open_picture
+from helpers.vision_inputs import LONGEST
 
 # Form -> what is imported for it before the clock starts.
 FORMS = {"float32": "torch", "bfloat16": "torch", "int8": "torch.ao.quantization", "nf4": "bitsandbytes"}
 
 
 def measure(
-    folder: Path | str, asked: Sequence[tuple[Path | str, str]], *, form: str, threads: int = 2, max_new_tokens: int
+    folder: Path | str, asked: Sequence[tuple[Path | str, str]], *, form: str, threads: int = 2, max_new_tokens: int,
+    picture_side: int = 0,
 ) -> dict:
     """Load a model that sees on the CPU and let it answer one picture at a time; nothing is fetched.
 
@@ -36,6 +38,7 @@ def measure(
         form: one of `FORMS`; int8 and nf4 (4 bit) pack the weights of linear layers, the rest stays in float32.
         threads: CPU threads; where other work leaves fewer cores idle, two are many times slower than one.
         max_new_tokens: where an answer is cut.
+        picture_side: pixels; see `vision_inputs.cap_pictures`.
     Returns:
         "form", "threads", "answers": texts in the order of `asked`. "seconds": median per answer, and "seconds_mean",
         the preparation of an opened picture included. "tokens", "tokens_per_second": new tokens, over all that time.
@@ -53,7 +56,8 @@ def measure(
     if not (path / "config.json").is_file() or not asked:
         raise LabError(f"{len(asked)} pictures for the model in {shown(path)}: give pictures and a model's folder.")
     pictures = [(str(Path(picture).expanduser().resolve()), text) for picture, text in asked]
-    job = {"folder": str(path.resolve()), "asked": pictures, "form": form, "threads": threads, "limit": max_new_tokens}
+    job = {"folder": str(path.resolve()), "asked": pictures, "form": form, "threads": threads, "limit": max_new_tokens,
+           "picture_side": picture_side}
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run([sys.executable, "-m", "helpers.edge"], input=json.dumps(job).encode(), capture_output=True,
                           cwd=REPOSITORY, env=environment, check=False)
@@ -78,7 +82,7 @@ def main() -> None:
     print(json.dumps(found), file=result, flush=True)
 
 
-def _measured(folder: str, asked: list, form: str, threads: int, limit: int) -> dict:
+def _measured(folder: str, asked: list, form: str, threads: int, limit: int, picture_side: int) -> dict:
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
@@ -87,7 +91,8 @@ def _measured(folder: str, asked: list, form: str, threads: int, limit: int) -> 
     import_module(FORMS[form])
     torch.set_num_threads(threads)
     seeing_type(folder, "The folder")
-    processor, pictures = load_processor(folder), [open_picture(picture) for picture, _ in asked]
+    processor = load_processor(folder, picture_side=picture_side)
+    pictures = [open_picture(picture, longest=LONGEST) for picture, _ in asked]
     AutoModelForImageTextToText._model_mapping[type(AutoConfig.from_pretrained(folder))]  # imports the model's classes
     device = Device("cpu", "bfloat16" if form == "bfloat16" else "float32", "measured as on a small device")
     before, started = _memory("VmRSS"), time.perf_counter()

@@ -17,12 +17,12 @@ from helpers.metrics.claims import differences, verdict
 from helpers.metrics.diagnosis import diagnosis_named
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import score_predictions
+from helpers.models import split_revision
 from helpers.parameters import names_in
+from helpers.picture_questions import first_picture, pictures_identity, prompt_identity
 from helpers.prompts import visual_question
 from helpers.runs import Run, open_run
-from helpers.vision_experiment import (
-    VLM_FINETUNE, first_picture, pictures_identity, prompt_identity, weights_hash,
-)
+from helpers.vision_experiment import VLM_FINETUNE, weights_hash
 
 
 def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> Run:
@@ -49,6 +49,7 @@ def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> 
         "tuned": weights_hash(tuned), "forms": forms, "threads": settings.EDGE_THREADS,
         "pictures": pictures_identity(cases), "data": data.fingerprint(settings.SPLIT), "limit": settings.LIMIT,
         "prompt": prompt_identity(settings, glued=False), "max_new_tokens": settings.VLM_TOKENS,
+        "picture_side": settings.PICTURE_SIDE,
         "scoring": scoring_identity(settings),
     }
     about = about_run("edge", f"{training.record['name']}, on {settings.EDGE_THREADS} threads", data, settings.SPLIT,
@@ -56,10 +57,12 @@ def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> 
     run = open_run(VLM_FINETUNE, determines=determines, about=about, parent=training.id)
     with run.working() as needed:
         if needed:
-            folder = _merged(tuned, run.folder / "merged")
+            folder = _merged(tuned, run.folder / "merged", split_revision(settings.VLM)[0])
             asked = [(first_picture(case), visual_question(case, settings.VLM_PROMPT)) for case in cases]
-            measured = [edge.measure(folder, asked, form=form, threads=settings.EDGE_THREADS,
-                                     max_new_tokens=settings.VLM_TOKENS) for form in forms]
+            limits = {"max_new_tokens": settings.VLM_TOKENS, "picture_side": settings.PICTURE_SIDE}
+            measured = [
+                edge.measure(folder, asked, form=form, threads=settings.EDGE_THREADS, **limits) for form in forms
+            ]
             answers = {found["form"]: _predictions(cases, found.pop("answers")) for found in measured}
             lost = _lost(cases, answers, settings, data.language)
             write_json(run.folder / "metrics.json", {
@@ -84,19 +87,20 @@ def edge_rows(run: Run) -> list[dict]:
         }
         found.append({
             "form": row["form"], "weights, MB": f"{row['weights_mb']:.1f}",
-            "memory to load, MB": f"{row['load_mb']:.0f}", "memory to answer, MB": f"{row['answer_mb']:.0f}", "seconds an answer": f"{row['seconds']:.2f}",
+            "memory to load, MB": f"{row['load_mb']:.0f}", "memory to answer, MB": f"{row['answer_mb']:.0f}",
+            "seconds an answer": f"{row['seconds']:.2f}",
             "tokens a second": f"{row['tokens_per_second']:.0f}", "same answers %": f"{100 * row['same_answers']:.0f}",
             "deltaBLEU": f"{row['deltaBLEU']:.2f}", **changes,
         })
     return found
 
 
-def _merged(tuned: Path, to: Path) -> Path:
+def _merged(tuned: Path, to: Path, base: str) -> Path:
     """The folder of an ordinary model: adapter and base in one, or what was trained whole."""
     if not (tuned / "adapter_config.json").exists():
         return tuned
     if not to.exists():
-        export(tuned, to)
+        export(tuned, to, base=base)
     return to
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from helpers.files import LabError, WorkFailed, disk_full, file_hash, read_json, write_json
-from helpers.models import ADAPTER_CARD, check_adapter, loading, model_path
+from helpers.models import ADAPTER_CARD, check_adapter, loading, model_path, split_revision
 from helpers.runs import load_run
 
 SHARD_BYTES = 2_000_000_000  # as much of the model is in memory at a time
@@ -64,7 +64,8 @@ def _source(adapter: Path, base: str) -> tuple[Path, dict]:
     """The folder of the base's files, and the adapter's card; another base than the adapter's is refused."""
     card_path = adapter / ADAPTER_CARD
     card = read_json(card_path) if card_path.is_file() else {}
-    model_id, revision = base or card.get("model", ""), str(card.get("weights", "")).partition("@")[2]
+    model_id, _ = split_revision(base or card.get("model", ""))
+    revision = str(card.get("weights", "")).partition("@")[2]
     from_hub = bool(revision)  # the fingerprint of a hub model is "id@commit": that very commit is merged
     path = Path(model_path(model_id))
     if card and not from_hub and not path.is_dir():

@@ -14,6 +14,7 @@ from helpers.models import choose_device, split_revision, weights_fingerprint
 from helpers.parameters import prepare, recordable
 from helpers.profiles import is_unset
 from helpers.runs import Run, environment, open_run, package_versions, peak_memory_gb
+from helpers.vision_experiment import training_backend
 
 # The run-record cell's output also carries this, for the command line to read.
 RUN_RECORD = "application/json"
@@ -72,7 +73,7 @@ def start(notebook: str, namespace: dict) -> Lab:
     left = [f"{name}={getattr(settings, name)!r}" for name, value in parameters.items() if is_unset(value)]
     print(f"Device    {device.name}, {device.dtype}: {device.reason}")
     if "BACKEND" in kinds:
-        backend = choose_backend(settings.BACKEND)
+        backend = training_backend(settings) if "VLM" in kinds else choose_backend(settings.BACKEND)
         print(f"Training  {backend.name}: {backend.reason}")
     print("Versions ", ", ".join(f"{name} {number}" for name, number in package_versions().items()))
     print(f"Profile   {settings.PROFILE}:", ", ".join(left) or "nothing is left to it")

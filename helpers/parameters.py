@@ -25,6 +25,7 @@ SMALLEST = {
     "CAPTION_BATCH": 1, "VLM_BATCH": 1, "VLM_ACCUMULATION": 1, "VLM_MAX_LENGTH": 1, "VLM_TOKENS": 1,
     "VLM_ANSWER_BATCH": 1, "TRAIN_LIMIT": 0, "PICTURE_SIDE": 0, "EDGE_THREADS": 1,
 }
+SMALLEST_SIDE = 32  # pixels: two patches of the usual size
 LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 # Parameters that name one of a few ways.
 ONE_OF = {
@@ -86,6 +87,8 @@ def check_size(name: str, value) -> None:
         raise LabError("CAPTIONERS lists 'none', which is no captioner: leave it out; no words are compared anyway.")
     if name == "EPOCHS" and not (math.isfinite(value) and value >= 0):
         raise LabError(f"EPOCHS is {value!r}, but it takes 0 (STEPS counts) or a larger number: correct the parameter.")
+    if name == "PICTURE_SIDE" and type(value) is int and 0 < value < SMALLEST_SIDE:
+        raise LabError(f"PICTURE_SIDE is {value}, but it takes 0 (as the model has it) or {SMALLEST_SIDE} pixels or more.")
     if name not in SMALLEST:
         return
     if value == []:

@@ -22,7 +22,7 @@ from helpers.files import REPOSITORY, LabError, read_json, write_json
 from helpers.image_texts import NONE, compared, with_captioner
 from helpers.inputs import cases_to_answer, picture_words, training_texts
 from helpers.metrics import claims
-from helpers.metrics.claims import differences, more_duplicates, verdict
+from helpers.metrics.claims import differences, more_duplicates, verdict, verdict_on_repetition
 from helpers.models import load_tokenizer
 from helpers.profiles import load_profile
 from helpers.prompts import as_messages, asked, prompt_of, rendered
@@ -177,11 +177,12 @@ def compare(
             answers = [[answers_of(side) for side in runs] for runs in sides.values()]
             cases = cases_to_answer(data, settings)
             found = differences(cases, *answers, encoder=settings.ENCODER, language=data.language)
-            if scoring.get("duplicates"):  # more of them is no gain, but a claim all the same
-                found |= more_duplicates(cases, *answers, training=training_texts(data))
-            write_json(run.folder / "metrics.json", {
-                name: score.as_dict() | {"verdict": verdict(score)} for name, score in found.items()
-            })
+            judged = {name: score.as_dict() | {"verdict": verdict(score)} for name, score in found.items()}
+            if scoring.get("duplicates"):
+                found = more_duplicates(cases, *answers, training=training_texts(data))
+                judged |= {name: score.as_dict() | {"verdict": verdict_on_repetition(score)}
+                           for name, score in found.items()}
+            write_json(run.folder / "metrics.json", judged)
     return run
 
 

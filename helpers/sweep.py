@@ -164,7 +164,7 @@ def _trainings(points: Sequence[tuple[str, dict]]) -> list[tuple[str, dict]]:
     found = []
     for notebook, point in points:
         values = resolve(point.get("PROFILE", "pocket"), point)
-        if notebook == VLM_FINETUNE:
+        if notebook == VLM_FINETUNE and not values["VLM_ADAPTER"]:
             kept = {name: value for name, value in values.items() if name not in SEEN_ANSWERING}
             found += [(notebook, kept | {"VLM_EPOCHS": [epochs]}) for epochs in values["VLM_EPOCHS"]]
         elif notebook in (SFT, FEW_SHOT) and not values["ADAPTER"] and not is_api_model(values["MODEL"]):

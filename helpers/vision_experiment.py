@@ -4,21 +4,17 @@ Each opens its run, does what is not done yet, and records it (see `experiments`
 parameters after the profile, by their names.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.api_models import is_api_model
-from helpers.captioning import content_key
-from helpers.cases import Case
 from helpers.datasets import POCKET, Dataset
 from helpers.experiments import about_run, answers_of, parent_of, scored, scoring_identity
 from helpers.files import LabError, file_hash, fingerprint
-from helpers.finetuning.lora_sft import BaseModel, backend_for, train_adapter
-from helpers.finetuning.recipe import VISION_RECIPES, VisionRecipe
+from helpers.finetuning.lora_sft import Backend, BaseModel, backend_for, train_adapter
+from helpers.finetuning.recipe import VISION_RECIPES, VisionRecipe, check_trainable
 from helpers.generation import answer_pictures
-from helpers.inputs import cases_to_answer, data_read, training_cases, training_texts
+from helpers.inputs import data_read, training_texts
 from helpers.memory import forget, kept
 from helpers.metrics import duplicates
 from helpers.metrics.scores import Score, mean_score
@@ -26,10 +22,12 @@ from helpers.models import (
     check_adapter, generation_fingerprint, model_path, pinned, split_revision, weights_fingerprint,
 )
 from helpers.parameters import names_in, recordable, variant
+from helpers.picture_questions import (
+    cases_to_learn, cases_to_show, check_model, first_picture, picture_record, pictures_identity, prompt_identity,
+)
 from helpers.prompts import VISUAL_PROMPTS, visual_question
 from helpers.runs import Run, load_run, open_run
-from helpers.vision_inputs import LONGEST, completion, turn_text
-from helpers.vision_models import VisionModel, load_processor, load_vision_model, seeing_type
+from helpers.vision_models import VisionModel, load_processor, load_vision_model
 
 VLM_FINETUNE = "04_vlm_finetune"
 # What a name says of answers and of a training, where it is not as the profile has it.
@@ -61,7 +59,10 @@ def vlm_trainings(data: Dataset, settings: SimpleNamespace) -> list[Run]:
     """
     if not settings.VLM_ADAPTER:
         return [finetune_vlm(data, settings, epochs) for epochs in settings.VLM_EPOCHS]
-    run = load_run(Path(settings.VLM_ADAPTER).expanduser())
+    try:
+        run = load_run(Path(settings.VLM_ADAPTER).expanduser())
+    except LabError as error:
+        raise LabError(f"VLM_ADAPTER is {settings.VLM_ADAPTER!r}, but: {error}") from None
     if run.record["kind"] != "picture_finetuning" or not run.done:
         raise LabError(
             f"VLM_ADAPTER is {settings.VLM_ADAPTER!r}, but that is no finished fine-tuning of notebook 04: name its "
@@ -72,11 +73,23 @@ def vlm_trainings(data: Dataset, settings: SimpleNamespace) -> list[Run]:
 
 
 def ask_directly(data: Dataset, settings: SimpleNamespace) -> list[Run]:
-    """Answers of every model of VLMS to every prompt of the paper, as they are."""
-    return [
-        answer_seen(data, with_vlm(settings, VLM=name, VLM_PROMPT=prompt))
-        for name in names_in(settings.VLMS) for prompt in VISUAL_PROMPTS
-    ]
+    """Answers of every model of VLMS to every prompt of the paper, as they are.
+
+    A model that cannot be had, such as a gated one without its token, is left out with a sentence; if all are, that
+    is a `LabError`.
+    """
+    there, missing = [], []
+    for name in names_in(settings.VLMS):
+        try:
+            check_model(with_vlm(settings, VLM=name))
+            there.append(name)
+        except LabError as error:
+            missing.append(error)
+            print(f"Left out: {error}")
+    if not there:
+        raise missing[0]
+    return [answer_seen(data, with_vlm(settings, VLM=name, VLM_PROMPT=prompt)) for name in there
+            for prompt in VISUAL_PROMPTS]
 
 
 def finetune_vlm(data: Dataset, settings: SimpleNamespace, epochs: float) -> Run:
@@ -84,17 +97,18 @@ def finetune_vlm(data: Dataset, settings: SimpleNamespace, epochs: float) -> Run
 
     The run holds `adapter/`: an adapter, or the whole model where VLM_RECIPE trains the text tower.
     """
-    _check_model(settings)
-    train, valid = _to_learn(data, settings, "train"), _to_learn(data, settings, "valid")
+    check_model(settings)
+    train, valid = cases_to_learn(data, settings, "train"), cases_to_learn(data, settings, "valid")
     if not train:
         raise LabError(
             f"The data set {data.name!r} has no training case with an answer and a picture on disk, so there is "
             "nothing to learn: choose another DATASET, or put its pictures where the README says."
         )
     name, revision = split_revision(settings.VLM)
-    base, recipe = BaseModel(name, pinned(name, revision), settings.VLM_QUANTIZATION), vision_recipe(settings, epochs)
+    base, recipe = _base(settings), vision_recipe(settings, epochs)
     identity = {"weights": weights_fingerprint(name, revision), "data": data.fingerprint("train"),
                 "prompt": prompt_identity(settings)}
+    check_trainable(recipe, base)
     determines = identity | {
         "quantization": settings.VLM_QUANTIZATION, "recipe": recipe.determines(),
         "backend": backend_for(settings.BACKEND, base, recipe).name, "pictures": pictures_identity(train),
@@ -109,7 +123,7 @@ def finetune_vlm(data: Dataset, settings: SimpleNamespace, epochs: float) -> Run
         if needed:
             forget()
             processor = load_processor(settings.VLM, setting="VLM")
-            records = [[_record(processor, case, settings) for case in cases] for cases in (train, valid)]
+            records = [[picture_record(processor, case, settings) for case in cases] for cases in (train, valid)]
             card = {"model": model} | identity
             run.save(**train_adapter(base, *records, run.folder, recipe=recipe, card=card, backend=settings.BACKEND))
     return run
@@ -121,13 +135,8 @@ def answer_seen(data: Dataset, settings: SimpleNamespace, training: Run | None =
     Args:
         training: the run that fine-tuned it; None asks the model as it is.
     """
-    _check_model(settings)
-    cases = cases_to_answer(data, settings)
-    if not any(case.pictures for case in cases):
-        raise LabError(
-            f"A model that sees was to be asked about the split {settings.SPLIT!r} of the data set {data.name!r}, but "
-            "none of its pictures is on disk: put them where the README says, and name their folder as DATA_ROOT."
-        )
+    check_model(settings)
+    cases = cases_to_show(data, settings)
     name, revision = split_revision(settings.VLM)
     tuned = training.folder / "adapter" if training else ""
     determines = {
@@ -162,10 +171,19 @@ def answer_seen(data: Dataset, settings: SimpleNamespace, training: Run | None =
     return scored(run, data, settings, more=lambda: _more_scores(run, data, cases))
 
 
+def training_backend(settings: SimpleNamespace) -> Backend:
+    """What will train the model of these settings, and why."""
+    return backend_for(settings.BACKEND, _base(settings), vision_recipe(settings, 1))
+
+
 def vision_recipe(settings: SimpleNamespace, epochs: float) -> VisionRecipe:
-    """The recipe that the settings name, for so many epochs; VLM_LEARNING_RATE 0 is the recipe's own."""
+    """The recipe that the settings name, for so many epochs.
+
+    VLM_LEARNING_RATE 0 is the recipe's own; that of moondream's authors is part of their recipe, and always theirs.
+    """
     named = VISION_RECIPES[settings.VLM_RECIPE]
-    rate = {"learning_rate": settings.VLM_LEARNING_RATE} if settings.VLM_LEARNING_RATE else {}
+    own_rate = not settings.VLM_LEARNING_RATE or settings.VLM_RECIPE == "moondream"
+    rate = {} if own_rate else {"learning_rate": settings.VLM_LEARNING_RATE}
     return VisionRecipe(**named | rate | {
         "rank": settings.RANK, "alpha": settings.ALPHA, "epochs": epochs, "batch": settings.VLM_BATCH,
         "accumulation": settings.VLM_ACCUMULATION, "max_length": settings.VLM_MAX_LENGTH, "seed": settings.SEED,
@@ -174,50 +192,9 @@ def vision_recipe(settings: SimpleNamespace, epochs: float) -> VisionRecipe:
     })
 
 
-def prompt_identity(settings: SimpleNamespace, *, glued: bool | None = None) -> str:
-    """What identifies the wording, the model's own template included; `glued` where it is not as SLIPS says."""
-    glued = settings.SLIPS == "authors" if glued is None else glued
-    template = str(load_processor(settings.VLM, setting="VLM").chat_template)
-    words = fingerprint([*VISUAL_PROMPTS[settings.VLM_PROMPT], template])[:6]
-    return f"{settings.VLM_PROMPT}{'-glued' if glued else ''}-{words}"
-
-
-def _check_model(settings: SimpleNamespace) -> None:
-    """Refuse a model that does not see, or that is not on this machine."""
-    if is_api_model(settings.VLM):
-        raise LabError(
-            f"VLM is {settings.VLM!r}, but models behind an API are not asked here: name a local one, or let it put "
-            "pictures into words as CAPTIONER."
-        )
-    seeing_type(settings.VLM, "VLM")
-
-
-def _to_learn(data: Dataset, settings: SimpleNamespace, split: str) -> list[Case]:
-    """The cases of a split with an answer and a picture on disk; of the training split at most TRAIN_LIMIT."""
-    cases = training_cases(data) if split == "train" else data.splits.get(split, ())
-    found = [case for case in cases if case.pictures and any(reference.text for reference in case.references)]
-    return found[: settings.TRAIN_LIMIT] if split == "train" and settings.TRAIN_LIMIT else found
-
-
-def _record(processor, case: Case, settings: SimpleNamespace) -> dict:
-    """A training record (see `vision_records`): the question as it will be asked, and the answers in their order."""
-    question = visual_question(case, settings.VLM_PROMPT, glued=settings.SLIPS == "authors")
-    return {
-        "id": case.id, "picture": str(first_picture(case)), "prompt": turn_text(processor, question),
-        "completions": [
-            completion(processor, question, reference.text) for reference in case.references if reference.text
-        ],
-    }
-
-
-def first_picture(case: Case) -> Path | None:
-    """The first picture of a case, as VisionQAries took it, or None where it has none on disk."""
-    return case.pictures[0] if case.pictures else None
-
-
-def pictures_identity(cases: Sequence[Case]) -> str:
-    """What identifies the pictures that are shown, by their content."""
-    return fingerprint([LONGEST, *(content_key(first_picture(case)) if case.pictures else "" for case in cases)])
+def _base(settings: SimpleNamespace) -> BaseModel:
+    name, revision = split_revision(settings.VLM)
+    return BaseModel(name, pinned(name, revision), settings.VLM_QUANTIZATION)
 
 
 def _loaded(settings: SimpleNamespace, tuned: Path | str) -> VisionModel:
@@ -235,8 +212,18 @@ def weights_hash(folder: Path) -> str:
 
 
 def _size_mb(model_id: str, tuned: Path | str) -> float:
-    """Megabytes on disk of the weights that answer: of the model and its adapter; 0 where the hub keeps them."""
-    base = Path(model_path(split_revision(model_id)[0]))
+    """Megabytes on disk of the weights that answer: of the model and its adapter.
+
+    A text tower that was trained whole is kept in full precision, which takes twice the room of a half one.
+    """
+    name, revision = split_revision(model_id)
+    base = Path(model_path(name))
+    if not base.is_dir():
+        from huggingface_hub import snapshot_download
+
+        base = Path(snapshot_download(
+            name, revision=pinned(name, revision), allow_patterns="*.safetensors", local_files_only=True
+        ))
     whole = tuned and not (Path(tuned) / "adapter_config.json").exists()
     folders = [Path(tuned)] if whole else [base, *([Path(tuned)] if tuned else [])]
     return round(sum(path.stat().st_size for folder in folders for path in folder.glob("*.safetensors")) / 1e6, 2)

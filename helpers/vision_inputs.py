@@ -11,7 +11,7 @@ LONGEST = 1024  # pixels: a larger picture is shrunk before any model sees it
 # TinyLLaVA's published format, as VisionQAries asked it; its processor brings no template.
 LLAVA_TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}USER: {% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}<image>\n {% else %}{{ part['text'] }}{% endif %}{% endfor %} "
+    "{% if part['type'] == 'image' %}{{ '<image>\n ' }}{% else %}{{ part['text'] }}{% endif %}{% endfor %}{{ ' ' }}"
     "{% else %}ASSISTANT: {{ message['content'][0]['text'] }}{{ eos_token }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
 )

@@ -5,7 +5,7 @@ All are loaded by the same calls, from safetensors only and without remote code.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers import moondream
@@ -81,7 +81,11 @@ class VisionModel:
 
     def _no_room(self, batch: int) -> str:
         size, weights = ROOM.get(self.setting, ROOM["CAPTIONER"])
-        cure = f"lower {size} from {batch} to {batch // 2}" if batch > 1 else f"set {weights} to 'nf4'"
+        cure = f"set {weights} to 'nf4'"
+        if getattr(self.model, "is_loaded_in_4bit", False):
+            cure = f"choose a smaller {self.setting}, or let pictures be smaller (PICTURE_SIDE)"
+        if batch > 1:
+            cure = f"lower {size} from {batch} to {batch // 2}"
         return f"The GPU has no room for {batch} pictures at a time: {cure}; the same command goes on from there."
 
     def _chat(self, asked: Sequence[tuple]):
@@ -139,7 +143,8 @@ def load_vision_model(
     name, revision = split_revision(model_id)
     if tuned:
         check_adapter(tuned, name, revision, setting)
-    device, path, commit = choose_device(), model_path(name, setting), pinned(name, revision) or None
+    kind = seeing_type(model_id, setting)
+    device, path, commit = device_for(kind), model_path(name, setting), pinned(name, revision) or None
     adapter = Path(tuned) / "adapter_config.json"
     weights = str(tuned) if tuned and not adapter.exists() else path
     with loading(name, setting):
@@ -152,6 +157,14 @@ def load_vision_model(
     if model.config.model_type not in PREFIX_MODELS:
         check_pair(model, processor, name)
     return VisionModel(model, processor, device, setting)
+
+
+def device_for(kind: str) -> Device:
+    """Where a model of this type runs; Gemma 3 (MedGemma) overflows in float16, all that a T4 computes natively."""
+    device = choose_device()
+    if kind.startswith("gemma3") and device.dtype == "float16":
+        return replace(device, dtype="float32", reason=f"{device.reason}; in float16 {kind} would overflow")
+    return device
 
 
 def load_processor(model_id: str, *, setting: str = "MODEL", picture_side: int = 0):

@@ -16,18 +16,18 @@ PAPER_TABLE_2 = {
 }
 
 
-def cell_rows(runs: Sequence[Run]) -> list[dict]:
+def cell_rows(runs: Sequence[Run], *, tuned: str) -> list[dict]:
     """The form of Table 2: a row per model, prompt, epochs and augmentation, its seeds together, best deltaBLEU first.
 
     Brackets hold the mean of the seeds' 95 % intervals over cases. "their run" is the paper's with the same prompt,
-    epochs and augmentation, in moondream2's part for the model that is fine-tuned, and in TinyLLaVA's for others.
+    epochs and augmentation: of moondream2 for the model `tuned`, which is or could be fine-tuned, and of TinyLLaVA for
+    others.
     """
     groups = _cells(runs)
-    tuned = {model for model, _, epochs, _ in groups if epochs}
     paper = {("moondream2" == model, *cell): (run, *scores) for (run, model, *cell), scores in PAPER_TABLE_2.items()}
     found = []
     for (model, *cell), group in sorted(groups.items(), key=lambda item: -mean_of(item[1], "deltableu")["value"]):
-        theirs = paper.get((model in tuned, *cell))
+        theirs = paper.get((model == tuned, *cell))
         prompt, epochs, augmentation = cell
         found.append({
             "model": model, "prompt": prompt, "epochs": f"{epochs:g}", "augmented": _augmented(epochs, augmentation),
@@ -53,9 +53,10 @@ def repetition_rows(runs: Sequence[Run]) -> list[dict]:
 
 def cost_rows(runs: Sequence[Run], trainings: Sequence[Run]) -> list[dict]:
     """What a system costs, by model and epochs: minutes of training, seconds an answer (its share of a batch), size of
-    the weights, and the peak memory of the process that trained it (with what it had held before)."""
+    the weights, and the peak memory of training: of the GPU, or else of the process, with what it had held before."""
     trained: dict[tuple, list[Run]] = {}
-    for run in trainings:
+    parents = {run.record["parent"] for run in runs}
+    for run in (run for run in trainings if run.id in parents):
         cell = (run.record["model"], run.record["epochs"], run.record["parameters"]["AUGMENTATION"])
         trained.setdefault(cell, []).append(run)
     found = []
@@ -66,7 +67,7 @@ def cost_rows(runs: Sequence[Run], trainings: Sequence[Run]) -> list[dict]:
             "seconds an answer": with_interval(mean_of(group, "seconds"), 3),
             "weights, MB": group[0].record["weights_mb"],
             "minutes of training": f"{mean(run.record['train_minutes'] for run in made):.1f}" if made else "",
-            "peak memory, GB": max((run.record["peak_memory_gb"].get("ram", 0) for run in made), default=""),
+            "peak memory, GB": max((_peak(run) for run in made), default=""),
         })
     return found
 
@@ -84,6 +85,11 @@ def epoch_curves(runs: Sequence[Run], name: str) -> dict[str, list[tuple]]:
                 _point(0, start, name)] if start else [])
             line.append(_point(epochs, group, name))
     return found
+
+
+def _peak(run: Run) -> float:
+    found = run.record["peak_memory_gb"]
+    return found.get("gpu") or found.get("ram", 0)
 
 
 def _point(epochs: float, group: list[Run], name: str) -> tuple:

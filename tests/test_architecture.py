@@ -18,7 +18,7 @@ LAYERS = [
      "moondream_weights", "vision_inputs", "vision_models", "api_clients", "api_models"},
     {"generation", "finetuning", "captioning", "memory", "pocket.zoo"},
     {"parameters", "figures", "notebook_file"},
-    {"image_texts", "inputs", "experiments", "caption_experiment", "vision_experiment", "studies",
+    {"image_texts", "inputs", "experiments", "caption_experiment", "picture_questions", "vision_experiment", "studies",
      "leaderboard", "vision_tables", "notebook", "doctor", "export", "edge", "edge_experiment", "widgets"},
     {"headless", "sweep"},
     {"__main__"},

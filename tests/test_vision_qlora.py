@@ -323,12 +323,16 @@ def test_pictures_that_cannot_be_opened_are_left_out_and_counted(folder_of, phot
 # Interruptions
 
 
-@pytest.mark.parametrize("changes", [
-    {"dropout": 0.1, "features": "precomputed"}, {"trained": "text", "schedule": "moondream"},
-    {"augmentation": "training", "references": "sampled", "slips": "authors"},
+WHOLE = {"trained": "text", "learning_rate": 3e-3}
+
+
+@pytest.mark.parametrize("kind, changes", [
+    ("smolvlm", {"dropout": 0.1, "features": "precomputed"}),
+    ("smolvlm", {"augmentation": "training", "references": "sampled", "slips": "authors"}),
+    ("smolvlm", WHOLE | {"schedule": "moondream"}), ("llava", WHOLE), ("gemma3", WHOLE), ("qwen2_5_vl", WHOLE),
 ])
-def test_an_interrupted_training_ends_as_an_undisturbed_one(changes, folder_of, photos, tmp_path):
-    folder, recipe = folder_of("smolvlm"), replace(SMALL, **changes)
+def test_an_interrupted_training_ends_as_an_undisturbed_one(kind, changes, folder_of, photos, tmp_path):
+    folder, recipe = folder_of(kind), replace(SMALL, **changes)
     rows = records(folder, photos)
     train(folder, tmp_path / "undisturbed", rows, recipe, valid=rows[:2])
     stopped = tmp_path / "stopped"
@@ -343,6 +347,23 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(changes, folder_of, 
     assert read_json(stopped / "adapter" / "lab.json")["recipe"]["steps"] == 6
     for name in ("loss", "eval_loss"):
         assert losses(stopped, name) == losses(tmp_path / "undisturbed", name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_how_a_step_is_cut_into_batches_changes_nothing(kind, folder_of, photos, tmp_path):
+    folder, found = folder_of(kind), []
+    rows = records(folder, photos)
+    for batch in (4, 1):
+        recipe = replace(SMALL, steps=1, batch=batch, accumulation=4 // batch)
+        train(folder, tmp_path / f"{batch}", rows, recipe, valid=rows[:3])
+        found.append((losses(tmp_path / f"{batch}"), losses(tmp_path / f"{batch}", "eval_loss")))
+    assert found[0][0] == pytest.approx(found[1][0], abs=1e-4) and found[0][1] == pytest.approx(found[1][1], abs=1e-4)
+
+
+def test_tinyllava_is_asked_in_its_published_format(folder_of):
+    processor = load_processor(str(folder_of("llava")))
+    assert turn_text(processor, "What is it?") == "USER: <image>\n What is it? ASSISTANT:"
+    assert turn_text(processor, "What is it?", "Eczema.").endswith("ASSISTANT: Eczema.</s>")
 
 
 # The measurement for a GPU (tests/gpu/vlm.py), in this process

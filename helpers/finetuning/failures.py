@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from helpers.files import WorkFailed, disk_full
-from helpers.finetuning.recipe import LoraRecipe
+from helpers.finetuning.recipe import LoraRecipe, VisionRecipe
 
 NO_ROOM = ("outofmemory", "out of memory", "can't allocate memory")
 
@@ -33,9 +33,13 @@ def no_room(error: BaseException, recipe: LoraRecipe) -> str:
 
 def smaller(recipe: LoraRecipe) -> str:
     """What to lower: the batch, with the same records per step, and where that is 1 the length of a record."""
+    if recipe.batch == 1 and isinstance(recipe, VisionRecipe):
+        if recipe.trained == "text":
+            return "set VLM_RECIPE to 'lora', which trains far fewer numbers, or choose a smaller VLM."
+        return "set VLM_QUANTIZATION to 'nf4' if it is not, lower PICTURE_SIDE, or choose a smaller VLM."
     if recipe.batch == 1:
         half = max(1, recipe.max_length // 2)
-        return f"lower {recipe.setting('max_length')} from {recipe.max_length} to {half}, or choose a smaller model."
+        return f"lower MAX_LENGTH from {recipe.max_length} to {half}, or choose a smaller MODEL."
     batch = max(size for size in range(1, recipe.batch) if recipe.batch % size == 0)
     return (
         f"lower {recipe.setting('batch')} from {recipe.batch} to {batch} and raise {recipe.setting('accumulation')} "

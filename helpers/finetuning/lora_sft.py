@@ -15,7 +15,7 @@ from helpers.finetuning.progress import Report, training_bar
 from helpers.finetuning.recipe import (
     PROJECTIONS, UNFINISHED, BaseModel, LoraRecipe, VisionRecipe, recomputes_activations,
 )
-from helpers.models import ADAPTER_CARD, choose_device, load_text_model
+from helpers.models import ADAPTER_CARD, choose_device, load_text_model, split_revision
 
 BACKENDS = ("auto", "unsloth", "peft")
 FACTS = "training"  # the entry of an adapter's card that says how its training went
@@ -145,7 +145,7 @@ def _finish(folder: Path, card: dict) -> None:
     unfinished = folder / UNFINISHED
     adapter = unfinished / "adapter_config.json"
     if adapter.exists():  # PEFT notes the base's folder on this machine, not its name
-        write_json(adapter, read_json(adapter) | {"base_model_name_or_path": card["model"]})
+        write_json(adapter, read_json(adapter) | {"base_model_name_or_path": split_revision(card["model"])[0]})
     (unfinished / "README.md").unlink(missing_ok=True)
     write_json(unfinished / ADAPTER_CARD, card)
     unfinished.rename(folder / "adapter")

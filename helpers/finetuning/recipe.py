@@ -149,6 +149,11 @@ class VisionRecipe(LoraRecipe):
         shared = name in ("rank", "alpha", "seed", *VISION_CHOICES, "picture_side")
         return name.upper() if shared else f"VLM_{name.upper()}"
 
+    def determines(self) -> dict:
+        """As of `LoraRecipe`; where there is no adapter its numbers count for nothing."""
+        without = ("rank", "alpha", "dropout") if self.trained == "text" else ()
+        return {name: value for name, value in super().determines().items() if name not in without}
+
     @property
     def precomputes(self) -> bool:
         """Whether the vision tower would see the same pictures, and say the same of them, in every epoch."""
@@ -179,6 +184,15 @@ VISION_RECIPES = {
     "text": {"trained": "text", "learning_rate": 3e-5},
     "moondream": {"trained": "text", "schedule": "moondream", "learning_rate": 3e-5, "warmup_steps": 0},
 }
+
+
+def check_trainable(recipe: VisionRecipe, base: BaseModel) -> None:
+    """Refuse to train a whole tower of 4-bit weights."""
+    if recipe.trained == "text" and base.quantization != "none":
+        raise LabError(
+            f"The text tower of {base.model_id!r} is to be trained whole, but VLM_QUANTIZATION is "
+            f"{base.quantization!r}: 4-bit weights cannot be; set it to 'none', or VLM_RECIPE to 'lora'."
+        )
 
 
 def moondream_rate(step: int, steps: int) -> float:

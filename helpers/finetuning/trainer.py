@@ -27,12 +27,24 @@ class SftTrainer(Trainer):
     def __init__(self, *, lesson: Lesson, recipe: LoraRecipe, **settings):
         super().__init__(**settings)
         self.batches, self.valid, self.recipe = lesson.batches, lesson.valid, recipe
+        # Qwen's models say that they take no number of tokens, but hand it on to the loss like all others.
+        self.model_accepts_loss_kwargs = True
         self.begun, self.validating = time.monotonic(), 0.0
 
     def get_train_dataloader(self) -> DataLoader:
         """The planned batches as one epoch: the trainer's place in it is a number of steps, whatever their batch."""
         loader = DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator)
         return self.accelerator.prepare(loader)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        """Write a checkpoint under the names that the model has here.
+
+        By default transformers writes a model under the names that it was published with, and when the trainer goes on
+        from there, no weight of that name is found, and none is loaded, without a word.
+        """
+        super()._save(output_dir, state_dict)
+        if not hasattr(self.model, "peft_config"):
+            self.model.save_pretrained(output_dir, save_original_format=False)
 
     def create_scheduler(self, num_training_steps: int, optimizer=None):
         """The recipe's own schedule, where it has one that transformers does not know."""

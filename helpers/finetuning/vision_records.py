@@ -113,7 +113,7 @@ def _nothing_to_learn(records: list[dict], unseen: int, lengths: list[int], room
         )
     return (
         f"A question with its picture has {min(lengths)} tokens or more, but VLM_MAX_LENGTH and the model's context "
-        f"leave {room}, so there is nothing to learn: lower PICTURE_SIDE, raise VLM_MAX_LENGTH, or choose another model."
+        f"leave {room}, so there is nothing to learn: lower PICTURE_SIDE, raise VLM_MAX_LENGTH, or choose another VLM."
     )
 
 

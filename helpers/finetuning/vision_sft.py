@@ -5,7 +5,9 @@ from pathlib import Path
 
 from helpers.files import LabError
 from helpers.finetuning.progress import Report
-from helpers.finetuning.recipe import UNFINISHED, BaseModel, VisionRecipe, recomputes_activations
+from helpers.finetuning.recipe import (
+    UNFINISHED, BaseModel, VisionRecipe, check_trainable, recomputes_activations,
+)
 from helpers.vision_inputs import mismatch
 from helpers.vision_models import VisionModel, load_vision_model
 
@@ -18,6 +20,7 @@ def train_vision_with_peft(
     Args:
         train, valid: records (see `vision_records`).
     """
+    check_trainable(recipe, base)
     name = f"{base.model_id}@{base.revision}" if base.revision else base.model_id
     loaded = load_vision_model(
         name, quantization=base.quantization, setting="VLM", picture_side=recipe.picture_side
@@ -25,7 +28,7 @@ def train_vision_with_peft(
     recomputes = recomputes_activations(loaded.device.name, loaded.model.num_parameters())
     if recomputes:
         loaded.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    model = trainable(loaded.model, recipe, base)
+    model = trainable(loaded.model, recipe)
     return {"device": asdict(loaded.device)} | fit_vision(model, loaded, train, valid, folder, recipe, report)
 
 
@@ -51,12 +54,8 @@ def fit_vision(
     return facts
 
 
-def trainable(model, recipe: VisionRecipe, base: BaseModel):
-    """The model with nothing trainable but what the recipe trains.
-
-    Raises:
-        LabError: a whole tower of 4-bit weights is to be trained.
-    """
+def trainable(model, recipe: VisionRecipe):
+    """The model with nothing trainable but what the recipe trains."""
     from transformers import set_seed
 
     set_seed(recipe.seed)  # the adapter's first weights are drawn here
@@ -67,11 +66,6 @@ def trainable(model, recipe: VisionRecipe, base: BaseModel):
             r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, bias="none",
             target_modules=linear_layers(model, vision=recipe.vision == "trained"), task_type="CAUSAL_LM",
         ))
-    if base.quantization != "none":
-        raise LabError(
-            f"The text tower of {base.model_id!r} is to be trained whole, but VLM_QUANTIZATION is "
-            f"{base.quantization!r}: 4-bit weights cannot be; set it to 'none', or VLM_RECIPE to 'lora'."
-        )
     model.requires_grad_(recipe.vision == "trained")
     for part in (model.get_decoder(), model.get_output_embeddings()):
         part.requires_grad_(True)

@@ -89,6 +89,13 @@ def _paired(first: Sequence, second: Sequence) -> list[tuple]:
     return [(first[seed % len(first)], second[seed % len(second)]) for seed in range(seeds)]
 
 
+def verdict_on_repetition(difference: Score) -> str:
+    """Whether more answers are repeated, or fewer; neither is what a claim of a gain claims."""
+    if difference.n < FEWEST_CASES:
+        return f"not measured: fewer than {FEWEST_CASES} cases"
+    return "more" if difference.low > 0 else "fewer" if difference.high < 0 else "no clear difference"
+
+
 def verdict(difference: Score) -> str:
     """Whether a claimed gain appears: "reproduced" only where the whole interval lies above 0."""
     if difference.n < FEWEST_CASES:
