@@ -58,7 +58,8 @@ class Study:
 class Cell:
     """One cell of a study: the settings that it was made with, and its run.
 
-    Among them TUNED; of a text model SHOTS, of a model that sees EPOCHS (0 where it is asked as it is).
+    Among them TUNED; of a text model SHOTS, of a model that sees EPOCHS (0 where it is asked as it is). A constant
+    answer has CONSTANT alone, its name.
     """
 
     settings: dict
@@ -66,7 +67,7 @@ class Cell:
 
     def matches(self, selector: dict) -> bool:
         """Whether all settings that `selector` names are as it says."""
-        return all(self.settings[name] == value for name, value in selector.items())
+        return all(self.settings.get(name) == value for name, value in selector.items())
 
 
 def few_shot_grid(data: Dataset, settings: SimpleNamespace) -> dict[tuple[bool, int], Run]:

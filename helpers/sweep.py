@@ -25,7 +25,7 @@ from helpers.notebook_file import find_notebooks, read_parameters
 from helpers.parameters import parse, prepare
 from helpers.profiles import resolve
 from helpers.runs import RECORDED, Run, environment, load_run
-from helpers.studies import cells, check_claims, few_shot_grid, load_plan
+from helpers.studies import Cell, cells, check_claims, few_shot_grid, load_plan
 from helpers.vision_experiment import VLM_FINETUNE, finetune_vlm, vlm_grid
 
 # What a point of each notebook's grid calls: the functions that the notebook itself calls.
@@ -117,6 +117,7 @@ def _study_runs(plan, name: str, parameters: dict) -> list[Run]:
     """All runs of one data set, found as they are done by now, and its comparisons."""
     data, settings = _opened(parameters | {"SEED": plan.seeds[0]})
     runs = baselines(data, settings)
+    constants = [Cell({"CONSTANT": run.record["name"].removeprefix("constant: ")}, run) for run in runs]
     runs += [caption(data, with_captioner(settings, captioner)) for captioner in plan.captioners.get(name, ())]
     if name in plan.edge:
         data, point = _opened(parameters | plan.edge[name] | {"SEED": plan.seeds[0]})
@@ -125,7 +126,7 @@ def _study_runs(plan, name: str, parameters: dict) -> list[Run]:
         if name in study.data:
             made = [cell for point in study.points(plan.seeds)
                     for cell in cells(study.notebook, *_opened(parameters | point))]
-            runs += [cell.run for cell in made] + check_claims(study, data, settings, made)
+            runs += [cell.run for cell in made] + check_claims(study, data, settings, [*constants, *made])
     parents = {run.record["parent"]: run for run in runs if run.record.get("parent")}
     runs += [load_run(next(run.folder.parents[1].glob(f"*/{parent}"))) for parent, run in parents.items()]
     return list({run.id: run for run in runs}.values())
