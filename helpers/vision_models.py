@@ -144,7 +144,7 @@ def load_vision_model(
     if tuned:
         check_adapter(tuned, name, revision, setting)
     kind = seeing_type(model_id, setting)
-    device, path, commit = device_for(kind), model_path(name, setting), pinned(name, revision) or None
+    device, path, commit = device_for(kind, choose_device()), model_path(name, setting), pinned(name, revision) or None
     adapter = Path(tuned) / "adapter_config.json"
     weights = str(tuned) if tuned and not adapter.exists() else path
     with loading(name, setting):
@@ -159,9 +159,8 @@ def load_vision_model(
     return VisionModel(model, processor, device, setting)
 
 
-def device_for(kind: str) -> Device:
-    """Where a model of this type runs; Gemma 3 (MedGemma) overflows in float16, all that a T4 computes natively."""
-    device = choose_device()
+def device_for(kind: str, device: Device) -> Device:
+    """The device for a model of this type: Gemma 3 (MedGemma) overflows in float16, all that a T4 computes natively."""
     if kind.startswith("gemma3") and device.dtype == "float16":
         return replace(device, dtype="float32", reason=f"{device.reason}; in float16 {kind} would overflow")
     return device

@@ -19,9 +19,9 @@ from helpers.finetuning.recipe import BaseModel, VisionRecipe
 from helpers.finetuning.trainer import last_whole_checkpoint
 from helpers.finetuning.vision_records import vision_lesson
 from helpers.finetuning.vision_sft import train_vision_with_peft
-from helpers.models import weights_fingerprint
+from helpers.models import Device, weights_fingerprint
 from helpers.vision_inputs import completion, turn_text
-from helpers.vision_models import load_processor, load_vision_model
+from helpers.vision_models import device_for, load_processor, load_vision_model
 from tests import tiny_vision
 from tests.gpu import vlm, vlm_checkpoints
 from tests.test_lora_sft import broken_off_at, losses
@@ -390,3 +390,9 @@ def test_the_measurement_for_a_gpu_has_the_published_shapes_and_runs_at_tiny_siz
     assert trained["even_seconds_per_step"] > 0 and all(5 < loss < 12 for loss in trained["losses"])
     answered = vlm.measure(Namespace(**vars(arguments) | {"part": "answers"}))
     assert answered["pictures"] == 4 and 0 < answered["tokens"] <= 4 * 64
+
+
+def test_gemma_does_not_compute_in_float16():
+    t4, a100 = Device("cuda", "float16", "T4"), Device("cuda", "bfloat16", "A100")
+    assert device_for("gemma3", t4).dtype == "float32" and "would overflow" in device_for("gemma3", t4).reason
+    assert device_for("gemma3", a100) == a100 and device_for("qwen3_vl", t4) == t4

@@ -28,14 +28,15 @@ def cannot_train(base: BaseModel, recipe: LoraRecipe) -> str:
         return ""
     if recipe.trained != "lora":
         return "Unsloth trains adapters here, and VLM_RECIPE trains the text tower whole"
-    if choose_device().name != "cuda":
+    device = choose_device()
+    if device.name != "cuda":
         return "Unsloth trains models that see on a CUDA GPU only, and there is none"
     from helpers.vision_models import device_for, seeing_type
 
     kind = seeing_type(f"{base.model_id}@{base.revision}" if base.revision else base.model_id, "VLM")
     if kind == MODEL_TYPE:
         return "Unsloth does not know moondream2"
-    return "Gemma 3 needs float32 on this GPU" if device_for(kind) != choose_device() else ""
+    return "Gemma 3 needs float32 on this GPU" if device_for(kind, device) != device else ""
 
 
 def train_with_unsloth(

@@ -10,9 +10,7 @@ A faster GPU than a T4 shows the ratio of the backends and the memory, not a T4'
 
 import argparse
 import json
-import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +18,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
+
+from tests.gpu.parts import as_on_a_t4, even_seconds, in_its_own_process  # noqa: E402
 
 LLAMA_3_8B = {
     "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
@@ -53,51 +53,21 @@ def main() -> int:
         arguments.folder = Path(scratch)
         figures["checkpoint_gb"] = write_checkpoint(Path(scratch) / "model", TINY if arguments.tiny else LLAMA_3_8B)
         for part in PARTS:
-            figures[part] = in_its_own_process(part, arguments)
+            figures[part] = in_its_own_process(__file__, part, arguments)
             print(f"{part:8} {json.dumps(figures[part])}", flush=True)
     arguments.out.write_text(json.dumps(figures, indent=1) + "\n")
     return 1 if any("error" in figures[part] for part in PARTS) else 0
-
-
-def in_its_own_process(part: str, arguments: argparse.Namespace) -> dict:
-    """The figures of one part, or {"error": its last words}: what one part does to a GPU must not touch the next."""
-    out, scratch = arguments.folder / f"{part}.json", arguments.folder
-    command = [
-        sys.executable, str(Path(__file__).resolve()), "--part", part, "--folder", str(scratch), "--out", str(out),
-        "--cap", str(arguments.cap), "--steps", str(arguments.steps), *(["--tiny"] if arguments.tiny else []),
-    ]
-    environment = os.environ | {
-        "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "UNSLOTH_DISABLE_STATISTICS": "1",
-        "UNSLOTH_COMPILE_LOCATION": str(scratch / "unsloth_compiled_cache"), "TOKENIZERS_PARALLELISM": "false",
-    }
-    done = subprocess.run(command, cwd=scratch, env=environment, capture_output=True, text=True)
-    if done.returncode == 0:
-        return json.loads(out.read_text())
-    return {"error": (done.stderr.strip().splitlines() or ["it said nothing"])[-1], "status": done.returncode}
 
 
 def measure(arguments: argparse.Namespace) -> dict:
     """One part, in this process."""
     if arguments.part == "unsloth":
         import unsloth  # noqa: F401  (before torch and transformers, which it patches)
-    import torch
-
     from helpers import models
     from helpers.finetuning import unsloth_worker
 
-    if torch.cuda.is_available():
-        total = torch.cuda.get_device_properties(0).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, arguments.cap * 1e9 / total))
-        a_t4 = models.Device("cuda", "float16", "as on a T4, which only emulates bfloat16")
-        models.choose_device = unsloth_worker.choose_device = lambda: a_t4
-    elif not arguments.tiny:
-        raise SystemExit("There is no CUDA GPU here: run this where there is one, or with --tiny.")
-    figures = answers(arguments) if arguments.part == "answers" else training(arguments)
-    figures["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    if torch.cuda.is_available():
-        figures["allocated_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
-        figures["reserved_gb"] = round(torch.cuda.max_memory_reserved() / 1e9, 2)
-    return figures
+    work = answers if arguments.part == "answers" else training
+    return as_on_a_t4(lambda: work(arguments), arguments, (models, unsloth_worker))
 
 
 def training(arguments: argparse.Namespace) -> dict:
@@ -110,10 +80,7 @@ def training(arguments: argparse.Namespace) -> dict:
     train = train_with_peft if arguments.part == "peft" else train_with_unsloth_here
     facts = train(base, records(64), [], folder, recipe, lambda report: None)
     seconds = [entry["seconds"] for entry in json.loads((folder / "training.json").read_text())]
-    # The first steps compile kernels, and every few steps write a checkpoint: the faster half is free of both.
-    each = sorted(after - before for before, after in zip(seconds, seconds[1:]))
-    faster = each[: max(1, len(each) // 2)]
-    even = facts["tokens_seen"] / facts["optimiser_steps"] / (sum(faster) / len(faster))
+    even = facts["tokens_seen"] / facts["optimiser_steps"] / even_seconds(seconds)
     return {"even_tokens_per_second": round(even, 1), "seconds_to_first_step": seconds[0], **facts}
 
 

@@ -12,9 +12,7 @@ that sees and is left out); `--models` names some of them. Status 1 if a part fa
 
 import argparse
 import json
-import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +21,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
+from tests.gpu.parts import as_on_a_t4, even_seconds, in_its_own_process  # noqa: E402
 from tests.gpu.vlm_checkpoints import SHAPES, TINY, write_checkpoint  # noqa: E402
 
 PARTS = ("unsloth", "peft", "answers")
@@ -62,52 +61,20 @@ def all_parts(name: str, arguments: argparse.Namespace) -> dict:
         if part == "unsloth" and not torch.cuda.is_available():
             figures[part] = {"left_out": "Unsloth trains no model that sees without a GPU"}
         else:
-            figures[part] = in_its_own_process(name, part, arguments)
+            figures[part] = in_its_own_process(__file__, part, arguments, "--models", name)
         print(f"{name:9} {part:8} {json.dumps(figures[part])}", flush=True)
     return figures
-
-
-def in_its_own_process(name: str, part: str, arguments: argparse.Namespace) -> dict:
-    """The figures of one part, or {"error": its last words}: what one part does to a GPU must not touch the next."""
-    out, scratch = arguments.folder / f"{part}.json", arguments.folder
-    command = [
-        sys.executable, str(Path(__file__).resolve()), "--part", part, "--folder", str(scratch), "--out", str(out),
-        "--cap", str(arguments.cap), "--steps", str(arguments.steps), "--models", name,
-        *(["--tiny"] if arguments.tiny else []),
-    ]
-    environment = os.environ | {
-        "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "UNSLOTH_DISABLE_STATISTICS": "1",
-        "UNSLOTH_COMPILE_LOCATION": str(scratch / "unsloth_compiled_cache"), "TOKENIZERS_PARALLELISM": "false",
-    }
-    done = subprocess.run(command, cwd=scratch, env=environment, capture_output=True, text=True)
-    if done.returncode == 0:
-        return json.loads(out.read_text())
-    return {"error": (done.stderr.strip().splitlines() or ["it said nothing"])[-1], "status": done.returncode}
 
 
 def measure(arguments: argparse.Namespace) -> dict:
     """One part, in this process."""
     if arguments.part == "unsloth":
         import unsloth  # noqa: F401  (before torch and transformers, which it patches)
-    import torch
-
     from helpers import models, vision_models
     from helpers.finetuning import unsloth_worker
 
-    if torch.cuda.is_available():
-        total = torch.cuda.get_device_properties(0).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, arguments.cap * 1e9 / total))
-        a_t4 = models.Device("cuda", "float16", "as on a T4, which only emulates bfloat16")
-        for module in (models, vision_models, unsloth_worker):
-            module.choose_device = lambda: a_t4
-    elif not arguments.tiny:
-        raise SystemExit("There is no CUDA GPU here: run this where there is one, or with --tiny.")
-    figures = answers(arguments) if arguments.part == "answers" else training(arguments)
-    figures["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    if torch.cuda.is_available():
-        figures["allocated_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
-        figures["reserved_gb"] = round(torch.cuda.max_memory_reserved() / 1e9, 2)
-    return figures
+    work = answers if arguments.part == "answers" else training
+    return as_on_a_t4(lambda: work(arguments), arguments, (models, vision_models, unsloth_worker))
 
 
 def training(arguments: argparse.Namespace) -> dict:
@@ -127,10 +94,7 @@ def training(arguments: argparse.Namespace) -> dict:
         facts = train_with_unsloth_here(base, rows, [], folder, recipe, lambda report: None)
     log = json.loads((folder / "training.json").read_text())
     seconds = [entry["seconds"] for entry in log]
-    # The first steps compile kernels, and steps write checkpoints: the faster half is free of the worst of both.
-    each = sorted(after - before for before, after in zip(seconds, seconds[1:]))
-    faster = each[: max(1, len(each) // 2)]
-    return {"even_seconds_per_step": round(sum(faster) / len(faster), 3), "seconds_to_first_step": seconds[0],
+    return {"even_seconds_per_step": round(even_seconds(seconds), 3), "seconds_to_first_step": seconds[0],
             "losses": [round(entry["loss"], 3) for entry in log if "loss" in entry], **facts}
 
 
