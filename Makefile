@@ -22,7 +22,7 @@ lab: setup
 notebooks: setup
 	$(BIN)/python tests/execute_notebooks.py
 
-# The long experiments (an hour on two cores), resumable, from a clean commit into outputs/recorded.
+# The long experiments (an hour and a half on two cores), resumable, from a clean commit into outputs/recorded.
 sweep: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m helpers sweep plan
 
