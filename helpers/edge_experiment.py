@@ -13,6 +13,7 @@ from helpers.experiments import about_run, scoring_identity
 from helpers.export import export
 from helpers.files import LabError, write_json
 from helpers.inputs import cases_to_answer
+from helpers.leaderboard import with_interval
 from helpers.metrics.claims import differences, verdict
 from helpers.metrics.diagnosis import diagnosis_named
 from helpers.metrics.scores import Score
@@ -49,8 +50,7 @@ def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> 
         "tuned": weights_hash(tuned), "forms": forms, "threads": settings.EDGE_THREADS,
         "pictures": pictures_identity(cases), "data": data.fingerprint(settings.SPLIT), "limit": settings.LIMIT,
         "prompt": prompt_identity(settings, glued=False), "max_new_tokens": settings.VLM_TOKENS,
-        "picture_side": settings.PICTURE_SIDE,
-        "scoring": scoring_identity(settings),
+        "picture_side": settings.PICTURE_SIDE, "scoring": scoring_identity(settings),
     }
     about = about_run("edge", f"{training.record['name']}, on {settings.EDGE_THREADS} threads", data, settings.SPLIT,
                       settings, model=training.record["model"], prompt=training.record["prompt"])
@@ -82,8 +82,9 @@ def edge_rows(run: Run) -> list[dict]:
     found, first = [], run.record["forms"][0]["form"]
     for row in run.record["forms"]:
         changes = {
-            f"{name} against {first}": _with_interval(run.metrics.get(f"{row['form']}: {name}"))
+            f"{name} against {first}": with_interval(lost, 3, "+") if lost else ""
             for name in ("deltaBLEU", "BERTScore F1", "diagnosis named")
+            for lost in [run.metrics.get(f"{row['form']}: {name}")]
         }
         found.append({
             "form": row["form"], "weights, MB": f"{row['weights_mb']:.1f}",
@@ -133,10 +134,3 @@ def _quality(cases: Sequence[Case], answers: dict[str, Prediction], settings: Si
 def _same(first: dict[str, Prediction], second: dict[str, Prediction]) -> float:
     """The share of answers that are the same to the letter."""
     return sum(first[case_id].text == answer.text for case_id, answer in second.items()) / len(first)
-
-
-def _with_interval(score: dict | None) -> str:
-    if not score:
-        return ""
-    low, high = score["interval"]
-    return f"{score['value']:+.3f} [{low:+.3f}, {high:+.3f}]"

@@ -109,10 +109,9 @@ def claim_table(runs: list[Run]) -> list[dict]:
         if not run.metrics:
             found.append(claim | {"verdict": "not measured: no references"})
         for metric, difference in run.metrics.items():
-            low, high = difference["interval"]
             found.append(claim | {
                 "metric": metric, "paper": run.record["paper"].get(metric, ""),
-                "ours": f"{difference['value']:+.3f} [{low:+.3f}, {high:+.3f}]", "seeds": run.record["seeds"],
+                "ours": with_interval(difference, 3, "+"), "seeds": run.record["seeds"],
                 "n": difference["n"], "verdict": difference["verdict"],
             })
     return found
@@ -206,10 +205,10 @@ def _title(run: Run) -> str:
     )
 
 
-def with_interval(score: dict, digits: int) -> str:
-    """A score as tables show it."""
+def with_interval(score: dict, digits: int, sign: str = "") -> str:
+    """A score as tables show it; `sign` "+" for a difference."""
     low, high = score["interval"]
-    return f"{score['value']:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{score['value']:{sign}.{digits}f} [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
 
 
 _PAGE = """<!doctype html>

@@ -159,7 +159,6 @@ class VisionRecipe(LoraRecipe):
         """Whether the vision tower would see the same pictures, and say the same of them, in every epoch."""
         return self.features != "live" and self.vision == "frozen" and self.augmentation == "none"
 
-
     def optimiser(self) -> dict:
         """The optimiser, as arguments of transformers' trainer."""
         if self.schedule == "linear":
