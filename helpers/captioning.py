@@ -105,7 +105,7 @@ def caption_pictures(
     worked = bool(set(files) - set(done))
     if worked:
         with store.writing():  # another process may have done it by then
-            done = store.read(captioner.prompt_id, repair=True)
+            done = store.read(captioner.prompt_id)
             _caption_missing(captioner, files, store, done, batch_size)
     unread = failed("", captioner.prompt_id, "the file is not there, or may not be read")
     found = {path: done[keys[path]] if path in keys else unread for path in paths}

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.files import append_jsonl, locked, read_jsonl
+from helpers.files import append_jsonl, locked, mend_torn_end, read_jsonl
 
 # What stands in place of a caption that could not be had: YuanAI's words (Table 4).
 FAILED = "No Image describe"
@@ -42,9 +42,9 @@ class CaptionStore:
 
     path: Path
 
-    def read(self, prompt: str, *, repair: bool = False) -> dict[str, Caption]:
-        """All captions that answer a prompt, by picture; `repair` cuts off what a kill has torn, while none writes."""
-        rows = read_jsonl(self.path, repair=repair)
+    def read(self, prompt: str) -> dict[str, Caption]:
+        """All captions that answer a prompt, by picture; another process may be adding to them."""
+        rows = read_jsonl(self.path, allow_torn_end=True)
         found = [Caption(**{name: row[name] for name in Caption.__dataclass_fields__ if name in row}) for row in rows]
         return {caption.picture: caption for caption in found if caption.prompt == prompt}
 
@@ -56,6 +56,7 @@ class CaptionStore:
     def writing(self):
         """One process at a time writes; another one waits, and finds what was written meanwhile."""
         with locked(self.path.with_name(f".{self.path.name}.lock")):
+            mend_torn_end(self.path)
             yield
 
 

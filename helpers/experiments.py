@@ -92,11 +92,11 @@ def recipe_of(settings: SimpleNamespace) -> LoraRecipe:
     )
 
 
-def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Path | str = "") -> Run:
+def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Path | None = None) -> Run:
     """Answer the cases of `settings.SPLIT` with `shots` worked examples each, and score the answers.
 
     Args:
-        adapter: folder of a LoRA adapter; "" asks the model as it is.
+        adapter: folder of a LoRA adapter; None asks the model as it is.
     """
     if not shots and settings.IMAGE_TEXT == "shots":  # without shots it is what "question" is
         settings = SimpleNamespace(**vars(settings) | {"IMAGE_TEXT": "question"})
@@ -105,7 +105,7 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
     words = picture_words(data, settings, cases, shots)
     determines = {
         "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "quantization": settings.QUANTIZATION,
-        "adapter": file_hash(Path(adapter) / "adapter_model.safetensors") if adapter else "",
+        "adapter": file_hash(adapter / "adapter_model.safetensors") if adapter else "",
         "prompt": prompt_identity(settings), "shots": shots, "data": data_read(data, settings),
         "generation": generation_fingerprint(settings.MODEL),
         "split": settings.SPLIT, "limit": settings.LIMIT, "shot_choice": settings.SHOT_CHOICE if shots else "",
@@ -123,7 +123,7 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
             write_json(run.folder / "shots.json", trace)
             run.save(device=_device(model), shots_dropped=sum(len(row["dropped"]) for row in trace.values()))
             if isinstance(model, ApiModel):
-                there = {row["case_id"] for row in read_jsonl(run.folder / "predictions.jsonl")}
+                there = {row["case_id"] for row in read_jsonl(run.folder / "predictions.jsonl", allow_torn_end=True)}
                 print(upload_notice(model, {name: prompt for name, prompt in prompts.items() if name not in there}))
             answer_all(model, prompts, run.folder / "predictions.jsonl",
                        max_new_tokens=settings.MAX_NEW_TOKENS, batch_size=settings.ANSWER_BATCH,
@@ -211,12 +211,12 @@ def scoring_identity(settings: SimpleNamespace) -> dict:
             "answers": answers.VERSION, "diagnosis": diagnosis.VERSION}
 
 
-def _load(settings: SimpleNamespace, adapter: Path | str) -> TextModel | ApiModel:
+def _load(settings: SimpleNamespace, adapter: Path | None) -> TextModel | ApiModel:
     """The model of these settings; see `memory.kept` about local ones."""
     if is_api_model(settings.MODEL):
         return open_api_model(settings.MODEL, allow_upload=settings.ALLOW_UPLOAD)
-    trained = (Path(adapter) / "adapter_model.safetensors").stat().st_mtime_ns if adapter else 0
-    key = (settings.MODEL, settings.REVISION, settings.QUANTIZATION, str(adapter), trained)
+    trained = (adapter / "adapter_model.safetensors").stat().st_mtime_ns if adapter else 0
+    key = (settings.MODEL, settings.REVISION, settings.QUANTIZATION, adapter, trained)
     return kept(key, lambda: load_text_model(
         settings.MODEL, revision=settings.REVISION, quantization=settings.QUANTIZATION, adapter=adapter
     ))
@@ -237,17 +237,17 @@ def _said(*words: dict[str, str]) -> dict:
     return {"image_text": fingerprint([IMAGE_LINE, *words])} if any(words) else {}
 
 
-def parent_of(adapter: Path | str) -> str:
+def parent_of(adapter: Path | None) -> str:
     """Id of the run that made an adapter, if a run made it."""
-    record = Path(adapter).parent / "run.json" if adapter else None
-    return load_run(record.parent).id if record and record.exists() else ""
+    made_by_run = adapter is not None and (adapter.parent / "run.json").exists()
+    return load_run(adapter.parent).id if made_by_run else ""
 
 
-def _answers_name(settings: SimpleNamespace, shots: int, adapter: Path | str) -> str:
+def _answers_name(settings: SimpleNamespace, shots: int, adapter: Path | None) -> str:
     """What tables call a set of answers."""
     system = recordable(settings)["MODEL"] + (" + LoRA" if adapter else "")
     if adapter and settings.ADAPTER:
-        system += f" {file_hash(Path(adapter) / 'adapter_model.safetensors')[:6]}"
+        system += f" {file_hash(adapter / 'adapter_model.safetensors')[:6]}"
     choice = f" ({settings.SHOT_CHOICE})" if shots else ""
     trained_here = adapter and not settings.ADAPTER  # another adapter was not made with these settings
     captions_vary = CAPTIONS_VARY if settings.CAPTIONER != NONE else ()

@@ -104,29 +104,53 @@ def append_jsonl(path: Path | str, rows: list[dict]) -> None:
         os.fsync(file.fileno())
 
 
-def read_jsonl(path: Path | str, *, repair: bool = True) -> list[dict]:
-    """Read the whole lines of a file that a kill may have left with a torn end, and cut that end off.
+def read_jsonl(path: Path | str, *, allow_torn_end: bool = False) -> list[dict]:
+    """Read a file of one JSON value a line; nothing is written, and a missing file has no lines.
 
-    A missing file has no lines. A broken line before the end is a `LabError`: that was no kill. Without `repair` the
-    torn end is passed over and stays: another process may be writing it just now.
+    A last line without a line break counts where it is whole.
+
+    Args:
+        allow_torn_end: pass over a last line that a kill has torn, or that another process is writing just now.
+    Raises:
+        LabError: a line that is no JSON, or text that is no UTF-8.
     """
     path = Path(path)
     if not path.exists():
         return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if repair and len(whole) < len(content):
-        with open(path, "rb+") as file:
-            file.truncate(len(whole))
+    lines = path.read_bytes().split(b"\n")
     rows = []
-    for number, line in enumerate(whole.decode("utf-8").split("\n")[:-1], start=1):
+    for number, line in enumerate(lines, start=1):
+        is_end = number == len(lines)
+        if is_end and not line.strip():
+            break
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise LabError(
-                f"{path} is damaged at line {number} ({error.msg}): delete that line and run again."
-            ) from None
+            rows.append(json.loads(line.decode("utf-8")))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            if is_end and allow_torn_end:
+                break
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else "no UTF-8 text"
+            raise LabError(f"{path} is damaged at line {number} ({reason}): correct or delete that line.") from None
     return rows
+
+
+def mend_torn_end(path: Path | str) -> None:
+    """End a file of our own with a whole line, before lines are added: what a kill has torn is cut off.
+
+    Only for whoever writes the file, and holds its lock: a file that a person names as input is never changed.
+    """
+    path = Path(path)
+    content = path.read_bytes() if path.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole == content:
+        return
+    with open(path, "rb+") as file:
+        try:
+            json.loads(content[len(whole) :])
+        except ValueError:
+            file.truncate(len(whole))
+        else:  # the kill came between the line and its end
+            file.seek(0, os.SEEK_END)
+            file.write(b"\n")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from helpers.api_models import ApiModel
 from helpers.cases import Prediction
-from helpers.files import LabError, WorkFailed, append_jsonl, read_jsonl
+from helpers.files import LabError, WorkFailed, append_jsonl, mend_torn_end, read_jsonl
 from helpers.models import TextModel
 from helpers.pictures import BadPicture, opened
 from helpers.prompts import Prompt
@@ -96,6 +96,7 @@ def _in_batches(lengths: dict[str, int], path: Path, batch_size: int, asker) -> 
     """
     from tqdm.auto import tqdm
 
+    mend_torn_end(path)
     done = {row["case_id"]: Prediction(**row) for row in read_jsonl(path)}
     order = sorted(lengths, key=lambda case_id: (-lengths[case_id], case_id))
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]

@@ -140,7 +140,7 @@ def _commit(model_id: str, revision: str) -> str:
 
 
 def load_text_model(
-    model_id: str, *, revision: str = "", quantization: str = "none", adapter: Path | str = ""
+    model_id: str, *, revision: str = "", quantization: str = "none", adapter: Path | None = None
 ) -> TextModel:
     """Load a causal language model and its tokenizer, with an adapter where one is named.
 

@@ -75,7 +75,7 @@ def few_shot_grid(data: Dataset, settings: SimpleNamespace) -> dict[tuple[bool, 
     runs = {}
     # A model behind an API is asked as it is: it cannot be fine-tuned here.
     for tuned in (False,) if is_api_model(settings.MODEL) else (False, True):
-        adapter = adapter_folder(data, settings) if tuned else ""
+        adapter = adapter_folder(data, settings) if tuned else None
         for shots in settings.SHOTS:
             runs[tuned, shots] = answer(data, settings, shots=shots, adapter=adapter)
     return runs
@@ -99,7 +99,7 @@ def captioner_grid(data: Dataset, settings: SimpleNamespace) -> list[Run]:
     runs = []
     for captioner in (NONE, *compared(data, settings)):
         chosen = with_captioner(settings, captioner)
-        adapter = "" if is_api_model(settings.MODEL) else adapter_folder(data, chosen)
+        adapter = None if is_api_model(settings.MODEL) else adapter_folder(data, chosen)
         runs += [answer(data, chosen, shots=shots, adapter=adapter) for shots in settings.SHOTS]
     return runs
 

@@ -138,7 +138,7 @@ def answer_seen(data: Dataset, settings: SimpleNamespace, training: Run | None =
     check_model(settings)
     cases = cases_to_show(data, settings)
     name, revision = split_revision(settings.VLM)
-    tuned = training.folder / "adapter" if training else ""
+    tuned = training.folder / "adapter" if training else None
     determines = {
         "weights": weights_fingerprint(name, revision), "quantization": settings.VLM_QUANTIZATION,
         "tuned": weights_hash(tuned) if tuned else "", "prompt": prompt_identity(settings, glued=False),
@@ -197,9 +197,9 @@ def _base(settings: SimpleNamespace) -> BaseModel:
     return BaseModel(name, pinned(name, revision), settings.VLM_QUANTIZATION)
 
 
-def _loaded(settings: SimpleNamespace, tuned: Path | str) -> VisionModel:
+def _loaded(settings: SimpleNamespace, tuned: Path | None) -> VisionModel:
     trained = weights_hash(tuned) if tuned else ""
-    key = ("vlm", settings.VLM, settings.VLM_QUANTIZATION, settings.PICTURE_SIDE, str(tuned), trained)
+    key = ("vlm", settings.VLM, settings.VLM_QUANTIZATION, settings.PICTURE_SIDE, tuned, trained)
     return kept(key, lambda: load_vision_model(
         settings.VLM, quantization=settings.VLM_QUANTIZATION, setting="VLM", tuned=tuned,
         picture_side=settings.PICTURE_SIDE,
@@ -211,7 +211,7 @@ def weights_hash(folder: Path) -> str:
     return fingerprint([file_hash(path) for path in sorted(Path(folder).glob("*.safetensors"))])
 
 
-def _size_mb(model_id: str, tuned: Path | str) -> float:
+def _size_mb(model_id: str, tuned: Path | None) -> float:
     """Megabytes on disk of the weights that answer: of the model and its adapter.
 
     A text tower that was trained whole is kept in full precision, which takes twice the room of a half one.
@@ -224,8 +224,8 @@ def _size_mb(model_id: str, tuned: Path | str) -> float:
         base = Path(snapshot_download(
             name, revision=pinned(name, revision), allow_patterns="*.safetensors", local_files_only=True
         ))
-    whole = tuned and not (Path(tuned) / "adapter_config.json").exists()
-    folders = [Path(tuned)] if whole else [base, *([Path(tuned)] if tuned else [])]
+    whole = tuned and not (tuned / "adapter_config.json").exists()
+    folders = [tuned] if whole else [base, *([tuned] if tuned else [])]
     return round(sum(path.stat().st_size for folder in folders for path in folder.glob("*.safetensors")) / 1e6, 2)
 
 

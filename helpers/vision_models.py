@@ -124,7 +124,7 @@ class VisionModel:
 
 
 def load_vision_model(
-    model_id: str, *, quantization: str = "none", setting: str = "MODEL", tuned: Path | str = "", picture_side: int = 0
+    model_id: str, *, quantization: str = "none", setting: str = "MODEL", tuned: Path | None = None, picture_side: int = 0
 ) -> VisionModel:
     """Load an image-text-to-text model and its processor.
 
@@ -145,11 +145,11 @@ def load_vision_model(
         check_adapter(tuned, name, revision, setting)
     kind = seeing_type(model_id, setting)
     device, path, commit = device_for(kind, choose_device()), model_path(name, setting), pinned(name, revision) or None
-    adapter = Path(tuned) / "adapter_config.json"
-    weights = str(tuned) if tuned and not adapter.exists() else path
+    has_adapter = tuned is not None and (tuned / "adapter_config.json").exists()
+    weights = str(tuned) if tuned and not has_adapter else path
     with loading(name, setting):
         model = placed(AutoModelForImageTextToText, weights, commit if weights == path else None, quantization, device)
-    if adapter.exists():
+    if has_adapter:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, str(tuned)).eval()

@@ -53,6 +53,25 @@ def test_score_official_keeps_the_case_fault(files, capsys):
     assert json.loads(capsys.readouterr().out)["deltableu_en"] < 100
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_score_counts_the_last_line_of_a_jsonl_file_and_leaves_the_file_as_it_is(files, capsys, end):
+    rows = [{"case_id": f"E{number}", "text": text} for number, text in enumerate(["It is eczema.", "No", "Psoriasis"])]
+    path = files / "answers.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)) + end)
+    before = path.read_bytes()
+    assert score(files, predictions="answers.jsonl") == 0
+    assert json.loads(capsys.readouterr().out)["missing"] == 0
+    assert path.read_bytes() == before
+
+
+def test_score_refuses_a_torn_jsonl_file_and_leaves_it_as_it_is(files, capsys):
+    path = files / "answers.jsonl"
+    path.write_text('{"case_id": "E0", "text": "It is eczema."}\n{"case_id": "E1", "te')
+    before = path.read_bytes()
+    assert score(files, predictions="answers.jsonl") == 2
+    assert "line 2" in capsys.readouterr().err and path.read_bytes() == before
+
+
 def test_score_with_bertscore_in_one_go(files, capsys):
     assert main(["score", str(files / "references.json"), str(files / "predictions.json")]) == 0
     assert json.loads(capsys.readouterr().out)["BERTScore_en"] == pytest.approx(1, abs=1e-5)

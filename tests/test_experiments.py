@@ -50,7 +50,7 @@ def test_training_lowers_the_loss_and_changes_the_answers(lab):
     config = read_json(run.folder / "adapter" / "adapter_config.json")
     assert config["base_model_name_or_path"] == "pocket/llama" and set(config["target_modules"]) == set(PROJECTIONS)
     plain, tuned = (
-        experiments.answer(data, settings, shots=0, adapter=adapter) for adapter in ("", run.folder / "adapter")
+        experiments.answer(data, settings, shots=0, adapter=adapter) for adapter in (None, run.folder / "adapter")
     )
     assert {key: answer.text for key, answer in experiments.answers_of(plain).items()} != {
         key: answer.text for key, answer in experiments.answers_of(tuned).items()
@@ -253,7 +253,7 @@ def test_a_full_disk_is_one_sentence_and_the_same_call_goes_on(lab):
         if not path.is_symlink():
             path.symlink_to("/dev/full")  # a device on which every write finds no space
 
-    hook = experiments._load(settings, "").model.register_forward_pre_hook(fill_the_disk)
+    hook = experiments._load(settings, None).model.register_forward_pre_hook(fill_the_disk)
     try:
         with pytest.raises(WorkFailed, match="The disk of .* is full: free some space"):
             experiments.answer(data, settings, shots=0)

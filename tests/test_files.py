@@ -1,10 +1,13 @@
 """Files written whole or not at all, torn lines, fingerprints, paths that may be shown."""
 
+import contextlib
 import json
 
 import pytest
 
-from helpers.files import LabError, append_jsonl, fingerprint, outputs_folder, read_json, read_jsonl, shown, write_json
+from helpers.files import (
+    LabError, append_jsonl, fingerprint, mend_torn_end, outputs_folder, read_json, read_jsonl, shown, write_json,
+)
 
 
 def test_json_is_replaced_whole_and_leaves_no_neighbour(tmp_path):
@@ -16,14 +19,34 @@ def test_json_is_replaced_whole_and_leaves_no_neighbour(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
 
 
-def test_a_torn_last_line_is_cut_off_and_the_next_row_stands_alone(tmp_path):
+@pytest.mark.parametrize(("end", "kept"), [('{"n": 3, "te', [1, 2, 4]), ('{"n": 3}', [1, 2, 3, 4])])
+def test_a_torn_end_is_mended_before_the_next_row_is_added(tmp_path, end, kept):
     path = tmp_path / "rows.jsonl"
     append_jsonl(path, [{"n": 1}, {"n": 2}])
     with open(path, "a") as file:
-        file.write('{"n": 3, "te')
-    assert read_jsonl(path) == [{"n": 1}, {"n": 2}]
+        file.write(end)
+    mend_torn_end(path)
     append_jsonl(path, [{"n": 4}])
-    assert [json.loads(line)["n"] for line in path.read_text().splitlines()] == [1, 2, 4]
+    assert [json.loads(line)["n"] for line in path.read_text().splitlines()] == kept
+
+
+@pytest.mark.parametrize("content", [b'{"n": 1}', b'{"n": 1}\n{"n', b'{"n": 1}\r\n', '{"n": 1}'.encode("utf-16")])
+def test_reading_never_changes_a_file(tmp_path, content):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(content)
+    try:
+        assert read_jsonl(path, allow_torn_end=True) in ([{"n": 1}], [])
+    except LabError:
+        assert content.startswith(b"\xff\xfe")
+    with contextlib.suppress(LabError):
+        read_jsonl(path)
+    assert path.read_bytes() == content
+
+
+def test_a_torn_end_that_is_not_our_own_is_named(tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"n": 1}\n{"n')
+    with pytest.raises(LabError, match="line 2"):
+        read_jsonl(tmp_path / "rows.jsonl")
 
 
 def test_a_line_separator_inside_a_text_is_no_end_of_line(tmp_path):

@@ -132,6 +132,13 @@ def test_an_adapter_in_the_text_tower_of_a_four_bit_model_learns_and_answers(
     assert [row.text for row in answers] != [row.text for row in fresh.answer(asked(photos[:3]), max_new_tokens=6)]
 
 
+def test_a_folder_with_a_strangers_adapter_does_not_change_a_model_loaded_there(folder_of, photos, tmp_path, monkeypatch):
+    folder = folder_of("smolvlm")
+    train(folder, tmp_path / "run", records(folder, photos[:2]), replace(SMALL, steps=1))
+    monkeypatch.chdir(tmp_path / "run" / "adapter")
+    assert not hasattr(load_vision_model(str(folder)).model, "peft_config")
+
+
 def test_with_vision_trained_both_towers_get_adapters(folder_of, photos, tmp_path):
     folder = folder_of("idefics2")
     train(folder, tmp_path / "run", records(folder, photos), replace(SMALL, vision="trained", steps=2))
