@@ -54,7 +54,7 @@ def sweep(options) -> int:
 
 def export(options) -> int:
     """Merge an adapter into its base model and save the result as an ordinary model."""
-    from helpers.export import export as export_adapter
+    from helpers.models.export import export as export_adapter
 
     print(export_adapter(options.adapter, options.to, base=options.base))
     return 0

@@ -1,6 +1,6 @@
 """The captioning experiment that notebook 01 and the sweep call: a split's pictures put into words, and how that went.
 
-The captions themselves are in the captioner's store (`helpers.captions`), which all notebooks share; the run holds
+The captions themselves are in the captioner's store (`helpers.models.captions`), which all notebooks share; the run holds
 their scores. Settings are the notebooks' parameters after the profile, by their names.
 """
 
@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.api_models import api_host, is_api_model
-from helpers.captioning import caption_pictures, content_key
-from helpers.captions import Caption, case_text, failed, shown_pictures
+from helpers.models.api.model import api_host, is_api_model
+from helpers.models.captioning import caption_pictures, content_key
+from helpers.models.captions import Caption, case_text, failed, shown_pictures
 from helpers.cases import Case
 from helpers.datasets import POCKET, Dataset
 from helpers.datasets.tables import skin_tones
@@ -26,7 +26,7 @@ from helpers.metrics.captions import caption_statistics, fails_more, longer
 from helpers.metrics.claims import verdict
 from helpers.metrics.concepts import concept_scores
 from helpers.metrics.scores import Score
-from helpers.models import choose_device
+from helpers.models.loading import choose_device
 from helpers.parameters import recordable
 from helpers.runs import Run, open_run
 

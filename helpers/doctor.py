@@ -6,7 +6,7 @@ import shutil
 
 from helpers.files import outputs_folder, shown
 from helpers.finetuning.lora_sft import choose_backend
-from helpers.models import choose_device, shipped_models
+from helpers.models.loading import choose_device, shipped_models
 from helpers.runs import package_versions
 
 GB = 1e9

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers import edge
+from helpers.models import small_device as edge
 from helpers.cases import Case, Prediction
 from helpers.datasets import Dataset
 from helpers.experiments import about_run, scoring_identity
-from helpers.export import export
+from helpers.models.export import export
 from helpers.files import LabError, write_json
 from helpers.inputs import cases_to_answer
 from helpers.leaderboard import with_interval
@@ -18,10 +18,10 @@ from helpers.metrics.claims import differences, verdict
 from helpers.metrics.diagnosis import diagnosis_named
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import score_predictions
-from helpers.models import split_revision
+from helpers.models.loading import split_revision
 from helpers.parameters import names_in
 from helpers.picture_questions import first_picture, pictures_identity, prompt_identity
-from helpers.prompts import visual_question
+from helpers.models.prompts import visual_question
 from helpers.runs import Run, open_run
 from helpers.vision_experiment import VLM_FINETUNE, weights_hash
 

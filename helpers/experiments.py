@@ -9,31 +9,31 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.api_models import ApiModel, is_api_model, open_api_model, upload_notice
+from helpers.models.api.model import ApiModel, is_api_model, open_api_model, upload_notice
 from helpers.cases import Prediction, read_predictions, write_submission
 from helpers.datasets import Dataset
 from helpers.files import LabError, append_jsonl, file_hash, fingerprint, read_jsonl, write_json
 from helpers.finetuning.lora_sft import BaseModel, choose_backend, train_adapter
 from helpers.finetuning.recipe import LoraRecipe
-from helpers.generation import answer_all
+from helpers.models.generation import answer_all
 from helpers.image_texts import NONE
 from helpers.inputs import (
     cases_to_answer, check_questions, data_read, picture_words, prompt_identity, prompts_with_shots, training_cases,
     training_records, training_words,
 )
-from helpers.memory import forget, kept
+from helpers.models.memory import forget, kept
 from helpers.metrics import answers, bertscore, deltableu, diagnosis
 from helpers.metrics.answers import answer_statistics
 from helpers.metrics.baselines import constant_answers, constant_predictions
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import metrics_json, score_predictions
-from helpers.models import (
+from helpers.models.loading import (
     TextModel, check_adapter, generation_fingerprint, load_text_model, pinned, weights_fingerprint,
 )
 from helpers.parameters import recordable, variant
-from helpers.prompts import IMAGE_LINE, stop_text
+from helpers.models.prompts import IMAGE_LINE, stop_text
 from helpers.runs import Run, load_run, open_run
-from helpers.shots import shot_pool
+from helpers.models.shots import shot_pool
 
 SFT, FEW_SHOT, EVALUATION = "02_lora_sft", "03_few_shot_inference", "09_evaluation"
 # What a name says of a training and of a set of answers, where it is not as the profile has it.

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
-from helpers.api_models import is_api_model
+from helpers.models.api.model import is_api_model
 from helpers.cases import Case
 from helpers.datasets import Dataset
 from helpers.files import LabError
 from helpers.image_texts import NONE, image_texts
-from helpers.models import load_tokenizer
-from helpers.prompts import IMAGE_TEXTS, asked, prompt_id, prompt_of, training_record
-from helpers.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
+from helpers.models.loading import load_tokenizer
+from helpers.models.prompts import IMAGE_TEXTS, asked, prompt_id, prompt_of, training_record
+from helpers.models.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
 
 
 def cases_to_answer(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...]:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from helpers.datasets import POCKET, Dataset
 from helpers.files import no_statistics, shown
 from helpers.finetuning.lora_sft import choose_backend
-from helpers.models import choose_device, split_revision, weights_fingerprint
+from helpers.models.loading import choose_device, split_revision, weights_fingerprint
 from helpers.parameters import prepare, recordable
 from helpers.profiles import is_unset
 from helpers.runs import Run, environment, open_run, package_versions, peak_memory_gb

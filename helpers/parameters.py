@@ -13,8 +13,8 @@ from helpers import datasets
 from helpers.files import LabError, shown
 from helpers.finetuning.recipe import VISION_CHOICES, VISION_RECIPES
 from helpers.profiles import load_profile, resolve
-from helpers.prompts import ENDS, IMAGE_TEXTS, LAYOUTS, QUESTIONS, VISUAL_PROMPTS
-from helpers.shots import CHOICES, check_shots, shot_pool
+from helpers.models.prompts import ENDS, IMAGE_TEXTS, LAYOUTS, QUESTIONS, VISUAL_PROMPTS
+from helpers.models.shots import CHOICES, check_shots, shot_pool
 
 TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list}
 

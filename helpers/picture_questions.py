@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.api_models import is_api_model
-from helpers.captioning import content_key
+from helpers.models.api.model import is_api_model
+from helpers.models.captioning import content_key
 from helpers.cases import Case
 from helpers.datasets import Dataset
 from helpers.files import LabError, fingerprint
 from helpers.inputs import cases_to_answer, training_cases
-from helpers.prompts import VISUAL_PROMPTS, visual_question
-from helpers.vision_inputs import LONGEST, completion, turn_text
-from helpers.vision_models import PREFIX_MODELS, load_processor, seeing_type
+from helpers.models.prompts import VISUAL_PROMPTS, visual_question
+from helpers.models.vlm_inputs import LONGEST, completion, turn_text
+from helpers.models.vlm import PREFIX_MODELS, load_processor, seeing_type
 
 
 def cases_to_show(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...]:

@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.api_models import is_api_model
+from helpers.models.api.model import is_api_model
 from helpers.cases import Case
 from helpers.datasets import Dataset
 from helpers.experiments import (
@@ -23,11 +23,11 @@ from helpers.image_texts import NONE, compared, with_captioner
 from helpers.inputs import cases_to_answer, picture_words, training_texts
 from helpers.metrics import claims
 from helpers.metrics.claims import differences, more_duplicates, verdict, verdict_on_repetition
-from helpers.models import load_tokenizer
+from helpers.models.loading import load_tokenizer
 from helpers.profiles import load_profile
-from helpers.prompts import as_messages, asked, prompt_of, rendered
+from helpers.models.prompts import as_messages, asked, prompt_of, rendered
 from helpers.runs import Run, open_run, recorded_runs
-from helpers.shots import as_pairs
+from helpers.models.shots import as_pairs
 from helpers.vision_experiment import VLM_ANSWERS_VARY, VLM_FINETUNE, VLM_TRAINING_VARIES, vlm_grid
 
 PLAN = Path(__file__).with_name("studies.yaml")

@@ -14,7 +14,7 @@ from multiprocessing import get_context, parent_process
 from types import SimpleNamespace
 
 from helpers import datasets
-from helpers.api_models import is_api_model
+from helpers.models.api.model import is_api_model
 from helpers.caption_experiment import CAPTIONING, caption, compare_captioners
 from helpers.edge_experiment import on_small_device
 from helpers.experiments import CAPTIONS_VARY, EVALUATION, FEW_SHOT, SFT, baselines, finetune

@@ -6,8 +6,8 @@ Usage: captioning_worker.py MODEL FOLDER STORE
 import sys
 from pathlib import Path
 
-from helpers.captioning import caption_pictures, open_captioner
-from helpers.captions import CaptionStore
+from helpers.models.captioning import caption_pictures, open_captioner
+from helpers.models.captions import CaptionStore
 
 if __name__ == "__main__":
     model, folder, store = sys.argv[1:]

@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 
 from conftest import ROOT
-from helpers import api_models
-from helpers.api_clients import _seconds_to_wait
-from helpers.api_models import is_api_model, open_api_model, upload_notice
+from helpers.models.api import model as api_models
+from helpers.models.api.clients import _seconds_to_wait
+from helpers.models.api.model import is_api_model, open_api_model, upload_notice
 from helpers.files import LabError, WorkFailed
 from tests.api_server import Answer, api_server
 
@@ -420,7 +420,7 @@ def test_the_notice_says_how_much_goes_where(connect):
 
 
 def test_no_client_is_loaded_before_a_model_is_opened():
-    code = "import sys, helpers.api_models; print({'openai', 'google', 'httpx2'} & set(sys.modules))"
+    code = "import sys, helpers.models.api.model; print({'openai', 'google', 'httpx2'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from helpers import api_clients, api_models
-from helpers.api_clients import Fault, picture_tokens
-from helpers.api_models import PRICES, ApiModel, open_api_model, upload_notice
+from helpers.models.api import clients as api_clients, model as api_models
+from helpers.models.api.clients import Fault, picture_tokens
+from helpers.models.api.model import PRICES, ApiModel, open_api_model, upload_notice
 from helpers.files import LabError, WorkFailed
 from helpers.pictures import open_picture
 from tests.api_server import Answer, api_server

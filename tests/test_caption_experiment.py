@@ -6,11 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers import datasets, memory
+from helpers import datasets
+from helpers.models import memory
 from helpers.caption_experiment import (
     caption, caption_claims, caption_files, captioned_cases, captions_of_run, compare_captioners,
 )
-from helpers.captions import FAILED, Caption, failed
+from helpers.models.captions import FAILED, Caption, failed
 from helpers.datasets.tables import skin_tones
 from helpers.experiments import answer
 from helpers.files import LabError

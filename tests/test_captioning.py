@@ -14,20 +14,21 @@ import pytest
 from PIL import Image
 
 from conftest import ROOT
-from helpers import api_models, datasets, pictures
+from helpers import datasets, pictures
+from helpers.models.api import model as api_models
 from helpers.caption_experiment import caption
-from helpers.captioning import caption_pictures, open_captioner
-from helpers.captions import FAILED, CaptionStore
+from helpers.models.captioning import caption_pictures, open_captioner
+from helpers.models.captions import FAILED, CaptionStore
 from helpers.experiments import answer, finetune
 from helpers.files import LabError, WorkFailed, read_json, read_jsonl, write_json
 from helpers.image_texts import captions_of, compared, image_texts
 from helpers.inputs import PictureWords, picture_words, prompts_with_shots, training_records, training_words
-from helpers.models import load_text_model
+from helpers.models.loading import load_text_model
 from helpers.pictures import BadPicture, Unreadable
 from helpers.profiles import resolve
-from helpers.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
-from helpers.shots import shot_pool
-from helpers.vision_models import load_vision_model
+from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
+from helpers.models.shots import shot_pool
+from helpers.models.vlm import load_vision_model
 from tests import tiny_vision
 from tests.api_server import Answer, api_server
 

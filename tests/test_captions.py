@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from helpers.captions import FAILED, Caption, CaptionStore, case_text, failed, shown_pictures
+from helpers.models.captions import FAILED, Caption, CaptionStore, case_text, failed, shown_pictures
 from helpers.cases import Case
 
 

@@ -6,9 +6,9 @@ import sys
 import pytest
 from PIL import Image
 
-from helpers.edge import FORMS, measure
+from helpers.models.small_device import FORMS, measure
 from helpers.files import REPOSITORY, LabError, WorkFailed
-from helpers.vision_models import load_vision_model
+from helpers.models.vlm import load_vision_model
 
 QUESTION = "What is it?"
 
@@ -50,7 +50,7 @@ def test_weights_are_counted_as_they_would_be_saved(measured):
 def test_memory_is_the_models_own(pictures):
     """A large parent leaves no trace, though Linux hands its peak on to the processes that it starts."""
     script = f"""
-from helpers.edge import measure
+from helpers.models.small_device import measure
 held = bytearray(b"x") * 1_600_000_000
 found = measure("pocket/llava", [({str(pictures[0])!r}, "What is it?")], form="float32", threads=1, max_new_tokens=2)
 print(found["import_mb"], found["load_mb"], found["answer_mb"])

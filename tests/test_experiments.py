@@ -11,8 +11,8 @@ from helpers.cases import Case
 from helpers.files import LabError, WorkFailed, outputs_folder, read_json, read_jsonl, write_json
 from helpers.finetuning.recipe import PROJECTIONS
 from helpers.leaderboard import boards
-from helpers.metrics.encoders import packaged_minilm
-from helpers.models import POCKET_MODELS
+from helpers.models.encoders import packaged_minilm
+from helpers.models.loading import POCKET_MODELS
 from helpers.profiles import resolve
 from helpers.runs import find_runs
 from helpers.studies import few_shot_grid, trace

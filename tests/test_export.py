@@ -10,13 +10,13 @@ from peft import PeftModel
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from helpers import export as export_module
-from helpers.export import export
+from helpers.models import export as export_module
+from helpers.models.export import export
 from helpers.files import LabError, WorkFailed, read_json, write_json
 from helpers.finetuning.lora_sft import BaseModel, LoraRecipe, train_adapter
-from helpers.models import load_text_model, model_path, weights_fingerprint
+from helpers.models.loading import load_text_model, model_path, weights_fingerprint
 from helpers.runs import open_run
-from helpers.vision_models import load_vision_model
+from helpers.models.vlm import load_vision_model
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
 RECORDS = [
@@ -143,7 +143,7 @@ def test_a_full_disk_leaves_nothing_behind(full_precision, tmp_path):
     base, adapter = full_precision
     script = f"""
 from pathlib import Path
-from helpers.export import export
+from helpers.models.export import export
 try:
     export({str(adapter)!r}, Path({str(tmp_path)!r}) / "small" / "merged", base={base!r})
 except Exception as error:

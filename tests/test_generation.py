@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from helpers.files import LabError, WorkFailed, read_jsonl
-from helpers.generation import answer_all, generate, read_prefix
-from helpers.models import load_text_model
-from helpers.prompts import alpaca
+from helpers.models.generation import answer_all, generate, read_prefix
+from helpers.models.loading import load_text_model
+from helpers.models.prompts import alpaca
 
 PROMPTS = {
     "A": "Psoriasis is",

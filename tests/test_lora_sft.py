@@ -19,7 +19,7 @@ from helpers.finetuning.lora_sft import BaseModel, LoraRecipe, choose_backend, t
 from helpers.finetuning.recipe import PROJECTIONS
 from helpers.finetuning.records import Example, Lesson, collate, encode, plan_batches
 from helpers.finetuning.trainer import last_whole_checkpoint
-from helpers.models import Device, load_text_model, load_tokenizer
+from helpers.models.loading import Device, load_text_model, load_tokenizer
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
 LLAMA = BaseModel("pocket/llama")
@@ -106,7 +106,7 @@ def test_the_backend_is_chosen_by_the_machine_and_says_why(monkeypatch):
 
 def test_importing_the_module_loads_nothing_heavy():
     heavy = "{'torch', 'transformers', 'unsloth'} & set(sys.modules)"
-    code = f"import helpers.finetuning.lora_sft, helpers.export, sys; print({heavy})"
+    code = f"import helpers.finetuning.lora_sft, helpers.models.export, sys; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from helpers.files import LabError
-from helpers.metrics import bertscore, encoders
+from helpers.metrics import bertscore
+from helpers.models import encoders
 from helpers.metrics.bertscore import bert_scores
-from helpers.metrics.encoders import load_encoder, load_tokenizer, packaged_minilm, quiet, verified_minilm
+from helpers.models.encoders import load_encoder, load_tokenizer, packaged_minilm, quiet, verified_minilm
 
 ANSWERS = [
     "It is eczema.",

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from helpers.files import LabError, read_json, write_json
-from helpers.models import (
+from helpers.models.loading import (
     ADAPTER_CARD,
     POCKET_MODELS,
     check_adapter,

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from conftest import ROOT
-from helpers import moondream
+from helpers.models.moondream import processor as moondream
 from helpers.files import LabError, read_json, write_json
-from helpers.models import choose_device
-from helpers.vision_models import VisionModel
+from helpers.models.loading import choose_device
+from helpers.models.vlm import VisionModel
 
 END, IMAGE = 1, 95
 TINY = {
@@ -85,7 +85,7 @@ def tiny(tmp_path_factory):
     """A folder in the published format with random weights, code that must not run, and no processor."""
     from transformers import set_seed
 
-    from helpers.moondream_model import MoondreamConfig, MoondreamForConditionalGeneration
+    from helpers.models.moondream.model import MoondreamConfig, MoondreamForConditionalGeneration
 
     moondream.register()
     set_seed(0)
@@ -201,8 +201,8 @@ def test_the_code_in_a_checkpoint_is_never_asked_for(tiny, model, monkeypatch):
     from transformers import AutoConfig
 
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it was asked whether to run remote code"))
-    assert AutoConfig.from_pretrained(tiny).__class__.__module__ == "helpers.moondream_model"
-    assert type(model).__module__ == "helpers.moondream_model"
+    assert AutoConfig.from_pretrained(tiny).__class__.__module__ == "helpers.models.moondream.model"
+    assert type(model).__module__ == "helpers.models.moondream.model"
     assert "transformers_modules" not in sys.modules or not any(
         name.startswith("transformers_modules.") and "moondream" in name for name in sys.modules
     )
@@ -250,7 +250,7 @@ def test_every_published_weight_of_the_full_size_finds_its_place():
     from transformers.core_model_loading import convert_and_load_state_dict_in_model
     from transformers.modeling_utils import LoadStateDictConfig
 
-    from helpers.moondream_model import MoondreamConfig, MoondreamForConditionalGeneration
+    from helpers.models.moondream.model import MoondreamConfig, MoondreamForConditionalGeneration
 
     moondream.register()
     with torch.device("meta"):
@@ -464,7 +464,7 @@ def test_a_config_of_2025_is_refused_before_its_weights_are_fetched(tmp_path):
 
 
 def test_naming_the_type_loads_nothing_heavy():
-    code = "import helpers.moondream, sys; print({'torch', 'transformers'} & set(sys.modules))"
+    code = "import helpers.models.moondream.processor, sys; print({'torch', 'transformers'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -9,7 +9,7 @@ from helpers.metrics.concepts import named_concepts
 from helpers.pocket import descriptions
 from helpers.pocket.conditions import load_conditions
 from helpers.pocket.lesions import draw_seen
-from helpers.prompts import CAPTION_PREFIX
+from helpers.models.prompts import CAPTION_PREFIX
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from helpers.pocket.clinic import build
 from helpers.pocket.conditions import load_conditions, load_sentences
 from helpers.pocket.exercises import sheets
-from helpers.prompts import ALPACA_BLOCK, ALPACA_PREAMBLE, MEDICAL_ADVICE
+from helpers.models.prompts import ALPACA_BLOCK, ALPACA_PREAMBLE, MEDICAL_ADVICE
 
 COUNT = 2000
 

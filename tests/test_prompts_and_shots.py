@@ -4,9 +4,9 @@ import pytest
 
 from helpers.cases import Case, Reference
 from helpers.files import LabError
-from helpers.models import load_tokenizer
-from helpers.prompts import MEDICAL_ADVICE, alpaca, asked, prompt_id, prompt_of, rendered, training_record
-from helpers.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
+from helpers.models.loading import load_tokenizer
+from helpers.models.prompts import MEDICAL_ADVICE, alpaca, asked, prompt_id, prompt_of, rendered, training_record
+from helpers.models.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
 
 POOL = [
     Case(f"T{number}", f"question {number}", references=(Reference(f"answer {number}"), Reference("other")))

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from helpers.captions import FAILED
+from helpers.models.captions import FAILED
 from helpers.datasets import load
 from helpers.datasets.checks import check_data
 from helpers.datasets.recorded import read_recorded, recorded_captions, scan_recorded

@@ -22,9 +22,9 @@ from helpers.finetuning.trainer import last_whole_checkpoint
 from helpers.finetuning.unsloth_process import train_with_unsloth
 from helpers.finetuning.unsloth_worker import ORPHANED
 from helpers.finetuning.vision_sft import linear_layers
-from helpers.models import Device, choose_device, load_text_model
-from helpers.vision_inputs import completion, turn_text
-from helpers.vision_models import load_processor
+from helpers.models.loading import Device, choose_device, load_text_model
+from helpers.models.vlm_inputs import completion, turn_text
+from helpers.models.vlm import load_processor
 from tests.test_lora_sft import CARD, LLAMA, SMALL, broken_off_at, losses, records, train
 
 

@@ -17,13 +17,13 @@ from helpers.finetuning.recipe import VISION_RECIPES, VisionRecipe, moondream_ra
 from helpers.parameters import check_size
 from helpers.pictures import open_picture
 from helpers.profiles import resolve
-from helpers.prompts import visual_question
+from helpers.models.prompts import visual_question
 from helpers.studies import cells, compare
 from helpers.sweep import _trainings
 from helpers.vision_experiment import (
     VLM_FINETUNE, answer_seen, ask_directly, finetune_vlm, vision_recipe, vlm_grid, vlm_trainings,
 )
-from helpers.vision_models import VisionModel
+from helpers.models.vlm import VisionModel
 from helpers.vision_tables import cell_rows, cost_rows, epoch_curves, repetition_rows
 
 SMALL = {"SEED": 5, "LIMIT": 5, "TRAIN_LIMIT": 6, "VLM_BATCH": 2, "VLM_TOKENS": 6, "VLM_ANSWER_BATCH": 2, "RANK": 2,

@@ -19,9 +19,9 @@ from helpers.finetuning.recipe import BaseModel, VisionRecipe
 from helpers.finetuning.trainer import last_whole_checkpoint
 from helpers.finetuning.vision_records import vision_lesson
 from helpers.finetuning.vision_sft import train_vision_with_peft
-from helpers.models import Device, weights_fingerprint
-from helpers.vision_inputs import completion, turn_text
-from helpers.vision_models import device_for, load_processor, load_vision_model
+from helpers.models.loading import Device, weights_fingerprint
+from helpers.models.vlm_inputs import completion, turn_text
+from helpers.models.vlm import device_for, load_processor, load_vision_model
 from tests import tiny_vision
 from tests.gpu import vlm, vlm_checkpoints
 from tests.test_lora_sft import broken_off_at, losses

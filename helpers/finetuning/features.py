@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from helpers.files import LabError
 from helpers.finetuning.records import Lesson
 from helpers.finetuning.vision_records import SeenExample, VisionCollator
-from helpers.vision_models import VisionModel
+from helpers.models.vlm import VisionModel
 
 
 def can_precompute(loaded: VisionModel) -> bool:

@@ -15,7 +15,7 @@ from helpers.finetuning.progress import Report, training_bar
 from helpers.finetuning.recipe import (
     PROJECTIONS, UNFINISHED, BaseModel, LoraRecipe, VisionRecipe, recomputes_activations,
 )
-from helpers.models import ADAPTER_CARD, choose_device, load_text_model, split_revision
+from helpers.models.loading import ADAPTER_CARD, choose_device, load_text_model, split_revision
 
 BACKENDS = ("auto", "unsloth", "peft")
 FACTS = "training"  # the entry of an adapter's card that says how its training went

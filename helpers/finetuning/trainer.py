@@ -17,7 +17,7 @@ from helpers.files import WorkFailed, write_json
 from helpers.finetuning.progress import Report, reporting
 from helpers.finetuning.recipe import UNFINISHED, LoraRecipe
 from helpers.finetuning.records import Lesson
-from helpers.models import Device
+from helpers.models.loading import Device
 from helpers.runs import peak_memory_gb
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from helpers.files import REPOSITORY, LabError, WorkFailed
 from helpers.finetuning.progress import Report
 from helpers.finetuning.recipe import BaseModel, LoraRecipe, VisionRecipe
-from helpers.models import choose_device, model_path
-from helpers.moondream import MODEL_TYPE
+from helpers.models.loading import choose_device, model_path
+from helpers.models.moondream.processor import MODEL_TYPE
 
 WORKER = "helpers.finetuning.unsloth_worker"
 
@@ -31,7 +31,7 @@ def cannot_train(base: BaseModel, recipe: LoraRecipe) -> str:
     device = choose_device()
     if device.name != "cuda":
         return "Unsloth trains models that see on a CUDA GPU only, and there is none"
-    from helpers.vision_models import device_for, seeing_type
+    from helpers.models.vlm import device_for, seeing_type
 
     kind = seeing_type(f"{base.model_id}@{base.revision}" if base.revision else base.model_id, "VLM")
     if kind == MODEL_TYPE:

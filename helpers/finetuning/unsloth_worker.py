@@ -15,7 +15,7 @@ from helpers.files import LabError, WorkFailed
 from helpers.finetuning.failures import explained
 from helpers.finetuning.progress import Report
 from helpers.finetuning.recipe import PROJECTIONS, BaseModel, LoraRecipe, VisionRecipe, recomputes_activations
-from helpers.models import Device, choose_device, load_tokenizer, loading, model_path
+from helpers.models.loading import Device, choose_device, load_tokenizer, loading, model_path
 
 ORPHANED = 3  # exit status of a worker whose parent ended first
 
@@ -97,8 +97,8 @@ def _train_seeing(
     from transformers import AutoConfig, set_seed
 
     from helpers.finetuning.vision_sft import fit_vision
-    from helpers.vision_inputs import check_pair
-    from helpers.vision_models import VisionModel, load_processor
+    from helpers.models.vlm_inputs import check_pair
+    from helpers.models.vlm import VisionModel, load_processor
 
     name = f"{base.model_id}@{base.revision}" if base.revision else base.model_id
     device, processor = choose_device(), load_processor(name, setting="VLM", picture_side=recipe.picture_side)

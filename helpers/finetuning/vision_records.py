@@ -1,7 +1,7 @@
 """From a picture, a question and its answers to batches for a model that sees: one collator for all of them.
 
 A record is {"id": text, "picture": path, "prompt": text, "completions": [text, ...]}, all rendered by the model's own
-chat template (see `helpers.vision_inputs`). Pictures are opened late, batch by batch.
+chat template (see `helpers.models.vlm_inputs`). Pictures are opened late, batch by batch.
 """
 
 import random
@@ -14,8 +14,8 @@ from helpers.finetuning.augmentation import augmented
 from helpers.finetuning.recipe import VisionRecipe
 from helpers.finetuning.records import Example, Lesson, plan_batches
 from helpers.pictures import BadPicture, open_picture
-from helpers.vision_inputs import LONGEST, read
-from helpers.vision_models import VisionModel
+from helpers.models.vlm_inputs import LONGEST, read
+from helpers.models.vlm import VisionModel
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from helpers.finetuning.progress import Report
 from helpers.finetuning.recipe import (
     UNFINISHED, BaseModel, VisionRecipe, check_trainable, recomputes_activations,
 )
-from helpers.vision_inputs import mismatch
-from helpers.vision_models import VisionModel, load_vision_model
+from helpers.models.vlm_inputs import mismatch
+from helpers.models.vlm import VisionModel, load_vision_model
 
 
 def train_vision_with_peft(

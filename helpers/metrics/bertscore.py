@@ -1,7 +1,7 @@
 """BERTScore (Zhang et al. 2020) of many answers at once: one model load, each text encoded once.
 
 The values are those of the bert-score package, whose encoding and greedy matching do the work: no idf weights, no
-rescaling, no lower-casing. What is mended is around them: see `helpers.metrics.encoders` for the tokenizer; an empty
+rescaling, no lower-casing. What is mended is around them: see `helpers.models.encoders` for the tokenizer; an empty
 text, on which the package fails, scores 0.
 
 In the package a value depends a little on its company: a token whose best match is negative counts as 0 where the
@@ -16,7 +16,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from helpers.metrics.encoders import Encoder, default_device, load_encoder, quiet
+from helpers.models.encoders import Encoder, default_device, load_encoder, quiet
 
 VERSION = 1  # raised when the same answers would score differently
 BATCH_TOKENS = 2048  # encoded at a time, padding included: more is slower on a CPU and little faster on a GPU

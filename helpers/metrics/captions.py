@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from helpers.captions import Caption
+from helpers.models.captions import Caption
 from helpers.metrics.answers import distinct_score
 from helpers.metrics.scores import Score, mean_score, share_score
 

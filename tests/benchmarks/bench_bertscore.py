@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from helpers.metrics.bertscore import bert_scores  # noqa: E402
-from helpers.metrics.encoders import load_encoder, packaged_minilm, quiet  # noqa: E402
+from helpers.models.encoders import load_encoder, packaged_minilm, quiet  # noqa: E402
 
 CASES, REFERENCES = 1000, 6
 NAIVE_SAMPLE, FAIR_SAMPLE = 20, 40

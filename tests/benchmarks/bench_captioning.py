@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from helpers.captioning import Captioner, caption_pictures, open_captioner
-from helpers.captions import CaptionStore
+from helpers.models.captioning import Captioner, caption_pictures, open_captioner
+from helpers.models.captions import CaptionStore
 from helpers.pocket.conditions import load_conditions
 from helpers.pocket.lesions import draw
 

@@ -10,10 +10,10 @@ import sys
 import time
 
 from helpers import datasets
-from helpers.generation import Prefix, generate, read_prefix
-from helpers.models import TextModel, load_text_model
-from helpers.prompts import asked, prompt_of, stop_text
-from helpers.shots import as_pairs, choose_shots, shot_pool
+from helpers.models.generation import Prefix, generate, read_prefix
+from helpers.models.loading import TextModel, load_text_model
+from helpers.models.prompts import asked, prompt_of, stop_text
+from helpers.models.shots import as_pairs, choose_shots, shot_pool
 
 BATCH, NEW_TOKENS, STOP = 32, 48, stop_text("alpaca", "block")
 

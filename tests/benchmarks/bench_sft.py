@@ -21,10 +21,10 @@ from helpers import datasets  # noqa: E402
 from helpers.finetuning.lora_sft import BaseModel, LoraRecipe, train_adapter  # noqa: E402
 from helpers.finetuning.recipe import PROJECTIONS  # noqa: E402
 from helpers.finetuning.records import collate, encode  # noqa: E402
-from helpers.models import load_text_model  # noqa: E402
+from helpers.models.loading import load_text_model  # noqa: E402
 from helpers.pocket.clinic import build  # noqa: E402
-from helpers.prompts import alpaca  # noqa: E402
-from helpers.shots import shot_pool  # noqa: E402
+from helpers.models.prompts import alpaca  # noqa: E402
+from helpers.models.shots import shot_pool  # noqa: E402
 
 SEEDS = (1, 2, 3)  # a training of each with every seed, in turn; losses are averaged, and of speeds the fastest counts:
 # what the machine can do when nothing else disturbs it

@@ -15,9 +15,9 @@ sys.path.insert(0, str(REPOSITORY))
 from helpers import datasets  # noqa: E402
 from helpers.finetuning.lora_sft import train_adapter  # noqa: E402
 from helpers.finetuning.recipe import BaseModel, VisionRecipe  # noqa: E402
-from helpers.prompts import visual_question  # noqa: E402
-from helpers.vision_inputs import completion, turn_text  # noqa: E402
-from helpers.vision_models import load_processor  # noqa: E402
+from helpers.models.prompts import visual_question  # noqa: E402
+from helpers.models.vlm_inputs import completion, turn_text  # noqa: E402
+from helpers.models.vlm import load_processor  # noqa: E402
 
 RECORDS, EPOCHS = 40, 6
 

@@ -63,7 +63,7 @@ def measure(arguments: argparse.Namespace) -> dict:
     """One part, in this process."""
     if arguments.part == "unsloth":
         import unsloth  # noqa: F401  (before torch and transformers, which it patches)
-    from helpers import models
+    from helpers.models import loading as models
     from helpers.finetuning import unsloth_worker
 
     work = answers if arguments.part == "answers" else training
@@ -86,8 +86,8 @@ def training(arguments: argparse.Namespace) -> dict:
 
 def answers(arguments: argparse.Namespace) -> dict:
     """Tokens per second of one batch of answers, the second time it is asked."""
-    from helpers.generation import generate
-    from helpers.models import load_text_model
+    from helpers.models.generation import generate
+    from helpers.models.loading import load_text_model
 
     text_model = load_text_model(str(arguments.folder / "model"), quantization="nf4")
     prompts = {str(number): record["prompt"] for number, record in enumerate(records(ANSWERED))}
@@ -118,7 +118,7 @@ def write_checkpoint(folder: Path, shape: dict) -> float:
     from safetensors.torch import save_file
     from transformers import BitsAndBytesConfig, GenerationConfig, LlamaConfig
 
-    from helpers.models import load_tokenizer
+    from helpers.models.loading import load_tokenizer
 
     folder.mkdir()
     tokenizer = load_tokenizer("pocket/llama")

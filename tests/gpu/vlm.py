@@ -70,7 +70,8 @@ def measure(arguments: argparse.Namespace) -> dict:
     """One part, in this process."""
     if arguments.part == "unsloth":
         import unsloth  # noqa: F401  (before torch and transformers, which it patches)
-    from helpers import models, vision_models
+    from helpers.models import vlm as vision_models
+    from helpers.models import loading as models
     from helpers.finetuning import unsloth_worker
 
     work = answers if arguments.part == "answers" else training
@@ -102,7 +103,7 @@ def answers(arguments: argparse.Namespace) -> dict:
     """Tokens per second of one batch of answers, the second time it is asked."""
     from PIL import Image
 
-    from helpers.vision_models import load_vision_model
+    from helpers.models.vlm import load_vision_model
 
     model = load_vision_model(str(arguments.folder / "model"), quantization="nf4", picture_side=PICTURE_SIDE)
     rows = records(arguments.folder, ANSWERED)
@@ -119,8 +120,8 @@ def records(scratch: Path, count: int) -> list[dict]:
     """Records as long as DermaVQA's with title and content, each with a photograph of another size."""
     from PIL import Image
 
-    from helpers.vision_inputs import completion, turn_text
-    from helpers.vision_models import load_processor
+    from helpers.models.vlm_inputs import completion, turn_text
+    from helpers.models.vlm import load_processor
 
     processor, draw, rows = load_processor(str(scratch / "model")), random.Random(0), []
     words = "itchy red spots on the left arm since three weeks worse at night in a woman of forty".split()

@@ -21,10 +21,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from helpers.files import LabError, file_hash, fingerprint, read_json, write_json
-from helpers.models import POCKET_MODELS
+from helpers.models.loading import POCKET_MODELS
 from helpers.pocket import conditions, descriptions, lesions
 from helpers.pocket.zoo import captioners, llama
-from helpers.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
+from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 
 # How the captioners' towers learn, and how they look: 96 pixels in patches of 12 are 64 tokens.
 LOOK = {"layers": 4, "width": 96, "intermediate": 384, "heads": 4, "epochs": 8, "batch": 32, "shift": 6, "seed": 5,

@@ -13,8 +13,8 @@ from helpers.pocket import descriptions
 from helpers.pocket.zoo import blip, idefics2, llava
 from helpers.pocket.zoo.pictures import Example, examples, picture, pixels
 from helpers.pocket.zoo.vision import stated
-from helpers.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
-from helpers.vision_models import load_vision_model
+from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
+from helpers.models.vlm import load_vision_model
 
 
 @dataclass(frozen=True)

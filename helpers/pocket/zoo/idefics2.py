@@ -8,7 +8,7 @@ the perceiver, whose latents gather what the patches show.
 from collections.abc import Callable
 from pathlib import Path
 
-from helpers.models import POCKET_MODELS
+from helpers.models.loading import POCKET_MODELS
 from helpers.pocket.zoo.talking import IMAGE_TOKEN, all_seen, conversations, learn_to_speak, tokens_of
 from helpers.pocket.zoo.training import descend
 

@@ -7,7 +7,7 @@ which is `pocket/llama`'s and so knows the words, learn to speak of what the tow
 import json
 from pathlib import Path
 
-from helpers.models import POCKET_MODELS
+from helpers.models.loading import POCKET_MODELS
 from helpers.pocket import descriptions
 from helpers.pocket.zoo.pictures import Example
 from helpers.pocket.zoo.talking import IMAGE_TOKEN, all_seen, conversations, learn_to_speak, tokens_of

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from helpers.pocket import descriptions
 from helpers.pocket.zoo.pictures import Example, normal
 from helpers.pocket.zoo.training import descend
-from helpers.prompts import CLINICAL_PROMPT
+from helpers.models.prompts import CLINICAL_PROMPT
 
 IMAGE_TOKEN = "<image>"
 

@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from helpers.api_models import ApiModel, api_host, is_api_model, open_api_model, upload_notice
-from helpers.captions import Caption, CaptionStore, failed
+from helpers.models.api.model import ApiModel, api_host, is_api_model, open_api_model, upload_notice
+from helpers.models.captions import Caption, CaptionStore, failed
 from helpers.cases import Prediction
 from helpers.files import fingerprint, outputs_folder
-from helpers.models import generation_fingerprint, split_revision, weights_fingerprint
+from helpers.models.loading import generation_fingerprint, split_revision, weights_fingerprint
 from helpers.pictures import BadPicture, Unreadable, opened, picture_key
-from helpers.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
-from helpers.vision_inputs import LONGEST
-from helpers.vision_models import PREFIX_MODELS, VisionModel, load_vision_model, seeing_type
+from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
+from helpers.models.vlm_inputs import LONGEST
+from helpers.models.vlm import PREFIX_MODELS, VisionModel, load_vision_model, seeing_type
 
 # Ways to ask by name; any other text is itself what is asked.
 CAPTION_PROMPTS = {"prefix": CAPTION_PREFIX, "clinical": CLINICAL_PROMPT}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from helpers.cases import Case
 from helpers.files import LabError
-from helpers.prompts import asked
+from helpers.models.prompts import asked
 
 CHOICES = ("random", "fixed", "lexical", "embedding")
 
@@ -92,6 +92,6 @@ def _lexical(questions: list[str], pool: list[str]):
 
 def _by_meaning(questions: list[str], pool: list[str]):
     """Cosine of sentence embeddings, (questions, pool)."""
-    from helpers.metrics.encoders import sentence_embeddings
+    from helpers.models.encoders import sentence_embeddings
 
     return sentence_embeddings(questions) @ sentence_embeddings(pool).T

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from helpers import moondream
-from helpers.api_models import api_host, is_api_model
-from helpers.files import LabError, file_hash, fingerprint, read_json
-from helpers.prompts import Prompt, rendered
+from helpers.models.moondream import processor as moondream
+from helpers.models.api.model import api_host, is_api_model
+from helpers.files import REPOSITORY, LabError, file_hash, fingerprint, read_json
+from helpers.models.prompts import Prompt, rendered
 
-POCKET_MODELS = Path(__file__).parent / "pocket" / "models"
+POCKET_MODELS = REPOSITORY / "helpers" / "pocket" / "models"
 ADAPTER_CARD = "lab.json"
 # What decides what a model reads, besides its weights; the last three only of models that see.
 READ_WITH_WEIGHTS = ("config.json", "tokenizer.json", "preprocessor_config.json", "processor_config.json",

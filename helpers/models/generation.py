@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass
 from os.path import commonprefix
 from pathlib import Path
 
-from helpers.api_models import ApiModel
+from helpers.models.api.model import ApiModel
 from helpers.cases import Prediction
 from helpers.files import LabError, WorkFailed, append_jsonl, mend_torn_end, read_jsonl
-from helpers.models import TextModel
+from helpers.models.loading import TextModel
 from helpers.pictures import BadPicture, opened
-from helpers.prompts import Prompt
-from helpers.vision_inputs import LONGEST
-from helpers.vision_models import VisionModel
+from helpers.models.prompts import Prompt
+from helpers.models.vlm_inputs import LONGEST
+from helpers.models.vlm import VisionModel
 
 # A shorter common beginning is not worth the copying of its cache.
 SHORTEST_PREFIX = 16

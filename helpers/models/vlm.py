@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers import moondream
+from helpers.models.moondream import processor as moondream
 from helpers.cases import Prediction
 from helpers.files import LabError, WorkFailed
-from helpers.models import (
+from helpers.models.loading import (
     UNKNOWN_CONTEXT, Device, check_adapter, choose_device, loading, model_path, pinned, placed, split_revision,
 )
-from helpers.vision_inputs import cap_pictures, check_pair, complete, mismatch, read, turn_text
+from helpers.models.vlm_inputs import cap_pictures, check_pair, complete, mismatch, read, turn_text
 
 # Model types that go on with a text and know no instructions; every other is asked through its chat template.
 PREFIX_MODELS = ("blip", "blip-2")

@@ -1,7 +1,7 @@
 """moondream2 without remote code: what makes its published checkpoint load through transformers' ordinary calls.
 
 `register()` before `AutoConfig` or `AutoModelForImageTextToText`, and `load_processor` where the repository has no
-processor, as the published one has none. The classes are in `helpers.moondream_model`, which is slow to import.
+processor, as the published one has none. The classes are in `helpers.models.moondream.model`, which is slow to import.
 """
 
 from functools import cache
@@ -30,7 +30,7 @@ def register() -> None:
     from transformers import AutoConfig, AutoModelForImageTextToText
     from transformers.conversion_mapping import register_checkpoint_conversion_mapping
 
-    from helpers import moondream_model, moondream_weights
+    from helpers.models.moondream import model as moondream_model, weights as moondream_weights
 
     AutoConfig.register(MODEL_TYPE, moondream_model.MoondreamConfig)
     AutoModelForImageTextToText.register(

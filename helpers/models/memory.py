@@ -4,7 +4,7 @@ import gc
 import sys
 from collections.abc import Callable
 
-from helpers.metrics.encoders import load_encoder
+from helpers.models.encoders import load_encoder
 
 _kept: dict[tuple, object] = {}
 

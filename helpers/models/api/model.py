@@ -18,15 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from helpers.api_clients import (
+from helpers.models.api.clients import (
     NOT_THAT, Fault, open_gemini, open_openai, parts_of, picture_tokens, pictures_of,
 )
 from helpers.cases import Prediction
 from helpers.files import LabError, WorkFailed
-from helpers.prompts import Prompt, as_messages
+from helpers.models.prompts import Prompt, as_messages
 
 ADDRESSES = {"openai": "https://api.openai.com/v1", "gemini": "https://generativelanguage.googleapis.com"}
-PRICES = Path(__file__).with_name("api_prices.yaml")
+PRICES = Path(__file__).with_name("prices.yaml")
 ASSUMED_CONTEXT = 128_000  # tokens
 BYTES_PER_TOKEN = 4  # of UTF-8: four English letters, or one Chinese character and a third
 ATTEMPTS = 6

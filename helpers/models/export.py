@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from helpers.files import LabError, WorkFailed, disk_full, file_hash, read_json, write_json
-from helpers.models import ADAPTER_CARD, check_adapter, loading, model_path, split_revision
+from helpers.models.loading import ADAPTER_CARD, check_adapter, loading, model_path, split_revision
 from helpers.runs import load_run
 
 SHARD_BYTES = 2_000_000_000  # as much of the model is in memory at a time

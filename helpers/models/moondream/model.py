@@ -1,7 +1,7 @@
-"""moondream2 of 2024-04-02 as a transformers model: what `helpers.moondream.register` makes known to the auto classes.
+"""moondream2 of 2024-04-02 as a transformers model: what `helpers.models.moondream.processor.register` makes known to the auto classes.
 
 A SigLIP tower (so400m, 378 x 378 pixels in patches of 14), a projector of two layers and Phi-1.5, put together as in
-LLaVA. How the published weights are read is said in `helpers.moondream_weights`.
+LLaVA. How the published weights are read is said in `helpers.models.moondream.weights`.
 Source of the architecture: the published checkpoint (vikhyatk/moondream2, revision 2024-04-02) and its model card.
 """
 

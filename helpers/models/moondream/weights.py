@@ -1,4 +1,4 @@
-"""How the weights of the published moondream2 become those of `helpers.moondream_model`, and back on saving.
+"""How the weights of the published moondream2 become those of `helpers.models.moondream.model`, and back on saving.
 
 The checkpoint names its tower as timm does and its text model as Phi-1.5's first code did, and packs queries, keys and
 values into one matrix; transformers' own machinery for such checkpoints reads it, 4-bit packing included.

@@ -18,9 +18,9 @@ from pathlib import Path
 from statistics import mean, median
 
 from helpers.files import REPOSITORY, LabError, WorkFailed, shown
-from helpers.models import Device, loading, model_path, placed
+from helpers.models.loading import Device, loading, model_path, placed
 from helpers.pictures import BadPicture, open_picture
-from helpers.vision_inputs import LONGEST
+from helpers.models.vlm_inputs import LONGEST
 
 # Form -> what is imported for it before the clock starts.
 FORMS = {"float32": "torch", "bfloat16": "torch", "int8": "torch.ao.quantization", "nf4": "bitsandbytes"}
@@ -59,7 +59,7 @@ def measure(
     job = {"folder": str(path.resolve()), "asked": pictures, "form": form, "threads": threads, "limit": max_new_tokens,
            "picture_side": picture_side}
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, "-m", "helpers.edge"], input=json.dumps(job).encode(), capture_output=True,
+    done = subprocess.run([sys.executable, "-m", "helpers.models.small_device"], input=json.dumps(job).encode(), capture_output=True,
                           cwd=REPOSITORY, env=environment, check=False)
     if done.returncode or not done.stdout:
         words = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
@@ -86,7 +86,7 @@ def _measured(folder: str, asked: list, form: str, threads: int, limit: int, pic
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
-    from helpers.vision_models import VisionModel, load_processor, seeing_type
+    from helpers.models.vlm import VisionModel, load_processor, seeing_type
 
     import_module(FORMS[form])
     torch.set_num_threads(threads)
