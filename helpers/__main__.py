@@ -63,7 +63,7 @@ def export(options) -> int:
 def score(options) -> int:
     """Score a file of answers against a file of references."""
     from helpers.cases import read_predictions
-    from helpers.datasets.dermavqa import load_references
+    from helpers.data.dermavqa import load_references
     from helpers.metrics.scoring import score_predictions, scores_json
 
     official = options.mode == "official"  # which also counts blank references
@@ -81,7 +81,7 @@ def score(options) -> int:
 
 def check_data(options) -> int:
     """List every fault of a data set's folder; status 1 if there are any."""
-    from helpers.datasets.checks import check_data
+    from helpers.data.checks import check_data
 
     found = check_data(options.name, options.path)
     faults = [fault for fault in found if not fault.is_note]

@@ -14,8 +14,8 @@ from helpers.models.api.model import api_host, is_api_model
 from helpers.models.captioning import caption_pictures, content_key
 from helpers.models.captions import Caption, case_text, failed, shown_pictures
 from helpers.cases import Case
-from helpers.datasets import POCKET, Dataset
-from helpers.datasets.tables import skin_tones
+from helpers.data import POCKET, Dataset
+from helpers.data.tables import skin_tones
 from helpers.experiments import about_run, api_device
 from helpers.files import LabError, fingerprint, write_json
 from helpers.image_texts import RECORDED, captioner_identity, captioner_of, captions_of, compared, with_captioner

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 from helpers.models import small_device as edge
 from helpers.cases import Case, Prediction
-from helpers.datasets import Dataset
+from helpers.data import Dataset
 from helpers.experiments import about_run, scoring_identity
 from helpers.models.export import export
 from helpers.files import LabError, write_json

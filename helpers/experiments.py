@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 from helpers.models.api.model import ApiModel, is_api_model, open_api_model, upload_notice
 from helpers.cases import Prediction, read_predictions, write_submission
-from helpers.datasets import Dataset
+from helpers.data import Dataset
 from helpers.files import LabError, append_jsonl, file_hash, fingerprint, read_jsonl, write_json
 from helpers.finetuning.lora_sft import BaseModel, choose_backend, train_adapter
 from helpers.finetuning.recipe import LoraRecipe

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.pictures import BadPicture, open_picture
+from helpers.data.images import BadPicture, open_picture
 
 LARGEST_SIDE = 400  # pixels of a picture in a figure
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from helpers.models.captioning import Captioner, caption_pictures, open_captioner
 from helpers.models.captions import Caption, case_text, failed, shown_pictures
 from helpers.cases import Case
-from helpers.datasets import Dataset, data_folder
-from helpers.datasets.recorded import RECORDED_FILE, read_recorded, recorded_captions
+from helpers.data import Dataset, data_folder
+from helpers.data.given_captions import RECORDED_FILE, read_recorded, recorded_captions
 from helpers.files import LabError, fingerprint
 from helpers.models.memory import kept
 from helpers.parameters import names_in

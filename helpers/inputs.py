@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from helpers.models.api.model import is_api_model
 from helpers.cases import Case
-from helpers.datasets import Dataset
+from helpers.data import Dataset
 from helpers.files import LabError
 from helpers.image_texts import NONE, image_texts
 from helpers.models.loading import load_tokenizer

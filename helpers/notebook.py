@@ -7,7 +7,7 @@ import warnings
 from dataclasses import asdict, dataclass, field
 from types import SimpleNamespace
 
-from helpers.datasets import POCKET, Dataset
+from helpers.data import POCKET, Dataset
 from helpers.files import no_statistics, shown
 from helpers.finetuning.lora_sft import choose_backend
 from helpers.models.loading import choose_device, split_revision, weights_fingerprint

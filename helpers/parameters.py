@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers import datasets
+from helpers.data import Dataset, load_dataset
 from helpers.files import LabError, shown
 from helpers.finetuning.recipe import VISION_CHOICES, VISION_RECIPES
 from helpers.profiles import load_profile, resolve
@@ -38,7 +38,7 @@ ONE_OF = {
 LISTS_OF_NAMES = ("CAPTIONERS", "VLMS")
 
 
-def prepare(parameters: dict, kinds: dict[str, str]) -> tuple[SimpleNamespace, datasets.Dataset | None]:
+def prepare(parameters: dict, kinds: dict[str, str]) -> tuple[SimpleNamespace, Dataset | None]:
     """Settings of a notebook after the profile, and its data if it names a data set.
 
     Args:
@@ -54,7 +54,7 @@ def prepare(parameters: dict, kinds: dict[str, str]) -> tuple[SimpleNamespace, d
         check_size(name, getattr(settings, name))
     if "DATASET" not in parameters:
         return settings, None
-    data = datasets.load(settings.DATASET, settings.DATA_ROOT, language=settings.LANGUAGE)
+    data = load_dataset(settings.DATASET, settings.DATA_ROOT, language=settings.LANGUAGE)
     data.split(settings.SPLIT)
     if "SHOTS" in parameters:
         check_shots(max(settings.SHOTS), settings.SHOT_CHOICE, shot_pool(data.splits.get("train", ())))

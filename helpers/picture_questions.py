@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from helpers.models.api.model import is_api_model
 from helpers.models.captioning import content_key
 from helpers.cases import Case
-from helpers.datasets import Dataset
+from helpers.data import Dataset
 from helpers.files import LabError, fingerprint
 from helpers.inputs import cases_to_answer, training_cases
 from helpers.models.prompts import VISUAL_PROMPTS, visual_question

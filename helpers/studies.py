@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 from helpers.models.api.model import is_api_model
 from helpers.cases import Case
-from helpers.datasets import Dataset
+from helpers.data import Dataset
 from helpers.experiments import (
     ANSWERS_VARY, CAPTIONS_VARY, EVALUATION, FEW_SHOT, TRAINING_VARIES, adapter_folder, answer, answers_of,
 )

@@ -13,7 +13,7 @@ from itertools import product
 from multiprocessing import get_context, parent_process
 from types import SimpleNamespace
 
-from helpers import datasets
+from helpers.data import Dataset, load_dataset
 from helpers.models.api.model import is_api_model
 from helpers.caption_experiment import CAPTIONING, caption, compare_captioners
 from helpers.edge_experiment import on_small_device
@@ -106,7 +106,7 @@ def _kind(kinds: dict[str, str], name: str) -> str:
 def _is_there(name: str, parameters: dict) -> bool:
     """Whether a data set of the plan can be had on this machine; if not, say so and why."""
     try:
-        datasets.load(parameters["DATASET"], parameters.get("DATA_ROOT", ""))
+        load_dataset(parameters["DATASET"], parameters.get("DATA_ROOT", ""))
     except LabError as error:
         print(f"Left out: {name}. {error}")
         return False
@@ -151,10 +151,10 @@ def _record(runs: Sequence[Run], swept: set[str]) -> None:
                 shutil.copy(run.folder / name, folder / name)
 
 
-def _opened(point: dict) -> tuple[datasets.Dataset, SimpleNamespace]:
+def _opened(point: dict) -> tuple[Dataset, SimpleNamespace]:
     """Data and settings of a point."""
     settings = SimpleNamespace(**resolve(point.get("PROFILE", "pocket"), point))
-    return datasets.load(settings.DATASET, settings.DATA_ROOT, language=settings.LANGUAGE), settings
+    return load_dataset(settings.DATASET, settings.DATA_ROOT, language=settings.LANGUAGE), settings
 
 
 def _trainings(points: Sequence[tuple[str, dict]]) -> list[tuple[str, dict]]:

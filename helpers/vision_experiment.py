@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.datasets import POCKET, Dataset
+from helpers.data import POCKET, Dataset
 from helpers.experiments import about_run, answers_of, parent_of, scored, scoring_identity
 from helpers.files import LabError, file_hash, fingerprint
 from helpers.finetuning.lora_sft import Backend, BaseModel, backend_for, train_adapter

@@ -3,7 +3,8 @@
 import sys
 from types import SimpleNamespace
 
-from helpers import datasets, experiments
+from helpers import experiments
+from helpers.data import load_dataset
 from helpers.profiles import resolve
 
 SETTINGS = {
@@ -21,7 +22,7 @@ SETTINGS = {
 def work(data_root: str):
     """The adapter's run and the answers' run, done or taken up again."""
     settings = SimpleNamespace(**resolve("pocket", SETTINGS | {"DATA_ROOT": data_root}))
-    data = datasets.load(settings.DATASET, settings.DATA_ROOT)
+    data = load_dataset(settings.DATASET, settings.DATA_ROOT)
     training = experiments.finetune(data, settings)
     return training, experiments.answer(data, settings, shots=1, adapter=training.folder / "adapter")
 

@@ -18,7 +18,7 @@ from helpers.models.api import clients as api_clients, model as api_models
 from helpers.models.api.clients import Fault, picture_tokens
 from helpers.models.api.model import PRICES, ApiModel, open_api_model, upload_notice
 from helpers.files import LabError, WorkFailed
-from helpers.pictures import open_picture
+from helpers.data.images import open_picture
 from tests.api_server import Answer, api_server
 from tests.test_api_models import BOTH, KEY, connect, environment, everything_said, failure  # noqa: F401 (fixtures)
 

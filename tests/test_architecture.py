@@ -10,10 +10,10 @@ from conftest import ROOT
 # From the ground up; a module may import from its own row and from the rows above it.
 LAYERS = [
     {"files"},
-    {"cases", "profiles", "notebook_file", "pictures", "runs"},
+    {"cases", "profiles", "notebook_file", "runs"},
     {"pocket.conditions", "pocket.canvas", "pocket.skin", "pocket.lesions", "pocket.patients", "pocket.doctors",
      "pocket.clinic", "pocket.textbook", "pocket.exercises", "pocket.descriptions", "pocket.odd_pictures"},
-    {"datasets"},
+    {"data"},
     {"models"},
     {"metrics", "finetuning", "pocket.zoo"},
     {"parameters", "figures"},
@@ -64,7 +64,7 @@ def test_there_is_no_circle():
 
 
 def test_importing_the_lower_floors_and_the_command_line_loads_nothing_heavy():
-    modules = ("__main__", "parameters", "metrics.scoring", "datasets.checks", "models.loading", "experiments")
+    modules = ("__main__", "parameters", "metrics.scoring", "data.checks", "models.loading", "experiments")
     heavy = ("torch", "transformers", "pandas", "matplotlib", "PIL")
     code = "; ".join([f"import helpers.{name}" for name in modules] + ["import sys", f"print(set({heavy}) & set(sys.modules))"])
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

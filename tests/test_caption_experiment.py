@@ -6,20 +6,20 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers import datasets
+from helpers.data import load_dataset
 from helpers.models import memory
 from helpers.caption_experiment import (
     caption, caption_claims, caption_files, captioned_cases, captions_of_run, compare_captioners,
 )
 from helpers.models.captions import FAILED, Caption, failed
-from helpers.datasets.tables import skin_tones
+from helpers.data.tables import skin_tones
 from helpers.experiments import answer
 from helpers.files import LabError
 from helpers.image_texts import compared, image_texts, with_captioner
 from helpers.leaderboard import caption_rows, captioner_rows, tone_table
 from helpers.notebook import Lab
 from helpers.parameters import check_size, recordable
-from helpers.pictures import BadPicture, open_picture
+from helpers.data.images import BadPicture, open_picture
 from helpers.pocket.odd_pictures import write_odd_pictures
 from helpers.profiles import resolve
 from helpers.studies import _varied_in, captioner_grid, recorded_grid
@@ -32,7 +32,7 @@ def lab(clinic):
         "DATA_ROOT": str(clinic / "iiyi"), "SEED": 5, "CAPTIONERS": "pocket/blip", "STEPS": 2, "BATCH": 2, "RANK": 2,
         "MAX_NEW_TOKENS": 6, "SHOTS": [0, 1], "CAPTION_TOKENS": 24,
     }))
-    return datasets.load("pocket", clinic / "iiyi"), settings
+    return load_dataset("pocket", clinic / "iiyi"), settings
 
 
 def changed(settings, **values) -> SimpleNamespace:
@@ -60,7 +60,7 @@ def test_where_no_picture_is_on_disk_no_captioner_is_compared(lab, clinic, tmp_p
     _, settings = lab
     root = tmp_path / "iiyi"
     shutil.copytree(clinic / "iiyi", root, ignore=shutil.ignore_patterns("images_final", "captions.csv"))
-    data, settings = datasets.load("iiyi", root), changed(settings, DATASET="iiyi", DATA_ROOT=str(root))
+    data, settings = load_dataset("iiyi", root), changed(settings, DATASET="iiyi", DATA_ROOT=str(root))
     assert compared(data, settings) == []
     assert [run.record["parameters"]["CAPTIONER"] for run in captioner_grid(data, settings)] == ["none", "none"]
     with pytest.raises(LabError, match="only its texts are fetched by themselves"):

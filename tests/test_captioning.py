@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from conftest import ROOT
-from helpers import datasets, pictures
+from helpers.data import load_dataset
+from helpers.data import images as pictures
 from helpers.models.api import model as api_models
 from helpers.caption_experiment import caption
 from helpers.models.captioning import caption_pictures, open_captioner
@@ -24,7 +25,7 @@ from helpers.files import LabError, WorkFailed, read_json, read_jsonl, write_jso
 from helpers.image_texts import captions_of, compared, image_texts
 from helpers.inputs import PictureWords, picture_words, prompts_with_shots, training_records, training_words
 from helpers.models.loading import load_text_model
-from helpers.pictures import BadPicture, Unreadable
+from helpers.data.images import BadPicture, Unreadable
 from helpers.profiles import resolve
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.models.shots import shot_pool
@@ -243,7 +244,7 @@ def lab(clinic):
         "DATA_ROOT": str(clinic / "iiyi"), "SEED": 5, "CAPTIONER": "recorded", "STEPS": 4, "BATCH": 4, "RANK": 4,
         "MAX_NEW_TOKENS": 8,
     }))
-    return datasets.load("pocket", clinic / "iiyi"), settings
+    return load_dataset("pocket", clinic / "iiyi"), settings
 
 
 def changed(settings, **values) -> SimpleNamespace:
@@ -309,6 +310,6 @@ def test_the_captioning_run_counts_failures_and_keeps_examples_of_drawn_pictures
     shutil.copytree(clinic / "iiyi", tmp_path / "iiyi")
     path = tmp_path / "iiyi" / "captions.csv"
     path.write_text("\n".join(path.read_text().splitlines()[:-12]))
-    other = datasets.load("iiyi", tmp_path / "iiyi")
+    other = load_dataset("iiyi", tmp_path / "iiyi")
     fewer = caption(other, changed(settings, DATASET="iiyi", DATA_ROOT=str(tmp_path / "iiyi"), SPLIT="test"))
     assert fewer.metrics["failed"]["value"] > 0 and fewer.record["examples"] == []

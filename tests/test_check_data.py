@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from helpers.datasets.checks import Fault, broken_picture, check_data
-from helpers.datasets.dermavqa import load_references
+from helpers.data.checks import Fault, broken_picture, check_data
+from helpers.data.dermavqa import load_references
 from helpers.files import LabError
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from helpers.datasets import Dataset, data_folder, load
-from helpers.datasets.dermavqa import load_references, read_authors, reference_weight
-from helpers.datasets.tables import table_1
+from helpers.data import Dataset, data_folder, load_dataset
+from helpers.data.dermavqa import load_references, read_authors, reference_weight
+from helpers.data.tables import table_1
 from helpers.files import LabError
 
 
@@ -47,7 +47,7 @@ def write_authors(path: Path, *rows: str) -> Path:
 
 
 def test_iiyi_counts(shared):
-    data = load("iiyi", shared / "data/dermavqa/iiyi")
+    data = load_dataset("iiyi", shared / "data/dermavqa/iiyi")
     train, valid = data.split("train"), data.split("valid")
     assert list(data.splits) == ["train", "valid"]
     assert (len(train), len(valid)) == (842, 56)
@@ -71,27 +71,27 @@ def test_iiyi_weights_of_all_417_answers(shared):
 
 
 def test_iiyi_train_has_no_flags_so_weights_are_one(shared):
-    data = load("iiyi", shared / "data/dermavqa/iiyi")
+    data = load_dataset("iiyi", shared / "data/dermavqa/iiyi")
     assert {reference.weight for case in data.split("train") for reference in case.references} == {1.0}
     # In Chinese no answer is blank: the same numbers as over all 417.
-    chinese = load("iiyi", shared / "data/dermavqa/iiyi", language="zh").split("valid")
+    chinese = load_dataset("iiyi", shared / "data/dermavqa/iiyi", language="zh").split("valid")
     weights = Counter(reference.weight for case in chinese for reference in case.references)
     assert weights == {0.7: 155, 0.8: 129, 0.6: 70, 0.9: 59, 1.0: 4}
 
 
 def test_iiyi_in_chinese_and_spanish(shared):
     root = shared / "data/dermavqa/iiyi"
-    chinese, spanish = load("iiyi", root, language="zh"), load("iiyi", root, language="es")
+    chinese, spanish = load_dataset("iiyi", root, language="zh"), load_dataset("iiyi", root, language="es")
     assert chinese.split("train")[0].references[1].text == "典型的银屑病"
     assert spanish.split("train")[0].references[1].text == "Psoriasis Típica"
     assert sum(len(case.references) for case in chinese.split("train")) == 5871
     assert sum(len(case.references) for case in spanish.split("valid")) == 417 - 6
-    prints = {load("iiyi", root, language=language).fingerprint("valid") for language in ("en", "zh", "es")}
+    prints = {load_dataset("iiyi", root, language=language).fingerprint("valid") for language in ("en", "zh", "es")}
     assert len(prints) == 3
 
 
 def test_reddit_counts(shared):
-    data = load("reddit", shared / "data/dermavqa/reddit")
+    data = load_dataset("reddit", shared / "data/dermavqa/reddit")
     assert {split: len(cases) for split, cases in data.splits.items()} == {"train": 347, "valid": 50}
     assert {len(case.references) for cases in data.splits.values() for case in cases} == {1}
     assert {r.weight for cases in data.splits.values() for case in cases for r in case.references} == {1.0}
@@ -101,11 +101,11 @@ def test_reddit_counts(shared):
 
 def test_reddit_has_no_spanish(shared):
     with pytest.raises(LabError, match="no text in language 'es', only in en"):
-        load("reddit", shared / "data/dermavqa/reddit", language="es")
+        load_dataset("reddit", shared / "data/dermavqa/reddit", language="es")
 
 
 def test_table_1_of_the_published_files(shared):
-    rows = table_1(load("iiyi", shared / "data/dermavqa/iiyi"))
+    rows = table_1(load_dataset("iiyi", shared / "data/dermavqa/iiyi"))
     assert [row["split"] for row in rows] == ["train", "valid"]
     assert rows[0]["all cases"] == rows[0]["with picture"] == 842
     assert (rows[0]["pictures"], rows[0]["references"], rows[0]["references per case"]) == (2473, 5862, 6.96)
@@ -117,11 +117,11 @@ def test_table_1_of_the_published_files(shared):
 def test_unknown_names_are_refused_with_those_there_are(tmp_path):
     write(tmp_path / "train.json", [record()])
     with pytest.raises(LabError, match="'ham10000' is unknown: choose one of iiyi, reddit, pocket, pocket_reddit"):
-        load("ham10000", tmp_path)
+        load_dataset("ham10000", tmp_path)
     with pytest.raises(LabError, match="'fr' is unknown: choose one of en, zh, es"):
-        load("iiyi", tmp_path, language="fr")
+        load_dataset("iiyi", tmp_path, language="fr")
     with pytest.raises(LabError, match="no split 'test': it has train"):
-        load("iiyi", tmp_path).split("test")
+        load_dataset("iiyi", tmp_path).split("test")
     with pytest.raises(LabError, match="has no split 'train': it has none"):
         Dataset("empty", {}).split("train")
 
@@ -131,7 +131,7 @@ def test_pocket_is_read_where_it_has_been_built(tmp_path, monkeypatch):
     for name in ("train", "valid_ht", "test_ht"):
         write(tmp_path / "pocket/iiyi" / f"{name}.json", [record(name)])
     assert data_folder("pocket") == tmp_path.resolve() / "pocket/iiyi"
-    assert list(load("pocket").splits) == ["train", "valid", "test"]
+    assert list(load_dataset("pocket").splits) == ["train", "valid", "test"]
 
 
 @pytest.mark.parametrize("kind, names, chosen", [
@@ -143,15 +143,15 @@ def test_pocket_is_read_where_it_has_been_built(tmp_path, monkeypatch):
 def test_the_first_accepted_file_of_a_split_is_loaded(tmp_path, kind, names, chosen):
     for name in names:
         write(tmp_path / name, [record(name)])
-    splits = load(kind, tmp_path).splits
+    splits = load_dataset(kind, tmp_path).splits
     assert {split: cases[0].id for split, cases in splits.items()} == chosen
 
 
 def test_the_corrected_spanish_test_set_is_for_spanish_only(tmp_path):
     write(tmp_path / "test_ht.json", [record(query_title_es="vieja")])
     write(tmp_path / "test_ht_spanishtestsetcorrected.json", [record(query_title_es="nueva", query_title_en="new")])
-    assert load("iiyi", tmp_path, language="es").split("test")[0].question == "nueva"
-    assert load("iiyi", tmp_path).split("test")[0].question == "Red ring"
+    assert load_dataset("iiyi", tmp_path, language="es").split("test")[0].question == "nueva"
+    assert load_dataset("iiyi", tmp_path).split("test")[0].question == "Red ring"
 
 
 # Texts, references, weights
@@ -160,7 +160,7 @@ def test_the_corrected_spanish_test_set_is_for_spanish_only(tmp_path):
 def test_texts_taken_down_and_blank_answers(tmp_path):
     answers = [{"content_en": " \n"}, {"author_id": "U2", "content_en": "Ringworm."}, {"content_en": "[deleted]"}]
     write(tmp_path / "train.json", [record(query_title_en="  ", query_content_en="[removed]", responses=answers)])
-    case = load("reddit", tmp_path).split("train")[0]
+    case = load_dataset("reddit", tmp_path).split("train")[0]
     assert (case.question, case.context) == ("", "")
     assert [(reference.text, reference.author) for reference in case.references] == [("Ringworm.", "U2")]
 
@@ -169,7 +169,7 @@ def test_a_test_set_without_answers(tmp_path):
     case = record()
     del case["responses"]
     write(tmp_path / "input.json", [case])
-    assert load("iiyi", tmp_path).split("test")[0].references == ()
+    assert load_dataset("iiyi", tmp_path).split("test")[0].references == ()
 
 
 @pytest.mark.parametrize("level, rank, complete, frequent, weight", [
@@ -196,7 +196,7 @@ def test_a_weight_is_not_guessed_for_an_unknown_author(tmp_path):
     answer = {"author_id": "U2", "content_en": "Eczema.", "completeness": 1.0, "contains_freq_ans": 0.0}
     path = write(tmp_path / "valid_ht.json", [record(responses=[answer])])
     with pytest.raises(LabError, match=r"record 1 \(ENC00001\): Author 'U2' is not in the table of 1 authors"):
-        load("iiyi", tmp_path)
+        load_dataset("iiyi", tmp_path)
     assert load_references(path)[0].references[0].weight == 1.0
 
 
@@ -226,12 +226,12 @@ def test_references_of_one_file_for_scoring(tmp_path):
 def test_facts_give_label_and_concepts(tmp_path):
     write(tmp_path / "train.json", [record("a"), record("b")])
     write(tmp_path / "facts.json", {"a": {"label": "tinea", "concepts": ["plaque", "scale"], "tone": 3}})
-    first, second = load("iiyi", tmp_path).split("train")
+    first, second = load_dataset("iiyi", tmp_path).split("train")
     assert (first.label, first.concepts) == ("tinea", ("plaque", "scale"))
     assert (second.label, second.concepts) == ("", ())
     write(tmp_path / "facts.json", {"a": {"label": 3}})
     with pytest.raises(LabError, match="facts.json: a: `label` is the number 3, but text was expected"):
-        load("iiyi", tmp_path)
+        load_dataset("iiyi", tmp_path)
 
 
 # Pictures
@@ -241,7 +241,7 @@ def test_facts_give_label_and_concepts(tmp_path):
 def test_pictures_are_found_in_the_published_places(tmp_path, folder):
     there = picture(tmp_path / folder / "IMG_ENC00001_00001.jpg")
     write(tmp_path / "train.json", [record(image_ids=["IMG_ENC00001_00001.jpg", "IMG_ENC00001_00002.png"])])
-    case = load("iiyi", tmp_path).split("train")[0]
+    case = load_dataset("iiyi", tmp_path).split("train")[0]
     assert case.images[0] == there
     assert case.pictures == (there,)
     assert case.images[1].name == "IMG_ENC00001_00002.png"
@@ -253,7 +253,7 @@ def test_each_split_has_its_own_pictures(tmp_path):
         picture(tmp_path / f"images_final/images_{split}" / name)
     write(tmp_path / "train.json", [record()])
     write(tmp_path / "valid.json", [record()])
-    data = load("iiyi", tmp_path)
+    data = load_dataset("iiyi", tmp_path)
     assert data.split("train")[0].images[0] == tmp_path / "images_final/images_train" / name
     assert data.split("valid")[0].images[0] == tmp_path / "images_final/images_valid" / name
 
@@ -262,14 +262,14 @@ def test_each_split_has_its_own_pictures(tmp_path):
 def test_reddit_pictures_are_found_by_their_id(tmp_path, ending):
     picture(tmp_path / "made.jpg").rename(tmp_path / f"11mk4th{ending}")
     write(tmp_path / "train.json", [record("11mk4th", image_ids=["11mk4th"])])
-    assert load("reddit", tmp_path).split("train")[0].pictures == (tmp_path / f"11mk4th{ending}",)
+    assert load_dataset("reddit", tmp_path).split("train")[0].pictures == (tmp_path / f"11mk4th{ending}",)
 
 
 def test_without_pictures_the_expected_place_is_given(tmp_path):
     write(tmp_path / "train.json", [record("ab", image_ids=["ab"])])
-    assert load("reddit", tmp_path).split("train")[0].images == (tmp_path / "images/ab.jpg",)
+    assert load_dataset("reddit", tmp_path).split("train")[0].images == (tmp_path / "images/ab.jpg",)
     write(tmp_path / "train.json", [record(image_ids=["x.png"])])
-    case = load("iiyi", tmp_path).split("train")[0]
+    case = load_dataset("iiyi", tmp_path).split("train")[0]
     assert case.images == (tmp_path / "images_final/images_train/x.png",)
     assert case.pictures == ()
 
@@ -278,14 +278,14 @@ def test_without_pictures_the_expected_place_is_given(tmp_path):
 def test_a_picture_name_that_leaves_the_folder_is_refused(tmp_path, name):
     write(tmp_path / "train.json", [record(), record("ENC00002", image_ids=[name])])
     with pytest.raises(LabError, match=r"record 2 \(ENC00002\): picture name .* leaves the picture folder"):
-        load("iiyi", tmp_path)
+        load_dataset("iiyi", tmp_path)
 
 
 def test_table_1_counts_pictures_on_disk(tmp_path):
     picture(tmp_path / "images/a.png")
     cases = [record("a", image_ids=["a"]), record("b", image_ids=["b"]), record("c", image_ids=[], responses=[])]
     write(tmp_path / "train.json", cases)
-    assert table_1(load("reddit", tmp_path)) == [{
+    assert table_1(load_dataset("reddit", tmp_path)) == [{
         "split": "train", "all cases": 3, "with picture": 2, "picture on disk": 1, "pictures": 2,
         "references": 2, "references per case": 0.67,
     }]
@@ -310,7 +310,7 @@ def test_table_1_counts_pictures_on_disk(tmp_path):
 def test_loading_stops_at_the_first_unfit_record(tmp_path, content, words):
     (tmp_path / "train.json").write_text(content, encoding="utf-8")
     with pytest.raises(LabError, match=words) as error:
-        load("iiyi", tmp_path)
+        load_dataset("iiyi", tmp_path)
     assert f"python -m helpers check-data iiyi {tmp_path}" in str(error.value)
     assert "train.json" in str(error.value)
 
@@ -322,7 +322,7 @@ def test_the_fingerprint_is_of_the_content_not_of_the_place(tmp_path):
     write(tmp_path / "changed/train.json", [record(query_content_en="On the arm for three weeks.")])
     write(tmp_path / "renamed/train.json", [record(image_ids=["IMG_ENC00001_00002.jpg"])])
     folders = ("here", "there/deeper", "changed", "renamed")
-    here, there, changed, renamed = (load("iiyi", tmp_path / name).fingerprint("train") for name in folders)
+    here, there, changed, renamed = (load_dataset("iiyi", tmp_path / name).fingerprint("train") for name in folders)
     assert here == there
     assert len({here, changed, renamed}) == 3
 
@@ -330,7 +330,7 @@ def test_the_fingerprint_is_of_the_content_not_of_the_place(tmp_path):
 def test_loading_imports_no_heavy_package(tmp_path):
     write(tmp_path / "train.json", [record()])
     program = (
-        "import sys; from helpers.datasets import load, checks, tables; load('iiyi', sys.argv[1]); "
+        "import sys; from helpers.data import checks, load_dataset, tables; load_dataset('iiyi', sys.argv[1]); "
         "print(sorted({'pandas', 'numpy', 'PIL', 'torch'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from helpers.datasets.download import FILES, fetch
+from helpers.data.download import FILES, fetch
 from helpers.files import LabError
 
 

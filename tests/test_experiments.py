@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers import datasets, experiments
+from helpers import experiments
+from helpers.data import Dataset, load_dataset
 from helpers.cases import Case
 from helpers.files import LabError, WorkFailed, outputs_folder, read_json, read_jsonl, write_json
 from helpers.finetuning.recipe import PROJECTIONS
@@ -33,7 +34,7 @@ SMALL = {
 @pytest.fixture
 def lab(clinic):
     settings = SimpleNamespace(**resolve("pocket", SMALL | {"DATA_ROOT": str(clinic / "iiyi")}))
-    return datasets.load("pocket", clinic / "iiyi"), settings
+    return load_dataset("pocket", clinic / "iiyi"), settings
 
 
 def with_(settings, **changes):
@@ -71,7 +72,7 @@ def test_a_four_bit_base_is_trained_by_the_same_code(lab):
 def test_training_needs_no_validation_answers(lab):
     data, settings = lab
     bare = tuple(Case(case.id, case.question) for case in data.split("valid"))
-    inputs_only = datasets.Dataset("inputs", {"train": data.split("train"), "valid": bare})
+    inputs_only = Dataset("inputs", {"train": data.split("train"), "valid": bare})
     run = experiments.finetune(inputs_only, with_(settings, STEPS=2))
     assert run.done and not any("eval_loss" in entry for entry in read_json(run.folder / "training.json"))
 
@@ -133,7 +134,7 @@ def test_baselines_are_runs_of_their_own(lab):
 
 def test_data_without_questions_cannot_be_trained_on(lab):
     data, settings = lab
-    bare = datasets.Dataset(
+    bare = Dataset(
         "bare",
         {
             split: tuple(Case(case.id, "", references=case.references) for case in cases)
@@ -148,14 +149,14 @@ def test_data_without_questions_cannot_be_trained_on(lab):
 def test_cases_without_references_are_answered_and_described_but_not_scored(lab):
     data, settings = lab
     bare = tuple(Case(case.id, case.question) for case in data.split("test"))
-    run = experiments.answer(datasets.Dataset("bare", dict(data.splits) | {"valid": bare}), settings, shots=0)
+    run = experiments.answer(Dataset("bare", dict(data.splits) | {"valid": bare}), settings, shots=0)
     assert len(experiments.answers_of(run)) == len(bare) and (run.folder / "prediction.json").exists()
     assert "deltableu_en" not in run.metrics and run.metrics["unfinished"]["n"] == len(bare)
 
 
 def test_a_test_split_alone_can_be_answered_without_shots_and_not_with(lab):
     data, settings = lab
-    alone = datasets.Dataset("alone", {"valid": data.split("valid")})
+    alone = Dataset("alone", {"valid": data.split("valid")})
     run = experiments.answer(alone, settings, shots=0)
     assert run.done and len(experiments.baselines(alone, settings)) == 2
     with pytest.raises(LabError, match="SHOTS asks for 1 worked examples, but there are 0"):
@@ -166,7 +167,7 @@ def test_an_empty_title_is_asked_by_its_content_and_nothing_at_all_is_refused(la
     data, settings = lab
     case = data.split("valid")[0]
     for changed, fits in ((replace(case, question=" "), True), (replace(case, question="", context=" "), False)):
-        odd = datasets.Dataset("odd", dict(data.splits) | {"valid": (changed, *data.split("valid")[1:])})
+        odd = Dataset("odd", dict(data.splits) | {"valid": (changed, *data.split("valid")[1:])})
         if fits:
             assert case.context and experiments.answer(odd, settings, shots=0).done
         else:

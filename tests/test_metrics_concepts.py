@@ -254,9 +254,9 @@ def test_a_pair_the_wrong_way_round_is_refused(pair):
 
 
 def test_the_pocket_clinics_own_concepts_are_among_those(clinic):
-    from helpers.datasets import load
+    from helpers.data import load_dataset
 
-    cases = load("pocket", clinic / "iiyi").split("valid")
+    cases = load_dataset("pocket", clinic / "iiyi").split("valid")
     result = concept_scores([(case.concepts, " ".join(case.concepts)) for case in cases])
     assert result["left_out"] == 0
     assert result["precision"].value == result["recall"].value == 1

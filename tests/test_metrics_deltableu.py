@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from helpers.cases import Reference, read_predictions
-from helpers.datasets.dermavqa import load_references
+from helpers.data.dermavqa import load_references
 from helpers.files import LabError
 from helpers.metrics import scores
 from helpers.metrics.deltableu import deltableu_from_sums, deltableu_signature, deltableu_statistics

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from conftest import ROOT
-from helpers.datasets import load
-from helpers.datasets.checks import check_data
-from helpers.datasets.photos import load_photos, natural_key
+from helpers.data import load_dataset
+from helpers.data.checks import check_data
+from helpers.data.photos import load_photos, natural_key
 from helpers.files import LabError
-from helpers.pictures import open_picture
+from helpers.data.images import open_picture
 
 pillow_heif.register_heif_opener()
 
@@ -33,7 +33,7 @@ def touch(path: Path, content: str = "x") -> Path:
 
 
 def ids(folder: Path) -> list[str]:
-    return [case.id for case in load("photos", folder).split("valid")]
+    return [case.id for case in load_dataset("photos", folder).split("valid")]
 
 
 def said(folder: Path, notes: bool = False) -> list[str]:
@@ -43,7 +43,7 @@ def said(folder: Path, notes: bool = False) -> list[str]:
 def test_pictures_and_sub_folders_are_cases(tmp_path):
     for name in ("IMG_10.JPG", "IMG_2.heic", "arm/IMG_10.png", "arm/IMG_9.webp", "back/one.tiff"):
         photo(tmp_path / name, {".heic": "HEIF", ".png": "PNG", ".webp": "WEBP"}.get(Path(name).suffix, "JPEG"))
-    data = load("photos", tmp_path)
+    data = load_dataset("photos", tmp_path)
     assert list(data.splits) == ["valid"]
     cases = data.split("valid")
     assert [case.id for case in cases] == ["arm", "back", "IMG_2", "IMG_10"]
@@ -109,7 +109,7 @@ def test_links_that_lead_out_are_left_out(tmp_path):
     (folder / "circle.jpg").symlink_to("circle.jpg")
     (folder / "nowhere.jpg").symlink_to("absent.jpg")
     (folder / "again.jpg").symlink_to("a.jpg")  # within the folder: another case, if somebody wants that
-    cases = load("photos", folder).split("valid")
+    cases = load_dataset("photos", folder).split("valid")
     assert [case.id for case in cases] == ["a", "again", "case"]
     assert {path.resolve().parent for case in cases for path in case.images} == {folder, folder / "case"}
     assert said(folder, notes=True) == [
@@ -128,13 +128,13 @@ def test_questions_by_id_or_file_name(tmp_path):
     # The accent of the last row is a sign of its own, as in the file names of some systems.
     rows = ["id,question", 'IMG_1,"What is this, please?"', "arm,Is it ringworm?", "Ru\u0308cken.png, Und das? "]
     touch(tmp_path / "questions.csv", "\ufeff" + "\r\n".join(rows) + "\r\n")
-    questions = {case.id: case.question for case in load("photos", tmp_path).split("valid")}
+    questions = {case.id: case.question for case in load_dataset("photos", tmp_path).split("valid")}
     assert questions == {
         "IMG_1": "What is this, please?", "IMG_2": "", "arm": "Is it ringworm?", "Rücken": "Und das?",
     }
-    before = load("photos", tmp_path).fingerprint("valid")
+    before = load_dataset("photos", tmp_path).fingerprint("valid")
     touch(tmp_path / "questions.csv", "id,question\nIMG_1,Why?\n")
-    assert load("photos", tmp_path).fingerprint("valid") != before
+    assert load_dataset("photos", tmp_path).fingerprint("valid") != before
 
 
 @pytest.mark.parametrize("table, faults", [
@@ -154,7 +154,7 @@ def test_a_faulty_table_is_refused_and_listed(tmp_path, table, faults):
     touch(tmp_path / "questions.csv", table)
     assert said(tmp_path) == [f"questions.csv: {fault}" for fault in faults]
     with pytest.raises(LabError) as error:
-        load("photos", tmp_path)
+        load_dataset("photos", tmp_path)
     assert faults[0] in str(error.value) and f"check-data photos {tmp_path}" in str(error.value)
 
 
@@ -175,18 +175,18 @@ def test_a_table_that_is_no_text_or_lies_elsewhere(tmp_path):
 
 def test_no_folder_or_an_empty_one(tmp_path):
     with pytest.raises(LabError, match="'photos' was asked for without its folder: set DATA_ROOT"):
-        load("photos")
+        load_dataset("photos")
     with pytest.raises(LabError, match="does not exist"):
-        load("photos", tmp_path / "absent")
+        load_dataset("photos", tmp_path / "absent")
     with pytest.raises(LabError, match="is a file"):
-        load("photos", photo(tmp_path / "a.jpg"))
+        load_dataset("photos", photo(tmp_path / "a.jpg"))
     touch(tmp_path / "none/notes.txt")
     touch(tmp_path / "none/deeper/still/a.jpg")
-    for work in (load, check_data):
+    for work in (load_dataset, check_data):
         with pytest.raises(LabError, match=r"holds no photos.*\.jpg, \.jpeg.*check the path"):
             work("photos", tmp_path / "none")
     with pytest.raises(LabError, match="language 'fr' is unknown"):
-        load("photos", tmp_path, language="fr")
+        load_dataset("photos", tmp_path, language="fr")
 
 
 def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
@@ -199,9 +199,9 @@ def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr("helpers.datasets.photos.os.scandir", scandir)
+    monkeypatch.setattr("helpers.data.photos.os.scandir", scandir)
     with pytest.raises(LabError, match=r"private cannot be read \(Permission denied\): change its permissions"):
-        load("photos", tmp_path)
+        load_dataset("photos", tmp_path)
 
 
 def test_a_name_that_is_no_text(tmp_path):
@@ -209,7 +209,7 @@ def test_a_name_that_is_no_text(tmp_path):
     os.rename(tmp_path / "a.jpg", os.fsencode(tmp_path) + b"/caf\xe9.jpg")
     photo(tmp_path / "b.jpg")
     with pytest.raises(LabError, match=r"the name 'caf\\udce9' is not UTF-8 text: rename it"):
-        load("photos", tmp_path)
+        load_dataset("photos", tmp_path)
     found = said(tmp_path)
     assert found == [r"caf\udce9: the name 'caf\udce9' is not UTF-8 text: rename it"]
     "".join(found).encode("utf-8")
@@ -269,11 +269,11 @@ def ask(folder: Path, *names: str) -> Path:
 @pytest.mark.parametrize("kind", ["iiyi", "reddit"])
 def test_heic_pictures_of_the_published_formats(published, kind):
     ask(published, "a", "b", "c", "b.HEIC")
-    images = [case.images[0].name for case in load(kind, published).split("train")]
+    images = [case.images[0].name for case in load_dataset(kind, published).split("train")]
     assert images == ["a.jpg", "b.HEIC", "c.heif", "b.HEIC"]
     assert [fault for fault in check_data(kind, published) if not fault.is_note] == []
     ask(published, "d.heic")
-    assert load(kind, published).split("train")[0].images == (published / "images/d.heic",)
+    assert load_dataset(kind, published).split("train")[0].images == (published / "images/d.heic",)
 
 
 @pytest.mark.parametrize("kind", ["iiyi", "reddit"])
@@ -281,7 +281,7 @@ def test_heic_pictures_of_the_published_formats(published, kind):
 def test_no_id_climbs_out_of_the_folder(published, kind, name):
     ask(published, "a", name)
     with pytest.raises(LabError, match="leaves the picture folder"):
-        load(kind, published)
+        load_dataset(kind, published)
     assert any("leaves the picture folder" in str(fault) for fault in check_data(kind, published))
 
 
@@ -298,7 +298,7 @@ def test_no_link_leads_out_of_the_folder(published, kind, link, target, name):
     ask(published, "a", name)
     faults = [str(fault) for fault in check_data(kind, published) if not fault.is_note]
     try:
-        images = [path for case in load(kind, published).split("train") for path in case.images]
+        images = [path for case in load_dataset(kind, published).split("train") for path in case.images]
     except LabError as error:
         assert "is a link that leads out of" in str(error)
         assert faults == [f"train.json, record 2 (case1): picture {name!r} is a link that leads out of the data folder"]
@@ -313,7 +313,7 @@ def test_a_linked_picture_folder_and_links_within_it_are_the_persons_own(publish
     (tmp_path / "big_disk/again.jpg").symlink_to("a.jpg")
     (tmp_path / "big_disk/out.jpg").symlink_to(tmp_path / f"{SECRET}.jpg")
     ask(published, "a", "again")
-    assert [len(case.pictures) for case in load("iiyi", published).split("train")] == [1, 1]
+    assert [len(case.pictures) for case in load_dataset("iiyi", published).split("train")] == [1, 1]
     ask(published, "out")
     with pytest.raises(LabError, match="is a link that leads out of"):
-        load("iiyi", published)
+        load_dataset("iiyi", published)

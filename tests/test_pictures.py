@@ -18,8 +18,8 @@ import psutil
 import pytest
 from PIL import Image, ImageChops, ImageCms, PngImagePlugin
 
-from helpers import pictures
-from helpers.pictures import BadPicture, Unreadable, jpeg, open_picture, opened, picture_key
+from helpers.data import images as pictures
+from helpers.data.images import BadPicture, Unreadable, jpeg, open_picture, opened, picture_key
 
 pillow_heif.register_heif_opener()  # for writing; reading must not depend on it, see the test in a fresh process
 
@@ -97,7 +97,7 @@ def test_a_heic_is_not_replaced_by_its_embedded_thumbnail(tmp_path):
 def test_heic_and_nothing_heavy_in_a_fresh_process(tmp_path):
     scene().save(tmp_path / "a.heic", format="HEIF")
     code = (
-        "import sys, helpers.pictures as p; assert 'PIL' not in sys.modules; print(p.open_picture(sys.argv[1]).size); "
+        "import sys, helpers.data.images as p; assert 'PIL' not in sys.modules; print(p.open_picture(sys.argv[1]).size); "
         "assert 'torch' not in sys.modules"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "a.heic")]

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from helpers.models.captions import FAILED
-from helpers.datasets import load
-from helpers.datasets.checks import check_data
-from helpers.datasets.recorded import read_recorded, recorded_captions, scan_recorded
+from helpers.data import load_dataset
+from helpers.data.checks import check_data
+from helpers.data.given_captions import read_recorded, recorded_captions, scan_recorded
 from helpers.files import LabError
 from helpers.image_texts import captions_of
 
@@ -75,7 +75,7 @@ def test_a_faulty_table_is_refused_and_listed(tmp_path, content, faults):
     with pytest.raises(LabError) as error:
         read_recorded(tmp_path)
     assert faults[0] in str(error.value) and f"python -m helpers check-data NAME {tmp_path}" in str(error.value)
-    assert len(load("photos", tmp_path).split("valid")) == 2  # who does not ask for captions needs none
+    assert len(load_dataset("photos", tmp_path).split("valid")) == 2  # who does not ask for captions needs none
 
 
 def test_a_table_that_lies_elsewhere_or_may_not_be_read(tmp_path, monkeypatch):
@@ -138,7 +138,7 @@ def test_the_name_of_a_picture_directly_in_the_folder_means_no_other(tmp_path):
 def test_what_a_bare_name_means_does_not_hang_on_which_cases_are_asked_about(tmp_path):
     for name in ("ann/IMG_1.jpg", "bob/IMG_1.jpg"):
         photo(tmp_path / name)
-    data = load("photos", tmp_path)
+    data = load_dataset("photos", tmp_path)
     settings = SimpleNamespace(CAPTIONER="recorded", DATA_ROOT=str(tmp_path))
     write(tmp_path, "IMG_1.jpg,Ann's\n")
     with pytest.raises(LabError, match="fits 2 pictures"):
@@ -176,5 +176,5 @@ def test_the_published_formats_may_have_captions_too(tmp_path, kind):
     write(tmp_path, "a.jpg,red\nb.jpg,none\n")
     found = [line for line in said(tmp_path, kind) if line.startswith("captions.csv")]
     assert found == ["captions.csv: note: 1 of 2 captions are of no picture here: b.jpg"]
-    images = load(kind, tmp_path).split("train")[0].images
+    images = load_dataset(kind, tmp_path).split("train")[0].images
     assert recorded_captions(tmp_path, images) == {tmp_path / "images/a.jpg": "red"}

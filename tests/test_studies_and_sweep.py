@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from conftest import ROOT
-from helpers import datasets, experiments, runs, sweep
+from helpers import experiments, runs, sweep
+from helpers.data import load_dataset
 from helpers.files import LabError, outputs_folder, read_json, write_json
 from helpers.notebook_file import find_notebooks, read_parameters
 from helpers.profiles import resolve
@@ -31,7 +32,7 @@ SMALL = {
 @pytest.fixture
 def lab(clinic):
     settings = SimpleNamespace(**resolve("pocket", SMALL | {"DATA_ROOT": str(clinic / "iiyi")}))
-    return datasets.load("pocket", clinic / "iiyi"), settings
+    return load_dataset("pocket", clinic / "iiyi"), settings
 
 
 def cells_of(notebook: str, point: dict) -> list[dict]:

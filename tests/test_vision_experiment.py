@@ -7,7 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers import datasets, vision_experiment
+from helpers import vision_experiment
+from conftest import ROOT
+from helpers.data import load_dataset
 from helpers.cases import Case, Reference
 from helpers.edge_experiment import edge_rows, on_small_device
 from helpers.experiments import answers_of
@@ -15,7 +17,7 @@ from helpers.files import LabError, read_json
 from helpers.finetuning.augmentation import augmented
 from helpers.finetuning.recipe import VISION_RECIPES, VisionRecipe, moondream_rate
 from helpers.parameters import check_size
-from helpers.pictures import open_picture
+from helpers.data.images import open_picture
 from helpers.profiles import resolve
 from helpers.models.prompts import visual_question
 from helpers.studies import cells, compare
@@ -33,7 +35,7 @@ SMALL = {"SEED": 5, "LIMIT": 5, "TRAIN_LIMIT": 6, "VLM_BATCH": 2, "VLM_TOKENS": 
 @pytest.fixture
 def lab(clinic):
     settings = SimpleNamespace(**resolve("pocket", SMALL | {"DATA_ROOT": str(clinic / "iiyi")}))
-    return datasets.load("pocket", clinic / "iiyi"), settings
+    return load_dataset("pocket", clinic / "iiyi"), settings
 
 
 def changed(settings, **values) -> SimpleNamespace:
@@ -118,7 +120,7 @@ def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
     assert set(texts(tuned)) == {case.id for case in data.split("valid")[:5]}
     for run in (tuned, training):
         written = (run.folder / "run.json").read_text()
-        assert settings.DATA_ROOT not in written and str(Path(datasets.__file__).parents[2]) not in written
+        assert settings.DATA_ROOT not in written and str(ROOT) not in written
     monkeypatch.setattr(vision_experiment, "train_adapter", None)
     monkeypatch.setattr(vision_experiment, "answer_pictures", None)
     again = vlm_grid(data, settings)

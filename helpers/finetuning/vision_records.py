@@ -13,7 +13,7 @@ from helpers.files import LabError, WorkFailed
 from helpers.finetuning.augmentation import augmented
 from helpers.finetuning.recipe import VisionRecipe
 from helpers.finetuning.records import Example, Lesson, plan_batches
-from helpers.pictures import BadPicture, open_picture
+from helpers.data.images import BadPicture, open_picture
 from helpers.models.vlm_inputs import LONGEST, read
 from helpers.models.vlm import VisionModel
 

@@ -22,7 +22,7 @@ from helpers.models.captions import Caption, CaptionStore, failed
 from helpers.cases import Prediction
 from helpers.files import fingerprint, outputs_folder
 from helpers.models.loading import generation_fingerprint, split_revision, weights_fingerprint
-from helpers.pictures import BadPicture, Unreadable, opened, picture_key
+from helpers.data.images import BadPicture, Unreadable, opened, picture_key
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.models.vlm_inputs import LONGEST
 from helpers.models.vlm import PREFIX_MODELS, VisionModel, load_vision_model, seeing_type

@@ -17,7 +17,7 @@ from helpers.models.api.model import ApiModel
 from helpers.cases import Prediction
 from helpers.files import LabError, WorkFailed, append_jsonl, mend_torn_end, read_jsonl
 from helpers.models.loading import TextModel
-from helpers.pictures import BadPicture, opened
+from helpers.data.images import BadPicture, opened
 from helpers.models.prompts import Prompt
 from helpers.models.vlm_inputs import LONGEST
 from helpers.models.vlm import VisionModel

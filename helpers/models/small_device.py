@@ -19,7 +19,7 @@ from statistics import mean, median
 
 from helpers.files import REPOSITORY, LabError, WorkFailed, shown
 from helpers.models.loading import Device, loading, model_path, placed
-from helpers.pictures import BadPicture, open_picture
+from helpers.data.images import BadPicture, open_picture
 from helpers.models.vlm_inputs import LONGEST
 
 # Form -> what is imported for it before the clock starts.

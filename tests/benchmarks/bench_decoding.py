@@ -15,7 +15,7 @@ import psutil
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from helpers.pictures import BadPicture, open_picture, opened  # noqa: E402
+from helpers.data.images import BadPicture, open_picture, opened  # noqa: E402
 
 PICTURES, DISTINCT, SIZE = 10_000, 100, (1200, 900)
 LONGEST, AHEAD = 384, 32

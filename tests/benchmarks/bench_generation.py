@@ -9,7 +9,7 @@ ratio is printed, too.
 import sys
 import time
 
-from helpers import datasets
+from helpers.data import load_dataset
 from helpers.models.generation import Prefix, generate, read_prefix
 from helpers.models.loading import TextModel, load_text_model
 from helpers.models.prompts import asked, prompt_of, stop_text
@@ -39,7 +39,7 @@ def best_of_three(work) -> tuple[float, dict]:
 
 
 def main() -> int:
-    model, data = load_text_model("pocket/llama"), datasets.load("pocket")
+    model, data = load_text_model("pocket/llama"), load_dataset("pocket")
     cases, pool = data.split("valid"), shot_pool(data.split("train"))
     plain = {case.id: prompt_of(asked(case)) for case in cases}
     shots = choose_shots(cases, pool, count=4, choice="fixed", seed=1)

@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
-from helpers import datasets  # noqa: E402
+from helpers.data import load_dataset  # noqa: E402
 from helpers.finetuning.lora_sft import BaseModel, LoraRecipe, train_adapter  # noqa: E402
 from helpers.finetuning.recipe import PROJECTIONS  # noqa: E402
 from helpers.finetuning.records import collate, encode  # noqa: E402
@@ -59,7 +59,7 @@ def main() -> int:
 def records(scratch: Path) -> tuple[list[dict], list[dict]]:
     """Alpaca prompts and first answers of a pocket clinic, for training and validation."""
     build(scratch / "pocket", sizes={"train": 320, "valid": 60, "test": 1})
-    data = datasets.load("pocket", scratch / "pocket" / "iiyi")
+    data = load_dataset("pocket", scratch / "pocket" / "iiyi")
     return tuple(
         [{"prompt": alpaca(case.question), "completion": f"{case.references[0].text}</s>"}
          for case in shot_pool(data.split(split))]

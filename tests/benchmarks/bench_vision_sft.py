@@ -12,7 +12,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from helpers import datasets  # noqa: E402
+from helpers.data import load_dataset  # noqa: E402
 from helpers.finetuning.lora_sft import train_adapter  # noqa: E402
 from helpers.finetuning.recipe import BaseModel, VisionRecipe  # noqa: E402
 from helpers.models.prompts import visual_question  # noqa: E402
@@ -36,7 +36,7 @@ def training(model: str, features: str) -> tuple[float, list[float]]:
     """Seconds of a training and its losses."""
     processor = load_processor(model)
     rows = []
-    for case in datasets.load("pocket").split("train")[:RECORDS]:
+    for case in load_dataset("pocket").split("train")[:RECORDS]:
         question = visual_question(case, "P1")
         answers = [completion(processor, question, reference.text) for reference in case.references]
         rows.append({"id": case.id, "picture": str(case.pictures[0]), "prompt": turn_text(processor, question),

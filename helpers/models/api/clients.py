@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from helpers.cases import Prediction
-from helpers.pictures import jpeg
+from helpers.data.images import jpeg
 
 REQUEST_SECONDS = 300  # for one attempt; a long answer of a server without a GPU may take minutes
 LONGEST = 1024  # pixels of a picture's longest side, at most, when it is sent

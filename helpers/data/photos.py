@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.datasets.layout import check_folder, leads_out
-from helpers.datasets.recorded import RECORDED_FILE
-from helpers.datasets.sheets import composed, scan_sheet
+from helpers.data.layout import check_folder, leads_out
+from helpers.data.given_captions import RECORDED_FILE
+from helpers.data.sheets import composed, scan_sheet
 from helpers.files import LabError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff")

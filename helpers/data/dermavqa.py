@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.cases import Case, Reference
-from helpers.datasets.authors import AUTHOR_FILE, Author, read_authors, reference_weight
-from helpers.datasets.layout import index_pictures, split_files
-from helpers.datasets.records import (
+from helpers.data.authors import AUTHOR_FILE, Author, read_authors, reference_weight
+from helpers.data.layout import index_pictures, split_files
+from helpers.data.records import (
     FACT_FIELDS,
     LANGUAGES,
     case_id_of,

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from helpers.datasets.records import FLAGS
+from helpers.data.records import FLAGS
 from helpers.files import LabError
 
 AUTHOR_FILE = "df_userinfo.csv"

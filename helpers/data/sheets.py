@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from helpers.datasets.layout import leads_out
+from helpers.data.layout import leads_out
 
 
 def scan_sheet(path: Path, folder: Path, columns: tuple[str, str], take: Callable[[str, str], str]) -> list[str]:

@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers.datasets import FORMATS, data_folder, photos
-from helpers.datasets.authors import AUTHOR_FILE, Author, scan_authors
-from helpers.datasets.dermavqa import FACTS_FILE, facts_faults
-from helpers.datasets.layout import PICTURE_FOLDERS, Pictures, all_files, answers_expected, index_pictures
-from helpers.datasets.recorded import RECORDED_FILE, ambiguity, ambiguous_names, scan_recorded, strangers
-from helpers.datasets.records import (
+from helpers.data.sources import FORMATS, data_folder
+from helpers.data import photos
+from helpers.data.authors import AUTHOR_FILE, Author, scan_authors
+from helpers.data.dermavqa import FACTS_FILE, facts_faults
+from helpers.data.layout import PICTURE_FOLDERS, Pictures, all_files, answers_expected, index_pictures
+from helpers.data.given_captions import RECORDED_FILE, ambiguity, ambiguous_names, scan_recorded, strangers
+from helpers.data.records import (
     CASE_FIELDS,
     FLAGS,
     LANGUAGES,
@@ -30,7 +31,7 @@ from helpers.datasets.records import (
     usual_fields,
 )
 from helpers.files import LabError, read_json
-from helpers.pictures import BadPicture, open_picture
+from helpers.data.images import BadPicture, open_picture
 
 
 @dataclass(frozen=True)

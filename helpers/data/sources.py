@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.datasets import dermavqa, photos
-from helpers.datasets.download import fetch
+from helpers.data import dermavqa, photos
+from helpers.data.download import fetch
 from helpers.files import LabError, fingerprint, outputs_folder
 
 # Data set -> the format it is in. The pocket data is simulated, but in the real formats.
@@ -33,7 +33,7 @@ class Dataset:
         return fingerprint([case.content() for case in self.split(split)])
 
 
-def load(name: str, root: Path | str = "", *, language: str = "en") -> Dataset:
+def load_dataset(name: str, root: Path | str = "", *, language: str = "en") -> Dataset:
     """Load a data set by name from its folder.
 
     The names are iiyi, reddit (the published DermaVQA data), pocket and pocket_reddit (the simulated clinic), and

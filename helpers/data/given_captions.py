@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from helpers.datasets.sheets import composed, scan_sheet
+from helpers.data.sheets import composed, scan_sheet
 from helpers.files import LabError
 
 RECORDED_FILE = "captions.csv"

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.datasets import Dataset, data_folder
-from helpers.datasets.dermavqa import FACTS_FILE, read_facts
+from helpers.data.sources import Dataset, data_folder
+from helpers.data.dermavqa import FACTS_FILE, read_facts
 
 
 def table_1(dataset: Dataset) -> list[dict]:
