@@ -101,7 +101,7 @@ def doctor(options) -> int:
 def pocket(options) -> int:
     """Build the simulated clinic, or train a small model again whose recipe has changed."""
     if options.model:
-        from helpers.pocket.zoo import build_model
+        from helpers.training.zoo import build_model
 
         print(build_model(options.model))
         return 0

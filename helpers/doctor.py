@@ -5,7 +5,7 @@ import platform
 import shutil
 
 from helpers.files import outputs_folder, shown
-from helpers.finetuning.lora_sft import choose_backend
+from helpers.training.lora_sft import choose_backend
 from helpers.models.loading import choose_device, shipped_models
 from helpers.runs import package_versions
 

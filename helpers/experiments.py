@@ -13,8 +13,8 @@ from helpers.models.api.model import ApiModel, is_api_model, open_api_model, upl
 from helpers.cases import Prediction, read_predictions, write_submission
 from helpers.data import Dataset
 from helpers.files import LabError, append_jsonl, file_hash, fingerprint, read_jsonl, write_json
-from helpers.finetuning.lora_sft import BaseModel, choose_backend, train_adapter
-from helpers.finetuning.recipe import LoraRecipe
+from helpers.training.lora_sft import BaseModel, choose_backend, train_adapter
+from helpers.training.recipe import LoraRecipe
 from helpers.models.generation import answer_all
 from helpers.image_texts import NONE
 from helpers.inputs import (

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from helpers.data import POCKET, Dataset
 from helpers.files import no_statistics, shown
-from helpers.finetuning.lora_sft import choose_backend
+from helpers.training.lora_sft import choose_backend
 from helpers.models.loading import choose_device, split_revision, weights_fingerprint
 from helpers.parameters import prepare, recordable
 from helpers.profiles import is_unset

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from helpers.data import POCKET, Dataset
 from helpers.experiments import about_run, answers_of, parent_of, scored, scoring_identity
 from helpers.files import LabError, file_hash, fingerprint
-from helpers.finetuning.lora_sft import Backend, BaseModel, backend_for, train_adapter
-from helpers.finetuning.recipe import VISION_RECIPES, VisionRecipe, check_trainable
+from helpers.training.lora_sft import Backend, BaseModel, backend_for, train_adapter
+from helpers.training.recipe import VISION_RECIPES, VisionRecipe, check_trainable
 from helpers.models.generation import answer_pictures
 from helpers.inputs import data_read, training_texts
 from helpers.models.memory import forget, kept

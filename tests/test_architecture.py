@@ -15,7 +15,7 @@ LAYERS = [
      "pocket.clinic", "pocket.textbook", "pocket.exercises", "pocket.descriptions", "pocket.odd_pictures"},
     {"data"},
     {"models"},
-    {"metrics", "finetuning", "pocket.zoo"},
+    {"metrics", "training"},
     {"parameters", "figures"},
     {"image_texts", "inputs", "experiments", "caption_experiment", "picture_questions", "vision_experiment", "studies",
      "leaderboard", "vision_tables", "notebook", "doctor", "edge_experiment", "widgets"},

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from helpers.models import export as export_module
 from helpers.models.export import export
 from helpers.files import LabError, WorkFailed, read_json, write_json
-from helpers.finetuning.lora_sft import BaseModel, LoraRecipe, train_adapter
+from helpers.training.lora_sft import BaseModel, LoraRecipe, train_adapter
 from helpers.models.loading import load_text_model, model_path, weights_fingerprint
 from helpers.runs import open_run
 from helpers.models.vlm import load_vision_model

@@ -13,12 +13,12 @@ from torch.nn.functional import cross_entropy
 
 from conftest import ROOT
 from helpers.files import LabError, WorkFailed, disk_full, file_hash, read_json
-from helpers.finetuning import lora_sft
-from helpers.finetuning.failures import explained, smaller
-from helpers.finetuning.lora_sft import BaseModel, LoraRecipe, choose_backend, train_adapter, train_with_peft
-from helpers.finetuning.recipe import PROJECTIONS
-from helpers.finetuning.records import Example, Lesson, collate, encode, plan_batches
-from helpers.finetuning.trainer import last_whole_checkpoint
+from helpers.training import lora_sft
+from helpers.training.failures import explained, smaller
+from helpers.training.lora_sft import BaseModel, LoraRecipe, choose_backend, train_adapter, train_with_peft
+from helpers.training.recipe import PROJECTIONS
+from helpers.training.examples import Example, Lesson, collate, encode, plan_batches
+from helpers.training.trainer import last_whole_checkpoint
 from helpers.models.loading import Device, load_text_model, load_tokenizer
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
@@ -106,7 +106,7 @@ def test_the_backend_is_chosen_by_the_machine_and_says_why(monkeypatch):
 
 def test_importing_the_module_loads_nothing_heavy():
     heavy = "{'torch', 'transformers', 'unsloth'} & set(sys.modules)"
-    code = f"import helpers.finetuning.lora_sft, helpers.models.export, sys; print({heavy})"
+    code = f"import helpers.training.lora_sft, helpers.models.export, sys; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
@@ -178,7 +178,7 @@ def test_the_loss_of_a_batch_is_that_of_its_records_one_by_one(loss):
 def test_sharing_the_prompts_beginning_changes_neither_loss_nor_gradients(tmp_path):
     from peft import LoraConfig, get_peft_model
 
-    from helpers.finetuning.trainer import SftTrainer
+    from helpers.training.trainer import SftTrainer
 
     text_model = load_text_model("pocket/llama")
     rows = [{**row, "prompt": "Write a response that completes the request. " + row["prompt"]} for row in records(4)]

@@ -8,10 +8,11 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from helpers.files import LabError, read_json
 from helpers.models.generation import generate
 from helpers.models.loading import POCKET_MODELS, load_text_model
-from helpers.pocket import descriptions, zoo
+from helpers.pocket import descriptions
+from helpers.training import zoo
 from helpers.pocket.conditions import load_conditions
 from helpers.pocket.lesions import draw
-from helpers.pocket.zoo import RECIPE_FILE, RECIPES, build_model, captioners, idefics2, is_current, pictures, talking
+from helpers.training.zoo import RECIPE_FILE, RECIPES, build_model, captioners, idefics2, is_current, pictures, talking
 from helpers.models.prompts import prompt_of, stop_text
 
 

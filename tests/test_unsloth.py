@@ -15,13 +15,13 @@ from PIL import Image
 
 from conftest import ROOT
 from helpers.files import LabError, WorkFailed, read_json, write_json
-from helpers.finetuning import unsloth_process, unsloth_worker
-from helpers.finetuning.lora_sft import BaseModel, train_adapter
-from helpers.finetuning.recipe import VisionRecipe
-from helpers.finetuning.trainer import last_whole_checkpoint
-from helpers.finetuning.unsloth_process import train_with_unsloth
-from helpers.finetuning.unsloth_worker import ORPHANED
-from helpers.finetuning.vision_sft import linear_layers
+from helpers.training import unsloth_process, unsloth_worker
+from helpers.training.lora_sft import BaseModel, train_adapter
+from helpers.training.recipe import VisionRecipe
+from helpers.training.trainer import last_whole_checkpoint
+from helpers.training.unsloth_process import train_with_unsloth
+from helpers.training.unsloth_worker import ORPHANED
+from helpers.training.vlm_sft import linear_layers
 from helpers.models.loading import Device, choose_device, load_text_model
 from helpers.models.vlm_inputs import completion, turn_text
 from helpers.models.vlm import load_processor
@@ -84,7 +84,7 @@ def test_the_worker_s_refusal_reaches_the_caller_as_its_sentence(tmp_path):
 
 
 def test_a_worker_that_dies_leaves_its_last_words(tmp_path, monkeypatch):
-    monkeypatch.setattr(unsloth_process, "WORKER", "helpers.finetuning.nobody")
+    monkeypatch.setattr(unsloth_process, "WORKER", "helpers.training.nobody")
     with pytest.raises(WorkFailed, match="ended with status 1 .*nobody.*: run it again, or set BACKEND to 'peft'"):
         train_with_unsloth(LLAMA, records(), [], tmp_path, SMALL, print)
 

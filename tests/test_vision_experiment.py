@@ -14,8 +14,8 @@ from helpers.cases import Case, Reference
 from helpers.edge_experiment import edge_rows, on_small_device
 from helpers.experiments import answers_of
 from helpers.files import LabError, read_json
-from helpers.finetuning.augmentation import augmented
-from helpers.finetuning.recipe import VISION_RECIPES, VisionRecipe, moondream_rate
+from helpers.training.augmentation import augmented
+from helpers.training.recipe import VISION_RECIPES, VisionRecipe, moondream_rate
 from helpers.parameters import check_size
 from helpers.data.images import open_picture
 from helpers.profiles import resolve

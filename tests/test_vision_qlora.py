@@ -12,13 +12,13 @@ from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
 from helpers.files import LabError, file_hash, read_json
-from helpers.finetuning import vision_sft
-from helpers.finetuning.features import with_features
-from helpers.finetuning.lora_sft import train_adapter
-from helpers.finetuning.recipe import BaseModel, VisionRecipe
-from helpers.finetuning.trainer import last_whole_checkpoint
-from helpers.finetuning.vision_records import vision_lesson
-from helpers.finetuning.vision_sft import train_vision_with_peft
+from helpers.training import vlm_sft as vision_sft
+from helpers.training.features import with_features
+from helpers.training.lora_sft import train_adapter
+from helpers.training.recipe import BaseModel, VisionRecipe
+from helpers.training.trainer import last_whole_checkpoint
+from helpers.training.vlm_examples import vision_lesson
+from helpers.training.vlm_sft import train_vision_with_peft
 from helpers.models.loading import Device, weights_fingerprint
 from helpers.models.vlm_inputs import completion, turn_text
 from helpers.models.vlm import device_for, load_processor, load_vision_model

@@ -18,9 +18,9 @@ sys.path.insert(0, str(REPOSITORY))
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 from helpers.data import load_dataset  # noqa: E402
-from helpers.finetuning.lora_sft import BaseModel, LoraRecipe, train_adapter  # noqa: E402
-from helpers.finetuning.recipe import PROJECTIONS  # noqa: E402
-from helpers.finetuning.records import collate, encode  # noqa: E402
+from helpers.training.lora_sft import BaseModel, LoraRecipe, train_adapter  # noqa: E402
+from helpers.training.recipe import PROJECTIONS  # noqa: E402
+from helpers.training.examples import collate, encode  # noqa: E402
 from helpers.models.loading import load_text_model  # noqa: E402
 from helpers.pocket.clinic import build  # noqa: E402
 from helpers.models.prompts import alpaca  # noqa: E402

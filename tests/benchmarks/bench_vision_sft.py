@@ -13,8 +13,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from helpers.data import load_dataset  # noqa: E402
-from helpers.finetuning.lora_sft import train_adapter  # noqa: E402
-from helpers.finetuning.recipe import BaseModel, VisionRecipe  # noqa: E402
+from helpers.training.lora_sft import train_adapter  # noqa: E402
+from helpers.training.recipe import BaseModel, VisionRecipe  # noqa: E402
 from helpers.models.prompts import visual_question  # noqa: E402
 from helpers.models.vlm_inputs import completion, turn_text  # noqa: E402
 from helpers.models.vlm import load_processor  # noqa: E402

@@ -64,7 +64,7 @@ def measure(arguments: argparse.Namespace) -> dict:
     if arguments.part == "unsloth":
         import unsloth  # noqa: F401  (before torch and transformers, which it patches)
     from helpers.models import loading as models
-    from helpers.finetuning import unsloth_worker
+    from helpers.training import unsloth_worker
 
     work = answers if arguments.part == "answers" else training
     return as_on_a_t4(lambda: work(arguments), arguments, (models, unsloth_worker))
@@ -72,8 +72,8 @@ def measure(arguments: argparse.Namespace) -> dict:
 
 def training(arguments: argparse.Namespace) -> dict:
     """Tokens per second of the paper's recipe, once it runs evenly, and what it said of itself."""
-    from helpers.finetuning.lora_sft import BaseModel, LoraRecipe, train_with_peft
-    from helpers.finetuning.unsloth_worker import train as train_with_unsloth_here
+    from helpers.training.lora_sft import BaseModel, LoraRecipe, train_with_peft
+    from helpers.training.unsloth_worker import train as train_with_unsloth_here
 
     folder, recipe = arguments.folder / f"run-{arguments.part}", LoraRecipe(steps=arguments.steps)
     base = BaseModel(str(arguments.folder / "model"), quantization="nf4")

@@ -72,7 +72,7 @@ def measure(arguments: argparse.Namespace) -> dict:
         import unsloth  # noqa: F401  (before torch and transformers, which it patches)
     from helpers.models import vlm as vision_models
     from helpers.models import loading as models
-    from helpers.finetuning import unsloth_worker
+    from helpers.training import unsloth_worker
 
     work = answers if arguments.part == "answers" else training
     return as_on_a_t4(lambda: work(arguments), arguments, (models, vision_models, unsloth_worker))
@@ -80,9 +80,9 @@ def measure(arguments: argparse.Namespace) -> dict:
 
 def training(arguments: argparse.Namespace) -> dict:
     """Seconds per optimiser step of the T4 profile's recipe, once it runs evenly, and what it said of itself."""
-    from helpers.finetuning.lora_sft import train_adapter
-    from helpers.finetuning.recipe import BaseModel, VisionRecipe
-    from helpers.finetuning.unsloth_worker import train as train_with_unsloth_here
+    from helpers.training.lora_sft import train_adapter
+    from helpers.training.recipe import BaseModel, VisionRecipe
+    from helpers.training.unsloth_worker import train as train_with_unsloth_here
 
     folder = arguments.folder / f"run-{arguments.part}"
     recipe = VisionRecipe(steps=arguments.steps, picture_side=PICTURE_SIDE)

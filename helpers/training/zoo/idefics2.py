@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from helpers.models.loading import POCKET_MODELS
-from helpers.pocket.zoo.talking import IMAGE_TOKEN, all_seen, conversations, learn_to_speak, tokens_of
-from helpers.pocket.zoo.training import descend
+from helpers.training.zoo.talking import IMAGE_TOKEN, all_seen, conversations, learn_to_speak, tokens_of
+from helpers.training.zoo.training import descend
 
 FAKE_TOKEN, END = "<fake_token_around_image>", "<end_of_utterance>"
 # In Idefics2's published manner, but the template writes the first token itself, so that nobody else has to.

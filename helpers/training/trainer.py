@@ -14,9 +14,9 @@ from torch.utils.data import DataLoader
 from transformers import DynamicCache, PrinterCallback, Trainer, TrainingArguments
 
 from helpers.files import WorkFailed, write_json
-from helpers.finetuning.progress import Report, reporting
-from helpers.finetuning.recipe import UNFINISHED, LoraRecipe
-from helpers.finetuning.records import Lesson
+from helpers.training.progress import Report, reporting
+from helpers.training.recipe import UNFINISHED, LoraRecipe
+from helpers.training.examples import Lesson
 from helpers.models.loading import Device
 from helpers.runs import peak_memory_gb
 

@@ -11,7 +11,7 @@ from functools import partial
 from os.path import commonprefix
 
 from helpers.files import LabError
-from helpers.finetuning.recipe import LoraRecipe
+from helpers.training.recipe import LoraRecipe
 
 WORTH_SHARING = 16  # tokens that all prompts of a batch begin with; fewer do not pay for a pass of their own
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from helpers.files import WorkFailed, disk_full
-from helpers.finetuning.recipe import LoraRecipe, VisionRecipe
+from helpers.training.recipe import LoraRecipe, VisionRecipe
 
 NO_ROOM = ("outofmemory", "out of memory", "can't allocate memory")
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.pocket import descriptions
-from helpers.pocket.zoo import blip, idefics2, llava
-from helpers.pocket.zoo.pictures import Example, examples, picture, pixels
-from helpers.pocket.zoo.vision import stated
+from helpers.training.zoo import blip, idefics2, llava
+from helpers.training.zoo.pictures import Example, examples, picture, pixels
+from helpers.training.zoo.vision import stated
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.models.vlm import load_vision_model
 

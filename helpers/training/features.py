@@ -9,8 +9,8 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from helpers.files import LabError
-from helpers.finetuning.records import Lesson
-from helpers.finetuning.vision_records import SeenExample, VisionCollator
+from helpers.training.examples import Lesson
+from helpers.training.vlm_examples import SeenExample, VisionCollator
 from helpers.models.vlm import VisionModel
 
 

@@ -14,12 +14,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from helpers.files import REPOSITORY, LabError, WorkFailed
-from helpers.finetuning.progress import Report
-from helpers.finetuning.recipe import BaseModel, LoraRecipe, VisionRecipe
+from helpers.training.progress import Report
+from helpers.training.recipe import BaseModel, LoraRecipe, VisionRecipe
 from helpers.models.loading import choose_device, model_path
 from helpers.models.moondream.processor import MODEL_TYPE
 
-WORKER = "helpers.finetuning.unsloth_worker"
+WORKER = "helpers.training.unsloth_worker"
 
 
 def cannot_train(base: BaseModel, recipe: LoraRecipe) -> str:

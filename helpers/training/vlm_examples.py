@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers.files import LabError, WorkFailed
-from helpers.finetuning.augmentation import augmented
-from helpers.finetuning.recipe import VisionRecipe
-from helpers.finetuning.records import Example, Lesson, plan_batches
+from helpers.training.augmentation import augmented
+from helpers.training.recipe import VisionRecipe
+from helpers.training.examples import Example, Lesson, plan_batches
 from helpers.data.images import BadPicture, open_picture
 from helpers.models.vlm_inputs import LONGEST, read
 from helpers.models.vlm import VisionModel

@@ -8,9 +8,9 @@ import random
 from pathlib import Path
 
 from helpers.pocket import descriptions
-from helpers.pocket.zoo.pictures import Example, normal
-from helpers.pocket.zoo.training import descend
-from helpers.pocket.zoo.vision import learn_to_look, right_facts
+from helpers.training.zoo.pictures import Example, normal
+from helpers.training.zoo.training import descend
+from helpers.training.zoo.vision import learn_to_look, right_facts
 
 # The names of BERT's special tokens, with the decoder's own first token, as in the published BLIP.
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]")

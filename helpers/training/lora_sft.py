@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from helpers.files import LabError, read_json, write_json
-from helpers.finetuning.failures import explained
-from helpers.finetuning.progress import Report, training_bar
-from helpers.finetuning.recipe import (
+from helpers.training.failures import explained
+from helpers.training.progress import Report, training_bar
+from helpers.training.recipe import (
     PROJECTIONS, UNFINISHED, BaseModel, LoraRecipe, VisionRecipe, recomputes_activations,
 )
 from helpers.models.loading import ADAPTER_CARD, choose_device, load_text_model, split_revision
@@ -58,7 +58,7 @@ def backend_for(asked: str, base: BaseModel, recipe: LoraRecipe) -> Backend:
     chosen = choose_backend(asked)
     if chosen.name != "unsloth":
         return chosen
-    from helpers.finetuning.unsloth_process import cannot_train
+    from helpers.training.unsloth_process import cannot_train
 
     reason = cannot_train(base, recipe)
     if reason and asked == "unsloth":
@@ -97,12 +97,12 @@ def train_adapter(
 
 def _backend(chosen: Backend, recipe: LoraRecipe):
     if chosen.name == "peft" and isinstance(recipe, VisionRecipe):
-        from helpers.finetuning.vision_sft import train_vision_with_peft
+        from helpers.training.vlm_sft import train_vision_with_peft
 
         return train_vision_with_peft
     if chosen.name == "peft":
         return train_with_peft
-    from helpers.finetuning.unsloth_process import train_with_unsloth
+    from helpers.training.unsloth_process import train_with_unsloth
 
     return train_with_unsloth
 
@@ -114,8 +114,8 @@ def train_with_peft(
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
 
-    from helpers.finetuning.records import text_lesson
-    from helpers.finetuning.trainer import fit
+    from helpers.training.examples import text_lesson
+    from helpers.training.trainer import fit
 
     loaded = load_text_model(base.model_id, revision=base.revision, quantization=base.quantization)
     device, model = loaded.device, loaded.model

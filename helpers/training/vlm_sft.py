@@ -4,8 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from helpers.files import LabError
-from helpers.finetuning.progress import Report
-from helpers.finetuning.recipe import (
+from helpers.training.progress import Report
+from helpers.training.recipe import (
     UNFINISHED, BaseModel, VisionRecipe, check_trainable, recomputes_activations,
 )
 from helpers.models.vlm_inputs import mismatch
@@ -36,9 +36,9 @@ def fit_vision(
     model, loaded: VisionModel, train: list[dict], valid: list[dict], folder: Path, recipe: VisionRecipe, report: Report
 ) -> dict:
     """Train what of `model` is trainable, however it was made, and save its processor beside a whole model."""
-    from helpers.finetuning.features import can_precompute, with_features
-    from helpers.finetuning.trainer import fit
-    from helpers.finetuning.vision_records import vision_lesson
+    from helpers.training.features import can_precompute, with_features
+    from helpers.training.trainer import fit
+    from helpers.training.vlm_examples import vision_lesson
 
     lesson = vision_lesson(loaded, train, valid, recipe)
     try:

@@ -1,4 +1,4 @@
-"""The process in which Unsloth trains: `python -m helpers.finetuning.unsloth_worker`, started by `unsloth_process`.
+"""The process in which Unsloth trains: `python -m helpers.training.unsloth_worker`, started by `unsloth_process`.
 
 It reads one job as a line of JSON from standard input, and writes reports as lines of JSON to standard output:
 {"step", "total", ...} while it trains, at the end {"facts": ...} or {"error": sentence, "wrong_input": bool}.
@@ -12,9 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from helpers.files import LabError, WorkFailed
-from helpers.finetuning.failures import explained
-from helpers.finetuning.progress import Report
-from helpers.finetuning.recipe import PROJECTIONS, BaseModel, LoraRecipe, VisionRecipe, recomputes_activations
+from helpers.training.failures import explained
+from helpers.training.progress import Report
+from helpers.training.recipe import PROJECTIONS, BaseModel, LoraRecipe, VisionRecipe, recomputes_activations
 from helpers.models.loading import Device, choose_device, load_tokenizer, loading, model_path
 
 ORPHANED = 3  # exit status of a worker whose parent ended first
@@ -64,8 +64,8 @@ def _train_reading(
     import torch
     from transformers import AutoConfig, set_seed
 
-    from helpers.finetuning.records import text_lesson
-    from helpers.finetuning.trainer import fit
+    from helpers.training.examples import text_lesson
+    from helpers.training.trainer import fit
 
     device, tokenizer = choose_device(), load_tokenizer(base.model_id, base.revision)
     path, revision = model_path(base.model_id), base.revision or None
@@ -96,7 +96,7 @@ def _train_seeing(
     import torch
     from transformers import AutoConfig, set_seed
 
-    from helpers.finetuning.vision_sft import fit_vision
+    from helpers.training.vlm_sft import fit_vision
     from helpers.models.vlm_inputs import check_pair
     from helpers.models.vlm import VisionModel, load_processor
 

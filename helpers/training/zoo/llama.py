@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from helpers.pocket import exercises, textbook
-from helpers.pocket.zoo.training import descend
+from helpers.training.zoo.training import descend
 
 SPECIAL_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
 

@@ -6,8 +6,8 @@ The heads are thrown away; the tower goes into the captioner.
 
 from helpers.pocket import descriptions
 from helpers.pocket.conditions import ARRANGEMENTS, BORDERS, COLOUR_CONCEPTS, CONCEPTS, NUMBERS, PRIMARIES, SURFACES
-from helpers.pocket.zoo.pictures import Example, normal
-from helpers.pocket.zoo.training import descend
+from helpers.training.zoo.pictures import Example, normal
+from helpers.training.zoo.training import descend
 
 
 def facts() -> dict[str, tuple]:

@@ -23,7 +23,7 @@ from pathlib import Path
 from helpers.files import LabError, file_hash, fingerprint, read_json, write_json
 from helpers.models.loading import POCKET_MODELS
 from helpers.pocket import conditions, descriptions, lesions
-from helpers.pocket.zoo import captioners, llama
+from helpers.training.zoo import captioners, llama
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 
 # How the captioners' towers learn, and how they look: 96 pixels in patches of 12 are 64 tokens.

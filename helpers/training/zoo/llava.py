@@ -9,9 +9,9 @@ from pathlib import Path
 
 from helpers.models.loading import POCKET_MODELS
 from helpers.pocket import descriptions
-from helpers.pocket.zoo.pictures import Example
-from helpers.pocket.zoo.talking import IMAGE_TOKEN, all_seen, conversations, learn_to_speak, tokens_of
-from helpers.pocket.zoo.vision import learn_to_look, right_facts
+from helpers.training.zoo.pictures import Example
+from helpers.training.zoo.talking import IMAGE_TOKEN, all_seen, conversations, learn_to_speak, tokens_of
+from helpers.training.zoo.vision import learn_to_look, right_facts
 
 # In the manner of LLaVA-1.5, but the template writes the first token itself, so that nobody else has to.
 CHAT_TEMPLATE = (

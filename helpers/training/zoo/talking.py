@@ -7,8 +7,8 @@ import random
 from collections.abc import Callable
 
 from helpers.pocket import descriptions
-from helpers.pocket.zoo.pictures import Example, normal
-from helpers.pocket.zoo.training import descend
+from helpers.training.zoo.pictures import Example, normal
+from helpers.training.zoo.training import descend
 from helpers.models.prompts import CLINICAL_PROMPT
 
 IMAGE_TOKEN = "<image>"
