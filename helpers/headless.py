@@ -7,7 +7,7 @@ from pathlib import Path
 from helpers.files import LabError, WorkFailed, outputs_folder, shown, write_text
 from helpers.leaderboard import write_page
 from helpers.notebook import RUN_RECORD
-from helpers.notebook_file import Parameter, find_notebooks, read_parameters
+from helpers.settings.notebook_file import Parameter, find_notebooks, read_parameters
 from helpers.parameters import parse, prepare
 
 # Every kernel warns that its loopback connection is not encrypted; that is no news to anybody here.

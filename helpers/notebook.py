@@ -12,7 +12,7 @@ from helpers.files import no_statistics, shown
 from helpers.training.lora_sft import choose_backend
 from helpers.models.loading import choose_device, split_revision, weights_fingerprint
 from helpers.parameters import prepare, recordable
-from helpers.profiles import is_unset
+from helpers.settings.profiles import is_unset
 from helpers.runs import Run, environment, open_run, package_versions, peak_memory_gb
 from helpers.vision_experiment import training_backend
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from helpers.data import Dataset, load_dataset
 from helpers.files import LabError, shown
 from helpers.training.recipe import VISION_CHOICES, VISION_RECIPES
-from helpers.profiles import load_profile, resolve
+from helpers.settings.profiles import load_profile, resolve
 from helpers.models.prompts import ENDS, IMAGE_TEXTS, LAYOUTS, QUESTIONS, VISUAL_PROMPTS
 from helpers.models.shots import CHOICES, check_shots, shot_pool
 

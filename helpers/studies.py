@@ -24,7 +24,7 @@ from helpers.inputs import cases_to_answer, picture_words, training_texts
 from helpers.metrics import claims
 from helpers.metrics.claims import differences, more_duplicates, verdict, verdict_on_repetition
 from helpers.models.loading import load_tokenizer
-from helpers.profiles import load_profile
+from helpers.settings.profiles import load_profile
 from helpers.models.prompts import as_messages, asked, prompt_of, rendered
 from helpers.runs import Run, open_run, recorded_runs
 from helpers.models.shots import as_pairs

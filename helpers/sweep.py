@@ -21,9 +21,9 @@ from helpers.experiments import CAPTIONS_VARY, EVALUATION, FEW_SHOT, SFT, baseli
 from helpers.files import LabError, WorkFailed, fingerprint, read_json, shown
 from helpers.image_texts import with_captioner
 from helpers.leaderboard import write_page
-from helpers.notebook_file import find_notebooks, read_parameters
+from helpers.settings.notebook_file import find_notebooks, read_parameters
 from helpers.parameters import parse, prepare
-from helpers.profiles import resolve
+from helpers.settings.profiles import resolve
 from helpers.runs import RECORDED, Run, environment, load_run
 from helpers.studies import Cell, cells, check_claims, few_shot_grid, load_plan
 from helpers.vision_experiment import VLM_FINETUNE, finetune_vlm, vlm_grid

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from helpers.notebook_file import find_notebooks
+from helpers.settings.notebook_file import find_notebooks
 
 
 def execute(path: Path) -> None:

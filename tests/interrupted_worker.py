@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from helpers import experiments
 from helpers.data import load_dataset
-from helpers.profiles import resolve
+from helpers.settings.profiles import resolve
 
 SETTINGS = {
     "SEED": 5,

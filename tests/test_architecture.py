@@ -10,7 +10,7 @@ from conftest import ROOT
 # From the ground up; a module may import from its own row and from the rows above it.
 LAYERS = [
     {"files"},
-    {"cases", "profiles", "notebook_file", "runs"},
+    {"cases", "settings", "runs"},
     {"pocket.conditions", "pocket.canvas", "pocket.skin", "pocket.lesions", "pocket.patients", "pocket.doctors",
      "pocket.clinic", "pocket.textbook", "pocket.exercises", "pocket.descriptions", "pocket.odd_pictures"},
     {"data"},

@@ -21,7 +21,7 @@ from helpers.notebook import Lab
 from helpers.parameters import check_size, recordable
 from helpers.data.images import BadPicture, open_picture
 from helpers.pocket.odd_pictures import write_odd_pictures
-from helpers.profiles import resolve
+from helpers.settings.profiles import resolve
 from helpers.studies import _varied_in, captioner_grid, recorded_grid
 from helpers.sweep import _trainings
 

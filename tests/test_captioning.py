@@ -26,7 +26,7 @@ from helpers.image_texts import captions_of, compared, image_texts
 from helpers.inputs import PictureWords, picture_words, prompts_with_shots, training_records, training_words
 from helpers.models.loading import load_text_model
 from helpers.data.images import BadPicture, Unreadable
-from helpers.profiles import resolve
+from helpers.settings.profiles import resolve
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.models.shots import shot_pool
 from helpers.models.vlm import load_vision_model

@@ -14,7 +14,7 @@ from helpers.training.recipe import PROJECTIONS
 from helpers.leaderboard import boards
 from helpers.models.encoders import packaged_minilm
 from helpers.models.loading import POCKET_MODELS
-from helpers.profiles import resolve
+from helpers.settings.profiles import resolve
 from helpers.runs import find_runs
 from helpers.studies import few_shot_grid, trace
 from tests.api_server import api_server

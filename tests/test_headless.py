@@ -5,9 +5,9 @@ import json
 import nbformat
 import pytest
 
-from helpers import notebook_file
+from helpers.settings import notebook_file
 from helpers.__main__ import main
-from helpers.notebook_file import read_parameters
+from helpers.settings.notebook_file import read_parameters
 from helpers.runs import open_run
 
 PARAMETERS = """PROFILE: str = "pocket"  # profile

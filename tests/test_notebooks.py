@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from helpers.notebook_file import find_notebooks, parameters_cell, read_parameters
-from helpers.profiles import is_unset, load_profile, profile_names
+from helpers.settings.notebook_file import find_notebooks, parameters_cell, read_parameters
+from helpers.settings.profiles import is_unset, load_profile, profile_names
 
 NOTEBOOKS = find_notebooks(["all"])
 ADDRESS = "medical-vqa-lab/medical-vqa-lab"

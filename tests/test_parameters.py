@@ -4,7 +4,7 @@ import pytest
 
 from helpers.files import LabError
 from helpers.parameters import check_size, parse, prepare
-from helpers.profiles import is_unset, load_profile, profile_names, resolve
+from helpers.settings.profiles import is_unset, load_profile, profile_names, resolve
 
 
 def test_all_profiles_know_the_same_names():

@@ -18,7 +18,7 @@ from helpers.training.augmentation import augmented
 from helpers.training.recipe import VISION_RECIPES, VisionRecipe, moondream_rate
 from helpers.parameters import check_size
 from helpers.data.images import open_picture
-from helpers.profiles import resolve
+from helpers.settings.profiles import resolve
 from helpers.models.prompts import visual_question
 from helpers.studies import cells, compare
 from helpers.sweep import _trainings
