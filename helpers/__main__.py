@@ -43,20 +43,24 @@ def run(options) -> int:
 
 def sweep(options) -> int:
     """Run a grid of experiments in warm workers, or all recorded studies."""
-    from helpers.sweep import sweep_notebook, sweep_plan
+    from helpers.experiments.sweep import sweep_notebook, sweep_plan
+    from helpers.files import shown
+    from helpers.leaderboard import write_page
 
     if options.notebook == "plan":
         sweep_plan()
     else:
         sweep_notebook(options.notebook, profile=options.profile, typed=options.parameters or [], grid=options.grid or [])
+    print(f"Leaderboard: {shown(write_page())}")
     return 0
 
 
 def export(options) -> int:
     """Merge an adapter into its base model and save the result as an ordinary model."""
+    from helpers.experiments.runs import adapter_in
     from helpers.models.export import export as export_adapter
 
-    print(export_adapter(options.adapter, options.to, base=options.base))
+    print(export_adapter(adapter_in(options.adapter), options.to, base=options.base))
     return 0
 
 

@@ -6,8 +6,9 @@ import shutil
 
 from helpers.files import outputs_folder, shown
 from helpers.training.lora_sft import choose_backend
-from helpers.models.loading import choose_device, shipped_models
-from helpers.runs import package_versions
+from helpers.models.loading import shipped_models
+from helpers.models.devices import choose_device
+from helpers.experiments.runs import package_versions
 
 GB = 1e9
 

@@ -8,7 +8,7 @@ from helpers.files import LabError, WorkFailed, outputs_folder, shown, write_tex
 from helpers.leaderboard import write_page
 from helpers.notebook import RUN_RECORD
 from helpers.settings.notebook_file import Parameter, find_notebooks, read_parameters
-from helpers.parameters import parse, prepare
+from helpers.experiments.parameters import parse, prepare
 
 # Every kernel warns that its loopback connection is not encrypted; that is no news to anybody here.
 KERNEL_OPTIONS = ["--IPKernelApp.log_level=ERROR"]

@@ -4,7 +4,7 @@ import html
 from pathlib import Path
 
 from helpers.files import outputs_folder, write_text
-from helpers.runs import Run, find_runs
+from helpers.experiments.runs import Run, find_runs
 
 FOLDER = Path(__file__).parent
 # Columns of the table of answers -> scores of a run (shares, 0 to 1).

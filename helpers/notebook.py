@@ -10,11 +10,13 @@ from types import SimpleNamespace
 from helpers.data import POCKET, Dataset
 from helpers.files import no_statistics, shown
 from helpers.training.lora_sft import choose_backend
-from helpers.models.loading import choose_device, split_revision, weights_fingerprint
-from helpers.parameters import prepare, recordable
+from helpers.models.loading import split_revision, weights_fingerprint
+from helpers.models.devices import choose_device
+from helpers.experiments.parameters import prepare, recordable
 from helpers.settings.profiles import is_unset
-from helpers.runs import Run, environment, open_run, package_versions, peak_memory_gb
-from helpers.vision_experiment import training_backend
+from helpers.experiments.runs import Run, environment, open_run, package_versions
+from helpers.models.devices import peak_memory_gb
+from helpers.experiments.vlm import training_backend
 
 # The run-record cell's output also carries this, for the command line to read.
 RUN_RECORD = "application/json"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import mean
 
 from helpers.leaderboard import mean_of, with_interval
-from helpers.runs import Run
+from helpers.experiments.runs import Run
 
 # VisionQAries' Table 2 as (run, model, prompt, epochs, augmentation): deltaBLEU, BERTScore F1. Whether a run was
 # augmented stands in their published code only (submissions/test-6-fact-check.json says that run 6 was not).
@@ -84,6 +84,25 @@ def epoch_curves(runs: Sequence[Run], name: str) -> dict[str, list[tuple]]:
             line = found.setdefault(f"{prompt}, {'augmented' if augmentation == 'training' else 'not augmented'}", [
                 _point(0, start, name)] if start else [])
             line.append(_point(epochs, group, name))
+    return found
+
+
+def edge_rows(run: Run) -> list[dict]:
+    """One row per form of a run on a small device: size, memory, speed, and scores with what they lost."""
+    found, first = [], run.record["forms"][0]["form"]
+    for row in run.record["forms"]:
+        changes = {
+            f"{name} against {first}": with_interval(lost, 3, "+") if lost else ""
+            for name in ("deltaBLEU", "BERTScore F1", "diagnosis named")
+            for lost in [run.metrics.get(f"{row['form']}: {name}")]
+        }
+        found.append({
+            "form": row["form"], "weights, MB": f"{row['weights_mb']:.1f}",
+            "memory to load, MB": f"{row['load_mb']:.0f}", "memory to answer, MB": f"{row['answer_mb']:.0f}",
+            "seconds an answer": f"{row['seconds']:.2f}",
+            "tokens a second": f"{row['tokens_per_second']:.0f}", "same answers %": f"{100 * row['same_answers']:.0f}",
+            "deltaBLEU": f"{row['deltaBLEU']:.2f}", **changes,
+        })
     return found
 
 

@@ -3,7 +3,7 @@
 import sys
 from types import SimpleNamespace
 
-from helpers import experiments
+from helpers.experiments import answers as experiments
 from helpers.data import load_dataset
 from helpers.settings.profiles import resolve
 

@@ -8,22 +8,22 @@ import pytest
 
 from helpers.data import load_dataset
 from helpers.models import memory
-from helpers.caption_experiment import (
+from helpers.experiments.captions import (
     caption, caption_claims, caption_files, captioned_cases, captions_of_run, compare_captioners,
 )
 from helpers.models.captions import FAILED, Caption, failed
 from helpers.data.tables import skin_tones
-from helpers.experiments import answer
+from helpers.experiments.answers import answer
 from helpers.files import LabError
-from helpers.image_texts import compared, image_texts, with_captioner
+from helpers.experiments.image_texts import compared, image_texts, with_captioner
 from helpers.leaderboard import caption_rows, captioner_rows, tone_table
 from helpers.notebook import Lab
-from helpers.parameters import check_size, recordable
+from helpers.experiments.parameters import check_size, recordable
 from helpers.data.images import BadPicture, open_picture
 from helpers.pocket.odd_pictures import write_odd_pictures
 from helpers.settings.profiles import resolve
-from helpers.studies import _varied_in, captioner_grid, recorded_grid
-from helpers.sweep import _trainings
+from helpers.experiments.studies import _varied_in, captioner_grid, recorded_grid
+from helpers.experiments.sweep import _trainings
 
 
 @pytest.fixture

@@ -17,13 +17,13 @@ from conftest import ROOT
 from helpers.data import load_dataset
 from helpers.data import images as pictures
 from helpers.models.api import model as api_models
-from helpers.caption_experiment import caption
+from helpers.experiments.captions import caption
 from helpers.models.captioning import caption_pictures, open_captioner
 from helpers.models.captions import FAILED, CaptionStore
-from helpers.experiments import answer, finetune
+from helpers.experiments.answers import answer, finetune
 from helpers.files import LabError, WorkFailed, read_json, read_jsonl, write_json
-from helpers.image_texts import captions_of, compared, image_texts
-from helpers.inputs import PictureWords, picture_words, prompts_with_shots, training_records, training_words
+from helpers.experiments.image_texts import captions_of, compared, image_texts
+from helpers.experiments.inputs import PictureWords, picture_words, prompts_with_shots, training_records, training_words
 from helpers.models.loading import load_text_model
 from helpers.data.images import BadPicture, Unreadable
 from helpers.settings.profiles import resolve

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers import experiments
+from helpers.experiments import answers as experiments
 from helpers.data import Dataset, load_dataset
 from helpers.cases import Case
 from helpers.files import LabError, WorkFailed, outputs_folder, read_json, read_jsonl, write_json
@@ -15,8 +15,8 @@ from helpers.leaderboard import boards
 from helpers.models.encoders import packaged_minilm
 from helpers.models.loading import POCKET_MODELS
 from helpers.settings.profiles import resolve
-from helpers.runs import find_runs
-from helpers.studies import few_shot_grid, trace
+from helpers.experiments.runs import find_runs
+from helpers.experiments.studies import few_shot_grid, trace
 from tests.api_server import api_server
 
 SMALL = {

@@ -15,7 +15,7 @@ from helpers.models.export import export
 from helpers.files import LabError, WorkFailed, read_json, write_json
 from helpers.training.lora_sft import BaseModel, LoraRecipe, train_adapter
 from helpers.models.loading import load_text_model, model_path, weights_fingerprint
-from helpers.runs import open_run
+from helpers.experiments.runs import open_run
 from helpers.models.vlm import load_vision_model
 from tests.full_disk import needs_full_disk, on_a_small_disk
 

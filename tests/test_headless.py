@@ -8,7 +8,7 @@ import pytest
 from helpers.settings import notebook_file
 from helpers.__main__ import main
 from helpers.settings.notebook_file import read_parameters
-from helpers.runs import open_run
+from helpers.experiments.runs import open_run
 
 PARAMETERS = """PROFILE: str = "pocket"  # profile
 SEED: int = 1  # seed

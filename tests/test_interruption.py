@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from helpers.experiments import answers_of
+from helpers.experiments.answers import answers_of
 from helpers.files import file_hash, read_json
 from tests.interrupted_worker import work
 

@@ -9,7 +9,7 @@ from helpers.metrics.claims import differences, verdict
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import metrics_json, score_predictions
 from helpers.files import write_json
-from helpers.runs import open_run
+from helpers.experiments.runs import open_run
 
 CASES = [
     Case(f"E{number}", "rash?", references=(Reference(f"it is condition {number} of the hand"),))

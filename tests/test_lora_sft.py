@@ -19,7 +19,8 @@ from helpers.training.lora_sft import BaseModel, LoraRecipe, choose_backend, tra
 from helpers.training.recipe import PROJECTIONS
 from helpers.training.examples import Example, Lesson, collate, encode, plan_batches
 from helpers.training.trainer import last_whole_checkpoint
-from helpers.models.loading import Device, load_text_model, load_tokenizer
+from helpers.models.loading import load_text_model, load_tokenizer
+from helpers.models.devices import Device
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
 LLAMA = BaseModel("pocket/llama")

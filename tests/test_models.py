@@ -5,16 +5,8 @@ import shutil
 import pytest
 
 from helpers.files import LabError, read_json, write_json
-from helpers.models.loading import (
-    ADAPTER_CARD,
-    POCKET_MODELS,
-    check_adapter,
-    choose_device,
-    load_text_model,
-    loading,
-    model_path,
-    weights_fingerprint,
-)
+from helpers.models.loading import ADAPTER_CARD, POCKET_MODELS, check_adapter, load_text_model, loading, model_path, weights_fingerprint
+from helpers.models.devices import choose_device
 
 
 @pytest.fixture

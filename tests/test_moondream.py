@@ -12,7 +12,7 @@ from PIL import Image
 from conftest import ROOT
 from helpers.models.moondream import processor as moondream
 from helpers.files import LabError, read_json, write_json
-from helpers.models.loading import choose_device
+from helpers.models.devices import choose_device
 from helpers.models.vlm import VisionModel
 
 END, IMAGE = 1, 95

@@ -3,7 +3,7 @@
 import pytest
 
 from helpers.files import LabError
-from helpers.parameters import check_size, parse, prepare
+from helpers.experiments.parameters import check_size, parse, prepare
 from helpers.settings.profiles import is_unset, load_profile, profile_names, resolve
 
 

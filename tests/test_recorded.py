@@ -12,7 +12,7 @@ from helpers.data import load_dataset
 from helpers.data.checks import check_data
 from helpers.data.given_captions import read_recorded, recorded_captions, scan_recorded
 from helpers.files import LabError
-from helpers.image_texts import captions_of
+from helpers.experiments.image_texts import captions_of
 
 HEAD = "picture,caption\n"
 

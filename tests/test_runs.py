@@ -7,7 +7,7 @@ from subprocess import PIPE
 import pytest
 
 from conftest import ROOT
-from helpers import runs
+from helpers.experiments import runs
 from helpers.files import LabError, read_json, write_json
 
 

@@ -10,13 +10,14 @@ import psutil
 import pytest
 
 from conftest import ROOT
-from helpers import experiments, runs, sweep
+from helpers.experiments import runs, sweep
+from helpers.experiments import answers as experiments
 from helpers.data import load_dataset
 from helpers.files import LabError, outputs_folder, read_json, write_json
 from helpers.settings.notebook_file import find_notebooks, read_parameters
 from helpers.settings.profiles import resolve
-from helpers.runs import open_run
-from helpers.studies import Cell, Plan, Study, cells, check_claims, compare, few_shot_grid, load_plan, trace
+from helpers.experiments.runs import open_run
+from helpers.experiments.studies import Cell, Plan, Study, cells, check_claims, compare, few_shot_grid, load_plan, trace
 
 SMALL = {
     "DATASET": "pocket",

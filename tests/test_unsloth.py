@@ -22,7 +22,8 @@ from helpers.training.trainer import last_whole_checkpoint
 from helpers.training.unsloth_process import train_with_unsloth
 from helpers.training.unsloth_worker import ORPHANED
 from helpers.training.vlm_sft import linear_layers
-from helpers.models.loading import Device, choose_device, load_text_model
+from helpers.models.loading import load_text_model
+from helpers.models.devices import Device, choose_device
 from helpers.models.vlm_inputs import completion, turn_text
 from helpers.models.vlm import load_processor
 from tests.test_lora_sft import CARD, LLAMA, SMALL, broken_off_at, losses, records, train

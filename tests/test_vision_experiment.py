@@ -7,22 +7,23 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers import vision_experiment
+from helpers.experiments import vlm as vision_experiment
 from conftest import ROOT
 from helpers.data import load_dataset
 from helpers.cases import Case, Reference
-from helpers.edge_experiment import edge_rows, on_small_device
-from helpers.experiments import answers_of
+from helpers.experiments.small_device import on_small_device
+from helpers.vision_tables import edge_rows
+from helpers.experiments.answers import answers_of
 from helpers.files import LabError, read_json
 from helpers.training.augmentation import augmented
 from helpers.training.recipe import VISION_RECIPES, VisionRecipe, moondream_rate
-from helpers.parameters import check_size
+from helpers.experiments.parameters import check_size
 from helpers.data.images import open_picture
 from helpers.settings.profiles import resolve
 from helpers.models.prompts import visual_question
-from helpers.studies import cells, compare
-from helpers.sweep import _trainings
-from helpers.vision_experiment import (
+from helpers.experiments.studies import cells, compare
+from helpers.experiments.sweep import _trainings
+from helpers.experiments.vlm import (
     VLM_FINETUNE, answer_seen, ask_directly, finetune_vlm, vision_recipe, vlm_grid, vlm_trainings,
 )
 from helpers.models.vlm import VisionModel

@@ -19,7 +19,8 @@ from helpers.training.recipe import BaseModel, VisionRecipe
 from helpers.training.trainer import last_whole_checkpoint
 from helpers.training.vlm_examples import vision_lesson
 from helpers.training.vlm_sft import train_vision_with_peft
-from helpers.models.loading import Device, weights_fingerprint
+from helpers.models.loading import weights_fingerprint
+from helpers.models.devices import Device
 from helpers.models.vlm_inputs import completion, turn_text
 from helpers.models.vlm import device_for, load_processor, load_vision_model
 from tests import tiny_vision

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from helpers.files import LabError, WorkFailed, disk_full, file_hash, read_json, write_json
 from helpers.models.loading import ADAPTER_CARD, check_adapter, loading, model_path, split_revision
-from helpers.runs import load_run
 
 SHARD_BYTES = 2_000_000_000  # as much of the model is in memory at a time
 COPIED = ("*.json", "tokenizer*", "*.jinja", "*.model", "*.txt")
@@ -22,7 +21,7 @@ def export(adapter: Path | str, to: Path | str, *, base: str = "") -> str:
     """Write base and adapter, merged, to the folder `to`, whole or not at all.
 
     Args:
-        adapter: the folder of an adapter, or of the run that made it.
+        adapter: the folder of an adapter.
         to: a folder that is empty or not there yet.
         base: folder or hub id of the adapter's base; "" is the one that its card names.
     Returns:
@@ -32,8 +31,6 @@ def export(adapter: Path | str, to: Path | str, *, base: str = "") -> str:
         WorkFailed: the disk is full.
     """
     adapter, to = Path(adapter).expanduser(), Path(to).expanduser()
-    if (adapter / "run.json").exists():
-        adapter = load_run(adapter).folder / "adapter"
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise LabError(f"--to is {str(to)!r}, and there is something already: name a new or empty folder.")
     source, card = _source(adapter, base)

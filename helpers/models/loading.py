@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from helpers.models.devices import Device, choose_device
 from helpers.models.moondream import processor as moondream
 from helpers.models.api.model import api_host, is_api_model
 from helpers.files import REPOSITORY, LabError, file_hash, fingerprint, read_json
@@ -20,15 +21,6 @@ ADAPTER_CARD = "lab.json"
 READ_WITH_WEIGHTS = ("config.json", "tokenizer.json", "preprocessor_config.json", "processor_config.json",
                      "chat_template.jinja")
 UNKNOWN_CONTEXT = 2048  # tokens assumed of a model that states no limit
-
-
-@dataclass(frozen=True)
-class Device:
-    """Where a model runs and in which dtype, and why: printed by the start cell and kept in `run.json`."""
-
-    name: str
-    dtype: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -52,20 +44,6 @@ class TextModel:
     def count_tokens(self, prompt: Prompt) -> int:
         """Length of a prompt in tokens, special tokens included."""
         return len(self.token_ids(prompt))
-
-
-def choose_device() -> Device:
-    """Pick device and dtype by what the machine computes natively."""
-    import torch
-
-    if torch.cuda.is_available():
-        major, minor = torch.cuda.get_device_capability()  # torch itself says that a T4, which emulates it, has bf16
-        dtype = "bfloat16" if major >= 8 else "float16"
-        name = torch.cuda.get_device_name()
-        return Device("cuda", dtype, f"{name} has compute capability {major}.{minor}; bfloat16 needs 8.0")
-    if torch.backends.mps.is_available():
-        return Device("mps", "float32", "Apple GPU; float32 is the dtype that all operations support there")
-    return Device("cpu", "float32", "no GPU found; half precision is slower than float32 on most CPUs")
 
 
 def shipped_models() -> list[str]:

@@ -18,7 +18,8 @@ from pathlib import Path
 from statistics import mean, median
 
 from helpers.files import REPOSITORY, LabError, WorkFailed, shown
-from helpers.models.loading import Device, loading, model_path, placed
+from helpers.models.loading import loading, model_path, placed
+from helpers.models.devices import Device
 from helpers.data.images import BadPicture, open_picture
 from helpers.models.vlm_inputs import LONGEST
 

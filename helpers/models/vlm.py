@@ -11,9 +11,8 @@ from pathlib import Path
 from helpers.models.moondream import processor as moondream
 from helpers.cases import Prediction
 from helpers.files import LabError, WorkFailed
-from helpers.models.loading import (
-    UNKNOWN_CONTEXT, Device, check_adapter, choose_device, loading, model_path, pinned, placed, split_revision,
-)
+from helpers.models.loading import UNKNOWN_CONTEXT, check_adapter, loading, model_path, pinned, placed, split_revision
+from helpers.models.devices import Device, choose_device
 from helpers.models.vlm_inputs import cap_pictures, check_pair, complete, mismatch, read, turn_text
 
 # Model types that go on with a text and know no instructions; every other is asked through its chat template.

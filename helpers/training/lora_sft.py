@@ -15,7 +15,8 @@ from helpers.training.progress import Report, training_bar
 from helpers.training.recipe import (
     PROJECTIONS, UNFINISHED, BaseModel, LoraRecipe, VisionRecipe, recomputes_activations,
 )
-from helpers.models.loading import ADAPTER_CARD, choose_device, load_text_model, split_revision
+from helpers.models.loading import ADAPTER_CARD, load_text_model, split_revision
+from helpers.models.devices import choose_device
 
 BACKENDS = ("auto", "unsloth", "peft")
 FACTS = "training"  # the entry of an adapter's card that says how its training went

@@ -17,8 +17,8 @@ from helpers.files import WorkFailed, write_json
 from helpers.training.progress import Report, reporting
 from helpers.training.recipe import UNFINISHED, LoraRecipe
 from helpers.training.examples import Lesson
-from helpers.models.loading import Device
-from helpers.runs import peak_memory_gb
+from helpers.models.devices import Device
+from helpers.models.devices import peak_memory_gb
 
 
 class SftTrainer(Trainer):

@@ -16,7 +16,8 @@ from pathlib import Path
 from helpers.files import REPOSITORY, LabError, WorkFailed
 from helpers.training.progress import Report
 from helpers.training.recipe import BaseModel, LoraRecipe, VisionRecipe
-from helpers.models.loading import choose_device, model_path
+from helpers.models.loading import model_path
+from helpers.models.devices import choose_device
 from helpers.models.moondream.processor import MODEL_TYPE
 
 WORKER = "helpers.training.unsloth_worker"

@@ -15,7 +15,8 @@ from helpers.files import LabError, WorkFailed
 from helpers.training.failures import explained
 from helpers.training.progress import Report
 from helpers.training.recipe import PROJECTIONS, BaseModel, LoraRecipe, VisionRecipe, recomputes_activations
-from helpers.models.loading import Device, choose_device, load_tokenizer, loading, model_path
+from helpers.models.loading import load_tokenizer, loading, model_path
+from helpers.models.devices import Device, choose_device
 
 ORPHANED = 3  # exit status of a worker whose parent ended first
 

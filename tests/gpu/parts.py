@@ -34,7 +34,7 @@ def as_on_a_t4(work: Callable[[], dict], arguments: argparse.Namespace, modules:
     """
     import torch
 
-    from helpers.models.loading import Device
+    from helpers.models.devices import Device
 
     there = torch.cuda.is_available()
     if there:

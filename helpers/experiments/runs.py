@@ -7,7 +7,6 @@ The run id is a hash of what determines the result, so that the same command fin
 
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 from helpers.files import (
     REPOSITORY, LabError, WorkFailed, disk_full, fingerprint, locked, outputs_folder, read_json, shown, write_json,
 )
+from helpers.models.devices import peak_memory_gb, reset_gpu_peak
 
 # Raise by hand when the meaning of a result changes (another prompt layout, another scorer, ...).
 RESULT_VERSION = 2
@@ -72,7 +72,7 @@ class Run:
 
     def _work(self) -> Iterator[bool]:
         started, before = time.monotonic(), self.record.get("minutes", 0.0)
-        _reset_gpu_peak()
+        reset_gpu_peak()
         self.save(status="running", **environment())
         status = "interrupted"
         try:
@@ -133,6 +133,12 @@ def load_run(folder: Path | str) -> Run:
     return Run(folder, record)
 
 
+def adapter_in(folder: Path | str) -> Path:
+    """The adapter that a folder means: its own, or the one that the run in it has trained."""
+    folder = Path(folder).expanduser()
+    return load_run(folder).folder / "adapter" if (folder / "run.json").exists() else folder
+
+
 def find_runs() -> tuple[list[Run], list[str]]:
     """All runs under `outputs/runs` and the tracked `outputs/recorded`, and why others were left out."""
     return _runs_in(RECORDED, outputs_folder() / "runs")
@@ -175,26 +181,6 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             versions[name] = "absent"
     return versions
-
-
-def _reset_gpu_peak() -> None:
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-
-
-def peak_memory_gb() -> dict[str, float]:
-    """Peak memory in GB (10^9 bytes): RAM of this process since it began, and GPU of this run where torch used one."""
-    try:
-        import resource
-        unit = 1 if sys.platform == "darwin" else 1024
-        peak = {"ram": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2)}
-    except ImportError:  # Windows has no such module
-        peak = {}
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        peak["gpu"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
-    return peak
 
 
 def _git(*arguments: str) -> str:

@@ -16,8 +16,8 @@ from helpers.files import LabError, append_jsonl, file_hash, fingerprint, read_j
 from helpers.training.lora_sft import BaseModel, choose_backend, train_adapter
 from helpers.training.recipe import LoraRecipe
 from helpers.models.generation import answer_all
-from helpers.image_texts import NONE
-from helpers.inputs import (
+from helpers.experiments.image_texts import NONE
+from helpers.experiments.inputs import (
     cases_to_answer, check_questions, data_read, picture_words, prompt_identity, prompts_with_shots, training_cases,
     training_records, training_words,
 )
@@ -30,9 +30,9 @@ from helpers.metrics.scoring import metrics_json, score_predictions
 from helpers.models.loading import (
     TextModel, check_adapter, generation_fingerprint, load_text_model, pinned, weights_fingerprint,
 )
-from helpers.parameters import recordable, variant
+from helpers.experiments.parameters import recordable, variant
 from helpers.models.prompts import IMAGE_LINE, stop_text
-from helpers.runs import Run, load_run, open_run
+from helpers.experiments.runs import Run, load_run, open_run
 from helpers.models.shots import shot_pool
 
 SFT, FEW_SHOT, EVALUATION = "02_lora_sft", "03_few_shot_inference", "09_evaluation"

@@ -10,7 +10,7 @@ from helpers.data import Dataset, data_folder
 from helpers.data.given_captions import RECORDED_FILE, read_recorded, recorded_captions
 from helpers.files import LabError, fingerprint
 from helpers.models.memory import kept
-from helpers.parameters import names_in
+from helpers.experiments.parameters import names_in
 
 NONE, RECORDED = "none", "recorded"
 

@@ -9,21 +9,20 @@ from types import SimpleNamespace
 from helpers.models import small_device as edge
 from helpers.cases import Case, Prediction
 from helpers.data import Dataset
-from helpers.experiments import about_run, scoring_identity
+from helpers.experiments.answers import about_run, scoring_identity
 from helpers.models.export import export
 from helpers.files import LabError, write_json
-from helpers.inputs import cases_to_answer
-from helpers.leaderboard import with_interval
+from helpers.experiments.inputs import cases_to_answer
 from helpers.metrics.claims import differences, verdict
 from helpers.metrics.diagnosis import diagnosis_named
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import score_predictions
 from helpers.models.loading import split_revision
-from helpers.parameters import names_in
-from helpers.picture_questions import first_picture, pictures_identity, prompt_identity
+from helpers.experiments.parameters import names_in
+from helpers.experiments.vlm_inputs import first_picture, pictures_identity, prompt_identity
 from helpers.models.prompts import visual_question
-from helpers.runs import Run, open_run
-from helpers.vision_experiment import VLM_FINETUNE, weights_hash
+from helpers.experiments.runs import Run, open_run
+from helpers.experiments.vlm import VLM_FINETUNE, weights_hash
 
 
 def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> Run:
@@ -75,25 +74,6 @@ def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> 
                 for found in measured
             ])
     return run
-
-
-def edge_rows(run: Run) -> list[dict]:
-    """One row per form of a run on a small device: size, memory, speed, and scores with what they lost."""
-    found, first = [], run.record["forms"][0]["form"]
-    for row in run.record["forms"]:
-        changes = {
-            f"{name} against {first}": with_interval(lost, 3, "+") if lost else ""
-            for name in ("deltaBLEU", "BERTScore F1", "diagnosis named")
-            for lost in [run.metrics.get(f"{row['form']}: {name}")]
-        }
-        found.append({
-            "form": row["form"], "weights, MB": f"{row['weights_mb']:.1f}",
-            "memory to load, MB": f"{row['load_mb']:.0f}", "memory to answer, MB": f"{row['answer_mb']:.0f}",
-            "seconds an answer": f"{row['seconds']:.2f}",
-            "tokens a second": f"{row['tokens_per_second']:.0f}", "same answers %": f"{100 * row['same_answers']:.0f}",
-            "deltaBLEU": f"{row['deltaBLEU']:.2f}", **changes,
-        })
-    return found
 
 
 def _merged(tuned: Path, to: Path, base: str) -> Path:

@@ -12,7 +12,7 @@ from helpers.models.captioning import content_key
 from helpers.cases import Case
 from helpers.data import Dataset
 from helpers.files import LabError, fingerprint
-from helpers.inputs import cases_to_answer, training_cases
+from helpers.experiments.inputs import cases_to_answer, training_cases
 from helpers.models.prompts import VISUAL_PROMPTS, visual_question
 from helpers.models.vlm_inputs import LONGEST, completion, turn_text
 from helpers.models.vlm import PREFIX_MODELS, load_processor, seeing_type

@@ -11,7 +11,7 @@ from helpers.models.api.model import is_api_model
 from helpers.cases import Case
 from helpers.data import Dataset
 from helpers.files import LabError
-from helpers.image_texts import NONE, image_texts
+from helpers.experiments.image_texts import NONE, image_texts
 from helpers.models.loading import load_tokenizer
 from helpers.models.prompts import IMAGE_TEXTS, asked, prompt_id, prompt_of, training_record
 from helpers.models.shots import as_pairs, choose_shots, drop_until_fits, shot_pool

@@ -15,18 +15,17 @@ from types import SimpleNamespace
 
 from helpers.data import Dataset, load_dataset
 from helpers.models.api.model import is_api_model
-from helpers.caption_experiment import CAPTIONING, caption, compare_captioners
-from helpers.edge_experiment import on_small_device
-from helpers.experiments import CAPTIONS_VARY, EVALUATION, FEW_SHOT, SFT, baselines, finetune
+from helpers.experiments.captions import CAPTIONING, caption, compare_captioners
+from helpers.experiments.small_device import on_small_device
+from helpers.experiments.answers import CAPTIONS_VARY, EVALUATION, FEW_SHOT, SFT, baselines, finetune
 from helpers.files import LabError, WorkFailed, fingerprint, read_json, shown
-from helpers.image_texts import with_captioner
-from helpers.leaderboard import write_page
+from helpers.experiments.image_texts import with_captioner
 from helpers.settings.notebook_file import find_notebooks, read_parameters
-from helpers.parameters import parse, prepare
+from helpers.experiments.parameters import parse, prepare
 from helpers.settings.profiles import resolve
-from helpers.runs import RECORDED, Run, environment, load_run
-from helpers.studies import Cell, cells, check_claims, few_shot_grid, load_plan
-from helpers.vision_experiment import VLM_FINETUNE, finetune_vlm, vlm_grid
+from helpers.experiments.runs import RECORDED, Run, environment, load_run
+from helpers.experiments.studies import Cell, cells, check_claims, few_shot_grid, load_plan
+from helpers.experiments.vlm import VLM_FINETUNE, finetune_vlm, vlm_grid
 
 # What a point of each notebook's grid calls: the functions that the notebook itself calls.
 SWEPT = {
@@ -68,7 +67,7 @@ def sweep_notebook(name: str, *, profile: str, typed: list[list[str]], grid: lis
     for point in points:
         prepare(point, kinds)  # a mistake is found before anything is done
     _do([(path.stem, point) for point in points])
-    print(f"{len(points)} points done. Leaderboard: {shown(write_page())}")
+    print(f"{len(points)} points done.")
 
 
 def sweep_plan() -> None:
@@ -86,7 +85,7 @@ def sweep_plan() -> None:
          for point in study.points(plan.seeds)])
     runs = [run for name, values in there.items() for run in _study_runs(plan, name, values)]
     _record(runs, set(there))
-    print(f"{len(runs)} runs recorded in {shown(RECORDED)}. Leaderboard: {shown(write_page())}")
+    print(f"{len(runs)} runs recorded in {shown(RECORDED)}.")
 
 
 def _varied(text: str, kinds: dict[str, str]) -> tuple[str, list]:

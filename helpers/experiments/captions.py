@@ -16,19 +16,19 @@ from helpers.models.captions import Caption, case_text, failed, shown_pictures
 from helpers.cases import Case
 from helpers.data import POCKET, Dataset
 from helpers.data.tables import skin_tones
-from helpers.experiments import about_run, api_device
+from helpers.experiments.answers import about_run, api_device
 from helpers.files import LabError, fingerprint, write_json
-from helpers.image_texts import RECORDED, captioner_identity, captioner_of, captions_of, compared, with_captioner
-from helpers.inputs import cases_to_answer
+from helpers.experiments.image_texts import RECORDED, captioner_identity, captioner_of, captions_of, compared, with_captioner
+from helpers.experiments.inputs import cases_to_answer
 from helpers.metrics import captions as caption_metrics
 from helpers.metrics import concepts
 from helpers.metrics.captions import caption_statistics, fails_more, longer
 from helpers.metrics.claims import verdict
 from helpers.metrics.concepts import concept_scores
 from helpers.metrics.scores import Score
-from helpers.models.loading import choose_device
-from helpers.parameters import recordable
-from helpers.runs import Run, open_run
+from helpers.models.devices import choose_device
+from helpers.experiments.parameters import recordable
+from helpers.experiments.runs import Run, open_run
 
 CAPTIONING = "01_captioning"
 EXAMPLES = 3  # pictures side by side, as in YuanAI's Table 4

@@ -15,20 +15,20 @@ from types import SimpleNamespace
 from helpers.models.api.model import is_api_model
 from helpers.cases import Case
 from helpers.data import Dataset
-from helpers.experiments import (
+from helpers.experiments.answers import (
     ANSWERS_VARY, CAPTIONS_VARY, EVALUATION, FEW_SHOT, TRAINING_VARIES, adapter_folder, answer, answers_of,
 )
 from helpers.files import REPOSITORY, LabError, read_json, write_json
-from helpers.image_texts import NONE, compared, with_captioner
-from helpers.inputs import cases_to_answer, picture_words, training_texts
+from helpers.experiments.image_texts import NONE, compared, with_captioner
+from helpers.experiments.inputs import cases_to_answer, picture_words, training_texts
 from helpers.metrics import claims
 from helpers.metrics.claims import differences, more_duplicates, verdict, verdict_on_repetition
 from helpers.models.loading import load_tokenizer
 from helpers.settings.profiles import load_profile
 from helpers.models.prompts import as_messages, asked, prompt_of, rendered
-from helpers.runs import Run, open_run, recorded_runs
+from helpers.experiments.runs import Run, open_run, recorded_runs
 from helpers.models.shots import as_pairs
-from helpers.vision_experiment import VLM_ANSWERS_VARY, VLM_FINETUNE, VLM_TRAINING_VARIES, vlm_grid
+from helpers.experiments.vlm import VLM_ANSWERS_VARY, VLM_FINETUNE, VLM_TRAINING_VARIES, vlm_grid
 
 PLAN = Path(__file__).with_name("studies.yaml")
 

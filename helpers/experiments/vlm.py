@@ -9,24 +9,24 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from helpers.data import POCKET, Dataset
-from helpers.experiments import about_run, answers_of, parent_of, scored, scoring_identity
+from helpers.experiments.answers import about_run, answers_of, parent_of, scored, scoring_identity
 from helpers.files import LabError, file_hash, fingerprint
 from helpers.training.lora_sft import Backend, BaseModel, backend_for, train_adapter
 from helpers.training.recipe import VISION_RECIPES, VisionRecipe, check_trainable
 from helpers.models.generation import answer_pictures
-from helpers.inputs import data_read, training_texts
+from helpers.experiments.inputs import data_read, training_texts
 from helpers.models.memory import forget, kept
 from helpers.metrics import duplicates
 from helpers.metrics.scores import Score, mean_score
 from helpers.models.loading import (
     check_adapter, generation_fingerprint, model_path, pinned, split_revision, weights_fingerprint,
 )
-from helpers.parameters import names_in, recordable, variant
-from helpers.picture_questions import (
+from helpers.experiments.parameters import names_in, recordable, variant
+from helpers.experiments.vlm_inputs import (
     cases_to_learn, cases_to_show, check_model, first_picture, picture_record, pictures_identity, prompt_identity,
 )
 from helpers.models.prompts import VISUAL_PROMPTS, visual_question
-from helpers.runs import Run, load_run, open_run
+from helpers.experiments.runs import Run, load_run, open_run
 from helpers.models.vlm import VisionModel, load_processor, load_vision_model
 
 VLM_FINETUNE = "04_vlm_finetune"
