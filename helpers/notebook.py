@@ -1,16 +1,14 @@
 """What the first and the last cell of every notebook call: check the parameters, say where we are, record the run."""
 
-import logging
-import os
 import time
-import warnings
 from dataclasses import asdict, dataclass, field
 from types import SimpleNamespace
 
 from helpers.data import POCKET, Dataset
-from helpers.files import no_statistics, shown
+from helpers.files import shown
 from helpers.training.lora_sft import choose_backend
 from helpers.models.loading import split_revision, weights_fingerprint
+from helpers.models.process import prepare_process
 from helpers.models.devices import choose_device
 from helpers.experiments.parameters import prepare, recordable
 from helpers.settings.profiles import is_unset
@@ -56,7 +54,7 @@ def start(notebook: str, namespace: dict) -> Lab:
     Raises:
         LabError: a parameter of the wrong type or value, or data or a model that is not there.
     """
-    quiet()
+    prepare_process()
     kinds = {name: kind.__name__ for name, kind in namespace["__annotations__"].items() if name.isupper()}
     parameters = {name: namespace[name] for name in kinds}
     settings, data = prepare(parameters, kinds)
@@ -91,17 +89,3 @@ def _note_failures(run: Run) -> None:
     shell = get_ipython()
     if shell:  # a test may call `start` outside a notebook
         shell.events.register("post_run_cell", lambda result: result.success or run.save(status="failed"))
-
-
-def quiet() -> None:
-    """Silence usage statistics, and library chatter that would put times and process ids into outputs."""
-    no_statistics()
-    os.environ |= {
-        "TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-    }
-    warnings.filterwarnings("ignore")
-    for name in ("transformers", "torch", "torch.utils._pytree", "bitsandbytes", "trl", "peft", "datasets"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()  # "Loading weights", at every load

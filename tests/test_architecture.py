@@ -16,9 +16,10 @@ FLOORS = [
     {"models"},
     {"metrics", "training"},
     {"experiments"},
-    {"report", "figures", "leaderboard", "vision_tables", "widgets"},
+    {"report"},
     {"notebook"},
-    {"cli", "headless", "doctor", "__main__"},
+    {"cli"},
+    {"__main__"},
 ]
 
 
@@ -67,7 +68,7 @@ def test_there_is_no_circle():
 
 
 def test_importing_the_lower_floors_and_the_command_line_loads_nothing_heavy():
-    modules = ("__main__", "experiments.parameters", "metrics.scoring", "data.checks", "models.loading", "experiments.answers")
+    modules = ("cli.commands", "experiments.parameters", "metrics.scoring", "data.checks", "models.loading", "experiments.answers")
     heavy = ("torch", "transformers", "pandas", "matplotlib", "PIL")
     code = "; ".join([f"import helpers.{name}" for name in modules] + ["import sys", f"print(set({heavy}) & set(sys.modules))"])
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

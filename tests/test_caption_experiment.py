@@ -16,7 +16,7 @@ from helpers.data.tables import skin_tones
 from helpers.experiments.answers import answer
 from helpers.files import LabError
 from helpers.experiments.image_texts import compared, image_texts, with_captioner
-from helpers.leaderboard import caption_rows, captioner_rows, tone_table
+from helpers.report.leaderboard import caption_rows, captioner_rows, tone_table
 from helpers.notebook import Lab
 from helpers.experiments.parameters import check_size, recordable
 from helpers.data.images import BadPicture, open_picture

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from conftest import ROOT
-from helpers.__main__ import main
+from helpers.cli.commands import main
 from helpers.files import write_json
 
 REFERENCES = [

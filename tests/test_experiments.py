@@ -11,7 +11,7 @@ from helpers.data import Dataset, load_dataset
 from helpers.cases import Case
 from helpers.files import LabError, WorkFailed, outputs_folder, read_json, read_jsonl, write_json
 from helpers.training.recipe import PROJECTIONS
-from helpers.leaderboard import boards
+from helpers.report.leaderboard import boards
 from helpers.models.encoders import packaged_minilm
 from helpers.models.loading import POCKET_MODELS
 from helpers.settings.profiles import resolve

@@ -4,7 +4,7 @@ import matplotlib
 import pytest
 from PIL import Image
 
-from helpers import figures
+from helpers.report import figures
 
 matplotlib.use("Agg")
 

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from helpers.settings import notebook_file
-from helpers.__main__ import main
+from helpers.cli.commands import main
 from helpers.settings.notebook_file import read_parameters
 from helpers.experiments.runs import open_run
 

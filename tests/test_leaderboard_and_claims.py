@@ -4,7 +4,7 @@ import pytest
 
 from helpers.cases import Case, Prediction, Reference
 from helpers.files import read_json
-from helpers.leaderboard import answer_rows, boards, claim_table, published, ranked, rows, seed_rows, write_page
+from helpers.report.leaderboard import answer_rows, boards, claim_table, published, ranked, rows, seed_rows, write_page
 from helpers.metrics.claims import differences, verdict
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import metrics_json, score_predictions

@@ -12,7 +12,7 @@ from conftest import ROOT
 from helpers.data import load_dataset
 from helpers.cases import Case, Reference
 from helpers.experiments.small_device import on_small_device
-from helpers.vision_tables import edge_rows
+from helpers.report.vlm_tables import edge_rows
 from helpers.experiments.answers import answers_of
 from helpers.files import LabError, read_json
 from helpers.training.augmentation import augmented
@@ -27,7 +27,7 @@ from helpers.experiments.vlm import (
     VLM_FINETUNE, answer_seen, ask_directly, finetune_vlm, vision_recipe, vlm_grid, vlm_trainings,
 )
 from helpers.models.vlm import VisionModel
-from helpers.vision_tables import cell_rows, cost_rows, epoch_curves, repetition_rows
+from helpers.report.vlm_tables import cell_rows, cost_rows, epoch_curves, repetition_rows
 
 SMALL = {"SEED": 5, "LIMIT": 5, "TRAIN_LIMIT": 6, "VLM_BATCH": 2, "VLM_TOKENS": 6, "VLM_ANSWER_BATCH": 2, "RANK": 2,
          "VLM_EPOCHS": [1], "VLMS": "pocket/idefics2"}

@@ -13,7 +13,7 @@ from conftest import ROOT
 
 from helpers.cases import Case, Prediction, Reference
 from helpers.files import LabError
-from helpers.widgets import COLUMNS, VERDICTS, read_reviews, review_form, review_table
+from helpers.report.widgets import COLUMNS, VERDICTS, read_reviews, review_form, review_table
 
 CASES = [
     Case("E1", "Red <b>ring</b>?", "since May & June", references=(Reference("ringworm"), Reference("eczema"))),
@@ -191,7 +191,7 @@ def test_the_table_has_counts_shares_and_intervals(path):
 
 def test_a_kill_between_verdicts_loses_none_that_was_given(path):
     code = (
-        "import sys, ipywidgets\nfrom helpers.cases import Case\nfrom helpers.widgets import review_form\n"
+        "import sys, ipywidgets\nfrom helpers.cases import Case\nfrom helpers.report.widgets import review_form\n"
         "form = review_form([Case(str(n)) for n in range(5000)], {}, sys.argv[1])\n"
         "correct = form.children[3].children[0]\n"
         "for n in range(5000):\n    correct.click()\n    print(n, flush=True)\n"

@@ -25,6 +25,7 @@ from helpers.experiments.parameters import parse, prepare
 from helpers.settings.profiles import resolve
 from helpers.experiments.runs import RECORDED, Run, environment, load_run
 from helpers.experiments.studies import Cell, cells, check_claims, few_shot_grid, load_plan
+from helpers.models.process import prepare_process
 from helpers.experiments.vlm import VLM_FINETUNE, finetune_vlm, vlm_grid
 
 # What a point of each notebook's grid calls: the functions that the notebook itself calls.
@@ -231,9 +232,7 @@ def _warm_up() -> None:
     # A killed sweep cannot tell its workers; they would wait for their next task for ever.
     threading.Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
     os.environ["TQDM_DISABLE"] = "1"
-    from helpers.notebook import quiet
-
-    quiet()
+    prepare_process()
     import torch
 
     torch.set_num_threads(1)

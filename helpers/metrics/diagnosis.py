@@ -1,7 +1,7 @@
 """Which diagnosis an answer names, and whether it is the case's own: what deltaBLEU and BERTScore do not see.
 
 YuanAI (section 5) report "similar-disease confusion" from a manual review; this is the part of it that a machine
-can count. Whether an answer is harmful it cannot: that is asked in the form of `helpers.widgets` only.
+can count. Whether an answer is harmful it cannot: that is asked in the form of `helpers.report.widgets` only.
 
 Gaps, in plain words: names are the English ones of the pocket clinic; a denied name ("not eczema", "unlike
 psoriasis") counts as named; so does a name in a remark about the past. Right advice is not looked at.

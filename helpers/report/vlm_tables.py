@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import mean
 
-from helpers.leaderboard import mean_of, with_interval
+from helpers.report.leaderboard import mean_of, with_interval
 from helpers.experiments.runs import Run
 
 # VisionQAries' Table 2 as (run, model, prompt, epochs, augmentation): deltaBLEU, BERTScore F1. Whether a run was

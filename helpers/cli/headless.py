@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from helpers.files import LabError, WorkFailed, outputs_folder, shown, write_text
-from helpers.leaderboard import write_page
+from helpers.report.leaderboard import write_page
 from helpers.notebook import RUN_RECORD
 from helpers.settings.notebook_file import Parameter, find_notebooks, read_parameters
 from helpers.experiments.parameters import parse, prepare
