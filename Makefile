@@ -20,7 +20,7 @@ lab: setup
 
 # Execute the notebooks in place, as they are committed (outputs go to a temporary folder).
 notebooks: setup
-	$(BIN)/python tests/execute_notebooks.py
+	$(BIN)/python tests/notebooks/execute_notebooks.py
 
 # The long experiments (an hour and a half on two cores), resumable, from a clean commit into outputs/recorded.
 sweep: setup

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests import tiny_vision
+from tests.models import tiny_vlms as tiny_vision
 
 CHAT = tiny_vision.CHAT.replace("IMAGE", "<image>")
 SO400M = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "num_attention_heads": 16}

@@ -17,7 +17,7 @@ from helpers.models.loading import POCKET_MODELS
 from helpers.settings.profiles import resolve
 from helpers.experiments.runs import find_runs
 from helpers.experiments.studies import few_shot_grid, trace
-from tests.api_server import api_server
+from tests.models.api_server import api_server
 
 SMALL = {
     "SEED": 5,

@@ -18,7 +18,7 @@ from helpers.models.api import model as api_models
 from helpers.models.api.clients import _seconds_to_wait
 from helpers.models.api.model import is_api_model, open_api_model, upload_notice
 from helpers.files import LabError, WorkFailed
-from tests.api_server import Answer, api_server
+from tests.models.api_server import Answer, api_server
 
 KEY = "sk-test-3f9a1c77d2"
 BOTH = pytest.mark.parametrize("provider", ["openai", "gemini"])

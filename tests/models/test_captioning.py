@@ -30,8 +30,8 @@ from helpers.settings.profiles import resolve
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.models.shots import shot_pool
 from helpers.models.vlm import load_vision_model
-from tests import tiny_vision
-from tests.api_server import Answer, api_server
+from tests.models import tiny_vlms as tiny_vision
+from tests.models.api_server import Answer, api_server
 
 COLOURS = ("red", "green", "blue", "white", "black", "yellow", "pink")
 

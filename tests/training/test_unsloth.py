@@ -26,7 +26,7 @@ from helpers.models.loading import load_text_model
 from helpers.models.devices import Device, choose_device
 from helpers.models.vlm_inputs import completion, turn_text
 from helpers.models.vlm import load_processor
-from tests.test_lora_sft import CARD, LLAMA, SMALL, broken_off_at, losses, records, train
+from tests.training.test_lora_sft import CARD, LLAMA, SMALL, broken_off_at, losses, records, train
 
 
 def workers() -> list[str]:
@@ -114,7 +114,7 @@ def test_the_measurement_for_a_gpu_runs_at_tiny_size(tmp_path):
 
 
 def test_the_measurement_of_models_that_see_leaves_unsloth_out_where_there_is_no_gpu(tmp_path):
-    """The command line; tests/test_vision_qlora.py runs all its models in one process."""
+    """The command line; tests/training/test_vlm_sft.py runs all its models in one process."""
     script, out = str(ROOT / "tests/gpu/vlm.py"), tmp_path / "out.json"
     command = [sys.executable, script, "--tiny", "--steps", "2", "--models", "qwen3_vl", "--out", str(out)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

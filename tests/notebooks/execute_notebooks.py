@@ -1,6 +1,6 @@
 """Execute notebooks in place, as they are committed: fresh outputs, no network, no machine paths, no widget state.
 
-`make notebooks` runs all of them; `python tests/execute_notebooks.py 02 03` some.
+`make notebooks` runs all of them; `python tests/notebooks/execute_notebooks.py 02 03` some.
 """
 
 import os

@@ -34,7 +34,7 @@ def test_the_record_says_how_to_get_the_result_again():
 
 def test_two_processes_on_one_run_do_its_work_once(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from tests.test_runs import a_run\n"
+        "import sys, time; from pathlib import Path; from tests.experiments.test_runs import a_run\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "with a_run().working() as needed:\n"
         "    if needed: time.sleep(0.5); Path(sys.argv[1]).open('a').write('worked\\n')\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helpers.experiments.answers import answers_of
 from helpers.files import file_hash, read_json
-from tests.interrupted_worker import work
+from tests.experiments.interrupted_worker import work
 
 WORKER = Path(__file__).with_name("interrupted_worker.py")
 

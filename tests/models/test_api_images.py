@@ -19,8 +19,8 @@ from helpers.models.api.clients import Fault, picture_tokens
 from helpers.models.api.model import PRICES, ApiModel, open_api_model, upload_notice
 from helpers.files import LabError, WorkFailed
 from helpers.data.images import open_picture
-from tests.api_server import Answer, api_server
-from tests.test_api_models import BOTH, KEY, connect, environment, everything_said, failure  # noqa: F401 (fixtures)
+from tests.models.api_server import Answer, api_server
+from tests.models.test_api_models import BOTH, KEY, connect, environment, everything_said, failure  # noqa: F401 (fixtures)
 
 GPS, ORIENTATION, MAKER = 0x8825, 0x0112, 0x010F
 

@@ -23,9 +23,9 @@ from helpers.models.loading import weights_fingerprint
 from helpers.models.devices import Device
 from helpers.models.vlm_inputs import completion, turn_text
 from helpers.models.vlm import device_for, load_processor, load_vision_model
-from tests import tiny_vision
+from tests.models import tiny_vlms as tiny_vision
 from tests.gpu import vlm, vlm_checkpoints
-from tests.test_lora_sft import broken_off_at, losses
+from tests.training.test_lora_sft import broken_off_at, losses
 
 ALL_KINDS = [kind for kind in tiny_vision.BUILDERS if "blip" not in kind]
 KINDS = [kind for kind in ALL_KINDS if "tiles" not in kind]

@@ -363,7 +363,7 @@ def test_other_errors_stay_what_they_are(tmp_path):
 FULL_DISK = """
 import sys
 from pathlib import Path
-from tests.test_lora_sft import SMALL, train
+from tests.training.test_lora_sft import SMALL, train
 from helpers.files import WorkFailed
 from dataclasses import replace
 folder, recipe = Path(sys.argv[1]) / "run", replace(SMALL, rank=32)
