@@ -1,4 +1,6 @@
-"""For unit tests and notebooks alike: a fresh outputs folder each, no network, and the shared real data where it is."""
+"""For unit tests and notebooks alike: a fresh outputs folder each, no network, and the shared real
+data where it is.
+"""
 
 import os
 from pathlib import Path
@@ -19,7 +21,9 @@ def pytest_runtest_setup(item):
     """Give every notebook an outputs folder of its own, before its kernel starts."""
     if item.path.suffix == ".ipynb" and getattr(item.config, "_notebook", None) != item.path:
         item.config._notebook = item.path
-        os.environ["LAB_OUTPUTS"] = str(item.config._tmp_path_factory.mktemp("notebook", numbered=True))
+        os.environ["LAB_OUTPUTS"] = str(
+            item.config._tmp_path_factory.mktemp("notebook", numbered=True)
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -20,9 +20,9 @@ class Reference:
 class Case:
     """One question about zero or more pictures, with zero or more expert answers.
 
-    `question` is the short text (a DermaVQA title), `context` the long one (its content). `images` are
-    paths that may not exist on this machine; they are opened late, one at a time. A case without
-    references can be answered, not scored.
+    `question` is the short text (a DermaVQA title), `context` the long one (its content). `images`
+    are paths that may not exist on this machine; they are opened late, one at a time. A case
+    without references can be answered, not scored.
     """
 
     id: str
@@ -48,8 +48,8 @@ class Case:
 class Prediction:
     """One answer: its text, how long it took, how many tokens it has and why it ended.
 
-    `finish` is "stop" (the model ended the answer), "length" (cut at the token limit) or "" (not generated).
-    `error` says why there is no answer.
+    `finish` is "stop" (the model ended the answer), "length" (cut at the token limit) or "" (not
+    generated). `error` says why there is no answer.
     """
 
     case_id: str
@@ -65,13 +65,15 @@ def check_matching(cases: list[Case], predictions: list[Prediction]) -> list[str
     counts = Counter(prediction.case_id for prediction in predictions)
     doubled = [case_id for case_id, count in counts.items() if count > 1]
     if doubled:
-        raise LabError(f"The predictions answer {_some(doubled)} more than once: keep one answer per case.")
+        raise LabError(
+            f"The predictions answer {_some(doubled)} more than once: keep one answer per case."
+        )
     known = {case.id for case in cases}
     unknown = [case_id for case_id in counts if case_id not in known]
     if unknown:
         raise LabError(
-            f"The predictions name {_some(unknown)}, not among the {len(cases)} references: check that "
-            "both files are of the same split."
+            f"The predictions name {_some(unknown)}, not among the {len(cases)} references: check "
+            "that both files are of the same split."
         )
     return [case.id for case in cases if case.id not in counts]
 
@@ -90,22 +92,40 @@ def read_predictions(path: Path | str, language: str = "en") -> list[Prediction]
             f"{path} holds a {type(records).__name__}, but a list of records was expected: see the "
             "submission format in the README."
         )
-    return [_from_record(path, number, record, f"content_{language}") for number, record in enumerate(records, start=1)]
+    return [
+        _from_record(path, number, record, f"content_{language}")
+        for number, record in enumerate(records, start=1)
+    ]
 
 
-def write_submission(path: Path | str, cases: list[Case], predictions: list[Prediction], language: str = "en") -> Path:
-    """Write answers in the challenge's format and in the order of the cases; a missing answer is empty."""
+def write_submission(
+    path: Path | str, cases: list[Case], predictions: list[Prediction], language: str = "en"
+) -> Path:
+    """Write answers in the challenge's format and in the order of the cases; a missing answer is
+    empty.
+    """
     texts = {prediction.case_id: prediction.text for prediction in predictions}
-    return write_json(path, [
-        {"encounter_id": case.id, "responses": [{f"content_{language}": texts.get(case.id, "")}]} for case in cases
-    ])
+    return write_json(
+        path,
+        [
+            {
+                "encounter_id": case.id,
+                "responses": [{f"content_{language}": texts.get(case.id, "")}],
+            }
+            for case in cases
+        ],
+    )
 
 
 def _from_row(path: Path, number: int, row: dict) -> Prediction:
-    if not (isinstance(row, dict) and isinstance(row.get("case_id"), str) and isinstance(row.get("text"), str)):
+    if not (
+        isinstance(row, dict)
+        and isinstance(row.get("case_id"), str)
+        and isinstance(row.get("text"), str)
+    ):
         raise LabError(
-            f"{path}, line {number}, lacks a text `case_id` or `text`: was this written by a run of the "
-            "lab?"
+            f"{path}, line {number}, lacks a text `case_id` or `text`: was this written by a run "
+            "of the lab?"
         )
     return Prediction(**{key: row[key] for key in Prediction.__dataclass_fields__ if key in row})
 
@@ -115,8 +135,8 @@ def _from_record(path: Path, number: int, record: dict, key: str) -> Prediction:
         case_id, text = record["encounter_id"], record["responses"][0][key]
     except (KeyError, IndexError, TypeError):
         raise LabError(
-            f"{path}, record {number}, lacks `encounter_id` or `responses[0].{key}`: see the submission "
-            "format in the README."
+            f"{path}, record {number}, lacks `encounter_id` or `responses[0].{key}`: see the "
+            "submission format in the README."
         ) from None
     if not (isinstance(case_id, str) and isinstance(text, str)):
         raise LabError(f"{path}, record {number}: `encounter_id` and `{key}` must both be text.")

@@ -24,11 +24,15 @@ class LabError(Exception):
 
 
 class WorkFailed(Exception):
-    """Work that was rightly asked for and still failed: one sentence that says where, and how to go on."""
+    """Work that was rightly asked for and still failed: one sentence that says where, and how to go
+    on.
+    """
 
 
 def no_statistics() -> None:
-    """Switch off the usage statistics of libraries, before they are imported: nothing leaves this machine unasked."""
+    """Switch off the usage statistics of libraries, before they are imported: nothing leaves this
+    machine unasked.
+    """
     os.environ |= {"UNSLOTH_DISABLE_STATISTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 
@@ -82,15 +86,20 @@ def read_json(path: Path | str):
     except FileNotFoundError:
         raise LabError(f"{path} does not exist: check the path.") from None
     except IsADirectoryError:
-        raise LabError(f"{path} is a folder, but a JSON file was expected: name the file.") from None
+        raise LabError(
+            f"{path} is a folder, but a JSON file was expected: name the file."
+        ) from None
     except json.JSONDecodeError as error:
         raise LabError(
-            f"{path} is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}; correct the file."
+            f"{path} is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}; "
+            "correct the file."
         ) from None
     except RecursionError:
         raise LabError(f"{path} is nested too deeply to be data: correct the file.") from None
     except UnicodeDecodeError as error:
-        raise LabError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from None
+        raise LabError(
+            f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8."
+        ) from None
     except PermissionError:
         raise LabError(f"{path} may not be read by this user: change its permissions.") from None
 
@@ -110,7 +119,8 @@ def read_jsonl(path: Path | str, *, allow_torn_end: bool = False) -> list[dict]:
     A last line without a line break counts where it is whole.
 
     Args:
-        allow_torn_end: pass over a last line that a kill has torn, or that another process is writing just now.
+        allow_torn_end: pass over a last line that a kill has torn, or that another process is
+            writing just now.
     Raises:
         LabError: a line that is no JSON, or text that is no UTF-8.
     """
@@ -129,14 +139,18 @@ def read_jsonl(path: Path | str, *, allow_torn_end: bool = False) -> list[dict]:
             if is_end and allow_torn_end:
                 break
             reason = error.msg if isinstance(error, json.JSONDecodeError) else "no UTF-8 text"
-            raise LabError(f"{path} is damaged at line {number} ({reason}): correct or delete that line.") from None
+            raise LabError(
+                f"{path} is damaged at line {number} ({reason}): correct or delete that line."
+            ) from None
     return rows
 
 
 def mend_torn_end(path: Path | str) -> None:
-    """End a file of our own with a whole line, before lines are added: what a kill has torn is cut off.
+    """End a file of our own with a whole line, before lines are added: what a kill has torn is cut
+    off.
 
-    Only for whoever writes the file, and holds its lock: a file that a person names as input is never changed.
+    Only for whoever writes the file, and holds its lock: a file that a person names as input is
+    never changed.
     """
     path = Path(path)
     content = path.read_bytes() if path.exists() else b""
@@ -155,7 +169,9 @@ def mend_torn_end(path: Path | str) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """One process at a time holds the lock of this file; it goes with the process, however that ends."""
+    """One process at a time holds the lock of this file; it goes with the process, however that
+    ends.
+    """
     from filelock import FileLock
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -184,17 +200,27 @@ def file_hash(path: Path | str) -> str:
 
 
 def disk_full(error: BaseException, folder: Path | str) -> str:
-    """The sentence for an error, or one that it came from, that says that a disk is full; "" for any other.
+    """The sentence for an error, or one that it came from, that says that a disk is full; "" for
+    any other.
 
-    safetensors reports the system's words in an exception of its own; torch only that its archive came out too short.
+    safetensors reports the system's words in an exception of its own; torch only that its archive
+    came out too short.
     """
-    signs = ("no space left", "os error 28", "disk quota exceeded", "enforce fail at inline_container")
+    signs = (
+        "no space left",
+        "os error 28",
+        "disk quota exceeded",
+        "enforce fail at inline_container",
+    )
     while error is not None:
         number = getattr(error, "errno", None)
-        if number in (errno.ENOSPC, errno.EDQUOT) or any(sign in str(error).lower() for sign in signs):
+        if number in (errno.ENOSPC, errno.EDQUOT) or any(
+            sign in str(error).lower() for sign in signs
+        ):
             return (
-                f"The disk of {shown(folder)} is full: free some space, or move LAB_OUTPUTS to another disk together "
-                "with what is in it; the same command goes on where it stopped."
+                f"The disk of {shown(folder)} is full: free some space, or move LAB_OUTPUTS to "
+                "another disk together with what is in it; the same command goes on where it "
+                "stopped."
             )
         error = error.__cause__ or error.__context__
     return ""

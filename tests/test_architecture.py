@@ -33,13 +33,27 @@ def imports() -> dict[str, set[str]]:
     """Module -> the modules of the package that it imports, anywhere in it."""
     found = {}
     for path in (ROOT / "helpers").rglob("*.py"):
-        name = path.relative_to(ROOT / "helpers").with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+        name = (
+            path.relative_to(ROOT / "helpers")
+            .with_suffix("")
+            .as_posix()
+            .replace("/", ".")
+            .removesuffix(".__init__")
+        )
         found[name] = set()
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
-                found[name] |= {alias.name for alias in node.names if alias.name.startswith("helpers.")}
-            if isinstance(node, ast.ImportFrom) and node.level == 0 and f"{node.module}.".startswith("helpers."):
-                found[name] |= {_module(f"{node.module}.{alias.name}") or node.module for alias in node.names}
+                found[name] |= {
+                    alias.name for alias in node.names if alias.name.startswith("helpers.")
+                }
+            if (
+                isinstance(node, ast.ImportFrom)
+                and node.level == 0
+                and f"{node.module}.".startswith("helpers.")
+            ):
+                found[name] |= {
+                    _module(f"{node.module}.{alias.name}") or node.module for alias in node.names
+                }
         found[name] = {target.removeprefix("helpers.") for target in found[name]}
     return found
 
@@ -68,8 +82,20 @@ def test_there_is_no_circle():
 
 
 def test_importing_the_lower_floors_and_the_command_line_loads_nothing_heavy():
-    modules = ("cli.commands", "experiments.parameters", "metrics.scoring", "data.checks", "models.loading", "experiments.answers")
+    modules = (
+        "cli.commands",
+        "experiments.parameters",
+        "metrics.scoring",
+        "data.checks",
+        "models.loading",
+        "experiments.answers",
+    )
     heavy = ("torch", "transformers", "pandas", "matplotlib", "PIL")
-    code = "; ".join([f"import helpers.{name}" for name in modules] + ["import sys", f"print(set({heavy}) & set(sys.modules))"])
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    code = "; ".join(
+        [f"import helpers.{name}" for name in modules]
+        + ["import sys", f"print(set({heavy}) & set(sys.modules))"]
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "set()"

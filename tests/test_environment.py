@@ -1,4 +1,6 @@
-"""environment.yml, pyproject.toml and requirements.lock agree; nothing names an index or a folder of a machine."""
+"""environment.yml, pyproject.toml and requirements.lock agree; nothing names an index or a folder
+of a machine.
+"""
 
 import re
 import tomllib
@@ -10,7 +12,13 @@ from conftest import ROOT
 
 
 def pinned() -> dict[str, str]:
-    return dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE))
+    return dict(
+        re.findall(
+            r"^([A-Za-z0-9_.-]+)==(\S+)",
+            (ROOT / "requirements.lock").read_text(),
+            flags=re.MULTILINE,
+        )
+    )
 
 
 def declared() -> list[str]:
@@ -20,7 +28,9 @@ def declared() -> list[str]:
 
 def test_conda_users_get_the_packages_of_pyproject():
     entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    assert sorted(next(entry for entry in entries if isinstance(entry, dict))["pip"]) == sorted(declared())
+    assert sorted(next(entry for entry in entries if isinstance(entry, dict))["pip"]) == sorted(
+        declared()
+    )
 
 
 def test_every_package_of_environment_yml_says_who_needs_it():
@@ -36,11 +46,17 @@ def test_the_lock_pins_every_declared_package_within_its_range():
     versions = pinned()
     for text in declared():
         requirement = Requirement(text)
-        assert requirement.name in versions, f"{requirement.name} is not in requirements.lock: run make lock"
+        assert requirement.name in versions, (
+            f"{requirement.name} is not in requirements.lock: run make lock"
+        )
         assert requirement.specifier.contains(versions[requirement.name]), text
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml", "environment.yml", "Makefile", "README.md"])
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "pyproject.toml", "environment.yml", "Makefile", "README.md"]
+)
 def test_no_index_address_and_no_machine_path(name):
     text = (ROOT / name).read_text()
-    assert not re.search(r"--index-url|--extra-index-url|pythonhosted|://pypi|/root/|/home/\w|/work/", text)
+    assert not re.search(
+        r"--index-url|--extra-index-url|pythonhosted|://pypi|/root/|/home/\w|/work/", text
+    )

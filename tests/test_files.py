@@ -6,7 +6,15 @@ import json
 import pytest
 
 from helpers.files import (
-    LabError, append_jsonl, fingerprint, mend_torn_end, outputs_folder, read_json, read_jsonl, shown, write_json,
+    LabError,
+    append_jsonl,
+    fingerprint,
+    mend_torn_end,
+    outputs_folder,
+    read_json,
+    read_jsonl,
+    shown,
+    write_json,
 )
 
 
@@ -30,7 +38,9 @@ def test_a_torn_end_is_mended_before_the_next_row_is_added(tmp_path, end, kept):
     assert [json.loads(line)["n"] for line in path.read_text().splitlines()] == kept
 
 
-@pytest.mark.parametrize("content", [b'{"n": 1}', b'{"n": 1}\n{"n', b'{"n": 1}\r\n', '{"n": 1}'.encode("utf-16")])
+@pytest.mark.parametrize(
+    "content", [b'{"n": 1}', b'{"n": 1}\n{"n', b'{"n": 1}\r\n', '{"n": 1}'.encode("utf-16")]
+)
 def test_reading_never_changes_a_file(tmp_path, content):
     path = tmp_path / "rows.jsonl"
     path.write_bytes(content)

@@ -1,7 +1,8 @@
-"""The command line: `python -m helpers run | sweep | score | export | check-data | doctor | pocket`.
+"""The command line: `python -m helpers run | sweep | score | export | check-data | doctor |
+pocket`.
 
-Exit status: 0 done, 1 the work failed or faults were found, 2 the command or its input is wrong. Commands
-that need no model start fast, because each imports what it needs when it is called.
+Exit status: 0 done, 1 the work failed or faults were found, 2 the command or its input is wrong.
+Commands that need no model start fast, because each imports what it needs when it is called.
 """
 
 import argparse
@@ -25,8 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:  # a full disk, a folder that may not be written
-        print(f"{error.filename or 'The disk'}: {error.strerror or error}; free some space or choose another place "
-              "(LAB_OUTPUTS, --out).", file=sys.stderr)
+        print(
+            f"{error.filename or 'The disk'}: {error.strerror or error}; free some space or choose "
+            "another place (LAB_OUTPUTS, --out).",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on where it stopped.", file=sys.stderr)
@@ -50,7 +54,12 @@ def sweep(options) -> int:
     if options.notebook == "plan":
         sweep_plan()
     else:
-        sweep_notebook(options.notebook, profile=options.profile, typed=options.parameters or [], grid=options.grid or [])
+        sweep_notebook(
+            options.notebook,
+            profile=options.profile,
+            typed=options.parameters or [],
+            grid=options.grid or [],
+        )
     print(f"Leaderboard: {shown(write_page())}")
     return 0
 
@@ -71,12 +80,20 @@ def score(options) -> int:
     from helpers.metrics.scoring import score_predictions, scores_json
 
     official = options.mode == "official"  # which also counts blank references
-    cases = load_references(options.references, options.authors, language=options.language, keep_blank=official)
+    cases = load_references(
+        options.references, options.authors, language=options.language, keep_blank=official
+    )
     predictions = read_predictions(options.predictions, options.language)
-    scores = scores_json(score_predictions(
-        cases, predictions, metrics=tuple(options.metrics.split(",")), mode=options.mode,
-        encoder=options.encoder, language=options.language,
-    ))
+    scores = scores_json(
+        score_predictions(
+            cases,
+            predictions,
+            metrics=tuple(options.metrics.split(",")),
+            mode=options.mode,
+            encoder=options.encoder,
+            language=options.language,
+        )
+    )
     print(json.dumps(scores, indent=1))
     if options.out:
         write_json(options.out, scores)
@@ -112,7 +129,10 @@ def pocket(options) -> int:
     from helpers.files import outputs_folder, shown
     from helpers.pocket.clinic import build
 
-    print(f"The clinic lies in {shown(outputs_folder() / 'pocket')}: {json.dumps(build(outputs_folder() / 'pocket'))}")
+    print(
+        f"The clinic lies in {shown(outputs_folder() / 'pocket')}: "
+        f"{json.dumps(build(outputs_folder() / 'pocket'))}"
+    )
     return 0
 
 
@@ -124,33 +144,64 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("run", help="execute notebooks headless: run 02 03, or run all")
     command.add_argument("notebooks", nargs="+", metavar="NOTEBOOK")
     command.add_argument("--profile", default="", help="pocket, t4 or a100")
-    command.add_argument("-p", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"),
-                         help="set a parameter in the notebooks that know it")
+    command.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        metavar=("NAME", "VALUE"),
+        help="set a parameter in the notebooks that know it",
+    )
     command.set_defaults(command=run)
 
-    command = commands.add_parser("sweep", help="a grid of experiments in warm workers, or `plan`: the recorded studies")
+    command = commands.add_parser(
+        "sweep", help="a grid of experiments in warm workers, or `plan`: the recorded studies"
+    )
     command.add_argument("notebook", help="01, 02, 03, 09, or plan")
     command.add_argument("--profile", default="", help="pocket, t4 or a100")
-    command.add_argument("--grid", action="append", metavar="NAME=1,2,3", help="values of one parameter; repeatable")
-    command.add_argument("-p", dest="parameters", nargs=2, action="append", metavar=("NAME", "VALUE"),
-                         help="a parameter that is the same everywhere")
+    command.add_argument(
+        "--grid", action="append", metavar="NAME=1,2,3", help="values of one parameter; repeatable"
+    )
+    command.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        metavar=("NAME", "VALUE"),
+        help="a parameter that is the same everywhere",
+    )
     command.set_defaults(command=sweep)
 
-    command = commands.add_parser("export", help="merge an adapter into its base model, as safetensors")
-    command.add_argument("adapter", type=Path, help="folder of an adapter, or of a run of notebook 02")
+    command = commands.add_parser(
+        "export", help="merge an adapter into its base model, as safetensors"
+    )
+    command.add_argument(
+        "adapter", type=Path, help="folder of an adapter, or of a run of notebook 02"
+    )
     command.add_argument("--to", type=Path, required=True, metavar="FOLDER")
-    command.add_argument("--base", default="", metavar="FOLDER_OR_ID", help="the base, if it lies elsewhere by now")
+    command.add_argument(
+        "--base", default="", metavar="FOLDER_OR_ID", help="the base, if it lies elsewhere by now"
+    )
     command.set_defaults(command=export)
 
-    command = commands.add_parser("score", help="the challenge's metrics of a prediction file, as JSON")
+    command = commands.add_parser(
+        "score", help="the challenge's metrics of a prediction file, as JSON"
+    )
     command.add_argument("references")
     command.add_argument("predictions")
     command.add_argument("--mode", choices=("aligned", "official"), default="aligned")
-    command.add_argument("--authors", default=None, metavar="df_userinfo.csv",
-                         help="use the reference weights of this author table")
+    command.add_argument(
+        "--authors",
+        default=None,
+        metavar="df_userinfo.csv",
+        help="use the reference weights of this author table",
+    )
     command.add_argument("--metrics", default="deltableu,bertscore")
-    command.add_argument("--encoder", default="minilm",
-                         help="BERTScore's encoder: minilm (packaged), roberta-large, a folder or an id")
+    command.add_argument(
+        "--encoder",
+        default="minilm",
+        help="BERTScore's encoder: minilm (packaged), roberta-large, a folder or an id",
+    )
     command.add_argument("--language", choices=("en", "zh", "es"), default="en")
     command.add_argument("--out", default="", metavar="scores.json")
     command.set_defaults(command=score)
@@ -165,7 +216,11 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("pocket", help="build the simulated clinic, or one of its models")
     command.add_argument("build", choices=("build",))
-    command.add_argument("--model", default="", help="train this model again if its recipe changed: llama, blip, llava, idefics2")
+    command.add_argument(
+        "--model",
+        default="",
+        help="train this model again if its recipe changed: llama, blip, llava, idefics2",
+    )
     command.set_defaults(command=pocket)
     return parser
 

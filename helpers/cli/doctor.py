@@ -1,14 +1,16 @@
-"""What this machine can run, and why not the rest: cores, memory, GPU, packages, models and data at hand."""
+"""What this machine can run, and why not the rest: cores, memory, GPU, packages, models and data at
+hand.
+"""
 
 import os
 import platform
 import shutil
 
-from helpers.files import outputs_folder, shown
-from helpers.training.lora_sft import choose_backend
-from helpers.models.loading import shipped_models
-from helpers.models.devices import choose_device
 from helpers.experiments.runs import package_versions
+from helpers.files import outputs_folder, shown
+from helpers.models.devices import choose_device
+from helpers.models.loading import shipped_models
+from helpers.training.lora_sft import choose_backend
 
 GB = 1e9
 
@@ -18,16 +20,20 @@ def report() -> str:
     device, backend, clinic = choose_device(), choose_backend("auto"), outputs_folder() / "pocket"
     disk = shutil.disk_usage(_existing(outputs_folder())).free / GB
     lines = [
-        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
-        f"{_memory_gb():.0f} GB of memory, {disk:.0f} GB of disk free",
+        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} cores, {_memory_gb():.0f} GB of memory, {disk:.0f} GB of disk free",
         f"Device: {device.name}, {device.dtype} ({device.reason})",
         f"Training by {backend.name}: {backend.reason}",
         "Packages: " + ", ".join(f"{name} {number}" for name, number in package_versions().items()),
         "Models shipped with the lab: " + (", ".join(shipped_models()) or "none"),
-        "Pocket clinic: " + (f"built in {shown(clinic)}" if clinic.exists() else "built when it is first needed"),
+        "Pocket clinic: "
+        + (f"built in {shown(clinic)}" if clinic.exists() else "built when it is first needed"),
         "",
     ]
-    lines += [f"{name:7} {'no ' if why else 'yes'}  {why or what}" for name, what, why in _profiles(device)]
+    lines += [
+        f"{name:7} {'no ' if why else 'yes'}  {why or what}"
+        for name, what, why in _profiles(device)
+    ]
     return "\n".join(lines)
 
 
@@ -36,7 +42,11 @@ def _profiles(device) -> list[tuple[str, str, str]]:
     gpu_gb = _gpu_gb(device)
     return [
         ("pocket", "the simulated clinic and the shipped models, without network", ""),
-        ("t4", "8 B models in 4 bit, LoRA; models and data come over the network", _too_small(gpu_gb, 14, "pocket")),
+        (
+            "t4",
+            "8 B models in 4 bit, LoRA; models and data come over the network",
+            _too_small(gpu_gb, 14, "pocket"),
+        ),
         ("a100", "as t4, with larger batches", _too_small(gpu_gb, 38, "t4")),
     ]
 

@@ -1,14 +1,16 @@
-"""Notebooks without a browser: papermill with checked names and types, and a success that is really one."""
+"""Notebooks without a browser: papermill with checked names and types, and a success that is really
+one.
+"""
 
 import sys
 import tempfile
 from pathlib import Path
 
-from helpers.files import LabError, WorkFailed, outputs_folder, shown, write_text
-from helpers.report.leaderboard import write_page
-from helpers.notebook import RUN_RECORD
-from helpers.settings.notebook_file import Parameter, find_notebooks, read_parameters
 from helpers.experiments.parameters import parse, prepare
+from helpers.files import LabError, WorkFailed, outputs_folder, shown, write_text
+from helpers.notebook import RUN_RECORD
+from helpers.report.leaderboard import write_page
+from helpers.settings.notebook_file import Parameter, find_notebooks, read_parameters
 
 # Every kernel warns that its loopback connection is not encrypted; that is no news to anybody here.
 KERNEL_OPTIONS = ["--IPKernelApp.log_level=ERROR"]
@@ -22,8 +24,8 @@ def run_notebooks(names: list[str], *, profile: str = "", typed: list[list[str]]
         profile: "" keeps what the notebooks say.
         typed: pairs of parameter name and text, each put into the notebooks that know it.
     Raises:
-        LabError: an unknown notebook, a parameter that none of them knows, a value of the wrong type or size,
-            data that is not there; all of it before any notebook is executed.
+        LabError: an unknown notebook, a parameter that none of them knows, a value of the wrong
+            type or size, data that is not there; all of it before any notebook is executed.
         WorkFailed: a cell failed, a kernel died, or a notebook did not come to its end.
     """
     known = {path: read_parameters(path) for path in find_notebooks(names)}
@@ -31,7 +33,9 @@ def run_notebooks(names: list[str], *, profile: str = "", typed: list[list[str]]
     plan = {path: _injected(parameters, profile, typed) for path, parameters in known.items()}
     for path, parameters in known.items():
         defaults = {name: parameter.default for name, parameter in parameters.items()}
-        prepare(defaults | plan[path], {name: parameter.kind for name, parameter in parameters.items()})
+        prepare(
+            defaults | plan[path], {name: parameter.kind for name, parameter in parameters.items()}
+        )
     for path, values in plan.items():
         _execute(path, values)
     print(f"Leaderboard: {shown(write_page())}")
@@ -41,7 +45,9 @@ def _refuse_unknown(typed: list[list[str]], known: set[str]) -> None:
     for name, _ in typed:
         if name not in known:
             names = ", ".join(sorted(known))
-            raise LabError(f"-p {name} is a parameter of none of these notebooks; they know {names}.")
+            raise LabError(
+                f"-p {name} is a parameter of none of these notebooks; they know {names}."
+            )
 
 
 def _injected(known: dict[str, Parameter], profile: str, typed: list[list[str]]) -> dict:
@@ -62,14 +68,18 @@ def _execute(path: Path, values: dict) -> None:
         executed = Path(folder) / path.name
         try:
             notebook = papermill.execute_notebook(
-                path, executed, values, progress_bar=sys.stderr.isatty(), extra_arguments=KERNEL_OPTIONS
+                path,
+                executed,
+                values,
+                progress_bar=sys.stderr.isatty(),
+                extra_arguments=KERNEL_OPTIONS,
             )
         except PapermillExecutionError as error:
             raise _failure(path, executed, values, error) from None
         except DeadKernelError:
             raise WorkFailed(
-                f"{path.stem} failed: its kernel died, most often for want of memory; the same command goes on "
-                "where it stopped."
+                f"{path.stem} failed: its kernel died, most often for want of memory; the same "
+                "command goes on where it stopped."
             ) from None
     record = _run_record(path, notebook)
     folder = outputs_folder() / "runs" / record["notebook"] / record["run_id"]
@@ -77,7 +87,9 @@ def _execute(path: Path, values: dict) -> None:
 
 
 def _failure(path: Path, executed: Path, values: dict, error) -> Exception:
-    """What to tell of a failed cell: a mistake in what was asked, or work that failed, with a copy to look at."""
+    """What to tell of a failed cell: a mistake in what was asked, or work that failed, with a copy
+    to look at.
+    """
     if error.ename == "LabError":
         return LabError(error.evalue)
     import nbformat
@@ -85,13 +97,15 @@ def _failure(path: Path, executed: Path, values: dict, error) -> Exception:
     notebook = nbformat.read(executed, as_version=4)
     kept = write_text(outputs_folder() / f"failed-{path.name}", _without_paths(notebook, values))
     return WorkFailed(
-        f"{path.stem} failed in cell {error.cell_index}: {error.ename}: {error.evalue}; the cells up to there are "
-        f"in {shown(kept)}."
+        f"{path.stem} failed in cell {error.cell_index}: {error.ename}: {error.evalue}; the cells "
+        f"up to there are in {shown(kept)}."
     )
 
 
 def _without_paths(notebook, values: dict) -> str:
-    """The executed notebook as text, without the folders of this machine that papermill put into it."""
+    """The executed notebook as text, without the folders of this machine that papermill put into
+    it.
+    """
     import nbformat
 
     notebook.metadata.pop("papermill", None)
@@ -108,4 +122,7 @@ def _run_record(path: Path, notebook) -> dict:
     for output in notebook.cells[-1].get("outputs", []):
         if RUN_RECORD in output.get("data", {}):
             return output["data"][RUN_RECORD]
-    raise WorkFailed(f"{path.stem} stopped before its run-record cell, so it does not count as done; run it again.")
+    raise WorkFailed(
+        f"{path.stem} stopped before its run-record cell, so it does not count as done; run it "
+        "again."
+    )

@@ -1,6 +1,8 @@
-"""Where cases come from: one module for each format, the folder of each data set by name, checks, and image files.
+"""Where cases come from: one module for each format, the folder of each data set by name, checks,
+and image files.
 
-Built on `files`, `cases` and `pocket`, whose clinic is written in the real formats. No torch in here.
+Built on `files`, `cases` and `pocket`, whose clinic is written in the real formats. No torch in
+here.
 """
 
 from helpers.data.sources import FORMATS as FORMATS

@@ -1,4 +1,6 @@
-"""Who answered: the author table of DermaVQA (df_userinfo.csv) and the weight it gives to an answer."""
+"""Who answered: the author table of DermaVQA (df_userinfo.csv) and the weight it gives to an
+answer.
+"""
 
 import csv
 import re
@@ -22,18 +24,27 @@ class Author(NamedTuple):
 def reference_weight(response: dict, authors: dict[str, Author] | None) -> float:
     """The deltaBLEU weight of an answer, 0.6 to 1.0, as the challenge's scorer sets it.
 
-    0.7 if the answer is complete (`completeness` is 1), else 0.6; 0.1 more for each of: the author is a
-    validated physician, has rank 4 or more, gives the answer that most gave (`contains_freq_ans` is 1).
-    It is 1 without an author table (Reddit) and for answers without the two flags (the IIYI train set).
-    Raises `LabError` where the author is not in the table: a guess would change the score in silence.
+    0.7 if the answer is complete (`completeness` is 1), else 0.6; 0.1 more for each of: the author
+    is a validated physician, has rank 4 or more, gives the answer that most gave
+    (`contains_freq_ans` is 1). It is 1 without an author table (Reddit) and for answers without the
+    two flags (the IIYI train set).
+    Raises `LabError` where the author is not in the table: a guess would change the score in
+    silence.
     """
     if not authors or any(flag not in response for flag in FLAGS):
         return 1.0
     author = authors.get(response.get("author_id", ""))
     if author is None:
         name = response.get("author_id", "")
-        raise LabError(f"Author {name!r} is not in the table of {len(authors)} authors: give the table of this data.")
-    merits = (author.validation_level.startswith("md"), author.rank >= 4, response["contains_freq_ans"] == 1)
+        raise LabError(
+            f"Author {name!r} is not in the table of {len(authors)} authors: give the table of "
+            "this data."
+        )
+    merits = (
+        author.validation_level.startswith("md"),
+        author.rank >= 4,
+        response["contains_freq_ans"] == 1,
+    )
     # Rounded, so that 0.7 + 0.1 is the number 0.8.
     return round((0.7 if response["completeness"] == 1 else 0.6) + 0.1 * sum(merits), 1)
 
@@ -77,4 +88,8 @@ def _add(authors: dict[str, Author], row: dict) -> list[str]:
     known = re.fullmatch(r"level_(\d+)|unk", rank)
     # An author with a faulty rank is still known, so that the answers are not faulted as well.
     authors[name] = Author(level, int(known[1] or 0) if known else 0)
-    return [] if known else [f"rank_level is {rank!r}, but `level_` and a number or `unk` was expected"]
+    return (
+        []
+        if known
+        else [f"rank_level is {rank!r}, but `level_` and a number or `unk` was expected"]
+    )

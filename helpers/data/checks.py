@@ -1,20 +1,32 @@
 """Every fault of a data set folder at once: what `python -m helpers check-data NAME PATH` prints.
 
-A *fault* is something that stops loading, loses data or would make a score wrong. A *note* says what the
-folder has not, where the published data is like that too and loading copes with it. Pictures are opened one
-at a time, so that thousands of them need the memory of one.
+A *fault* is something that stops loading, loses data or would make a score wrong. A *note* says
+what the folder has not, where the published data is like that too and loading copes with it.
+Pictures are opened one at a time, so that thousands of them need the memory of one.
 """
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers.data.sources import FORMATS, data_folder
 from helpers.data import photos
 from helpers.data.authors import AUTHOR_FILE, Author, scan_authors
 from helpers.data.dermavqa import FACTS_FILE, facts_faults
-from helpers.data.layout import PICTURE_FOLDERS, Pictures, all_files, answers_expected, index_pictures
-from helpers.data.given_captions import RECORDED_FILE, ambiguity, ambiguous_names, scan_recorded, strangers
+from helpers.data.given_captions import (
+    RECORDED_FILE,
+    ambiguity,
+    ambiguous_names,
+    scan_recorded,
+    strangers,
+)
+from helpers.data.images import BadPicture, open_picture
+from helpers.data.layout import (
+    PICTURE_FOLDERS,
+    Pictures,
+    all_files,
+    answers_expected,
+    index_pictures,
+)
 from helpers.data.records import (
     CASE_FIELDS,
     FLAGS,
@@ -30,13 +42,15 @@ from helpers.data.records import (
     stopping_faults,
     usual_fields,
 )
+from helpers.data.sources import FORMATS, data_folder
 from helpers.files import LabError, read_json
-from helpers.data.images import BadPicture, open_picture
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong (or, as a note, worth knowing) in a file; record 0 is the file as a whole."""
+    """One thing that is wrong (or, as a note, worth knowing) in a file; record 0 is the file as a
+    whole.
+    """
 
     file: str
     record: int
@@ -70,7 +84,8 @@ class _Place:
 def check_data(name: str, root: Path | str = "") -> list[Fault]:
     """Every fault and note of a data set folder, file by file; it never stops at the first.
 
-    Only what leaves nothing to check is a `LabError`: an unknown name, no folder, a folder without the data.
+    Only what leaves nothing to check is a `LabError`: an unknown name, no folder, a folder without
+    the data.
     """
     folder = data_folder(name, root)
     if FORMATS[name] == "photos":
@@ -102,7 +117,9 @@ def _folder_faults(kind: str, root: Path, files: list[tuple[str, Path]]) -> Iter
 
 
 def _photo_faults(root: Path) -> Iterator[Fault]:
-    """A folder of photos: every picture that cannot be used, the table of questions, and what is left out."""
+    """A folder of photos: every picture that cannot be used, the table of questions, and what is
+    left out.
+    """
     album = photos.read_album(root)
     names = photos.name_faults(album)
     for case_id, paths in album.cases.items():
@@ -112,7 +129,10 @@ def _photo_faults(root: Path) -> Iterator[Fault]:
             if reason := broken_picture(path):
                 name = _printable(path.relative_to(root).as_posix())
                 yield Fault(name, 0, f"cannot be used: {_printable(reason)}", _printable(case_id))
-    yield from (Fault(photos.QUESTIONS_FILE, 0, message) for message in photos.scan_questions(root, album)[1])
+    yield from (
+        Fault(photos.QUESTIONS_FILE, 0, message)
+        for message in photos.scan_questions(root, album)[1]
+    )
     yield from _recorded_faults(root, [path for paths in album.cases.values() for path in paths])
     by_reason: dict[str, list[str]] = {}
     for name, reason in album.left_out:
@@ -143,7 +163,9 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _file_faults(kind: str, place: _Place, seen: dict[str, tuple[str, str, int]]) -> Iterator[Fault]:
+def _file_faults(
+    kind: str, place: _Place, seen: dict[str, tuple[str, str, int]]
+) -> Iterator[Fault]:
     try:
         items = read_records(place.path)
     except (LabError, OSError) as error:
@@ -159,18 +181,24 @@ def _file_faults(kind: str, place: _Place, seen: dict[str, tuple[str, str, int]]
         for message, is_note in _record_faults(place, item):
             yield Fault(place.path.name, number, message, case_id, is_note)
         yield from _doubled(place, number, case_id, seen)
-    yield from (Fault(place.path.name, 0, message, is_note=True) for message in _file_notes(records))
+    yield from (
+        Fault(place.path.name, 0, message, is_note=True) for message in _file_notes(records)
+    )
 
 
 def _with_needed_fields(kind: str, place: _Place, records: list[dict]) -> _Place:
-    """The place with the fields that its records must have: the format's own, and those that most have."""
+    """The place with the fields that its records must have: the format's own, and those that most
+    have.
+    """
     responses = [response for record in records for _, response in numbered_responses(record)]
     # `encounter_id` is checked with the types, `responses` only where answers are due.
     needed = usual_fields(records, CASE_FIELDS) - {"encounter_id", "responses"} | {"image_ids"}
     needed |= {"query_title_en", "query_content_en"} if kind == "iiyi" else set()
     needed |= {"responses"} if place.answered else set()
     needed_in_response = usual_fields(responses, RESPONSE_FIELDS) | {"author_id", "content_en"}
-    return _Place(place.path, place.split, place.pictures, place.authors, needed, needed_in_response)
+    return _Place(
+        place.path, place.split, place.pictures, place.authors, needed, needed_in_response
+    )
 
 
 def _record_faults(place: _Place, record: object) -> Iterator[tuple[str, bool]]:
@@ -190,7 +218,9 @@ def _record_faults(place: _Place, record: object) -> Iterator[tuple[str, bool]]:
 
 
 def _reference_faults(record: dict, answered: bool) -> Iterator[tuple[str, bool]]:
-    """Blank answers. One that lacks only a translation is a note: published IIYI has some, and they are dropped."""
+    """Blank answers. One that lacks only a translation is a note: published IIYI has some, and they
+    are dropped.
+    """
     responses = numbered_responses(record)
     if answered and record.get("responses") == []:
         yield "has no references: `responses` is empty", False
@@ -199,8 +229,15 @@ def _reference_faults(record: dict, answered: bool) -> Iterator[tuple[str, bool]
         blank = [lang for lang in given if not clean_text(response, f"content_{lang}")]
         if blank:
             translated = len(blank) < len(given)
-            yield f"response {number} is blank in {', '.join(blank)}: it is no reference there", translated
-    if answered and responses and not any(clean_text(response, "content_en") for _, response in responses):
+            yield (
+                f"response {number} is blank in {', '.join(blank)}: it is no reference there",
+                translated,
+            )
+    if (
+        answered
+        and responses
+        and not any(clean_text(response, "content_en") for _, response in responses)
+    ):
         yield "has no English reference: all its responses are blank", False
 
 
@@ -227,7 +264,9 @@ def _picture_faults(record: dict, pictures: Pictures) -> Iterator[str]:
 
 
 def broken_picture(path: Path) -> str:
-    """Why a picture cannot be used, or "" where it can: all of it is decoded, and a PNG's checksums are verified."""
+    """Why a picture cannot be used, or "" where it can: all of it is decoded, and a PNG's checksums
+    are verified.
+    """
     try:
         open_picture(path)
     except BadPicture as bad:
@@ -238,14 +277,18 @@ def broken_picture(path: Path) -> str:
 def _doubled(
     place: _Place, number: int, case_id: str, seen: dict[str, tuple[str, str, int]]
 ) -> Iterator[Fault]:
-    """An id that came before, in this file or another split; other files of the same split hold the same cases."""
+    """An id that came before, in this file or another split; other files of the same split hold the
+    same cases.
+    """
     if not case_id:
         return
     split, file, record = seen.setdefault(case_id, (place.split, place.path.name, number))
     if file == place.path.name and record != number:
         yield Fault(file, number, f"the id is doubled: record {record} has it too", case_id)
     elif split != place.split:
-        message = f"the id is doubled: record {record} of {file} has it too, so a case is in two splits"
+        message = (
+            f"the id is doubled: record {record} of {file} has it too, so a case is in two splits"
+        )
         yield Fault(place.path.name, number, message, case_id)
 
 
@@ -253,7 +296,9 @@ def _file_notes(records: list[dict]) -> Iterator[str]:
     """What a whole file lacks in English, or in flags, as the published files do in places."""
     for part in ("title", "content"):
         name = f"query_{part}_en"
-        blank = sum(isinstance(record.get(name), str) and not clean_text(record, name) for record in records)
+        blank = sum(
+            isinstance(record.get(name), str) and not clean_text(record, name) for record in records
+        )
         if not any(name in record for record in records):
             yield f"no record has `{name}`: the patients' words are not in this file"
         elif blank:
@@ -272,4 +317,6 @@ def _facts_faults(path: Path, seen: dict[str, tuple[str, str, int]]) -> Iterator
     yield from (Fault(path.name, 0, message) for message in facts_faults(facts))
     if isinstance(facts, dict):
         strangers = [case_id for case_id in facts if case_id not in seen]
-        yield from (Fault(path.name, 0, f"{case_id} is no case of this folder") for case_id in strangers)
+        yield from (
+            Fault(path.name, 0, f"{case_id} is no case of this folder") for case_id in strangers
+        )

@@ -1,7 +1,9 @@
-"""DermaVQA as published: IIYI (the M3G 2024 challenge) and Reddit (MAGIC 2024), with or without pictures.
+"""DermaVQA as published: IIYI (the M3G 2024 challenge) and Reddit (MAGIC 2024), with or without
+pictures.
 
-The pictures and the test answers are at https://osf.io/72rp3, the rest at https://github.com/wyim/DermaVQA
-(CC BY 4.0). Nothing is opened here but the JSON files and the author table.
+The pictures and the test answers are at https://osf.io/72rp3, the rest at
+https://github.com/wyim/DermaVQA (CC BY 4.0). Nothing is opened here but the JSON files and the
+author table.
 """
 
 import shlex
@@ -44,12 +46,15 @@ class _Source:
     keep_blank: bool = False
 
 
-def load_splits(kind: str, root: Path, *, name: str = "", language: str = "en") -> dict[str, tuple[Case, ...]]:
+def load_splits(
+    kind: str, root: Path, *, name: str = "", language: str = "en"
+) -> dict[str, tuple[Case, ...]]:
     """Load the splits that a folder has, in one of the two formats ("iiyi" or "reddit").
 
-    `name` is what the person called the data set, for the advice in errors. Blank references are dropped,
-    blank titles stay "". Weights come from df_userinfo.csv where it is there (see `reference_weight`), labels
-    and concepts from facts.json where it is there. Raises `LabError` at the first record that is unfit.
+    `name` is what the person called the data set, for the advice in errors. Blank references are
+    dropped, blank titles stay "". Weights come from df_userinfo.csv where it is there (see
+    `reference_weight`), labels and concepts from facts.json where it is there. Raises `LabError` at
+    the first record that is unfit.
     """
     check_language(language)
     files = split_files(kind, root, language)
@@ -60,32 +65,44 @@ def load_splits(kind: str, root: Path, *, name: str = "", language: str = "en") 
     splits = {}
     for split, path in files.items():
         pictures = index_pictures(kind, root, split)
-        splits[split] = _read_cases(_Source(path, language, advice, split, authors, facts, pictures.path))
+        splits[split] = _read_cases(
+            _Source(path, language, advice, split, authors, facts, pictures.path)
+        )
     return splits
 
 
 def load_references(
-    path: Path | str, authors_path: Path | str | None = None, language: str = "en", *, keep_blank: bool = False
+    path: Path | str,
+    authors_path: Path | str | None = None,
+    language: str = "en",
+    *,
+    keep_blank: bool = False,
 ) -> tuple[Case, ...]:
     """Load the cases of one references file of either format, for scoring; pictures are left out.
 
-    All weights are 1 unless an author table is given. A case without references keeps its place: whoever
-    scores decides about it. `keep_blank` keeps blank answers as references with text "".
+    All weights are 1 unless an author table is given. A case without references keeps its place:
+    whoever scores decides about it. `keep_blank` keeps blank answers as references with text "".
     """
     check_language(language)
     authors = read_authors(authors_path) if authors_path else {}
     advice = "run `python -m helpers check-data iiyi` (or `reddit`) with its folder to see every fault at once"
-    return _read_cases(_Source(Path(path), language, advice, authors=authors, keep_blank=keep_blank))
+    return _read_cases(
+        _Source(Path(path), language, advice, authors=authors, keep_blank=keep_blank)
+    )
 
 
 def check_language(language: str) -> None:
     """Refuse a language that DermaVQA does not have."""
     if language not in LANGUAGES:
-        raise LabError(f"The language {language!r} is unknown: choose one of {', '.join(LANGUAGES)}.")
+        raise LabError(
+            f"The language {language!r} is unknown: choose one of {', '.join(LANGUAGES)}."
+        )
 
 
 def read_facts(path: Path) -> dict[str, dict]:
-    """Read {encounter id: {"label": text, "concepts": [text], ...}}, which the pocket clinic writes."""
+    """Read {encounter id: {"label": text, "concepts": [text], ...}}, which the pocket clinic
+    writes.
+    """
     facts = read_json(path)
     for message in facts_faults(facts):
         raise LabError(f"{path}: {message}; correct the file.")
@@ -117,12 +134,17 @@ def _read_cases(source: _Source) -> tuple[Case, ...]:
         for message in stopping_faults(record):
             raise _unfit(source, number, record, message)
         if record["encounter_id"] in seen:
-            raise _unfit(source, number, record, f"has the id of record {seen[record['encounter_id']]}")
+            raise _unfit(
+                source, number, record, f"has the id of record {seen[record['encounter_id']]}"
+            )
         seen[record["encounter_id"]] = number
     languages = languages_of(records)
     if languages and source.language not in languages:
         has = ", ".join(languages)
-        raise LabError(f"{source.path} has no text in language {source.language!r}, only in {has}: choose one of them.")
+        raise LabError(
+            f"{source.path} has no text in language {source.language!r}, only in {has}: choose one "
+            "of them."
+        )
     return tuple(_case(source, number, record) for number, record in enumerate(records, start=1))
 
 

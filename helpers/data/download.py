@@ -1,6 +1,7 @@
 """Fetch the published DermaVQA texts (CC BY 4.0) once, at a pinned commit, into `outputs/data/`.
 
-The pictures are not fetched: they are 1.1 GB on OSF (https://osf.io/72rp3) and belong beside the JSON files.
+The pictures are not fetched: they are 1.1 GB on OSF (https://osf.io/72rp3) and belong beside the
+JSON files.
 """
 
 import urllib.error
@@ -9,7 +10,9 @@ from pathlib import Path
 
 from helpers.files import LabError, outputs_folder, write_bytes
 
-SOURCE = "https://raw.githubusercontent.com/wyim/DermaVQA/89e1c227e4a4827ae028bc530f2bd06161b5e4d8/data"
+SOURCE = (
+    "https://raw.githubusercontent.com/wyim/DermaVQA/89e1c227e4a4827ae028bc530f2bd06161b5e4d8/data"
+)
 FILES = {
     "iiyi": ("train.json", "valid_ht.json", "test_ht.json", "df_userinfo.csv"),
     "reddit": ("train_answersonly.json", "valid_answersonly.json", "test_answersonly.json"),
@@ -17,7 +20,8 @@ FILES = {
 
 
 def fetch(name: str, *, source: str = SOURCE) -> Path:
-    """The folder with the texts of "iiyi" or "reddit"; files that are not there yet are downloaded, each whole.
+    """The folder with the texts of "iiyi" or "reddit"; files that are not there yet are downloaded,
+    each whole.
 
     Raises:
         LabError: no network, or the server does not have a file.
@@ -36,6 +40,7 @@ def _download(address: str, name: str) -> bytes:
     except (urllib.error.URLError, TimeoutError, OSError) as error:
         reason = getattr(error, "reason", error)
         raise LabError(
-            f"The data set {name!r} is not on this machine and could not be fetched from {address} ({reason}): "
-            f"check the network, or set DATA_ROOT to a folder that holds {', '.join(FILES[name])}."
+            f"The data set {name!r} is not on this machine and could not be fetched from {address} "
+            f"({reason}): check the network, or set DATA_ROOT to a folder that holds "
+            f"{', '.join(FILES[name])}."
         ) from None

@@ -1,7 +1,8 @@
-"""Captions that came from elsewhere: the table captions.csv of a data folder, with the columns picture,caption.
+"""Captions that came from elsewhere: the table captions.csv of a data folder, with the columns
+picture,caption.
 
-It names a picture by its path relative to the folder (`ann/IMG_1.jpg`), or by its bare file name, where only one
-picture of the data set has it.
+It names a picture by its path relative to the folder (`ann/IMG_1.jpg`), or by its bare file name,
+where only one picture of the data set has it.
 """
 
 import os
@@ -17,7 +18,9 @@ COLUMNS = ("picture", "caption")
 
 
 def scan_recorded(folder: Path) -> tuple[dict[str, str], list[str]]:
-    """The captions by the picture's name as the table has it, and every fault; ({}, []) where there is no table."""
+    """The captions by the picture's name as the table has it, and every fault; ({}, []) where there
+    is no table.
+    """
     captions: dict[str, str] = {}
     known: set[str] = set()
 
@@ -42,21 +45,22 @@ def read_recorded(folder: Path) -> dict[str, str]:
     """
     if not (folder / RECORDED_FILE).is_file():
         raise LabError(
-            f"CAPTIONER is 'recorded', but there is no {RECORDED_FILE} in the data folder: write one with the columns "
-            "picture,caption, or name a captioner."
+            f"CAPTIONER is 'recorded', but there is no {RECORDED_FILE} in the data folder: write "
+            "one with the columns picture,caption, or name a captioner."
         )
     captions, faults = scan_recorded(folder)
     if faults:
         command = f"python -m helpers check-data NAME {shlex.quote(str(folder))}"
         raise LabError(
-            f"{folder / RECORDED_FILE}: {faults[0]}; correct the file, `{command}` (NAME is the data set) names every "
-            "fault of it."
+            f"{folder / RECORDED_FILE}: {faults[0]}; correct the file, `{command}` (NAME is the "
+            "data set) names every fault of it."
         )
     return captions
 
 
 def recorded_captions(folder: Path, paths: Iterable[Path]) -> dict[Path, str]:
-    """The caption of each picture, found by its path relative to the folder, else by its bare file name.
+    """The caption of each picture, found by its path relative to the folder, else by its bare file
+    name.
 
     Args:
         paths: all pictures that a bare name could mean, not only those whose captions are wanted.
@@ -71,8 +75,12 @@ def recorded_captions(folder: Path, paths: Iterable[Path]) -> dict[Path, str]:
     return {path: captions.get(name, "") for path, name in _named(captions, folder, paths).items()}
 
 
-def ambiguous_names(captions: Iterable[str], folder: Path, paths: Iterable[Path]) -> dict[str, list[str]]:
-    """The bare file names of a table that fit several pictures: name -> those pictures, relative to the folder."""
+def ambiguous_names(
+    captions: Iterable[str], folder: Path, paths: Iterable[Path]
+) -> dict[str, list[str]]:
+    """The bare file names of a table that fit several pictures: name -> those pictures, relative to
+    the folder.
+    """
     paths = list(paths)
     bare = _bare_names(captions, folder, paths)
     fitting: dict[str, dict[str, None]] = {}
@@ -99,18 +107,24 @@ def _named(captions: Iterable[str], folder: Path, paths: Iterable[Path]) -> dict
     """The name in the table that each picture goes by, "" where none is."""
     captions, paths = list(captions), list(paths)
     whole, bare = {_plain(name): name for name in captions}, _bare_names(captions, folder, paths)
-    return {path: whole.get(_plain(_relative(path, folder))) or bare.get(_plain(path.name), "") for path in paths}
+    return {
+        path: whole.get(_plain(_relative(path, folder))) or bare.get(_plain(path.name), "")
+        for path in paths
+    }
 
 
 def _bare_names(captions: Iterable[str], folder: Path, paths: Iterable[Path]) -> dict[str, str]:
     """The names of a table that are no path of a picture: what a bare file name is looked up in."""
-    # A picture that lies directly in the folder has no longer name, so its bare name is no other picture's.
+    # A picture that lies directly in the folder has no longer name, so its bare name is no other
+    # picture's.
     whole = {_plain(_relative(path, folder)) for path in paths}
     return {_plain(name): name for name in captions if _plain(name) not in whole}
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """A path relative to the folder, with slashes; one that lies elsewhere as it is. No link is followed."""
+    """A path relative to the folder, with slashes; one that lies elsewhere as it is. No link is
+    followed.
+    """
     path, folder = Path(os.path.abspath(path)), Path(os.path.abspath(folder))
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 

@@ -1,7 +1,8 @@
-"""Pictures as they come from cameras, phones and posts: opened upright and in plain sRGB, or refused with a reason.
+"""Pictures as they come from cameras, phones and posts: opened upright and in plain sRGB, or
+refused with a reason.
 
-What is in a file is told from its content, not from its name. Nothing of its metadata is kept, and a picture that
-leaves this machine is made anew from its pixels.
+What is in a file is told from its content, not from its name. Nothing of its metadata is kept, and
+a picture that leaves this machine is made anew from its pixels.
 """
 
 import errno
@@ -15,9 +16,12 @@ from functools import lru_cache
 from pathlib import Path
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "GIF", "BMP", "TIFF")
-# Formats that may hold several pictures and say which one is meant: a phone's depth map or burst comes after it.
+# Formats that may hold several pictures and say which one is meant: a phone's depth map or burst
+# comes after it.
 WITH_MAIN_PICTURE = ("MPO", "HEIF")
-LARGEST = 120_000_000  # pixels: a phone's 108 megapixels may come, a bomb of 20,000 x 20,000 may not
+LARGEST = (
+    120_000_000  # pixels: a phone's 108 megapixels may come, a bomb of 20,000 x 20,000 may not
+)
 DECODERS = 2
 
 
@@ -26,11 +30,15 @@ class BadPicture(Exception):
 
 
 class Unreadable(BadPicture):
-    """A picture that could not be read for a reason that does not lie in it: a full memory, a failing disk."""
+    """A picture that could not be read for a reason that does not lie in it: a full memory, a
+    failing disk.
+    """
 
 
 def picture_key(path: Path | str) -> str:
-    """What identifies a picture wherever it lies and whatever it is called: 16 hex digits of its content's SHA-256."""
+    """What identifies a picture wherever it lies and whatever it is called: 16 hex digits of its
+    content's SHA-256.
+    """
     state = Path(path).stat()
     return _hash(str(path), state.st_mtime_ns, state.st_size)
 
@@ -43,14 +51,16 @@ def _hash(path: str, changed: int, size: int) -> str:
 
 
 def open_picture(path: Path | str, *, longest: int = 0):
-    """A picture as an RGB image of PIL, turned upright by its EXIF, in the colours of sRGB, without metadata.
+    """A picture as an RGB image of PIL, turned upright by its EXIF, in the colours of sRGB, without
+    metadata.
 
     Args:
         longest: its longest side in pixels at most; a larger one is shrunk. 0 keeps its size.
     Raises:
-        BadPicture: no picture, of another format than `FORMATS`, empty, truncated, too large, animated, in the inks
-            of a printer (CMYK) or with 16 bits a colour.
-        Unreadable: a `BadPicture` whose reason may pass: no such file, no permission, a full memory, a failing disk.
+        BadPicture: no picture, of another format than `FORMATS`, empty, truncated, too large,
+            animated, in the inks of a printer (CMYK) or with 16 bits a colour.
+        Unreadable: a `BadPicture` whose reason may pass: no such file, no permission, a full
+            memory, a failing disk.
     """
     from PIL import Image
 
@@ -61,7 +71,10 @@ def open_picture(path: Path | str, *, longest: int = 0):
         with Image.open(path, formats=FORMATS) as image:
             _check(image)
             _check_sums(image, path)
-            if longest and image.format in ("JPEG", "MPO"):  # a draft of a HEIC would be its embedded thumbnail
+            if longest and image.format in (
+                "JPEG",
+                "MPO",
+            ):  # a draft of a HEIC would be its embedded thumbnail
                 image.draft("RGB", (longest, longest))  # decoded at about the wanted size at once
             image.load()
             plain = _on_white(_upright(image), longest)
@@ -69,7 +82,9 @@ def open_picture(path: Path | str, *, longest: int = 0):
         return Image.frombytes("RGB", plain.size, plain.tobytes())
     except BadPicture:
         raise
-    except Exception as error:  # decoders raise whatever they like: OSError, SyntaxError, struct.error, ...
+    except (
+        Exception
+    ) as error:  # decoders raise whatever they like: OSError, SyntaxError, struct.error, ...
         kind = Unreadable if _may_pass(error) else BadPicture
         raise kind(_reason(path, error)) from None
 
@@ -99,7 +114,9 @@ def opened(paths: Sequence[Path], *, longest: int, ahead: int) -> Iterator[tuple
             while waiting:
                 yield _next(waiting)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # what has begun, the end of `with` waits for
+            pool.shutdown(
+                wait=False, cancel_futures=True
+            )  # what has begun, the end of `with` waits for
 
 
 def _next(waiting: deque) -> tuple[Path, object]:
@@ -129,11 +146,18 @@ def _check(image) -> None:
     """Refuse by what the file's head says, before a pixel is decoded."""
     width, height = image.size
     if width * height > LARGEST:
-        raise BadPicture(f"too large: {width} x {height} pixels, more than {LARGEST // 1_000_000} megapixels")
+        raise BadPicture(
+            f"too large: {width} x {height} pixels, more than {LARGEST // 1_000_000} megapixels"
+        )
     if image.format not in WITH_MAIN_PICTURE and getattr(image, "n_frames", 1) > 1:
-        raise BadPicture(f"animated or of several pages ({image.n_frames} frames): save the one that is meant")
+        raise BadPicture(
+            f"animated or of several pages ({image.n_frames} frames): save the one that is meant"
+        )
     if image.mode == "CMYK":
-        raise BadPicture("in the inks of a printer (CMYK), whose colours on a screen nobody can tell: save it as RGB")
+        raise BadPicture(
+            "in the inks of a printer (CMYK), whose colours on a screen nobody can tell: save it "
+            "as RGB"
+        )
     # A BMP with 16 bits a pixel has 5 or 6 for each colour.
     deep = "16" in _raw_mode(image) and image.format != "BMP"
     if image.mode in ("I", "F") or "16" in image.mode or deep:
@@ -141,23 +165,31 @@ def _check(image) -> None:
 
 
 def _check_sums(image, path: Path) -> None:
-    """Hold a PNG against its checksums: its decoder does not, and makes wrong colours of a damaged file."""
+    """Hold a PNG against its checksums: its decoder does not, and makes wrong colours of a damaged
+    file.
+    """
     from PIL import Image
 
     if image.format == "PNG":
-        with Image.open(path, formats=("PNG",)) as again:  # a verified image can't be decoded any more
+        with Image.open(
+            path, formats=("PNG",)
+        ) as again:  # a verified image can't be decoded any more
             again.verify()
 
 
 def _raw_mode(image) -> str:
-    """How the pixels lie in the file, as Pillow's decoders call it; 16 bits a colour may be read as 8."""
+    """How the pixels lie in the file, as Pillow's decoders call it; 16 bits a colour may be read as
+    8.
+    """
     arguments = image.tile[0].args if getattr(image, "tile", None) else ""
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return first if isinstance(first, str) else ""
 
 
 def _upright(image):
-    """Turned as its EXIF says; a picture whose EXIF is damaged stays as it lies, as in every viewer."""
+    """Turned as its EXIF says; a picture whose EXIF is damaged stays as it lies, as in every
+    viewer.
+    """
     from PIL import ImageOps
 
     try:
@@ -169,7 +201,9 @@ def _upright(image):
 
 
 def _on_white(image, longest: int):
-    """In sRGB, `longest` pixels long at most; what is transparent becomes white, as in every viewer."""
+    """In sRGB, `longest` pixels long at most; what is transparent becomes white, as in every
+    viewer.
+    """
     from PIL import Image
 
     profile, grey = image.info.get("icc_profile"), image.mode in ("1", "L", "LA")
@@ -179,7 +213,10 @@ def _on_white(image, longest: int):
     whole = image.convert("RGBA")
     colours = _in_srgb(whole.convert("RGB"), profile, grey)
     colours.putalpha(whole.getchannel("A"))
-    return _shrunk(Image.alpha_composite(Image.new("RGBA", whole.size, "white"), colours).convert("RGB"), longest)
+    return _shrunk(
+        Image.alpha_composite(Image.new("RGBA", whole.size, "white"), colours).convert("RGB"),
+        longest,
+    )
 
 
 def _shrunk(image, longest: int):
@@ -191,7 +228,8 @@ def _shrunk(image, longest: int):
 
 
 def _in_srgb(image, profile: bytes | None, grey: bool):
-    """An RGB image in the colours that its ICC profile means: a phone's Display P3, read as sRGB, is a paler red.
+    """An RGB image in the colours that its ICC profile means: a phone's Display P3, read as sRGB,
+    is a paler red.
 
     `grey` says whether the file has but one colour, so that a profile of greys is of it.
     A profile that is broken, or of other colours than the picture's, costs nothing but itself.
@@ -203,7 +241,9 @@ def _in_srgb(image, profile: bytes | None, grey: bool):
     try:
         meant = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         inks = image.getchannel("R") if grey and meant.profile.xcolor_space == "GRAY" else image
-        return ImageCms.profileToProfile(inks, meant, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        return ImageCms.profileToProfile(
+            inks, meant, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
     except MemoryError:
         raise
     except Exception:  # of the profile only, because the pixels have been decoded before
@@ -219,7 +259,9 @@ def _may_pass(error: Exception) -> bool:
 
 def _of_memory(error: Exception) -> bool:
     # Pillow's decoders in C say it in words.
-    return isinstance(error, MemoryError) or (isinstance(error, OSError) and "out of memory" in str(error))
+    return isinstance(error, MemoryError) or (
+        isinstance(error, OSError) and "out of memory" in str(error)
+    )
 
 
 def _reason(path: Path, error: Exception) -> str:
@@ -240,7 +282,9 @@ def _reason(path: Path, error: Exception) -> str:
 
 @lru_cache
 def _prepare_decoders() -> None:
-    """Let Pillow read HEIC, the format of iPhones, and not warn of pictures that `LARGEST` lets pass."""
+    """Let Pillow read HEIC, the format of iPhones, and not warn of pictures that `LARGEST` lets
+    pass.
+    """
     import pillow_heif
     from PIL import Image
 

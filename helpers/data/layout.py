@@ -1,4 +1,6 @@
-"""Where the published DermaVQA folders keep their files: which JSON is which split, and where pictures lie."""
+"""Where the published DermaVQA folders keep their files: which JSON is which split, and where
+pictures lie.
+"""
 
 import os
 from dataclasses import dataclass
@@ -6,8 +8,9 @@ from pathlib import Path
 
 from helpers.files import LabError
 
-# Per split, the accepted names; the first that is there is loaded. Reddit's `train.json` is what the
-# challenge's download_data.py writes: it has the patients' texts, which `*_answersonly.json` has not.
+# Per split, the accepted names; the first that is there is loaded. Reddit's `train.json` is what
+# the challenge's download_data.py writes: it has the patients' texts, which `*_answersonly.json`
+# has not.
 FILES = {
     "iiyi": {
         "train": ("train.json",),
@@ -25,15 +28,29 @@ SPANISH_TEST = "test_ht_spanishtestsetcorrected.json"
 
 PICTURE_FOLDERS = ("images_final/images_{split}", "images_{split}", "images")
 DEFAULT_FOLDER = {"iiyi": "images_final/images_{split}", "reddit": "images"}
-# download_data.py names a file by the last three letters of its address, so "peg" and "ebp" are JPEG and WebP.
+# download_data.py names a file by the last three letters of its address, so "peg" and "ebp" are
+# JPEG and WebP.
 PICTURE_SUFFIXES = (
-    ".jpg", ".jpeg", ".png", ".gif", ".webp", ".heic", ".heif", ".bmp", ".tif", ".tiff", ".peg", ".ebp",
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".gif",
+    ".webp",
+    ".heic",
+    ".heif",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".peg",
+    ".ebp",
 )
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """The pictures of one split on disk: by full name and by name without suffix, and where others belong."""
+    """The pictures of one split on disk: by full name and by name without suffix, and where others
+    belong.
+    """
 
     root: Path
     folder: Path
@@ -43,14 +60,20 @@ class Pictures:
     def path(self, name: str) -> Path:
         """The file of a picture name; where it is not on disk, the place where it is expected.
 
-        A name whose file is a link out of the data folder is a `LabError`: the id of a picture, which whoever made
-        the data could choose, must not show a file from elsewhere. A linked picture folder is the person's own doing.
+        A name whose file is a link out of the data folder is a `LabError`: the id of a picture,
+        which whoever made the data could choose, must not show a file from elsewhere. A linked
+        picture folder is the person's own doing.
         """
         if name in self.found:
             return self.found[name]
-        path = self.folder / (name if Path(name).suffix.lower() in PICTURE_SUFFIXES else f"{name}.jpg")
+        path = self.folder / (
+            name if Path(name).suffix.lower() in PICTURE_SUFFIXES else f"{name}.jpg"
+        )
         if leads_out(path, self.root) and leads_out(path, self.folder):
-            raise LabError(f"Picture {name!r} is a link that leads out of {self.root}: put the picture itself there.")
+            raise LabError(
+                f"Picture {name!r} is a link that leads out of {self.root}: put the picture itself "
+                "there."
+            )
         return path
 
 
@@ -66,11 +89,15 @@ def split_files(kind: str, root: Path, language: str = "en") -> dict[str, Path]:
     """The file to load for each split that is there; a folder with none of them is a `LabError`."""
     check_folder(kind, root)
     names = accepted_files(kind, language)
-    present = {split: [root / name for name in names[split] if (root / name).exists()] for split in names}
+    present = {
+        split: [root / name for name in names[split] if (root / name).exists()] for split in names
+    }
     files = {split: paths[0] for split, paths in present.items() if paths}
     if not files:
         looked_for = ", ".join(name for split in names.values() for name in split)
-        raise LabError(f"{root} holds no {kind} data: none of {looked_for} is in it{_hint(kind, root)}.")
+        raise LabError(
+            f"{root} holds no {kind} data: none of {looked_for} is in it{_hint(kind, root)}."
+        )
     return files
 
 
@@ -78,18 +105,24 @@ def all_files(kind: str, root: Path) -> list[tuple[str, Path]]:
     """Every file with an accepted name, as (split, path), also those that another file goes before."""
     split_files(kind, root, "es")
     names = accepted_files(kind, "es")
-    return [(split, root / name) for split in names for name in names[split] if (root / name).exists()]
+    return [
+        (split, root / name) for split in names for name in names[split] if (root / name).exists()
+    ]
 
 
 def check_folder(kind: str, root: Path) -> None:
     """Refuse a root that is no folder."""
     if not root.is_dir():
         state = "is a file" if root.exists() else "does not exist"
-        raise LabError(f"{root} {state}, but the folder with the {kind} data was expected: check the path.")
+        raise LabError(
+            f"{root} {state}, but the folder with the {kind} data was expected: check the path."
+        )
 
 
 def answers_expected(split: str, path: Path) -> bool:
-    """Whether the cases of a file should have references: a test set and an input-only file need not."""
+    """Whether the cases of a file should have references: a test set and an input-only file need
+    not.
+    """
     return split != "test" and "input" not in path.name
 
 
@@ -107,7 +140,9 @@ def index_pictures(kind: str, root: Path, split: str) -> Pictures:
 
 
 def leads_out(path: Path, folder: Path) -> bool:
-    """Whether a path, once all its links are followed, ends outside a folder; a link in a circle does too."""
+    """Whether a path, once all its links are followed, ends outside a folder; a link in a circle
+    does too.
+    """
     try:
         return not path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError):  # RuntimeError: how Python 3.11 and 3.12 report a circle
@@ -115,15 +150,25 @@ def leads_out(path: Path, folder: Path) -> bool:
 
 
 def _picture_files(folder: Path, root: Path) -> list[str]:
-    """The names of the pictures in a folder, without links that lead out of it and of the data folder."""
+    """The names of the pictures in a folder, without links that lead out of it and of the data
+    folder.
+    """
     with os.scandir(folder) as entries:
-        names = [(entry.name, entry.is_symlink()) for entry in entries
-                 if entry.name.lower().endswith(PICTURE_SUFFIXES) and entry.is_file()]
+        names = [
+            (entry.name, entry.is_symlink())
+            for entry in entries
+            if entry.name.lower().endswith(PICTURE_SUFFIXES) and entry.is_file()
+        ]
     return sorted(
-        name for name, linked in names
+        name
+        for name, linked in names
         if not (linked and leads_out(folder / name, root) and leads_out(folder / name, folder))
     )
 
 
 def _hint(kind: str, root: Path) -> str:
-    return f"; it has a folder `{kind}`, pass that one" if (root / kind).is_dir() else "; check the path"
+    return (
+        f"; it has a folder `{kind}`, pass that one"
+        if (root / kind).is_dir()
+        else "; check the path"
+    )

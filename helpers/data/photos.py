@@ -1,6 +1,8 @@
-"""A folder of a person's own photos as a data set: no JSON and no references, at most a table of questions.
+"""A folder of a person's own photos as a data set: no JSON and no references, at most a table of
+questions.
 
-Every picture in the folder is a case, and so is every sub-folder with pictures. No picture is opened here.
+Every picture in the folder is a case, and so is every sub-folder with pictures. No picture is
+opened here.
 """
 
 import os
@@ -11,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.data.layout import check_folder, leads_out
 from helpers.data.given_captions import RECORDED_FILE
+from helpers.data.layout import check_folder, leads_out
 from helpers.data.sheets import composed, scan_sheet
 from helpers.files import LabError
 
@@ -33,7 +35,9 @@ NO_FILE = "neither a file nor a folder"
 
 @dataclass(frozen=True)
 class Album:
-    """What a folder of photos holds: the pictures of each case by its id, and what is left out as (name, reason)."""
+    """What a folder of photos holds: the pictures of each case by its id, and what is left out as
+    (name, reason).
+    """
 
     cases: dict[str, tuple[Path, ...]]
     left_out: tuple[tuple[str, str], ...]
@@ -42,10 +46,11 @@ class Album:
 def load_photos(root: Path) -> dict[str, tuple[Case, ...]]:
     """The photos of a folder as cases, all of them in one split named "valid", without references.
 
-    A picture's id is its file name without suffix (with it, where another file or sub-folder would have the same id),
-    a sub-folder's its name. Cases, and the pictures of one, are in natural order: IMG_2 before IMG_10. Hidden files,
-    what systems leave behind, and links that lead out of the folder are left out. A table questions.csv with the
-    columns id and question may ask something about some cases; the others have no question.
+    A picture's id is its file name without suffix (with it, where another file or sub-folder would
+    have the same id), a sub-folder's its name. Cases, and the pictures of one, are in natural
+    order: IMG_2 before IMG_10. Hidden files, what systems leave behind, and links that lead out of
+    the folder are left out. A table questions.csv with the columns id and question may ask
+    something about some cases; the others have no question.
     Raises `LabError` for a folder without pictures, an unreadable one and a faulty table.
     """
     album = read_album(root)
@@ -54,11 +59,16 @@ def load_photos(root: Path) -> dict[str, tuple[Case, ...]]:
     questions, faults = scan_questions(root, album)
     if faults:
         command = f"python -m helpers check-data photos {shlex.quote(str(root))}"
-        raise LabError(f"{root / QUESTIONS_FILE}: {faults[0]}; correct the file, `{command}` names every fault of it.")
-    return {SPLIT: tuple(
-        Case(case_id, question=questions.get(case_id, ""), images=paths, split=SPLIT)
-        for case_id, paths in album.cases.items()
-    )}
+        raise LabError(
+            f"{root / QUESTIONS_FILE}: {faults[0]}; correct the file, `{command}` names every "
+            "fault of it."
+        )
+    return {
+        SPLIT: tuple(
+            Case(case_id, question=questions.get(case_id, ""), images=paths, split=SPLIT)
+            for case_id, paths in album.cases.items()
+        )
+    }
 
 
 def read_album(root: Path) -> Album:
@@ -94,7 +104,11 @@ def scan_questions(root: Path, album: Album) -> tuple[dict[str, str], list[str]]
     A picture may be named with its suffix too, as a person reads it in the folder.
     """
     # Some systems compose the accents of file names, others do not.
-    known = {composed(paths[0].name): case_id for case_id, paths in album.cases.items() if paths[0].parent == root}
+    known = {
+        composed(paths[0].name): case_id
+        for case_id, paths in album.cases.items()
+        if paths[0].parent == root
+    }
     known |= {composed(case_id): case_id for case_id in album.cases}
     questions: dict[str, str] = {}
 
@@ -117,8 +131,9 @@ def name_faults(album: Album) -> dict[str, str]:
     The answer to such a case could not be written.
     """
     return {
-        case_id: f"the name {ascii(case_id)} is not UTF-8 text: rename it"
-        for case_id in album.cases if any("\ud800" <= sign <= "\udfff" for sign in case_id)
+        case_id: f"the name {case_id!a} is not UTF-8 text: rename it"
+        for case_id in album.cases
+        if any("\ud800" <= sign <= "\udfff" for sign in case_id)
     }
 
 
@@ -129,7 +144,9 @@ def natural_key(name: str) -> tuple:
 
 
 def _sorted_out(folder: Path, root: Path) -> tuple[list[Path], list[Path], list[tuple[str, str]]]:
-    """The pictures and the folders of one folder in natural order, and what is left out as (name, reason)."""
+    """The pictures and the folders of one folder in natural order, and what is left out as (name,
+    reason).
+    """
     pictures, folders, left_out = [], [], []
     tables = (root / QUESTIONS_FILE, root / RECORDED_FILE)
     for entry in _entries(folder):
@@ -160,4 +177,6 @@ def _entries(folder: Path) -> list[os.DirEntry]:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: natural_key(entry.name))
     except OSError as error:
-        raise LabError(f"{folder} cannot be read ({error.strerror}): change its permissions or move it away.") from None
+        raise LabError(
+            f"{folder} cannot be read ({error.strerror}): change its permissions or move it away."
+        ) from None

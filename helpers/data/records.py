@@ -1,7 +1,8 @@
 """What a DermaVQA record must look like: one table of fields that the loader and the checker share.
 
-A record is one encounter of a JSON list (DermaVQA, IIYI and Reddit; Yim et al.). The functions here say what
-is wrong with one record and never raise: the loader stops at the first sentence, the checker lists them all.
+A record is one encounter of a JSON list (DermaVQA, IIYI and Reddit; Yim et al.). The functions here
+say what is wrong with one record and never raise: the loader stops at the first sentence, the
+checker lists them all.
 """
 
 from collections import Counter
@@ -12,7 +13,9 @@ from helpers.files import LabError, read_json
 
 LANGUAGES = ("en", "zh", "es")
 FLAGS = ("completeness", "contains_freq_ans")
-QUERY_FIELDS = tuple(f"query_{part}_{language}" for part in ("title", "content") for language in LANGUAGES)
+QUERY_FIELDS = tuple(
+    f"query_{part}_{language}" for part in ("title", "content") for language in LANGUAGES
+)
 
 # Field -> kind. A field that is not named here is left alone: the published files may grow.
 CASE_FIELDS = {
@@ -20,12 +23,12 @@ CASE_FIELDS = {
     "author_id": "text",
     "image_ids": "texts",
     "responses": "objects",
-    **{field: "text" for field in QUERY_FIELDS},
+    **dict.fromkeys(QUERY_FIELDS, "text"),
 }
 RESPONSE_FIELDS = {
     "author_id": "text",
     **{f"content_{language}": "text" for language in LANGUAGES},
-    **{flag: "share" for flag in FLAGS},
+    **dict.fromkeys(FLAGS, "share"),
 }
 FACT_FIELDS = {"label": "text", "concepts": "texts"}
 
@@ -43,12 +46,16 @@ def read_records(path: Path) -> list:
     """The list that a JSON file holds, its items unchecked; a file with no list is a `LabError`."""
     records = read_json(path)
     if not isinstance(records, list):
-        raise LabError(f"{path} holds {named(records)}, but a list of records was expected; correct the file.")
+        raise LabError(
+            f"{path} holds {named(records)}, but a list of records was expected; correct the file."
+        )
     return records
 
 
 def clean_text(holder: dict, field: str) -> str:
-    """The text of a field as published; "" where it is blank, absent, not text or taken down on Reddit."""
+    """The text of a field as published; "" where it is blank, absent, not text or taken down on
+    Reddit.
+    """
     text = holder.get(field)
     if not isinstance(text, str) or not text.strip() or text.strip().lower() in TAKEN_DOWN:
         return ""
@@ -56,7 +63,9 @@ def clean_text(holder: dict, field: str) -> str:
 
 
 def stopping_faults(record: object) -> Iterator[str]:
-    """What makes a record unfit for loading: no id, a field of another type, a picture outside the folder."""
+    """What makes a record unfit for loading: no id, a field of another type, a picture outside the
+    folder.
+    """
     if not isinstance(record, dict):
         yield f"is {named(record)}, but an object with fields was expected"
         return
@@ -89,10 +98,17 @@ def wrong_types(holder: dict, fields: dict[str, str]) -> Iterator[str]:
 
 
 def fits(value: object, kind: str) -> bool:
-    """Whether a value that is no list is of the kind; NaN is no share, and neither is true or false."""
+    """Whether a value that is no list is of the kind; NaN is no share, and neither is true or
+    false.
+    """
     if kind == "text":
         return isinstance(value, str)
-    return kind == "share" and isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    return (
+        kind == "share"
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 <= value <= 1
+    )
 
 
 def missing_fields(record: dict, needed: set[str], needed_in_response: set[str]) -> Iterator[str]:
@@ -105,7 +121,9 @@ def missing_fields(record: dict, needed: set[str], needed_in_response: set[str])
 
 
 def usual_fields(holders: list[dict], fields: dict[str, str]) -> set[str]:
-    """The fields that more than half of the holders have: where they are missing, something was lost."""
+    """The fields that more than half of the holders have: where they are missing, something was
+    lost.
+    """
     counts = Counter(field for holder in holders for field in holder if field in fields)
     return {field for field, count in counts.items() if 2 * count > len(holders)}
 
@@ -113,16 +131,22 @@ def usual_fields(holders: list[dict], fields: dict[str, str]) -> set[str]:
 def languages_of(records: list[dict]) -> tuple[str, ...]:
     """The languages in which some record or response has a text field."""
     keys = {key for record in records for key in record}
-    keys |= {key for record in records for _, response in numbered_responses(record) for key in response}
+    keys |= {
+        key for record in records for _, response in numbered_responses(record) for key in response
+    }
     stems = ("query_title", "query_content", "content")
-    return tuple(language for language in LANGUAGES if any(f"{stem}_{language}" in keys for stem in stems))
+    return tuple(
+        language for language in LANGUAGES if any(f"{stem}_{language}" in keys for stem in stems)
+    )
 
 
 def numbered_responses(record: dict) -> list[tuple[int, dict]]:
     """The responses that are objects, each with its place in the list, counted from 1."""
     responses = record.get("responses")
     responses = responses if isinstance(responses, list) else []
-    return [(number, item) for number, item in enumerate(responses, start=1) if isinstance(item, dict)]
+    return [
+        (number, item) for number, item in enumerate(responses, start=1) if isinstance(item, dict)
+    ]
 
 
 def picture_names(record: dict) -> list[str]:
@@ -132,7 +156,9 @@ def picture_names(record: dict) -> list[str]:
 
 
 def leaves_folder(name: str) -> bool:
-    """Whether a picture name is no place inside a folder: absolute, with `..`, with a drive, or blank."""
+    """Whether a picture name is no place inside a folder: absolute, with `..`, with a drive, or
+    blank.
+    """
     # The Windows rules take both kinds of slash and drives, so they refuse the more; data travels.
     path = PureWindowsPath(name.strip())
     return not path.parts or bool(path.anchor) or ".." in path.parts or "\0" in name

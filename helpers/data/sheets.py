@@ -1,4 +1,6 @@
-"""Tables that a person writes beside pictures: a name and a text about it in each row, checked line by line."""
+"""Tables that a person writes beside pictures: a name and a text about it in each row, checked line
+by line.
+"""
 
 import csv
 import unicodedata
@@ -9,13 +11,17 @@ from typing import TextIO
 from helpers.data.layout import leads_out
 
 
-def scan_sheet(path: Path, folder: Path, columns: tuple[str, str], take: Callable[[str, str], str]) -> list[str]:
-    """Read a table of CSV to its end and say all that is wrong with it; [] where there is no such file.
+def scan_sheet(
+    path: Path, folder: Path, columns: tuple[str, str], take: Callable[[str, str], str]
+) -> list[str]:
+    """Read a table of CSV to its end and say all that is wrong with it; [] where there is no such
+    file.
 
     Args:
         folder: the data folder, out of which the table must not lead.
         columns: what the first line calls the name and the text; other columns are left alone.
-        take: is given the name and the text of each row, without blanks around; what it returns is wrong with them.
+        take: is given the name and the text of each row, without blanks around; what it returns is
+            wrong with them.
     """
     if not path.is_file():
         return []
@@ -38,7 +44,9 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _faults(file: TextIO, columns: tuple[str, str], take: Callable[[str, str], str]) -> Iterator[str]:
+def _faults(
+    file: TextIO, columns: tuple[str, str], take: Callable[[str, str], str]
+) -> Iterator[str]:
     # Strict: a quote left open would swallow the rest of the file without a word.
     rows, done = csv.DictReader(file, strict=True), 0
     try:
@@ -61,9 +69,13 @@ def _faults(file: TextIO, columns: tuple[str, str], take: Callable[[str, str], s
 def _row_fault(row: dict, columns: tuple[str, str], take: Callable[[str, str], str]) -> str:
     name, text = ((row[column] or "").strip() for column in columns)
     if None in row:
-        return f"has more cells than the first line: put a {columns[1]} with commas into double quotes"
+        return (
+            f"has more cells than the first line: put a {columns[1]} with commas into double quotes"
+        )
     if not name:
         return f"the {columns[0]} is blank"
     if any(row[column] is None for column in columns):
-        return "has fewer cells than the first line: end it with a comma where there is nothing to say"
+        return (
+            "has fewer cells than the first line: end it with a comma where there is nothing to say"
+        )
     return take(name, text)

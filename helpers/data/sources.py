@@ -9,7 +9,13 @@ from helpers.data.download import fetch
 from helpers.files import LabError, fingerprint, outputs_folder
 
 # Data set -> the format it is in. The pocket data is simulated, but in the real formats.
-FORMATS = {"iiyi": "iiyi", "reddit": "reddit", "pocket": "iiyi", "pocket_reddit": "reddit", "photos": "photos"}
+FORMATS = {
+    "iiyi": "iiyi",
+    "reddit": "reddit",
+    "pocket": "iiyi",
+    "pocket_reddit": "reddit",
+    "photos": "photos",
+}
 POCKET = ("pocket", "pocket_reddit")
 
 
@@ -29,18 +35,21 @@ class Dataset:
         return self.splits[name]
 
     def fingerprint(self, split: str) -> str:
-        """Twelve hex digits of all texts, weights and picture names of a split, wherever it lies on disk."""
+        """Twelve hex digits of all texts, weights and picture names of a split, wherever it lies on
+        disk.
+        """
         return fingerprint([case.content() for case in self.split(split)])
 
 
 def load_dataset(name: str, root: Path | str = "", *, language: str = "en") -> Dataset:
     """Load a data set by name from its folder.
 
-    The names are iiyi, reddit (the published DermaVQA data), pocket and pocket_reddit (the simulated clinic), and
-    photos (a folder of the person's own pictures, all in the split "valid": see `photos.load_photos`).
-    With `root` "" the texts are fetched, or the clinic is built, once under the outputs folder; photos need a folder.
-    `language` is en, zh or es.
-    Raises `LabError` for an unknown name, a folder without the data and the first record that is unfit.
+    The names are iiyi, reddit (the published DermaVQA data), pocket and pocket_reddit (the
+    simulated clinic), and photos (a folder of the person's own pictures, all in the split "valid":
+    see `photos.load_photos`). With `root` "" the texts are fetched, or the clinic is built, once
+    under the outputs folder; photos need a folder. `language` is en, zh or es.
+    Raises `LabError` for an unknown name, a folder without the data and the first record that is
+    unfit.
     """
     folder = data_folder(name, root)
     if FORMATS[name] == "photos":
@@ -51,20 +60,27 @@ def load_dataset(name: str, root: Path | str = "", *, language: str = "en") -> D
 
 
 def data_folder(name: str, root: Path | str = "") -> Path:
-    """The folder of a data set; with `root` "" the clinic is built, or the published texts are fetched, if need be."""
+    """The folder of a data set; with `root` "" the clinic is built, or the published texts are
+    fetched, if need be.
+    """
     if name not in FORMATS:
         raise LabError(f"The data set {name!r} is unknown: choose one of {', '.join(FORMATS)}.")
     if str(root):
         return Path(root).expanduser()
     if name == "photos":
-        raise LabError("The data set 'photos' was asked for without its folder: set DATA_ROOT to a folder of pictures.")
+        raise LabError(
+            "The data set 'photos' was asked for without its folder: set DATA_ROOT to a folder of "
+            "pictures."
+        )
     if name in POCKET:
         return _pocket_folder(FORMATS[name])
     return fetch(name)
 
 
 def _pocket_folder(kind: str) -> Path:
-    """The pocket folder of a format; a clinic that is not there, not whole or of an older version is built."""
+    """The pocket folder of a format; a clinic that is not there, not whole or of an older version
+    is built.
+    """
     from helpers.pocket import clinic  # late: only the pocket data needs it
 
     clinic.build(outputs_folder() / "pocket")

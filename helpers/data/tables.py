@@ -3,21 +3,24 @@
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.data.sources import Dataset, data_folder
 from helpers.data.dermavqa import FACTS_FILE, read_facts
+from helpers.data.sources import Dataset, data_folder
 
 
 def table_1(dataset: Dataset) -> list[dict]:
-    """One row per split: cases, cases with pictures, pictures and references (YuanAI, Table 1, for any data).
+    """One row per split: cases, cases with pictures, pictures and references (YuanAI, Table 1, for
+    any data).
 
-    "with picture" counts the cases that list one, "picture on disk" those with a file here: their pull of
-    Reddit had 310 train cases, 271 with a picture.
+    "with picture" counts the cases that list one, "picture on disk" those with a file here: their
+    pull of Reddit had 310 train cases, 271 with a picture.
     """
     return [_row(split, cases) for split, cases in dataset.splits.items()]
 
 
 def skin_tones(name: str, root: Path | str = "") -> dict[str, int]:
-    """The skin tone of each case, 1 (palest) to 6 (darkest), by case id; {} where the data does not say."""
+    """The skin tone of each case, 1 (palest) to 6 (darkest), by case id; {} where the data does not
+    say.
+    """
     path = data_folder(name, root) / FACTS_FILE
     facts = read_facts(path) if path.exists() else {}
     return {case_id: fact["skin_tone"] for case_id, fact in facts.items() if "skin_tone" in fact}

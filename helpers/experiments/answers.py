@@ -1,4 +1,5 @@
-"""The experiments that notebooks and sweeps call: each opens its run, does what is not done yet, and records it.
+"""The experiments that notebooks and sweeps call: each opens its run, does what is not done yet,
+and records it.
 
 Called twice with the same settings, an experiment finds its own finished run and returns at once.
 Settings are the notebooks' parameters after the profile, by their names (`settings.MODEL`, ...).
@@ -9,75 +10,126 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.models.api.model import ApiModel, is_api_model, open_api_model, upload_notice
 from helpers.cases import Prediction, read_predictions, write_submission
 from helpers.data import Dataset
-from helpers.files import LabError, append_jsonl, file_hash, fingerprint, read_jsonl, write_json
-from helpers.training.lora_sft import BaseModel, choose_backend, train_adapter
-from helpers.training.recipe import LoraRecipe
-from helpers.models.generation import answer_all
 from helpers.experiments.image_texts import NONE
 from helpers.experiments.inputs import (
-    cases_to_answer, check_questions, data_read, picture_words, prompt_identity, prompts_with_shots, training_cases,
-    training_records, training_words,
+    cases_to_answer,
+    check_questions,
+    data_read,
+    picture_words,
+    prompt_identity,
+    prompts_with_shots,
+    training_cases,
+    training_records,
+    training_words,
 )
-from helpers.models.memory import forget, kept
+from helpers.experiments.parameters import recordable, variant
+from helpers.experiments.runs import Run, load_run, open_run
+from helpers.files import LabError, append_jsonl, file_hash, fingerprint, read_jsonl, write_json
 from helpers.metrics import answers, bertscore, deltableu, diagnosis
 from helpers.metrics.answers import answer_statistics
 from helpers.metrics.baselines import constant_answers, constant_predictions
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import metrics_json, score_predictions
+from helpers.models.api.model import ApiModel, is_api_model, open_api_model, upload_notice
+from helpers.models.generation import answer_all
 from helpers.models.loading import (
-    TextModel, check_adapter, generation_fingerprint, load_text_model, pinned, weights_fingerprint,
+    TextModel,
+    check_adapter,
+    generation_fingerprint,
+    load_text_model,
+    pinned,
+    weights_fingerprint,
 )
-from helpers.experiments.parameters import recordable, variant
+from helpers.models.memory import forget, kept
 from helpers.models.prompts import IMAGE_LINE, stop_text
-from helpers.experiments.runs import Run, load_run, open_run
 from helpers.models.shots import shot_pool
+from helpers.training.lora_sft import BaseModel, choose_backend, train_adapter
+from helpers.training.recipe import LoraRecipe
 
 SFT, FEW_SHOT, EVALUATION = "02_lora_sft", "03_few_shot_inference", "09_evaluation"
 # What a name says of a training and of a set of answers, where it is not as the profile has it.
 ANSWERS_VARY = ("QUANTIZATION", "MAX_NEW_TOKENS", "ANSWER_ENDS", "LIMIT", "QUESTION", "PROMPT")
 TRAINING_VARIES = (
-    "RANK", "ALPHA", "LEARNING_RATE", "STEPS", "EPOCHS", "BATCH", "ACCUMULATION", "LOSS", "MAX_LENGTH", "BACKEND",
-    "QUANTIZATION", "QUESTION", "PROMPT",
+    "RANK",
+    "ALPHA",
+    "LEARNING_RATE",
+    "STEPS",
+    "EPOCHS",
+    "BATCH",
+    "ACCUMULATION",
+    "LOSS",
+    "MAX_LENGTH",
+    "BACKEND",
+    "QUANTIZATION",
+    "QUESTION",
+    "PROMPT",
 )
 
 # What else it says where pictures are put into words.
-CAPTIONS_VARY = ("CAPTIONER", "CAPTION_PROMPT", "CAPTION_TOKENS", "CAPTION_QUANTIZATION", "IMAGE_TEXT")
+CAPTIONS_VARY = (
+    "CAPTIONER",
+    "CAPTION_PROMPT",
+    "CAPTION_TOKENS",
+    "CAPTION_QUANTIZATION",
+    "IMAGE_TEXT",
+)
 
 
 def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
-    """LoRA fine-tuning of `settings.MODEL` on the training questions and first answers; the run holds `adapter/`."""
+    """LoRA fine-tuning of `settings.MODEL` on the training questions and first answers; the run
+    holds `adapter/`.
+    """
     if is_api_model(settings.MODEL):
-        raise LabError(f"MODEL is {settings.MODEL!r}, but no model behind an API can be fine-tuned here: name another.")
+        raise LabError(
+            f"MODEL is {settings.MODEL!r}, but no model behind an API can be fine-tuned here: name "
+            "another."
+        )
     # Validation answers only draw the second loss curve: a challenge's inputs have none.
     train, valid = shot_pool(data.split("train")), shot_pool(data.splits.get("valid", ()))
     if not train:
         raise LabError(
-            f"The data set {data.name!r} has no training case with both a question and an answer, so "
-            "there is nothing to learn: choose another DATASET."
+            f"The data set {data.name!r} has no training case with both a question and an answer, "
+            "so there is nothing to learn: choose another DATASET."
         )
     recipe, backend = recipe_of(settings), choose_backend(settings.BACKEND)
     identity = {
-        "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "data": data.fingerprint("train"),
+        "weights": weights_fingerprint(settings.MODEL, settings.REVISION),
+        "data": data.fingerprint("train"),
         "prompt": prompt_identity(settings),
     }
     words = training_words(data, settings, train)
-    determines = identity | {
-        "quantization": settings.QUANTIZATION, "recipe": recipe.determines(), "backend": backend.name,
-    } | _said(words)
+    determines = (
+        identity
+        | {
+            "quantization": settings.QUANTIZATION,
+            "recipe": recipe.determines(),
+            "backend": backend.name,
+        }
+        | _said(words)
+    )
     model = recordable(settings)["MODEL"]
-    name = f"{model} + LoRA{variant(settings, (*TRAINING_VARIES, *(CAPTIONS_VARY if words else ())))}"
-    run = open_run(SFT, determines=determines, about=about_run("finetuning", name, data, "train", settings))
+    name = (
+        f"{model} + LoRA{variant(settings, (*TRAINING_VARIES, *(CAPTIONS_VARY if words else ())))}"
+    )
+    run = open_run(
+        SFT, determines=determines, about=about_run("finetuning", name, data, "train", settings)
+    )
     with run.working() as needed:
         if needed:
             forget()
-            base = BaseModel(settings.MODEL, pinned(settings.MODEL, settings.REVISION), settings.QUANTIZATION)
+            base = BaseModel(
+                settings.MODEL, pinned(settings.MODEL, settings.REVISION), settings.QUANTIZATION
+            )
             facts = train_adapter(
-                base, training_records(train, settings, words),
-                training_records(valid, settings, training_words(data, settings, valid)), run.folder, recipe=recipe,
-                card={"model": model} | identity, backend=settings.BACKEND,
+                base,
+                training_records(train, settings, words),
+                training_records(valid, settings, training_words(data, settings, valid)),
+                run.folder,
+                recipe=recipe,
+                card={"model": model} | identity,
+                backend=settings.BACKEND,
             )
             run.save(**facts)
     return run
@@ -86,14 +138,24 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
 def recipe_of(settings: SimpleNamespace) -> LoraRecipe:
     """The LoRA recipe that the settings name."""
     return LoraRecipe(
-        rank=settings.RANK, alpha=settings.ALPHA, learning_rate=settings.LEARNING_RATE, steps=settings.STEPS,
-        epochs=settings.EPOCHS, batch=settings.BATCH, accumulation=settings.ACCUMULATION,
-        max_length=settings.MAX_LENGTH, loss=settings.LOSS, seed=settings.SEED,
+        rank=settings.RANK,
+        alpha=settings.ALPHA,
+        learning_rate=settings.LEARNING_RATE,
+        steps=settings.STEPS,
+        epochs=settings.EPOCHS,
+        batch=settings.BATCH,
+        accumulation=settings.ACCUMULATION,
+        max_length=settings.MAX_LENGTH,
+        loss=settings.LOSS,
+        seed=settings.SEED,
     )
 
 
-def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Path | None = None) -> Run:
-    """Answer the cases of `settings.SPLIT` with `shots` worked examples each, and score the answers.
+def answer(
+    data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Path | None = None
+) -> Run:
+    """Answer the cases of `settings.SPLIT` with `shots` worked examples each, and score the
+    answers.
 
     Args:
         adapter: folder of a LoRA adapter; None asks the model as it is.
@@ -104,16 +166,24 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
     check_questions(cases, settings)
     words = picture_words(data, settings, cases, shots)
     determines = {
-        "weights": weights_fingerprint(settings.MODEL, settings.REVISION), "quantization": settings.QUANTIZATION,
+        "weights": weights_fingerprint(settings.MODEL, settings.REVISION),
+        "quantization": settings.QUANTIZATION,
         "adapter": file_hash(adapter / "adapter_model.safetensors") if adapter else "",
-        "prompt": prompt_identity(settings), "shots": shots, "data": data_read(data, settings),
+        "prompt": prompt_identity(settings),
+        "shots": shots,
+        "data": data_read(data, settings),
         "generation": generation_fingerprint(settings.MODEL),
-        "split": settings.SPLIT, "limit": settings.LIMIT, "shot_choice": settings.SHOT_CHOICE if shots else "",
-        "seed": settings.SEED if shots else 0, "max_new_tokens": settings.MAX_NEW_TOKENS,
+        "split": settings.SPLIT,
+        "limit": settings.LIMIT,
+        "shot_choice": settings.SHOT_CHOICE if shots else "",
+        "seed": settings.SEED if shots else 0,
+        "max_new_tokens": settings.MAX_NEW_TOKENS,
         "stop": stop_text(settings.PROMPT, settings.ANSWER_ENDS),
         "scoring": scoring_identity(settings),
     } | _said(words.asked, words.shots)
-    about = about_run("answers", _answers_name(settings, shots, adapter), data, settings.SPLIT, settings)
+    about = about_run(
+        "answers", _answers_name(settings, shots, adapter), data, settings.SPLIT, settings
+    )
     about |= {"tuned": bool(adapter), "shots": shots}
     run = open_run(FEW_SHOT, determines=determines, about=about, parent=parent_of(adapter))
     with run.working() as needed:
@@ -121,23 +191,43 @@ def answer(data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Pat
             model = _load(settings, adapter)
             prompts, trace = prompts_with_shots(model, data, cases, settings, shots, words)
             write_json(run.folder / "shots.json", trace)
-            run.save(device=_device(model), shots_dropped=sum(len(row["dropped"]) for row in trace.values()))
+            run.save(
+                device=_device(model),
+                shots_dropped=sum(len(row["dropped"]) for row in trace.values()),
+            )
             if isinstance(model, ApiModel):
-                there = {row["case_id"] for row in read_jsonl(run.folder / "predictions.jsonl", allow_torn_end=True)}
-                print(upload_notice(model, {name: prompt for name, prompt in prompts.items() if name not in there}))
-            answer_all(model, prompts, run.folder / "predictions.jsonl",
-                       max_new_tokens=settings.MAX_NEW_TOKENS, batch_size=settings.ANSWER_BATCH,
-                       stop=stop_text(settings.PROMPT, settings.ANSWER_ENDS))
+                there = {
+                    row["case_id"]
+                    for row in read_jsonl(run.folder / "predictions.jsonl", allow_torn_end=True)
+                }
+                print(
+                    upload_notice(
+                        model,
+                        {name: prompt for name, prompt in prompts.items() if name not in there},
+                    )
+                )
+            answer_all(
+                model,
+                prompts,
+                run.folder / "predictions.jsonl",
+                max_new_tokens=settings.MAX_NEW_TOKENS,
+                batch_size=settings.ANSWER_BATCH,
+                stop=stop_text(settings.PROMPT, settings.ANSWER_ENDS),
+            )
     return scored(run, data, settings)
 
 
 def baselines(data: Dataset, settings: SimpleNamespace) -> list[Run]:
     """Score the constant answers that any model must beat: one run each, nothing is generated."""
-    return [_baseline(data, settings, name, text) for name, text in constant_answers(training_cases(data)).items()]
+    return [
+        _baseline(data, settings, name, text)
+        for name, text in constant_answers(training_cases(data)).items()
+    ]
 
 
 def adapter_folder(data: Dataset, settings: SimpleNamespace) -> Path:
-    """The adapter to answer with: `settings.ADAPTER` (an adapter's or a run's folder), or else notebook 02's.
+    """The adapter to answer with: `settings.ADAPTER` (an adapter's or a run's folder), or else
+    notebook 02's.
 
     That one is trained now if it is not there yet.
     """
@@ -146,15 +236,18 @@ def adapter_folder(data: Dataset, settings: SimpleNamespace) -> Path:
     folder = Path(settings.ADAPTER).expanduser()
     if not folder.is_dir():
         raise LabError(
-            f"ADAPTER is {settings.ADAPTER!r}, but there is no such folder: name an adapter or a run of "
-            "notebook 02."
+            f"ADAPTER is {settings.ADAPTER!r}, but there is no such folder: name an adapter or a "
+            "run of notebook 02."
         )
     if (folder / "run.json").exists():
         folder = load_run(folder).folder / "adapter"
     card = check_adapter(folder, settings.MODEL, settings.REVISION)
     if card["prompt"] != prompt_identity(settings):
         asked = prompt_identity(settings)
-        print(f"Note: this adapter was trained with the prompt {card['prompt']}, and is asked with {asked}.")
+        print(
+            f"Note: this adapter was trained with the prompt {card['prompt']}, and is asked with "
+            f"{asked}."
+        )
     return folder
 
 
@@ -167,10 +260,15 @@ def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) ->
     cases = cases_to_answer(data, settings)
     # A hash, because a training answer is data, and records may be shared where data may not.
     determines = {
-        "answer": fingerprint(text), "data": data_read(data, settings), "split": settings.SPLIT,
-        "limit": settings.LIMIT, "scoring": scoring_identity(settings),
+        "answer": fingerprint(text),
+        "data": data_read(data, settings),
+        "split": settings.SPLIT,
+        "limit": settings.LIMIT,
+        "scoring": scoring_identity(settings),
     }
-    about = about_run("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {"model": "none"}
+    about = about_run("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {
+        "model": "none"
+    }
     run = open_run(EVALUATION, determines=determines, about=about)
     with run.working() as needed:
         if needed:
@@ -180,22 +278,29 @@ def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) ->
     return scored(run, data, settings)
 
 
-def scored(run: Run, data: Dataset, settings: SimpleNamespace, more: Callable[[], dict[str, Score]] = dict) -> Run:
-    """Write the submission and, once, the scores: of all answers, and against references where there are any.
+def scored(
+    run: Run, data: Dataset, settings: SimpleNamespace, more: Callable[[], dict[str, Score]] = dict
+) -> Run:
+    """Write the submission and, once, the scores: of all answers, and against references where
+    there are any.
 
     `more` gives further scores of this kind of run.
     """
     cases, found = cases_to_answer(data, settings), answers_of(run)
     if run.metrics:
         return run
-    write_submission(run.folder / "prediction.json", cases, list(found.values()), run.record["language"])
+    write_submission(
+        run.folder / "prediction.json", cases, list(found.values()), run.record["language"]
+    )
     texts = [reference.text for case in training_cases(data) for reference in case.references]
     measured = answer_statistics(cases, found, texts) | more()
     metrics = {name: score.as_dict() for name, score in measured.items()}
     scorable = [case for case in cases if case.references]
     if scorable:
         predictions = [found[case.id] for case in scorable if case.id in found]
-        scores = score_predictions(scorable, predictions, encoder=settings.ENCODER, language=run.record["language"])
+        scores = score_predictions(
+            scorable, predictions, encoder=settings.ENCODER, language=run.record["language"]
+        )
         metrics = metrics_json(scores) | metrics
     write_json(run.folder / "metrics.json", metrics)
     return run
@@ -206,9 +311,16 @@ def scoring_identity(settings: SimpleNamespace) -> dict:
 
     An encoder that cannot be had is found out here, before anything is trained or answered.
     """
-    encoder = settings.ENCODER if settings.ENCODER == "minilm" else weights_fingerprint(settings.ENCODER)
-    return {"encoder": encoder, "deltableu": deltableu.VERSION, "bertscore": bertscore.VERSION,
-            "answers": answers.VERSION, "diagnosis": diagnosis.VERSION}
+    encoder = (
+        settings.ENCODER if settings.ENCODER == "minilm" else weights_fingerprint(settings.ENCODER)
+    )
+    return {
+        "encoder": encoder,
+        "deltableu": deltableu.VERSION,
+        "bertscore": bertscore.VERSION,
+        "answers": answers.VERSION,
+        "diagnosis": diagnosis.VERSION,
+    }
 
 
 def _load(settings: SimpleNamespace, adapter: Path | None) -> TextModel | ApiModel:
@@ -217,9 +329,15 @@ def _load(settings: SimpleNamespace, adapter: Path | None) -> TextModel | ApiMod
         return open_api_model(settings.MODEL, allow_upload=settings.ALLOW_UPLOAD)
     trained = (adapter / "adapter_model.safetensors").stat().st_mtime_ns if adapter else 0
     key = (settings.MODEL, settings.REVISION, settings.QUANTIZATION, adapter, trained)
-    return kept(key, lambda: load_text_model(
-        settings.MODEL, revision=settings.REVISION, quantization=settings.QUANTIZATION, adapter=adapter
-    ))
+    return kept(
+        key,
+        lambda: load_text_model(
+            settings.MODEL,
+            revision=settings.REVISION,
+            quantization=settings.QUANTIZATION,
+            adapter=adapter,
+        ),
+    )
 
 
 def _device(model: TextModel | ApiModel) -> dict:
@@ -233,7 +351,9 @@ def api_device(host: str) -> dict:
 
 
 def _said(*words: dict[str, str]) -> dict:
-    """What an experiment depends on where words for pictures are in its prompts: these very words; {} without any."""
+    """What an experiment depends on where words for pictures are in its prompts: these very words;
+    {} without any.
+    """
     return {"image_text": fingerprint([IMAGE_LINE, *words])} if any(words) else {}
 
 
@@ -249,20 +369,41 @@ def _answers_name(settings: SimpleNamespace, shots: int, adapter: Path | None) -
     if adapter and settings.ADAPTER:
         system += f" {file_hash(adapter / 'adapter_model.safetensors')[:6]}"
     choice = f" ({settings.SHOT_CHOICE})" if shots else ""
-    trained_here = adapter and not settings.ADAPTER  # another adapter was not made with these settings
+    trained_here = (
+        adapter and not settings.ADAPTER
+    )  # another adapter was not made with these settings
     captions_vary = CAPTIONS_VARY if settings.CAPTIONER != NONE else ()
-    varies = dict.fromkeys([*(TRAINING_VARIES if trained_here else ()), *ANSWERS_VARY, *captions_vary])
+    varies = dict.fromkeys(
+        [*(TRAINING_VARIES if trained_here else ()), *ANSWERS_VARY, *captions_vary]
+    )
     return f"{system}, {shots} shot{'' if shots == 1 else 's'}{choice}{variant(settings, varies)}"
 
 
 def about_run(
-    kind: str, name: str, data: Dataset, split: str, settings: SimpleNamespace, *, model: str = "", prompt: str = ""
+    kind: str,
+    name: str,
+    data: Dataset,
+    split: str,
+    settings: SimpleNamespace,
+    *,
+    model: str = "",
+    prompt: str = "",
 ) -> dict:
-    """What `run.json` says for readers; `model` and `prompt` where they are not those of the text model."""
+    """What `run.json` says for readers; `model` and `prompt` where they are not those of the text
+    model.
+    """
     parameters = recordable(settings)
     return {
-        "kind": kind, "name": name, "profile": settings.PROFILE,
-        "dataset": data.name, "language": data.language, "split": split, "data_fingerprint": data.fingerprint(split),
-        "model": model or parameters["MODEL"], "revision": settings.REVISION,
-        "prompt": prompt or prompt_identity(settings), "seed": settings.SEED, "parameters": parameters,
+        "kind": kind,
+        "name": name,
+        "profile": settings.PROFILE,
+        "dataset": data.name,
+        "language": data.language,
+        "split": split,
+        "data_fingerprint": data.fingerprint(split),
+        "model": model or parameters["MODEL"],
+        "revision": settings.REVISION,
+        "prompt": prompt or prompt_identity(settings),
+        "seed": settings.SEED,
+        "parameters": parameters,
     }

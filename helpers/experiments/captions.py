@@ -1,7 +1,9 @@
-"""The captioning experiment that notebook 01 and the sweep call: a split's pictures put into words, and how that went.
+"""The captioning experiment that notebook 01 and the sweep call: a split's pictures put into words,
+and how that went.
 
-The captions themselves are in the captioner's store (`helpers.models.captions`), which all notebooks share; the run holds
-their scores. Settings are the notebooks' parameters after the profile, by their names.
+The captions themselves are in the captioner's store (`helpers.models.captions`), which all
+notebooks share; the run holds their scores. Settings are the notebooks' parameters after the
+profile, by their names.
 """
 
 import random
@@ -10,25 +12,32 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.models.api.model import api_host, is_api_model
-from helpers.models.captioning import caption_pictures, content_key
-from helpers.models.captions import Caption, case_text, failed, shown_pictures
 from helpers.cases import Case
 from helpers.data import POCKET, Dataset
 from helpers.data.tables import skin_tones
 from helpers.experiments.answers import about_run, api_device
-from helpers.files import LabError, fingerprint, write_json
-from helpers.experiments.image_texts import RECORDED, captioner_identity, captioner_of, captions_of, compared, with_captioner
+from helpers.experiments.image_texts import (
+    RECORDED,
+    captioner_identity,
+    captioner_of,
+    captions_of,
+    compared,
+    with_captioner,
+)
 from helpers.experiments.inputs import cases_to_answer
+from helpers.experiments.parameters import recordable
+from helpers.experiments.runs import Run, open_run
+from helpers.files import LabError, fingerprint, write_json
 from helpers.metrics import captions as caption_metrics
 from helpers.metrics import concepts
 from helpers.metrics.captions import caption_statistics, fails_more, longer
 from helpers.metrics.claims import verdict
 from helpers.metrics.concepts import concept_scores
 from helpers.metrics.scores import Score
+from helpers.models.api.model import api_host, is_api_model
+from helpers.models.captioning import caption_pictures, content_key
+from helpers.models.captions import Caption, case_text, failed, shown_pictures
 from helpers.models.devices import choose_device
-from helpers.experiments.parameters import recordable
-from helpers.experiments.runs import Run, open_run
 
 CAPTIONING = "01_captioning"
 EXAMPLES = 3  # pictures side by side, as in YuanAI's Table 4
@@ -39,8 +48,8 @@ def captioned_cases(data: Dataset, settings: SimpleNamespace) -> list[Case]:
     cases = [case for case in cases_to_answer(data, settings) if case.images]
     if not cases:
         raise LabError(
-            f"Pictures of the split {settings.SPLIT!r} were to be put into words, but no case of the data set "
-            f"{data.name!r} names one there: choose another SPLIT or DATASET."
+            f"Pictures of the split {settings.SPLIT!r} were to be put into words, but no case of "
+            f"the data set {data.name!r} names one there: choose another SPLIT or DATASET."
         )
     return cases
 
@@ -49,14 +58,15 @@ def compare_captioners(data: Dataset, settings: SimpleNamespace) -> dict[str, Ru
     """One run for each captioner that is compared, by its name: see `image_texts.compared`.
 
     Raises:
-        LabError: there is no picture on disk; or one of the captioners cannot be had, before any of them works.
+        LabError: there is no picture on disk; or one of the captioners cannot be had, before any of
+            them works.
     """
     chosen = {name: with_captioner(settings, name) for name in compared(data, settings)}
     if not chosen:
         raise LabError(
-            f"Pictures of the split {settings.SPLIT!r} were to be put into words, but of the data set {data.name!r} "
-            "none is on disk: only its texts are fetched by themselves; get the pictures (see the README), and name "
-            "their folder as DATA_ROOT."
+            f"Pictures of the split {settings.SPLIT!r} were to be put into words, but of the data "
+            f"set {data.name!r} none is on disk: only its texts are fetched by themselves; get the "
+            "pictures (see the README), and name their folder as DATA_ROOT."
         )
     for one in chosen.values():
         captioner_identity(data, one)
@@ -64,15 +74,23 @@ def compare_captioners(data: Dataset, settings: SimpleNamespace) -> dict[str, Ru
 
 
 def caption(data: Dataset, settings: SimpleNamespace) -> Run:
-    """Put the pictures of `settings.SPLIT` into words by `settings.CAPTIONER`, and measure the captions.
+    """Put the pictures of `settings.SPLIT` into words by `settings.CAPTIONER`, and measure the
+    captions.
 
-    The record of a run on simulated pictures holds some captions as examples; of patients' pictures it holds none.
+    The record of a run on simulated pictures holds some captions as examples; of patients' pictures
+    it holds none.
     """
     cases = captioned_cases(data, settings)
     determines = captioner_identity(data, settings) | {
-        "data": data.fingerprint(settings.SPLIT), "pictures": _pictures(cases), "split": settings.SPLIT,
+        "data": data.fingerprint(settings.SPLIT),
+        "pictures": _pictures(cases),
+        "split": settings.SPLIT,
         "limit": settings.LIMIT,
-        "scoring": {"captions": caption_metrics.VERSION, "concepts": concepts.VERSION, "words": concepts.words_id()},
+        "scoring": {
+            "captions": caption_metrics.VERSION,
+            "concepts": concepts.VERSION,
+            "words": concepts.words_id(),
+        },
     }
     about = about_run("captions", recordable(settings)["CAPTIONER"], data, settings.SPLIT, settings)
     run = open_run(CAPTIONING, determines=determines, about=about | {"model": about["name"]})
@@ -81,23 +99,34 @@ def caption(data: Dataset, settings: SimpleNamespace) -> Run:
             found = captions_of(data, settings, cases)
             named = concept_scores(concept_pairs(cases, found))
             scores = _scores([caption for case in cases for caption in found[case.id]], named)
-            write_json(run.folder / "metrics.json", {name: score.as_dict() for name, score in scores.items()})
+            write_json(
+                run.folder / "metrics.json",
+                {name: score.as_dict() for name, score in scores.items()},
+            )
             run.save(
-                device=_device(settings.CAPTIONER), examples=_examples(data, cases, found),
-                concepts=named["concepts"], skin_tones=tone_rows(data, settings, cases, found),
+                device=_device(settings.CAPTIONER),
+                examples=_examples(data, cases, found),
+                concepts=named["concepts"],
+                skin_tones=tone_rows(data, settings, cases, found),
             )
     return run
 
 
-def caption_files(settings: SimpleNamespace, captioner: str, paths: Sequence[Path], store: str) -> dict[Path, Caption]:
-    """The captions of single files by one captioner, kept in a store of this name; none is recorded of them."""
+def caption_files(
+    settings: SimpleNamespace, captioner: str, paths: Sequence[Path], store: str
+) -> dict[Path, Caption]:
+    """The captions of single files by one captioner, kept in a store of this name; none is recorded
+    of them.
+    """
     if captioner == RECORDED:
         return {path: failed(path.name, RECORDED, "no caption of it is recorded") for path in paths}
     chosen = captioner_of(with_captioner(settings, captioner))
     return caption_pictures(chosen, paths, chosen.store(store), batch_size=settings.CAPTION_BATCH)
 
 
-def concept_pairs(cases: Sequence[Case], found: dict[str, list[Caption]]) -> list[tuple[tuple[str, ...], str]]:
+def concept_pairs(
+    cases: Sequence[Case], found: dict[str, list[Caption]]
+) -> list[tuple[tuple[str, ...], str]]:
     """What the pictures of each case show, and what its captions say, of the cases that know it."""
     return [(case.concepts, case_text(found[case.id])) for case in cases if case.concepts]
 
@@ -105,19 +134,27 @@ def concept_pairs(cases: Sequence[Case], found: dict[str, list[Caption]]) -> lis
 def tone_rows(
     data: Dataset, settings: SimpleNamespace, cases: Sequence[Case], found: dict[str, list[Caption]]
 ) -> list[dict]:
-    """Precision and recall of the concepts that captions name, with intervals, one row per skin tone that is known."""
+    """Precision and recall of the concepts that captions name, with intervals, one row per skin
+    tone that is known.
+    """
     tones, rows = skin_tones(data.name, settings.DATA_ROOT), []
     for tone in sorted(set(tones.values())):
         pairs = concept_pairs([case for case in cases if tones.get(case.id) == tone], found)
         scores = concept_scores(pairs)
-        rows.append({"skin tone": tone, "cases": len(pairs)} | {
-            what: f"{scores[what].value:.2f} [{scores[what].low:.2f}, {scores[what].high:.2f}]"
-            for what in ("precision", "recall") if scores[what]
-        })
+        rows.append(
+            {"skin tone": tone, "cases": len(pairs)}
+            | {
+                what: f"{scores[what].value:.2f} [{scores[what].low:.2f}, {scores[what].high:.2f}]"
+                for what in ("precision", "recall")
+                if scores[what]
+            }
+        )
     return rows
 
 
-def captions_of_run(data: Dataset, settings: SimpleNamespace, captioner: str) -> dict[str, list[Caption]]:
+def captions_of_run(
+    data: Dataset, settings: SimpleNamespace, captioner: str
+) -> dict[str, list[Caption]]:
     """The captions behind a run, from the store, by case id."""
     return captions_of(data, with_captioner(settings, captioner), captioned_cases(data, settings))
 
@@ -135,7 +172,9 @@ def _pictures(cases: list[Case]) -> str:
 
 
 def _scores(captions: list[Caption], named: dict) -> dict[str, Score]:
-    """Of all captions; and, where cases know what their pictures show, which of it the words of a case name."""
+    """Of all captions; and, where cases know what their pictures show, which of it the words of a
+    case name.
+    """
     known = {f"concept_{what}": named[what] for what in ("precision", "recall") if named[what]}
     return caption_statistics(captions) | known
 
@@ -151,17 +190,32 @@ def _examples(data: Dataset, cases: list[Case], found: dict[str, list[Caption]])
 def caption_claims(
     first: dict[str, list[Caption]], second: dict[str, list[Caption]], names: tuple[str, str]
 ) -> list[dict]:
-    """YuanAI's claims about their Table 4 as rows: claim, what the paper shows, ours with its interval, the verdict.
+    """YuanAI's claims about their Table 4 as rows: claim, what the paper shows, ours with its
+    interval, the verdict.
 
-    `first` and `second`: the captions of two captioners for the same cases, in the parts of BLIP and of Gemini. No row
-    about length where no picture has a caption by both.
+    `first` and `second`: the captions of two captioners for the same cases, in the parts of BLIP
+    and of Gemini. No row about length where no picture has a caption by both.
     """
-    one, two = ([caption for row in captions.values() for caption in row] for captions in (first, second))
-    measured = [(f"{names[0]} fails more often than {names[1]} (share)", "1 of 3; 0 of 3", fails_more(one, two))]
+    one, two = (
+        [caption for row in captions.values() for caption in row] for captions in (first, second)
+    )
+    measured = [
+        (
+            f"{names[0]} fails more often than {names[1]} (share)",
+            "1 of 3; 0 of 3",
+            fails_more(one, two),
+        )
+    ]
     if more := longer(one, two):
         claim = f"{names[1]} says more than {names[0]} (words a picture)"
         measured.append((claim, "7 and 14 words; 73 and 91", more))
     return [
-        {"claim": claim, "paper's Table 4": paper, "ours": f"{score.value:+.2f} [{score.low:+.2f}, {score.high:+.2f}]",
-         "n": score.n, "verdict": verdict(score)} for claim, paper, score in measured
+        {
+            "claim": claim,
+            "paper's Table 4": paper,
+            "ours": f"{score.value:+.2f} [{score.low:+.2f}, {score.high:+.2f}]",
+            "n": score.n,
+            "verdict": verdict(score),
+        }
+        for claim, paper, score in measured
     ]

@@ -1,4 +1,5 @@
-"""What a model is given under some settings: which cases, with which worked examples, in which words.
+"""What a model is given under some settings: which cases, with which worked examples, in which
+words.
 
 Settings are the notebooks' parameters after the profile, by their names (`settings.MODEL`, ...).
 """
@@ -7,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
-from helpers.models.api.model import is_api_model
 from helpers.cases import Case
 from helpers.data import Dataset
-from helpers.files import LabError
 from helpers.experiments.image_texts import NONE, image_texts
+from helpers.files import LabError
+from helpers.models.api.model import is_api_model
 from helpers.models.loading import load_tokenizer
 from helpers.models.prompts import IMAGE_TEXTS, asked, prompt_id, prompt_of, training_record
 from helpers.models.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
@@ -24,12 +25,15 @@ def cases_to_answer(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...
 
 
 def check_questions(cases: Sequence[Case], settings: SimpleNamespace) -> None:
-    """Refuse to ask a model about a case that asks nothing at all (a constant answer needs no question)."""
+    """Refuse to ask a model about a case that asks nothing at all (a constant answer needs no
+    question).
+    """
     silent = [] if settings.CAPTIONER != NONE else [case.id for case in cases if not asked(case)]
     if silent:
         raise LabError(
-            f"Case {silent[0]!r} of the split {settings.SPLIT!r} has neither title nor content ({len(silent)} such "
-            "cases), so there is nothing to ask: give it a question, or take it out of the split."
+            f"Case {silent[0]!r} of the split {settings.SPLIT!r} has neither title nor content "
+            f"({len(silent)} such cases), so there is nothing to ask: give it a question, or take "
+            "it out of the split."
         )
 
 
@@ -40,31 +44,48 @@ def training_cases(data: Dataset) -> tuple[Case, ...]:
 
 def training_texts(data: Dataset) -> list[tuple[str, str]]:
     """Every answer of the training cases, with its case's id."""
-    return [(case.id, reference.text) for case in training_cases(data) for reference in case.references]
+    return [
+        (case.id, reference.text) for case in training_cases(data) for reference in case.references
+    ]
 
 
 def data_read(data: Dataset, settings: SimpleNamespace) -> list[str]:
-    """Fingerprints of the split that is answered, and of the training split: shots and copied answers come from it."""
-    return [data.fingerprint(settings.SPLIT), data.fingerprint("train") if "train" in data.splits else ""]
+    """Fingerprints of the split that is answered, and of the training split: shots and copied
+    answers come from it.
+    """
+    return [
+        data.fingerprint(settings.SPLIT),
+        data.fingerprint("train") if "train" in data.splits else "",
+    ]
 
 
 @dataclass(frozen=True)
 class PictureWords:
-    """Words for the pictures of the cases that are asked, and of those that serve as shots, by case id."""
+    """Words for the pictures of the cases that are asked, and of those that serve as shots, by case
+    id.
+    """
 
     asked: dict[str, str] = field(default_factory=dict)
     shots: dict[str, str] = field(default_factory=dict)
 
 
-def picture_words(data: Dataset, settings: SimpleNamespace, cases: Sequence[Case], shots: int) -> PictureWords:
+def picture_words(
+    data: Dataset, settings: SimpleNamespace, cases: Sequence[Case], shots: int
+) -> PictureWords:
     """The words that prompts with so many shots hold; none where CAPTIONER is "none"."""
     chosen = _chosen(data, cases, settings, shots) if shots and _told("shots", settings) else {}
     used = {shot.id: shot for row in chosen.values() for shot in row}
-    return PictureWords(image_texts(data, settings, cases), image_texts(data, settings, list(used.values())))
+    return PictureWords(
+        image_texts(data, settings, cases), image_texts(data, settings, list(used.values()))
+    )
 
 
-def training_words(data: Dataset, settings: SimpleNamespace, cases: Sequence[Case]) -> dict[str, str]:
-    """Words for the pictures of cases that the model is trained on, by case id, if IMAGE_TEXT puts them there."""
+def training_words(
+    data: Dataset, settings: SimpleNamespace, cases: Sequence[Case]
+) -> dict[str, str]:
+    """Words for the pictures of cases that the model is trained on, by case id, if IMAGE_TEXT puts
+    them there.
+    """
     return image_texts(data, settings, cases) if _told("training", settings) else {}
 
 
@@ -73,9 +94,15 @@ def _told(part: str, settings: SimpleNamespace) -> bool:
     return IMAGE_TEXTS.index(part) <= IMAGE_TEXTS.index(settings.IMAGE_TEXT)
 
 
-def _chosen(data: Dataset, cases: Sequence[Case], settings: SimpleNamespace, shots: int) -> dict[str, list[Case]]:
+def _chosen(
+    data: Dataset, cases: Sequence[Case], settings: SimpleNamespace, shots: int
+) -> dict[str, list[Case]]:
     return choose_shots(
-        cases, shot_pool(training_cases(data)), count=shots, choice=settings.SHOT_CHOICE, seed=settings.SEED,
+        cases,
+        shot_pool(training_cases(data)),
+        count=shots,
+        choice=settings.SHOT_CHOICE,
+        seed=settings.SEED,
         question=settings.QUESTION,
     )
 
@@ -83,36 +110,58 @@ def _chosen(data: Dataset, cases: Sequence[Case], settings: SimpleNamespace, sho
 def prompt_identity(settings: SimpleNamespace) -> str:
     """What identifies the wording, a local chat model's own template included."""
     local_chat = settings.PROMPT == "chat" and not is_api_model(settings.MODEL)
-    template = str(load_tokenizer(settings.MODEL, settings.REVISION).chat_template) if local_chat else ""
+    template = (
+        str(load_tokenizer(settings.MODEL, settings.REVISION).chat_template) if local_chat else ""
+    )
     return prompt_id(settings.PROMPT, settings.QUESTION, template)
 
 
-def training_records(cases: list[Case], settings: SimpleNamespace, words: dict[str, str]) -> list[dict[str, str]]:
-    """One prompt and completion per case: its question without worked examples, its first reference answer.
+def training_records(
+    cases: list[Case], settings: SimpleNamespace, words: dict[str, str]
+) -> list[dict[str, str]]:
+    """One prompt and completion per case: its question without worked examples, its first reference
+    answer.
 
     `words` are those for the cases' pictures, by case id.
     """
     tokenizer = load_tokenizer(settings.MODEL, settings.REVISION)
     pairs = as_pairs(cases, settings.QUESTION, words)
     return [
-        training_record(prompt_of(question, layout=settings.PROMPT), answer, tokenizer) for question, answer in pairs
+        training_record(prompt_of(question, layout=settings.PROMPT), answer, tokenizer)
+        for question, answer in pairs
     ]
 
 
 def prompts_with_shots(
-    model, data: Dataset, cases, settings: SimpleNamespace, shots: int, words: PictureWords = PictureWords()
+    model,
+    data: Dataset,
+    cases,
+    settings: SimpleNamespace,
+    shots: int,
+    words: PictureWords = PictureWords(),
 ) -> tuple[dict, dict]:
-    """Prompt of every case; and which shots it holds, which were dropped for want of room, how many tokens it has."""
+    """Prompt of every case; and which shots it holds, which were dropped for want of room, how many
+    tokens it has.
+    """
     room = model.context_length - settings.MAX_NEW_TOKENS
     chosen = _chosen(data, cases, settings, shots)
     prompts, trace = {}, {}
     for case in cases:
+
         def prompt(kept: list[Case]):
             question = asked(case, settings.QUESTION, words.asked.get(case.id, ""))
-            return prompt_of(question, as_pairs(kept, settings.QUESTION, words.shots), layout=settings.PROMPT)
-        kept = drop_until_fits(chosen[case.id], lambda shots: model.count_tokens(prompt(shots)) <= room)
+            return prompt_of(
+                question, as_pairs(kept, settings.QUESTION, words.shots), layout=settings.PROMPT
+            )
+
+        kept = drop_until_fits(
+            chosen[case.id], lambda shots: model.count_tokens(prompt(shots)) <= room
+        )
         prompts[case.id] = prompt(kept)
         ids, dropped = [shot.id for shot in kept], len(chosen[case.id]) - len(kept)
-        trace[case.id] = {"shots": ids, "dropped": [shot.id for shot in chosen[case.id][:dropped]],
-                          "tokens": model.count_tokens(prompts[case.id])}
+        trace[case.id] = {
+            "shots": ids,
+            "dropped": [shot.id for shot in chosen[case.id][:dropped]],
+            "tokens": model.count_tokens(prompts[case.id]),
+        }
     return prompts, trace

@@ -1,7 +1,8 @@
-"""The parameters of a notebook: their types, their values after the profile, and the data that they name.
+"""The parameters of a notebook: their types, their values after the profile, and the data that they
+name.
 
-The start cell and the command line call the same checks, so a mistake is found before any model is loaded.
-Nothing here imports torch.
+The start cell and the command line call the same checks, so a mistake is found before any model is
+loaded. Nothing here imports torch.
 """
 
 import math
@@ -11,29 +12,58 @@ from types import SimpleNamespace
 
 from helpers.data import Dataset, load_dataset
 from helpers.files import LabError, shown
-from helpers.training.recipe import VISION_CHOICES, VISION_RECIPES
-from helpers.settings.profiles import load_profile, resolve
 from helpers.models.prompts import ENDS, IMAGE_TEXTS, LAYOUTS, QUESTIONS, VISUAL_PROMPTS
 from helpers.models.shots import CHOICES, check_shots, shot_pool
+from helpers.settings.profiles import load_profile, resolve
+from helpers.training.recipe import VISION_CHOICES, VISION_RECIPES
 
 TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list}
 
 # The smallest value that makes sense, for numbers and for each number of a list.
 SMALLEST = {
-    "SEED": 0, "SHOTS": 0, "LIMIT": 0, "RANK": 1, "ALPHA": 1, "STEPS": 1, "BATCH": 1, "ACCUMULATION": 1,
-    "MAX_LENGTH": 1, "MAX_NEW_TOKENS": 1, "ANSWER_BATCH": 1, "CAPTION_TOKENS": 1,
-    "CAPTION_BATCH": 1, "VLM_BATCH": 1, "VLM_ACCUMULATION": 1, "VLM_MAX_LENGTH": 1, "VLM_TOKENS": 1,
-    "VLM_ANSWER_BATCH": 1, "TRAIN_LIMIT": 0, "PICTURE_SIDE": 0, "EDGE_THREADS": 1,
+    "SEED": 0,
+    "SHOTS": 0,
+    "LIMIT": 0,
+    "RANK": 1,
+    "ALPHA": 1,
+    "STEPS": 1,
+    "BATCH": 1,
+    "ACCUMULATION": 1,
+    "MAX_LENGTH": 1,
+    "MAX_NEW_TOKENS": 1,
+    "ANSWER_BATCH": 1,
+    "CAPTION_TOKENS": 1,
+    "CAPTION_BATCH": 1,
+    "VLM_BATCH": 1,
+    "VLM_ACCUMULATION": 1,
+    "VLM_MAX_LENGTH": 1,
+    "VLM_TOKENS": 1,
+    "VLM_ANSWER_BATCH": 1,
+    "TRAIN_LIMIT": 0,
+    "PICTURE_SIDE": 0,
+    "EDGE_THREADS": 1,
 }
 SMALLEST_SIDE = 32  # pixels: two patches of the usual size
 LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 # Parameters that name one of a few ways.
 ONE_OF = {
-    "PROMPT": LAYOUTS, "QUESTION": QUESTIONS, "ANSWER_ENDS": ENDS, "SHOT_CHOICE": CHOICES, "IMAGE_TEXT": IMAGE_TEXTS,
-    "LOSS": ("completion", "whole"), "BACKEND": ("auto", "peft", "unsloth"), "QUANTIZATION": ("none", "nf4"),
-    "CAPTION_QUANTIZATION": ("none", "nf4"), "VLM_QUANTIZATION": ("none", "nf4"),
-    "VLM_PROMPT": tuple(VISUAL_PROMPTS), "VLM_RECIPE": tuple(VISION_RECIPES),
-    **{name.upper(): values for name, values in VISION_CHOICES.items() if name not in ("trained", "schedule")},
+    "PROMPT": LAYOUTS,
+    "QUESTION": QUESTIONS,
+    "ANSWER_ENDS": ENDS,
+    "SHOT_CHOICE": CHOICES,
+    "IMAGE_TEXT": IMAGE_TEXTS,
+    "LOSS": ("completion", "whole"),
+    "BACKEND": ("auto", "peft", "unsloth"),
+    "QUANTIZATION": ("none", "nf4"),
+    "CAPTION_QUANTIZATION": ("none", "nf4"),
+    "VLM_QUANTIZATION": ("none", "nf4"),
+    "VLM_PROMPT": tuple(VISUAL_PROMPTS),
+    "VLM_RECIPE": tuple(VISION_RECIPES),
+    **{
+        name.upper(): values
+        for name, values in VISION_CHOICES.items()
+        if name not in ("trained", "schedule")
+    },
 }
 LISTS_OF_NAMES = ("CAPTIONERS", "VLMS")
 
@@ -45,7 +75,8 @@ def prepare(parameters: dict, kinds: dict[str, str]) -> tuple[SimpleNamespace, D
         parameters: name -> value; "" and -1 are left to the profile.
         kinds: name -> type name ("str", "int", "float", "bool", "list").
     Raises:
-        LabError: a value of the wrong type or size, an unknown profile, data or split that is not there.
+        LabError: a value of the wrong type or size, an unknown profile, data or split that is not
+            there.
     """
     for name, value in parameters.items():
         check_type(name, value, kinds[name])
@@ -57,52 +88,83 @@ def prepare(parameters: dict, kinds: dict[str, str]) -> tuple[SimpleNamespace, D
     data = load_dataset(settings.DATASET, settings.DATA_ROOT, language=settings.LANGUAGE)
     data.split(settings.SPLIT)
     if "SHOTS" in parameters:
-        check_shots(max(settings.SHOTS), settings.SHOT_CHOICE, shot_pool(data.splits.get("train", ())))
+        check_shots(
+            max(settings.SHOTS), settings.SHOT_CHOICE, shot_pool(data.splits.get("train", ()))
+        )
     return settings, data
 
 
 def check_type(name: str, value, kind: str) -> None:
     """Refuse a parameter whose value is not of its declared type (a bool is no number here)."""
     if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "bool"):
-        raise LabError(f"{name} is {value!r}, but it must be of type {kind}: correct the parameter.")
+        raise LabError(
+            f"{name} is {value!r}, but it must be of type {kind}: correct the parameter."
+        )
 
 
 def check_size(name: str, value) -> None:
-    """Refuse a number that no run can have, and lists that hold anything but sensible numbers, or nothing."""
+    """Refuse a number that no run can have, and lists that hold anything but sensible numbers, or
+    nothing.
+    """
     if name == "LEARNING_RATE" and not (math.isfinite(value) and value > 0):
-        raise LabError(f"LEARNING_RATE is {value!r}, but it must be a number above 0: correct the parameter.")
+        raise LabError(
+            f"LEARNING_RATE is {value!r}, but it must be a number above 0: correct the parameter."
+        )
     if name == "SEED" and value > LARGEST_SEED:
-        raise LabError(f"SEED is {value}, but it must be at most {LARGEST_SEED}: correct the parameter.")
+        raise LabError(
+            f"SEED is {value}, but it must be at most {LARGEST_SEED}: correct the parameter."
+        )
     if name in ONE_OF and value not in ONE_OF[name]:
-        raise LabError(f"{name} is {value!r}, but it must be one of {', '.join(ONE_OF[name])}: correct the parameter.")
+        raise LabError(
+            f"{name} is {value!r}, but it must be one of {', '.join(ONE_OF[name])}: correct the "
+            "parameter."
+        )
     if name in ("CAPTIONER", "CAPTIONERS") and not names_in(value):
         raise LabError(f"{name} names nothing: name a captioner, such as pocket/blip.")
     if name in ("VLM", "VLMS") and not names_in(value):
         raise LabError(f"{name} names nothing: name a model that sees, such as pocket/llava.")
     if name == "VLM_LEARNING_RATE" and not (math.isfinite(value) and value >= 0):
-        raise LabError(f"{name} is {value!r}, but it takes 0 (the recipe's own) or a larger number: correct it.")
+        raise LabError(
+            f"{name} is {value!r}, but it takes 0 (the recipe's own) or a larger number: correct "
+            "it."
+        )
     if name == "VLM_EPOCHS" and not (value and all(_positive(number) for number in value)):
-        raise LabError(f"VLM_EPOCHS is {value!r}, but it takes at least one number, each above 0: correct it.")
+        raise LabError(
+            f"VLM_EPOCHS is {value!r}, but it takes at least one number, each above 0: correct it."
+        )
     if name == "CAPTIONERS" and "none" in names_in(value):
-        raise LabError("CAPTIONERS lists 'none', which is no captioner: leave it out; no words are compared anyway.")
+        raise LabError(
+            "CAPTIONERS lists 'none', which is no captioner: leave it out; no words are compared "
+            "anyway."
+        )
     if name == "EPOCHS" and not (math.isfinite(value) and value >= 0):
-        raise LabError(f"EPOCHS is {value!r}, but it takes 0 (STEPS counts) or a larger number: correct the parameter.")
+        raise LabError(
+            f"EPOCHS is {value!r}, but it takes 0 (STEPS counts) or a larger number: correct the "
+            "parameter."
+        )
     if name == "PICTURE_SIDE" and type(value) is int and 0 < value < SMALLEST_SIDE:
-        raise LabError(f"PICTURE_SIDE is {value}, but it takes 0 (as the model has it) or {SMALLEST_SIDE} pixels or more.")
+        raise LabError(
+            f"PICTURE_SIDE is {value}, but it takes 0 (as the model has it) or {SMALLEST_SIDE} "
+            "pixels or more."
+        )
     if name not in SMALLEST:
         return
     if value == []:
-        raise LabError(f"{name} is an empty list, but it takes at least one number: correct the parameter.")
+        raise LabError(
+            f"{name} is an empty list, but it takes at least one number: correct the parameter."
+        )
     for number in value if isinstance(value, list) else [value]:
         if type(number) is not int or number < SMALLEST[name]:
             raise LabError(
-                f"{name} is {value!r}, but it takes whole numbers of {SMALLEST[name]} or more: correct "
-                "the parameter."
+                f"{name} is {value!r}, but it takes whole numbers of {SMALLEST[name]} or more: "
+                "correct the parameter."
             )
 
 
 def variant(settings: SimpleNamespace, names: Iterable[str]) -> str:
-    """Which of these settings are not as the profile has them, for the name of a run: "; RANK 4, LOSS whole"."""
+    """Which of these settings are not as the profile has them, for the name of a run: "; RANK 4,
+    LOSS whole".
+    """
     profile, values = load_profile(settings.PROFILE), recordable(settings)
     other = [f"{name} {values[name]}" for name in names if values[name] != profile[name]]
     return f"; {', '.join(other)}" if other else ""
@@ -111,7 +173,8 @@ def variant(settings: SimpleNamespace, names: Iterable[str]) -> str:
 def recordable(settings: SimpleNamespace) -> dict:
     """The settings as a run record may hold them: without the folders of this machine.
 
-    Where the data lies is left out, because it determines nothing: the data's fingerprint says what was read.
+    Where the data lies is left out, because it determines nothing: the data's fingerprint says what
+    was read.
     """
     values = {name: value for name, value in vars(settings).items() if name != "DATA_ROOT"}
     for name in ("MODEL", "ADAPTER", "ENCODER", "CAPTIONER", "VLM", "VLM_ADAPTER"):
@@ -124,7 +187,12 @@ def recordable(settings: SimpleNamespace) -> dict:
 
 
 def _positive(number) -> bool:
-    return isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number) and number > 0
+    return (
+        isinstance(number, (int, float))
+        and not isinstance(number, bool)
+        and math.isfinite(number)
+        and number > 0
+    )
 
 
 def names_in(text: str) -> list[str]:
@@ -138,7 +206,8 @@ def _without_folders(name: str) -> str:
 
 
 def parse(name: str, text: str, kind: str):
-    """The value that a person typed for a parameter on the command line, by the parameter's declared type.
+    """The value that a person typed for a parameter on the command line, by the parameter's
+    declared type.
 
     "" leaves a text or a number to the profile. A list is typed with commas: `-p SHOTS 0,1,4`.
     """

@@ -1,8 +1,10 @@
-"""Run records: every result lies in a folder that says how it was obtained and can be taken up again.
+"""Run records: every result lies in a folder that says how it was obtained and can be taken up
+again.
 
 `outputs/runs/<notebook>/<run id>/` holds `run.json`, and what the run made: `predictions.jsonl`,
-`metrics.json`, `prediction.json` (the challenge's submission), an adapter, figures, the executed notebook.
-The run id is a hash of what determines the result, so that the same command finds its own half-done run.
+`metrics.json`, `prediction.json` (the challenge's submission), an adapter, figures, the executed
+notebook. The run id is a hash of what determines the result, so that the same command finds its own
+half-done run.
 """
 
 import platform
@@ -15,7 +17,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from helpers.files import (
-    REPOSITORY, LabError, WorkFailed, disk_full, fingerprint, locked, outputs_folder, read_json, shown, write_json,
+    REPOSITORY,
+    LabError,
+    WorkFailed,
+    disk_full,
+    fingerprint,
+    locked,
+    outputs_folder,
+    read_json,
+    shown,
+    write_json,
 )
 from helpers.models.devices import peak_memory_gb, reset_gpu_peak
 
@@ -23,7 +34,17 @@ from helpers.models.devices import peak_memory_gb, reset_gpu_peak
 RESULT_VERSION = 2
 RECORDED = REPOSITORY / "outputs" / "recorded"
 LOCK = ".lock"  # one process at a time works on a run
-PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "unsloth", "datasets", "bert-score", "sacrebleu")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "trl",
+    "bitsandbytes",
+    "unsloth",
+    "datasets",
+    "bert-score",
+    "sacrebleu",
+)
 
 
 @dataclass
@@ -56,9 +77,9 @@ class Run:
     def working(self) -> Iterator[bool]:
         """Do the work of a run: the block is told whether any is needed, and does it if so.
 
-        Meanwhile the run is marked as running, then as done, failed or interrupted, with minutes and peak memory.
-        Minutes add up over interruptions, except for the part lost to a kill. Another process that works on the
-        same run is waited for, and may have done it by then.
+        Meanwhile the run is marked as running, then as done, failed or interrupted, with minutes
+        and peak memory. Minutes add up over interruptions, except for the part lost to a kill.
+        Another process that works on the same run is waited for, and may have done it by then.
         """
         if self.done:
             yield False
@@ -87,7 +108,10 @@ class Run:
         finally:
             minutes = before + (time.monotonic() - started) / 60
             peak = peak_memory_gb()  # a training in a process of its own has saved what it took
-            peak = {name: max(value, self.record.get("peak_memory_gb", {}).get(name, 0)) for name, value in peak.items()}
+            peak = {
+                name: max(value, self.record.get("peak_memory_gb", {}).get(name, 0))
+                for name, value in peak.items()
+            }
             try:
                 self.save(status=status, minutes=round(minutes, 3), peak_memory_gb=peak)
             except OSError as error:  # a full disk holds no record either; what went wrong before is said already
@@ -101,8 +125,10 @@ def open_run(notebook: str, *, determines: dict, about: dict, parent: str = "") 
     Args:
         notebook: name of the notebook that the result belongs to, "03_few_shot_inference".
         determines: all that the result depends on (parameters after the profile, data fingerprint,
-            weights, prompt), as JSON-like values; hashed into the run id together with RESULT_VERSION.
-        about: what a reader wants to know besides (profile, dataset name, model id, ...); recorded, not hashed.
+            weights, prompt), as JSON-like values; hashed into the run id together with
+            RESULT_VERSION.
+        about: what a reader wants to know besides (profile, dataset name, model id, ...); recorded,
+            not hashed.
         parent: id of the run whose result this one starts from (an adapter's training run).
     Raises:
         LabError: the folder holds a run of another RESULT_VERSION.
@@ -110,8 +136,16 @@ def open_run(notebook: str, *, determines: dict, about: dict, parent: str = "") 
     run_id = fingerprint({"notebook": notebook, "result_version": RESULT_VERSION, **determines})
     folder = outputs_folder() / "runs" / notebook / run_id
     if not (folder / "run.json").exists():
-        record = {"run_id": run_id, "notebook": notebook, "status": "started", "result_version": RESULT_VERSION,
-                  **about, "parent": parent, "determines": determines, **environment()}
+        record = {
+            "run_id": run_id,
+            "notebook": notebook,
+            "status": "started",
+            "result_version": RESULT_VERSION,
+            **about,
+            "parent": parent,
+            "determines": determines,
+            **environment(),
+        }
         with locked(folder / LOCK):
             if not (folder / "run.json").exists():  # another process may have been faster
                 Run(folder, record).save()
@@ -122,13 +156,17 @@ def load_run(folder: Path | str) -> Run:
     """Read a run's folder; one of another RESULT_VERSION or without `run.json` is a `LabError`."""
     folder = Path(folder)
     if not (folder / "run.json").is_file():
-        raise LabError(f"{folder} holds no run.json, so it is no run of this lab: name a folder of outputs/runs.")
+        raise LabError(
+            f"{folder} holds no run.json, so it is no run of this lab: name a folder of "
+            "outputs/runs."
+        )
     record = read_json(folder / "run.json")
     found = record.get("result_version") if isinstance(record, dict) else None
     if found != RESULT_VERSION:
         raise LabError(
-            f"The run in {folder} has RESULT_VERSION {found} but this code makes version {RESULT_VERSION}: "
-            "delete or move that folder and run again, or check out the commit named in its run.json."
+            f"The run in {folder} has RESULT_VERSION {found} but this code makes version "
+            f"{RESULT_VERSION}: delete or move that folder and run again, or check out the commit "
+            "named in its run.json."
         )
     return Run(folder, record)
 
@@ -140,18 +178,32 @@ def adapter_in(folder: Path | str) -> Path:
 
 
 def find_runs() -> tuple[list[Run], list[str]]:
-    """All runs under `outputs/runs` and the tracked `outputs/recorded`, and why others were left out."""
+    """All runs under `outputs/runs` and the tracked `outputs/recorded`, and why others were left
+    out.
+    """
     return _runs_in(RECORDED, outputs_folder() / "runs")
 
 
 def recorded_runs(kind: str, dataset: str) -> list[Run]:
-    """The tracked runs of one kind ("answers", "baseline", "comparison", "finetuning") on one data set, by name."""
-    found = [run for run in _runs_in(RECORDED)[0] if (run.record["kind"], run.record["dataset"]) == (kind, dataset)]
-    return sorted(found, key=lambda run: (run.record.get("study", ""), run.record["name"], run.record["seed"]))
+    """The tracked runs of one kind ("answers", "baseline", "comparison", "finetuning") on one data
+    set, by name.
+    """
+    found = [
+        run
+        for run in _runs_in(RECORDED)[0]
+        if (run.record["kind"], run.record["dataset"]) == (kind, dataset)
+    ]
+    return sorted(
+        found, key=lambda run: (run.record.get("study", ""), run.record["name"], run.record["seed"])
+    )
 
 
 def _runs_in(*roots: Path) -> tuple[list[Run], list[str]]:
-    folders = {path.parent.name: path.parent for root in roots for path in sorted(root.glob("*/*/run.json"))}
+    folders = {
+        path.parent.name: path.parent
+        for root in roots
+        for path in sorted(root.glob("*/*/run.json"))
+    }
     runs, left_out = [], []
     for folder in folders.values():
         try:
@@ -166,7 +218,8 @@ def environment() -> dict:
     commit = _git("rev-parse", "HEAD")
     return {
         "commit": commit or "unknown",
-        "dirty": bool(commit) and bool(_git("status", "--porcelain", "--", ".", ":!outputs/recorded")),
+        "dirty": bool(commit)
+        and bool(_git("status", "--porcelain", "--", ".", ":!outputs/recorded")),
         "versions": package_versions(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
@@ -185,7 +238,9 @@ def package_versions() -> dict[str, str]:
 
 def _git(*arguments: str) -> str:
     try:
-        result = subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=20)
+        result = subprocess.run(
+            ["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=20
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return result.stdout.strip() if result.returncode == 0 else ""

@@ -1,35 +1,38 @@
-"""The small device, VisionQAries' motive: a tuned model merged, packed into fewer bits, timed, and its quality held
-against the unpacked one's. Settings are the notebooks' parameters after the profile, by their names.
+"""The small device, VisionQAries' motive: a tuned model merged, packed into fewer bits, timed, and
+its quality held against the unpacked one's. Settings are the notebooks' parameters after the
+profile, by their names.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.models import small_device as edge
 from helpers.cases import Case, Prediction
 from helpers.data import Dataset
 from helpers.experiments.answers import about_run, scoring_identity
-from helpers.models.export import export
-from helpers.files import LabError, write_json
 from helpers.experiments.inputs import cases_to_answer
+from helpers.experiments.parameters import names_in
+from helpers.experiments.runs import Run, open_run
+from helpers.experiments.vlm import VLM_FINETUNE, weights_hash
+from helpers.experiments.vlm_inputs import first_picture, pictures_identity, prompt_identity
+from helpers.files import LabError, write_json
 from helpers.metrics.claims import differences, verdict
 from helpers.metrics.diagnosis import diagnosis_named
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import score_predictions
+from helpers.models import small_device as edge
+from helpers.models.export import export
 from helpers.models.loading import split_revision
-from helpers.experiments.parameters import names_in
-from helpers.experiments.vlm_inputs import first_picture, pictures_identity, prompt_identity
 from helpers.models.prompts import visual_question
-from helpers.experiments.runs import Run, open_run
-from helpers.experiments.vlm import VLM_FINETUNE, weights_hash
 
 
 def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> Run:
-    """Merge what a run trained, and measure it in each of EDGE_FORMS on EDGE_THREADS threads of a CPU.
+    """Merge what a run trained, and measure it in each of EDGE_FORMS on EDGE_THREADS threads of a
+    CPU.
 
-    The run's `forms` has a row per form, see `edge.measure`; its metrics hold what each form loses against the first
-    of them ("int8: deltaBLEU", ...), with paired intervals over the cases. `merged/` is the model.
+    The run's `forms` has a row per form, see `edge.measure`; its metrics hold what each form loses
+    against the first of them ("int8: deltaBLEU", ...), with paired intervals over the cases.
+    `merged/` is the model.
 
     Raises:
         LabError: an unknown form, or no picture of the split is on disk.
@@ -37,42 +40,70 @@ def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> 
     """
     forms = names_in(settings.EDGE_FORMS)
     if not forms or set(forms) - set(edge.FORMS):
-        raise LabError(f"EDGE_FORMS is {settings.EDGE_FORMS!r}, but it lists some of: {', '.join(edge.FORMS)}.")
+        raise LabError(
+            f"EDGE_FORMS is {settings.EDGE_FORMS!r}, but it lists some of: {', '.join(edge.FORMS)}."
+        )
     cases = [case for case in cases_to_answer(data, settings) if case.pictures and case.references]
     if not cases:
         raise LabError(
-            f"No case of the split {settings.SPLIT!r} of {data.name!r} has a picture on disk and an answer to score "
-            "against: choose another SPLIT or DATASET."
+            f"No case of the split {settings.SPLIT!r} of {data.name!r} has a picture on disk and "
+            "an answer to score against: choose another SPLIT or DATASET."
         )
     tuned = training.folder / "adapter"
     determines = {
-        "tuned": weights_hash(tuned), "forms": forms, "threads": settings.EDGE_THREADS,
-        "pictures": pictures_identity(cases), "data": data.fingerprint(settings.SPLIT), "limit": settings.LIMIT,
-        "prompt": prompt_identity(settings, glued=False), "max_new_tokens": settings.VLM_TOKENS,
-        "picture_side": settings.PICTURE_SIDE, "scoring": scoring_identity(settings),
+        "tuned": weights_hash(tuned),
+        "forms": forms,
+        "threads": settings.EDGE_THREADS,
+        "pictures": pictures_identity(cases),
+        "data": data.fingerprint(settings.SPLIT),
+        "limit": settings.LIMIT,
+        "prompt": prompt_identity(settings, glued=False),
+        "max_new_tokens": settings.VLM_TOKENS,
+        "picture_side": settings.PICTURE_SIDE,
+        "scoring": scoring_identity(settings),
     }
-    about = about_run("edge", f"{training.record['name']}, on {settings.EDGE_THREADS} threads", data, settings.SPLIT,
-                      settings, model=training.record["model"], prompt=training.record["prompt"])
+    about = about_run(
+        "edge",
+        f"{training.record['name']}, on {settings.EDGE_THREADS} threads",
+        data,
+        settings.SPLIT,
+        settings,
+        model=training.record["model"],
+        prompt=training.record["prompt"],
+    )
     run = open_run(VLM_FINETUNE, determines=determines, about=about, parent=training.id)
     with run.working() as needed:
         if needed:
             folder = _merged(tuned, run.folder / "merged", split_revision(settings.VLM)[0])
-            asked = [(first_picture(case), visual_question(case, settings.VLM_PROMPT)) for case in cases]
+            asked = [
+                (first_picture(case), visual_question(case, settings.VLM_PROMPT)) for case in cases
+            ]
             limits = {"max_new_tokens": settings.VLM_TOKENS, "picture_side": settings.PICTURE_SIDE}
             measured = [
-                edge.measure(folder, asked, form=form, threads=settings.EDGE_THREADS, **limits) for form in forms
+                edge.measure(folder, asked, form=form, threads=settings.EDGE_THREADS, **limits)
+                for form in forms
             ]
-            answers = {found["form"]: _predictions(cases, found.pop("answers")) for found in measured}
+            answers = {
+                found["form"]: _predictions(cases, found.pop("answers")) for found in measured
+            }
             lost = _lost(cases, answers, settings, data.language)
-            write_json(run.folder / "metrics.json", {
-                f"{form}: {name}": score.as_dict() | {"verdict": verdict(score)}
-                for form, scores in lost.items() for name, score in scores.items()
-            })
+            write_json(
+                run.folder / "metrics.json",
+                {
+                    f"{form}: {name}": score.as_dict() | {"verdict": verdict(score)}
+                    for form, scores in lost.items()
+                    for name, score in scores.items()
+                },
+            )
             same = {form: _same(answers[forms[0]], found) for form, found in answers.items()}
-            run.save(forms=[
-                found | {"same_answers": same[found["form"]]} | _quality(cases, answers[found["form"]], settings, data)
-                for found in measured
-            ])
+            run.save(
+                forms=[
+                    found
+                    | {"same_answers": same[found["form"]]}
+                    | _quality(cases, answers[found["form"]], settings, data)
+                    for found in measured
+                ]
+            )
     return run
 
 
@@ -90,17 +121,24 @@ def _predictions(cases: Sequence[Case], texts: Sequence[str]) -> dict[str, Predi
 
 
 def _lost(
-    cases: Sequence[Case], answers: dict[str, dict[str, Prediction]], settings: SimpleNamespace, language: str
+    cases: Sequence[Case],
+    answers: dict[str, dict[str, Prediction]],
+    settings: SimpleNamespace,
+    language: str,
 ) -> dict[str, dict[str, Score]]:
     """By form, its scores minus those of the first form."""
     first, *others = answers
     return {
-        form: differences(cases, [answers[first]], [answers[form]], encoder=settings.ENCODER, language=language)
+        form: differences(
+            cases, [answers[first]], [answers[form]], encoder=settings.ENCODER, language=language
+        )
         for form in others
     }
 
 
-def _quality(cases: Sequence[Case], answers: dict[str, Prediction], settings: SimpleNamespace, data: Dataset) -> dict:
+def _quality(
+    cases: Sequence[Case], answers: dict[str, Prediction], settings: SimpleNamespace, data: Dataset
+) -> dict:
     scores = score_predictions(
         cases, list(answers.values()), encoder=settings.ENCODER, language=data.language
     ).scores
@@ -113,4 +151,6 @@ def _quality(cases: Sequence[Case], answers: dict[str, Prediction], settings: Si
 
 def _same(first: dict[str, Prediction], second: dict[str, Prediction]) -> float:
     """The share of answers that are the same to the letter."""
-    return sum(first[case_id].text == answer.text for case_id, answer in second.items()) / len(first)
+    return sum(first[case_id].text == answer.text for case_id, answer in second.items()) / len(
+        first
+    )

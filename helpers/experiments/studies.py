@@ -1,7 +1,8 @@
-"""Studies: a grid of experiments over one question, its seeds, and the claims that are held against its cells.
+"""Studies: a grid of experiments over one question, its seeds, and the claims that are held against
+its cells.
 
-The plan of all recorded studies is `studies.yaml`. Notebooks and sweeps build their grids and their verdicts with
-the functions here.
+The plan of all recorded studies is `studies.yaml`. Notebooks and sweeps build their grids and their
+verdicts with the functions here.
 """
 
 import os
@@ -12,23 +13,30 @@ from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.models.api.model import is_api_model
 from helpers.cases import Case
 from helpers.data import Dataset
 from helpers.experiments.answers import (
-    ANSWERS_VARY, CAPTIONS_VARY, EVALUATION, FEW_SHOT, TRAINING_VARIES, adapter_folder, answer, answers_of,
+    ANSWERS_VARY,
+    CAPTIONS_VARY,
+    EVALUATION,
+    FEW_SHOT,
+    TRAINING_VARIES,
+    adapter_folder,
+    answer,
+    answers_of,
 )
-from helpers.files import REPOSITORY, LabError, read_json, write_json
 from helpers.experiments.image_texts import NONE, compared, with_captioner
 from helpers.experiments.inputs import cases_to_answer, picture_words, training_texts
+from helpers.experiments.runs import Run, open_run, recorded_runs
+from helpers.experiments.vlm import VLM_ANSWERS_VARY, VLM_FINETUNE, VLM_TRAINING_VARIES, vlm_grid
+from helpers.files import REPOSITORY, LabError, read_json, write_json
 from helpers.metrics import claims
 from helpers.metrics.claims import differences, more_duplicates, verdict, verdict_on_repetition
+from helpers.models.api.model import is_api_model
 from helpers.models.loading import load_tokenizer
-from helpers.settings.profiles import load_profile
 from helpers.models.prompts import as_messages, asked, prompt_of, rendered
-from helpers.experiments.runs import Run, open_run, recorded_runs
 from helpers.models.shots import as_pairs
-from helpers.experiments.vlm import VLM_ANSWERS_VARY, VLM_FINETUNE, VLM_TRAINING_VARIES, vlm_grid
+from helpers.settings.profiles import load_profile
 
 PLAN = Path(__file__).with_name("studies.yaml")
 
@@ -37,8 +45,9 @@ PLAN = Path(__file__).with_name("studies.yaml")
 class Study:
     """One question: its data sets, what is varied, and what is claimed about the cells.
 
-    `grid`: parameter -> values; several that are varied together stand in one name with commas, their values in lists.
-    `notebook`: the one whose parameters these are, and whose experiments a point calls.
+    `grid`: parameter -> values; several that are varied together stand in one name with commas,
+    their values in lists. `notebook`: the one whose parameters these are, and whose experiments a
+    point calls.
     """
 
     name: str
@@ -50,16 +59,20 @@ class Study:
 
     def points(self, seeds: Sequence[int]) -> list[dict]:
         """Every combination of the grid's values and the seeds, as parameters by name."""
-        axes = [[_together(names, value) for value in values] for names, values in self.grid.items()]
-        return [dict(ChainMap(*parts)) for parts in product([{"SEED": seed} for seed in seeds], *axes)]
+        axes = [
+            [_together(names, value) for value in values] for names, values in self.grid.items()
+        ]
+        return [
+            dict(ChainMap(*parts)) for parts in product([{"SEED": seed} for seed in seeds], *axes)
+        ]
 
 
 @dataclass(frozen=True)
 class Cell:
     """One cell of a study: the settings that it was made with, and its run.
 
-    Among them TUNED; of a text model SHOTS, of a model that sees EPOCHS (0 where it is asked as it is). A constant
-    answer has CONSTANT alone, its name.
+    Among them TUNED; of a text model SHOTS, of a model that sees EPOCHS (0 where it is asked as it
+    is). A constant answer has CONSTANT alone, its name.
     """
 
     settings: dict
@@ -71,7 +84,9 @@ class Cell:
 
 
 def few_shot_grid(data: Dataset, settings: SimpleNamespace) -> dict[tuple[bool, int], Run]:
-    """The form of YuanAI's Table 2: (fine-tuned or not, number of shots) -> run, for every number in SHOTS."""
+    """The form of YuanAI's Table 2: (fine-tuned or not, number of shots) -> run, for every number
+    in SHOTS.
+    """
     runs = {}
     # A model behind an API is asked as it is: it cannot be fine-tuned here.
     for tuned in (False,) if is_api_model(settings.MODEL) else (False, True):
@@ -95,7 +110,9 @@ def cells(notebook: str, data: Dataset, settings: SimpleNamespace) -> list[Cell]
 
 
 def captioner_grid(data: Dataset, settings: SimpleNamespace) -> list[Run]:
-    """The form of YuanAI's Table 3, fine-tuned: no words for pictures, then each captioner's, at each of SHOTS."""
+    """The form of YuanAI's Table 3, fine-tuned: no words for pictures, then each captioner's, at
+    each of SHOTS.
+    """
     runs = []
     for captioner in (NONE, *compared(data, settings)):
         chosen = with_captioner(settings, captioner)
@@ -115,12 +132,18 @@ def recorded_grid(dataset: str, study: str = "table_3") -> list[Run]:
 def _varied_in(run: Run) -> set[str]:
     """The parameters on which these answers depend and in which they differ from the profile.
 
-    A run found by several points holds the parameters of the first, which may vary what it does not depend on.
+    A run found by several points holds the parameters of the first, which may vary what it does not
+    depend on.
     """
     record, profile = run.record, load_profile(run.record["profile"])
     parameters = record["parameters"]
     if record["kind"] == "picture_answers":
-        depends = ["VLM", "VLM_PROMPT", *VLM_ANSWERS_VARY, *(VLM_TRAINING_VARIES if record["tuned"] else ())]
+        depends = [
+            "VLM",
+            "VLM_PROMPT",
+            *VLM_ANSWERS_VARY,
+            *(VLM_TRAINING_VARIES if record["tuned"] else ()),
+        ]
     else:
         depends = [*ANSWERS_VARY, *(TRAINING_VARIES if record["tuned"] else ())]
         depends += ["SHOT_CHOICE"] if record["shots"] else []
@@ -129,7 +152,9 @@ def _varied_in(run: Run) -> set[str]:
 
 
 def trace(data: Dataset, settings: SimpleNamespace, run: Run, case: Case) -> dict[str, str]:
-    """One case on its way, in the form of YuanAI's Table 5: from title to prompt, tokens and answer."""
+    """One case on its way, in the form of YuanAI's Table 5: from title to prompt, tokens and
+    answer.
+    """
     row = read_json(run.folder / "shots.json")[case.id]
     training = {shot.id: shot for shot in data.splits.get("train", ())}
     words = picture_words(data, settings, [case], len(row["shots"]))
@@ -137,62 +162,102 @@ def trace(data: Dataset, settings: SimpleNamespace, run: Run, case: Case) -> dic
     told = words.asked.get(case.id, "")
     prompt = prompt_of(asked(case, settings.QUESTION, told), shots, layout=settings.PROMPT)
     answer = answers_of(run)[case.id]
-    if is_api_model(settings.MODEL):  # how its server cuts the messages into tokens, nobody here knows
-        prompt, tokens = "\n".join(f"[{turn['role']}] {turn['content']}" for turn in as_messages(prompt)), ["?"]
+    if is_api_model(
+        settings.MODEL
+    ):  # how its server cuts the messages into tokens, nobody here knows
+        prompt, tokens = (
+            "\n".join(f"[{turn['role']}] {turn['content']}" for turn in as_messages(prompt)),
+            ["?"],
+        )
     else:
         tokenizer = load_tokenizer(settings.MODEL, settings.REVISION)
         prompt = rendered(prompt, tokenizer)
         tokens = tokenizer.tokenize(prompt)
     return {
-        "title": case.question, "content (asked only if QUESTION says so)": case.context,
+        "title": case.question,
+        "content (asked only if QUESTION says so)": case.context,
         "picture in words": told or f"none (CAPTIONER {settings.CAPTIONER})",
         "shots (training cases)": ", ".join(row["shots"]) or "none",
         "shots dropped": ", ".join(row["dropped"]) or "none",
-        "prompt": prompt, "prompt in tokens": f"{row['tokens']}: " + " ".join([*tokens[:12], "...", *tokens[-12:]]),
+        "prompt": prompt,
+        "prompt in tokens": f"{row['tokens']}: " + " ".join([*tokens[:12], "...", *tokens[-12:]]),
         "answer": f"{answer.text} ({answer.tokens} tokens, finish: {answer.finish})",
         "doctors": " | ".join(reference.text for reference in case.references),
     }
 
 
 def compare(
-    data: Dataset, settings: SimpleNamespace, claim: str, first: Sequence[Run], second: Sequence[Run],
-    *, paper: dict[str, str] | None = None, study: str = "",
+    data: Dataset,
+    settings: SimpleNamespace,
+    claim: str,
+    first: Sequence[Run],
+    second: Sequence[Run],
+    *,
+    paper: dict[str, str] | None = None,
+    study: str = "",
 ) -> Run:
-    """Hold a claimed gain of `second` over `first` (one run per seed each) against their answers, as a run.
+    """Hold a claimed gain of `second` over `first` (one run per seed each) against their answers,
+    as a run.
 
-    Its metrics hold, by metric, the difference with its interval over cases and seeds, and the verdict. `paper` is
-    what the paper reports, by metric. Where no case has references there is nothing to measure, and no metrics.
+    Its metrics hold, by metric, the difference with its interval over cases and seeds, and the
+    verdict. `paper` is what the paper reports, by metric. Where no case has references there is
+    nothing to measure, and no metrics.
     """
     sides = {"first": _distinct(first), "second": _distinct(second)}
     ids = {side: [run.id for run in runs] for side, runs in sides.items()}
     scoring = sides["first"][0].record["determines"]["scoring"]
     determines = {"kind": "comparison", "version": claims.VERSION, "scoring": scoring, **ids}
-    run = open_run(EVALUATION, determines=determines, about={
-        "kind": "comparison", "name": claim, "study": study, "profile": settings.PROFILE, "dataset": data.name,
-        "language": data.language, "split": settings.SPLIT, "paper": paper or {}, "seed": settings.SEED,
-        "seeds": max(map(len, ids.values())),
-    })
-    run.save(name=claim, study=study, paper=paper or {})  # words may change, the comparison is the same
+    run = open_run(
+        EVALUATION,
+        determines=determines,
+        about={
+            "kind": "comparison",
+            "name": claim,
+            "study": study,
+            "profile": settings.PROFILE,
+            "dataset": data.name,
+            "language": data.language,
+            "split": settings.SPLIT,
+            "paper": paper or {},
+            "seed": settings.SEED,
+            "seeds": max(map(len, ids.values())),
+        },
+    )
+    run.save(
+        name=claim, study=study, paper=paper or {}
+    )  # words may change, the comparison is the same
     with run.working() as needed:
         if needed:
             answers = [[answers_of(side) for side in runs] for runs in sides.values()]
             cases = cases_to_answer(data, settings)
             found = differences(cases, *answers, encoder=settings.ENCODER, language=data.language)
-            judged = {name: score.as_dict() | {"verdict": verdict(score)} for name, score in found.items()}
+            judged = {
+                name: score.as_dict() | {"verdict": verdict(score)} for name, score in found.items()
+            }
             if scoring.get("duplicates"):
                 found = more_duplicates(cases, *answers, training=training_texts(data))
-                judged |= {name: score.as_dict() | {"verdict": verdict_on_repetition(score)}
-                           for name, score in found.items()}
+                judged |= {
+                    name: score.as_dict() | {"verdict": verdict_on_repetition(score)}
+                    for name, score in found.items()
+                }
             write_json(run.folder / "metrics.json", judged)
     return run
 
 
-def check_claims(study: Study, data: Dataset, settings: SimpleNamespace, made: Sequence[Cell]) -> list[Run]:
-    """A comparison for each claim of a study; both sides hold one run per seed, or one where nothing is random."""
+def check_claims(
+    study: Study, data: Dataset, settings: SimpleNamespace, made: Sequence[Cell]
+) -> list[Run]:
+    """A comparison for each claim of a study; both sides hold one run per seed, or one where
+    nothing is random.
+    """
     return [
         compare(
-            data, settings, claim["claim"], *[_side(study, made, claim[side]) for side in ("first", "second")],
-            paper=claim.get("paper"), study=study.name,
+            data,
+            settings,
+            claim["claim"],
+            *[_side(study, made, claim[side]) for side in ("first", "second")],
+            paper=claim.get("paper"),
+            study=study.name,
         )
         for claim in study.claims
     ]
@@ -200,8 +265,8 @@ def check_claims(study: Study, data: Dataset, settings: SimpleNamespace, made: S
 
 @dataclass(frozen=True)
 class Plan:
-    """All recorded studies: their seeds, the data sets (name -> parameters), the captioners of each, the parameters of
-    the model that is measured on a small device, the studies."""
+    """All recorded studies: their seeds, the data sets (name -> parameters), the captioners of
+    each, the parameters of the model that is measured on a small device, the studies."""
 
     seeds: list[int]
     data: dict[str, dict]
@@ -215,13 +280,18 @@ def load_plan() -> Plan:
     import yaml
 
     plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
-    studies = [Study(name, claims=entry.pop("claims", []), **entry) for name, entry in plan["studies"].items()]
+    studies = [
+        Study(name, claims=entry.pop("claims", []), **entry)
+        for name, entry in plan["studies"].items()
+    ]
     data = {name: _where(values) for name, values in plan["data"].items()}
     return Plan(plan["seeds"], data, plan["captioners"], plan["edge"], studies)
 
 
 def _where(parameters: dict) -> dict:
-    """The parameters of a data set with its folder under LAB_SHARED, if it is there; it is fetched or built if not."""
+    """The parameters of a data set with its folder under LAB_SHARED, if it is there; it is fetched
+    or built if not.
+    """
     shared = Path(os.environ.get("LAB_SHARED") or REPOSITORY.parent / "shared")
     folder = shared / "data" / "dermavqa" / parameters["DATASET"]
     return parameters | {"DATA_ROOT": str(folder)} if folder.is_dir() else parameters

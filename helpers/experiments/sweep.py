@@ -1,7 +1,9 @@
-"""Many experiments unattended: points of a grid in warm workers, no kernel per run, resumed by the same command.
+"""Many experiments unattended: points of a grid in warm workers, no kernel per run, resumed by the
+same command.
 
-A worker loads its libraries once. On a CPU there is one per core, with one thread each; on a GPU there is one.
-First the adapters that the points need are trained, then the points are answered; whatever is done is found.
+A worker loads its libraries once. On a CPU there is one per core, with one thread each; on a GPU
+there is one. First the adapters that the points need are trained, then the points are answered;
+whatever is done is found.
 """
 
 import os
@@ -14,19 +16,26 @@ from multiprocessing import get_context, parent_process
 from types import SimpleNamespace
 
 from helpers.data import Dataset, load_dataset
-from helpers.models.api.model import is_api_model
+from helpers.experiments.answers import (
+    CAPTIONS_VARY,
+    EVALUATION,
+    FEW_SHOT,
+    SFT,
+    baselines,
+    finetune,
+)
 from helpers.experiments.captions import CAPTIONING, caption, compare_captioners
-from helpers.experiments.small_device import on_small_device
-from helpers.experiments.answers import CAPTIONS_VARY, EVALUATION, FEW_SHOT, SFT, baselines, finetune
-from helpers.files import LabError, WorkFailed, fingerprint, read_json, shown
 from helpers.experiments.image_texts import with_captioner
-from helpers.settings.notebook_file import find_notebooks, read_parameters
 from helpers.experiments.parameters import parse, prepare
-from helpers.settings.profiles import resolve
 from helpers.experiments.runs import RECORDED, Run, environment, load_run
+from helpers.experiments.small_device import on_small_device
 from helpers.experiments.studies import Cell, cells, check_claims, few_shot_grid, load_plan
-from helpers.models.process import prepare_process
 from helpers.experiments.vlm import VLM_FINETUNE, finetune_vlm, vlm_grid
+from helpers.files import LabError, WorkFailed, fingerprint, read_json, shown
+from helpers.models.api.model import is_api_model
+from helpers.models.process import prepare_process
+from helpers.settings.notebook_file import find_notebooks, read_parameters
+from helpers.settings.profiles import resolve
 
 # What a point of each notebook's grid calls: the functions that the notebook itself calls.
 SWEPT = {
@@ -39,8 +48,19 @@ SWEPT = {
 
 # Settings on which a training does not depend: of a text model, and of one that sees.
 SEEN_ANSWERING = ("SPLIT", "LIMIT", "VLM_TOKENS", "VLM_ANSWER_BATCH", "VLMS", "ENCODER")
-ANSWERING = ("SHOTS", "SHOT_CHOICE", "SPLIT", "LIMIT", "MAX_NEW_TOKENS", "ANSWER_ENDS", "ANSWER_BATCH", "ENCODER",
-             "ALLOW_UPLOAD", "CAPTIONERS", "CAPTION_BATCH")
+ANSWERING = (
+    "SHOTS",
+    "SHOT_CHOICE",
+    "SPLIT",
+    "LIMIT",
+    "MAX_NEW_TOKENS",
+    "ANSWER_ENDS",
+    "ANSWER_BATCH",
+    "ENCODER",
+    "ALLOW_UPLOAD",
+    "CAPTIONERS",
+    "CAPTION_BATCH",
+)
 
 
 def sweep_notebook(name: str, *, profile: str, typed: list[list[str]], grid: list[str]) -> None:
@@ -52,12 +72,15 @@ def sweep_notebook(name: str, *, profile: str, typed: list[list[str]], grid: lis
         typed: pairs of parameter name and text, the same for all points.
         grid: texts such as "SEED=1,2,3"; all combinations are run.
     Raises:
-        LabError: a notebook that cannot be swept, an unknown parameter, a value of the wrong type or size.
+        LabError: a notebook that cannot be swept, an unknown parameter, a value of the wrong type
+            or size.
         WorkFailed: points that failed; the others are done.
     """
     path = find_notebooks([name])[0]
     if path.stem not in SWEPT:
-        raise LabError(f"Notebook {path.stem} cannot be swept: the ones that can are {', '.join(SWEPT)}.")
+        raise LabError(
+            f"Notebook {path.stem} cannot be swept: the ones that can are {', '.join(SWEPT)}."
+        )
     known = read_parameters(path)
     kinds = {name: parameter.kind for name, parameter in known.items()}
     fixed = {name: parameter.default for name, parameter in known.items()}
@@ -72,18 +95,30 @@ def sweep_notebook(name: str, *, profile: str, typed: list[list[str]], grid: lis
 
 
 def sweep_plan() -> None:
-    """Run the studies of `studies.yaml`, check their claims, and copy the records to `outputs/recorded`.
+    """Run the studies of `studies.yaml`, check their claims, and copy the records to
+    `outputs/recorded`.
 
     Raises:
-        LabError: the code has changes that are not committed, so that no record could name what made it.
+        LabError: the code has changes that are not committed, so that no record could name what
+            made it.
         WorkFailed: experiments that failed; the others are done, and nothing is copied.
     """
     if environment()["dirty"]:
-        raise LabError("Recorded studies name the commit that made them, but there are uncommitted changes: commit.")
+        raise LabError(
+            "Recorded studies name the commit that made them, but there are uncommitted changes: "
+            "commit."
+        )
     plan = load_plan()
     there = {name: values for name, values in plan.data.items() if _is_there(name, values)}
-    _do([(study.notebook, there[name] | point) for study in plan.studies for name in study.data if name in there
-         for point in study.points(plan.seeds)])
+    _do(
+        [
+            (study.notebook, there[name] | point)
+            for study in plan.studies
+            for name in study.data
+            if name in there
+            for point in study.points(plan.seeds)
+        ]
+    )
     runs = [run for name, values in there.items() for run in _study_runs(plan, name, values)]
     _record(runs, set(there))
     print(f"{len(runs)} runs recorded in {shown(RECORDED)}.")
@@ -99,7 +134,9 @@ def _varied(text: str, kinds: dict[str, str]) -> tuple[str, list]:
 
 def _kind(kinds: dict[str, str], name: str) -> str:
     if name not in kinds:
-        raise LabError(f"{name} is no parameter of this notebook; it knows {', '.join(sorted(kinds))}.")
+        raise LabError(
+            f"{name} is no parameter of this notebook; it knows {', '.join(sorted(kinds))}."
+        )
     return kinds[name]
 
 
@@ -117,28 +154,42 @@ def _study_runs(plan, name: str, parameters: dict) -> list[Run]:
     """All runs of one data set, found as they are done by now, and its comparisons."""
     data, settings = _opened(parameters | {"SEED": plan.seeds[0]})
     runs = baselines(data, settings)
-    constants = [Cell({"CONSTANT": run.record["name"].removeprefix("constant: ")}, run) for run in runs]
-    runs += [caption(data, with_captioner(settings, captioner)) for captioner in plan.captioners.get(name, ())]
+    constants = [
+        Cell({"CONSTANT": run.record["name"].removeprefix("constant: ")}, run) for run in runs
+    ]
+    runs += [
+        caption(data, with_captioner(settings, captioner))
+        for captioner in plan.captioners.get(name, ())
+    ]
     if name in plan.edge:
         data, point = _opened(parameters | plan.edge[name] | {"SEED": plan.seeds[0]})
         runs.append(on_small_device(data, point, finetune_vlm(data, point, point.VLM_EPOCHS[0])))
     for study in plan.studies:
         if name in study.data:
-            made = [cell for point in study.points(plan.seeds)
-                    for cell in cells(study.notebook, *_opened(parameters | point))]
-            runs += [cell.run for cell in made] + check_claims(study, data, settings, [*constants, *made])
+            made = [
+                cell
+                for point in study.points(plan.seeds)
+                for cell in cells(study.notebook, *_opened(parameters | point))
+            ]
+            runs += [cell.run for cell in made] + check_claims(
+                study, data, settings, [*constants, *made]
+            )
     parents = {run.record["parent"]: run for run in runs if run.record.get("parent")}
-    runs += [load_run(next(run.folder.parents[1].glob(f"*/{parent}"))) for parent, run in parents.items()]
+    runs += [
+        load_run(next(run.folder.parents[1].glob(f"*/{parent}"))) for parent, run in parents.items()
+    ]
     return list({run.id: run for run in runs}.values())
 
 
 def _record(runs: Sequence[Run], swept: set[str]) -> None:
-    """Copy `run.json` and `metrics.json` of these runs, in place of all records of the data sets that were swept."""
+    """Copy `run.json` and `metrics.json` of these runs, in place of all records of the data sets
+    that were swept.
+    """
     unsure = [run.id for run in runs if run.record["dirty"] or run.record["commit"] == "unknown"]
     if unsure:
         raise LabError(
-            f"{len(unsure)} runs were made from uncommitted code ({unsure[0]} is one), so they cannot be recorded: "
-            "delete them from outputs/runs, and run this again."
+            f"{len(unsure)} runs were made from uncommitted code ({unsure[0]} is one), so they "
+            "cannot be recorded: delete them from outputs/runs, and run this again."
         )
     for path in RECORDED.glob("*/*/run.json"):
         if read_json(path)["dataset"] in swept:
@@ -158,7 +209,8 @@ def _opened(point: dict) -> tuple[Dataset, SimpleNamespace]:
 
 
 def _trainings(points: Sequence[tuple[str, dict]]) -> list[tuple[str, dict]]:
-    """The different trainings that these points need: their settings after the profile, but for the answers'.
+    """The different trainings that these points need: their settings after the profile, but for the
+    answers'.
 
     The longest of models that see come first, so that at the end no worker waits long for another.
     """
@@ -167,15 +219,28 @@ def _trainings(points: Sequence[tuple[str, dict]]) -> list[tuple[str, dict]]:
         values = resolve(point.get("PROFILE", "pocket"), point)
         if notebook == VLM_FINETUNE and not values["VLM_ADAPTER"]:
             kept = {name: value for name, value in values.items() if name not in SEEN_ANSWERING}
-            found += [(notebook, kept | {"VLM_EPOCHS": [epochs]}) for epochs in values["VLM_EPOCHS"]]
-        elif notebook in (SFT, FEW_SHOT) and not values["ADAPTER"] and not is_api_model(values["MODEL"]):
-            kept = {name: value for name, value in values.items() if name not in _without_effect(values)}
+            found += [
+                (notebook, kept | {"VLM_EPOCHS": [epochs]}) for epochs in values["VLM_EPOCHS"]
+            ]
+        elif (
+            notebook in (SFT, FEW_SHOT)
+            and not values["ADAPTER"]
+            and not is_api_model(values["MODEL"])
+        ):
+            kept = {
+                name: value for name, value in values.items() if name not in _without_effect(values)
+            }
             found.append((notebook, kept))
-    return sorted(found, key=lambda task: -max(task[1]["VLM_EPOCHS"], default=0) if task[0] == VLM_FINETUNE else 0)
+    return sorted(
+        found,
+        key=lambda task: -max(task[1]["VLM_EPOCHS"], default=0) if task[0] == VLM_FINETUNE else 0,
+    )
 
 
 def _without_effect(settings: dict) -> tuple[str, ...]:
-    """The settings on which this training does not depend: words for pictures may be in its records or not."""
+    """The settings on which this training does not depend: words for pictures may be in its records
+    or not.
+    """
     return ANSWERING if settings["IMAGE_TEXT"] == "training" else (*ANSWERING, *CAPTIONS_VARY)
 
 
@@ -193,11 +258,15 @@ def _point(notebook: str, point: dict) -> None:
 
 def _do(points: Sequence[tuple[str, dict]]) -> None:
     """Train, then answer; what fails is said at the end, after all the others are done."""
-    _in_workers(_train, _trainings(points), "adapters")  # a training that fails fails once more with its point
+    _in_workers(
+        _train, _trainings(points), "adapters"
+    )  # a training that fails fails once more with its point
     failed = _in_workers(_point, points, "points")
     if failed:
-        raise WorkFailed(f"{len(failed)} of {len(points)} points failed; the same command does them again. "
-                         + " ".join(dict.fromkeys(failed)))
+        raise WorkFailed(
+            f"{len(failed)} of {len(points)} points failed; the same command does them again. "
+            + " ".join(dict.fromkeys(failed))
+        )
 
 
 def _in_workers(work: Callable, tasks: Sequence[tuple], name: str) -> list[str]:
@@ -206,7 +275,9 @@ def _in_workers(work: Callable, tasks: Sequence[tuple], name: str) -> list[str]:
 
     tasks = list({fingerprint(task): task for task in tasks}.values())
     failed = []
-    with ProcessPoolExecutor(_workers(), mp_context=get_context("spawn"), initializer=_warm_up) as pool:
+    with ProcessPoolExecutor(
+        _workers(), mp_context=get_context("spawn"), initializer=_warm_up
+    ) as pool:
         futures = [pool.submit(work, *task) for task in tasks]
         try:
             for future in tqdm(as_completed(futures), total=len(futures), desc=name):
@@ -228,7 +299,9 @@ def _workers() -> int:
 
 
 def _warm_up() -> None:
-    """What each worker does first: end when the sweep ends, one thread, no bars of its own, no library chatter."""
+    """What each worker does first: end when the sweep ends, one thread, no bars of its own, no
+    library chatter.
+    """
     # A killed sweep cannot tell its workers; they would wait for their next task for ever.
     threading.Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
     os.environ["TQDM_DISABLE"] = "1"

@@ -1,7 +1,8 @@
-"""The experiments of notebook 04 and of the sweep: models that see are asked, fine-tuned, and asked again.
+"""The experiments of notebook 04 and of the sweep: models that see are asked, fine-tuned, and asked
+again.
 
-Each opens its run, does what is not done yet, and records it (see `experiments`). Settings are the notebooks'
-parameters after the profile, by their names.
+Each opens its run, does what is not done yet, and records it (see `experiments`). Settings are the
+notebooks' parameters after the profile, by their names.
 """
 
 from dataclasses import asdict
@@ -10,31 +11,54 @@ from types import SimpleNamespace
 
 from helpers.data import POCKET, Dataset
 from helpers.experiments.answers import about_run, answers_of, parent_of, scored, scoring_identity
-from helpers.files import LabError, file_hash, fingerprint
-from helpers.training.lora_sft import Backend, BaseModel, backend_for, train_adapter
-from helpers.training.recipe import VISION_RECIPES, VisionRecipe, check_trainable
-from helpers.models.generation import answer_pictures
 from helpers.experiments.inputs import data_read, training_texts
-from helpers.models.memory import forget, kept
+from helpers.experiments.parameters import names_in, recordable, variant
+from helpers.experiments.runs import Run, load_run, open_run
+from helpers.experiments.vlm_inputs import (
+    cases_to_learn,
+    cases_to_show,
+    check_model,
+    first_picture,
+    picture_record,
+    pictures_identity,
+    prompt_identity,
+)
+from helpers.files import LabError, file_hash, fingerprint
 from helpers.metrics import duplicates
 from helpers.metrics.scores import Score, mean_score
+from helpers.models.generation import answer_pictures
 from helpers.models.loading import (
-    check_adapter, generation_fingerprint, model_path, pinned, split_revision, weights_fingerprint,
+    check_adapter,
+    generation_fingerprint,
+    model_path,
+    pinned,
+    split_revision,
+    weights_fingerprint,
 )
-from helpers.experiments.parameters import names_in, recordable, variant
-from helpers.experiments.vlm_inputs import (
-    cases_to_learn, cases_to_show, check_model, first_picture, picture_record, pictures_identity, prompt_identity,
-)
+from helpers.models.memory import forget, kept
 from helpers.models.prompts import VISUAL_PROMPTS, visual_question
-from helpers.experiments.runs import Run, load_run, open_run
 from helpers.models.vlm import VisionModel, load_processor, load_vision_model
+from helpers.training.lora_sft import Backend, BaseModel, backend_for, train_adapter
+from helpers.training.recipe import VISION_RECIPES, VisionRecipe, check_trainable
 
 VLM_FINETUNE = "04_vlm_finetune"
 # What a name says of answers and of a training, where it is not as the profile has it.
 VLM_ANSWERS_VARY = ("VLM_QUANTIZATION", "VLM_TOKENS", "PICTURE_SIDE", "LIMIT")
 VLM_TRAINING_VARIES = (
-    "VLM_RECIPE", "VLM_LEARNING_RATE", "RANK", "ALPHA", "VLM_BATCH", "VLM_ACCUMULATION", "VLM_MAX_LENGTH",
-    "TRAIN_LIMIT", "AUGMENTATION", "REFERENCES", "SLIPS", "VISION", "BACKEND", *VLM_ANSWERS_VARY[:-1],
+    "VLM_RECIPE",
+    "VLM_LEARNING_RATE",
+    "RANK",
+    "ALPHA",
+    "VLM_BATCH",
+    "VLM_ACCUMULATION",
+    "VLM_MAX_LENGTH",
+    "TRAIN_LIMIT",
+    "AUGMENTATION",
+    "REFERENCES",
+    "SLIPS",
+    "VISION",
+    "BACKEND",
+    *VLM_ANSWERS_VARY[:-1],
 )
 
 
@@ -52,7 +76,8 @@ def vlm_grid(data: Dataset, settings: SimpleNamespace) -> dict[float, Run]:
 
 
 def vlm_trainings(data: Dataset, settings: SimpleNamespace) -> list[Run]:
-    """The run that `settings.VLM_ADAPTER` names, or else a fine-tuning for each number of VLM_EPOCHS.
+    """The run that `settings.VLM_ADAPTER` names, or else a fine-tuning for each number of
+    VLM_EPOCHS.
 
     Raises:
         LabError: there is no finished run of this notebook, or it had another base.
@@ -65,8 +90,8 @@ def vlm_trainings(data: Dataset, settings: SimpleNamespace) -> list[Run]:
         raise LabError(f"VLM_ADAPTER is {settings.VLM_ADAPTER!r}, but: {error}") from None
     if run.record["kind"] != "picture_finetuning" or not run.done:
         raise LabError(
-            f"VLM_ADAPTER is {settings.VLM_ADAPTER!r}, but that is no finished fine-tuning of notebook 04: name its "
-            "run's folder."
+            f"VLM_ADAPTER is {settings.VLM_ADAPTER!r}, but that is no finished fine-tuning of "
+            "notebook 04: name its run's folder."
         )
     check_adapter(run.folder / "adapter", *split_revision(settings.VLM), "VLM")
     return [run]
@@ -75,8 +100,8 @@ def vlm_trainings(data: Dataset, settings: SimpleNamespace) -> list[Run]:
 def ask_directly(data: Dataset, settings: SimpleNamespace) -> list[Run]:
     """Answers of every model of VLMS to every prompt of the paper, as they are.
 
-    A model that cannot be had, such as a gated one without its token, is left out with a sentence; if all are, that
-    is a `LabError`.
+    A model that cannot be had, such as a gated one without its token, is left out with a sentence;
+    if all are, that is a `LabError`.
     """
     there, missing = [], []
     for name in names_in(settings.VLMS):
@@ -88,12 +113,16 @@ def ask_directly(data: Dataset, settings: SimpleNamespace) -> list[Run]:
             print(f"Left out: {error}")
     if not there:
         raise missing[0]
-    return [answer_seen(data, with_vlm(settings, VLM=name, VLM_PROMPT=prompt)) for name in there
-            for prompt in VISUAL_PROMPTS]
+    return [
+        answer_seen(data, with_vlm(settings, VLM=name, VLM_PROMPT=prompt))
+        for name in there
+        for prompt in VISUAL_PROMPTS
+    ]
 
 
 def finetune_vlm(data: Dataset, settings: SimpleNamespace, epochs: float) -> Run:
-    """Fine-tune `settings.VLM` on the first picture and the answers of training cases, for so many epochs.
+    """Fine-tune `settings.VLM` on the first picture and the answers of training cases, for so many
+    epochs.
 
     The run holds `adapter/`: an adapter, or the whole model where VLM_RECIPE trains the text tower.
     """
@@ -101,20 +130,29 @@ def finetune_vlm(data: Dataset, settings: SimpleNamespace, epochs: float) -> Run
     train, valid = cases_to_learn(data, settings, "train"), cases_to_learn(data, settings, "valid")
     if not train:
         raise LabError(
-            f"The data set {data.name!r} has no training case with an answer and a picture on disk, so there is "
-            "nothing to learn: choose another DATASET, or put its pictures where the README says."
+            f"The data set {data.name!r} has no training case with an answer and a picture on "
+            "disk, so there is nothing to learn: choose another DATASET, or put its pictures where "
+            "the README says."
         )
     name, revision = split_revision(settings.VLM)
     base, recipe = _base(settings), vision_recipe(settings, epochs)
-    identity = {"weights": weights_fingerprint(name, revision), "data": data.fingerprint("train"),
-                "prompt": prompt_identity(settings)}
+    identity = {
+        "weights": weights_fingerprint(name, revision),
+        "data": data.fingerprint("train"),
+        "prompt": prompt_identity(settings),
+    }
     check_trainable(recipe, base)
     determines = identity | {
-        "quantization": settings.VLM_QUANTIZATION, "recipe": recipe.determines(),
-        "backend": backend_for(settings.BACKEND, base, recipe).name, "pictures": pictures_identity(train),
+        "quantization": settings.VLM_QUANTIZATION,
+        "recipe": recipe.determines(),
+        "backend": backend_for(settings.BACKEND, base, recipe).name,
+        "pictures": pictures_identity(train),
         "train_limit": settings.TRAIN_LIMIT,
     }
-    model, title = recordable(settings)["VLM"], _tuned_name(settings, epochs) + variant(settings, VLM_TRAINING_VARIES)
+    model, title = (
+        recordable(settings)["VLM"],
+        _tuned_name(settings, epochs) + variant(settings, VLM_TRAINING_VARIES),
+    )
     about = about_run(
         "picture_finetuning", title, data, "train", settings, model=model, prompt=identity["prompt"]
     )
@@ -123,14 +161,22 @@ def finetune_vlm(data: Dataset, settings: SimpleNamespace, epochs: float) -> Run
         if needed:
             forget()
             processor = load_processor(settings.VLM, setting="VLM")
-            records = [[picture_record(processor, case, settings) for case in cases] for cases in (train, valid)]
+            records = [
+                [picture_record(processor, case, settings) for case in cases]
+                for cases in (train, valid)
+            ]
             card = {"model": model} | identity
-            run.save(**train_adapter(base, *records, run.folder, recipe=recipe, card=card, backend=settings.BACKEND))
+            run.save(
+                **train_adapter(
+                    base, *records, run.folder, recipe=recipe, card=card, backend=settings.BACKEND
+                )
+            )
     return run
 
 
 def answer_seen(data: Dataset, settings: SimpleNamespace, training: Run | None = None) -> Run:
-    """Ask `settings.VLM` about the first picture of each case of `settings.SPLIT`, and score the answers.
+    """Ask `settings.VLM` about the first picture of each case of `settings.SPLIT`, and score the
+    answers.
 
     Args:
         training: the run that fine-tuned it; None asks the model as it is.
@@ -140,10 +186,16 @@ def answer_seen(data: Dataset, settings: SimpleNamespace, training: Run | None =
     name, revision = split_revision(settings.VLM)
     tuned = training.folder / "adapter" if training else None
     determines = {
-        "weights": weights_fingerprint(name, revision), "quantization": settings.VLM_QUANTIZATION,
-        "tuned": weights_hash(tuned) if tuned else "", "prompt": prompt_identity(settings, glued=False),
-        "pictures": pictures_identity(cases), "picture_side": settings.PICTURE_SIDE, "data": data_read(data, settings),
-        "generation": generation_fingerprint(name), "split": settings.SPLIT, "limit": settings.LIMIT,
+        "weights": weights_fingerprint(name, revision),
+        "quantization": settings.VLM_QUANTIZATION,
+        "tuned": weights_hash(tuned) if tuned else "",
+        "prompt": prompt_identity(settings, glued=False),
+        "pictures": pictures_identity(cases),
+        "picture_side": settings.PICTURE_SIDE,
+        "data": data_read(data, settings),
+        "generation": generation_fingerprint(name),
+        "split": settings.SPLIT,
+        "limit": settings.LIMIT,
         "max_new_tokens": settings.VLM_TOKENS,
         "scoring": scoring_identity(settings) | {"duplicates": duplicates.VERSION},
     }
@@ -153,21 +205,44 @@ def answer_seen(data: Dataset, settings: SimpleNamespace, training: Run | None =
     if training and settings.VLM_ADAPTER:  # it was not made with these settings
         title = f"{model} + {training.id[:6]}, {settings.VLM_PROMPT}"
     elif training:
-        title, varies = _tuned_name(settings, epochs), dict.fromkeys([*VLM_TRAINING_VARIES, *VLM_ANSWERS_VARY])
+        title, varies = (
+            _tuned_name(settings, epochs),
+            dict.fromkeys([*VLM_TRAINING_VARIES, *VLM_ANSWERS_VARY]),
+        )
     about = about_run(
-        "picture_answers", title + variant(settings, varies), data, settings.SPLIT, settings, model=model,
+        "picture_answers",
+        title + variant(settings, varies),
+        data,
+        settings.SPLIT,
+        settings,
+        model=model,
         prompt=determines["prompt"],
     )
-    run = open_run(VLM_FINETUNE, determines=determines, parent=parent_of(tuned),
-                   about=about | {"tuned": bool(training), "epochs": epochs})
+    run = open_run(
+        VLM_FINETUNE,
+        determines=determines,
+        parent=parent_of(tuned),
+        about=about | {"tuned": bool(training), "epochs": epochs},
+    )
     with run.working() as needed:
         if needed:
             loaded = _loaded(settings, tuned)
-            asked = {case.id: (first_picture(case), visual_question(case, settings.VLM_PROMPT)) for case in cases}
-            answer_pictures(loaded, asked, run.folder / "predictions.jsonl",
-                            max_new_tokens=settings.VLM_TOKENS, batch_size=settings.VLM_ANSWER_BATCH)
-            run.save(device=asdict(loaded.device), weights_mb=_size_mb(settings.VLM, tuned),
-                     largest_groups=_largest_groups(run, data, settings, cases))
+            asked = {
+                case.id: (first_picture(case), visual_question(case, settings.VLM_PROMPT))
+                for case in cases
+            }
+            answer_pictures(
+                loaded,
+                asked,
+                run.folder / "predictions.jsonl",
+                max_new_tokens=settings.VLM_TOKENS,
+                batch_size=settings.VLM_ANSWER_BATCH,
+            )
+            run.save(
+                device=asdict(loaded.device),
+                weights_mb=_size_mb(settings.VLM, tuned),
+                largest_groups=_largest_groups(run, data, settings, cases),
+            )
     return scored(run, data, settings, more=lambda: _more_scores(run, data, cases))
 
 
@@ -179,17 +254,31 @@ def training_backend(settings: SimpleNamespace) -> Backend:
 def vision_recipe(settings: SimpleNamespace, epochs: float) -> VisionRecipe:
     """The recipe that the settings name, for so many epochs.
 
-    VLM_LEARNING_RATE 0 is the recipe's own; that of moondream's authors is part of their recipe, and always theirs.
+    VLM_LEARNING_RATE 0 is the recipe's own; that of moondream's authors is part of their recipe,
+    and always theirs.
     """
     named = VISION_RECIPES[settings.VLM_RECIPE]
     own_rate = not settings.VLM_LEARNING_RATE or settings.VLM_RECIPE == "moondream"
     rate = {} if own_rate else {"learning_rate": settings.VLM_LEARNING_RATE}
-    return VisionRecipe(**named | rate | {
-        "rank": settings.RANK, "alpha": settings.ALPHA, "epochs": epochs, "batch": settings.VLM_BATCH,
-        "accumulation": settings.VLM_ACCUMULATION, "max_length": settings.VLM_MAX_LENGTH, "seed": settings.SEED,
-        "vision": settings.VISION, "references": settings.REFERENCES, "augmentation": settings.AUGMENTATION,
-        "slips": settings.SLIPS, "features": settings.FEATURES, "picture_side": settings.PICTURE_SIDE,
-    })
+    return VisionRecipe(
+        **named
+        | rate
+        | {
+            "rank": settings.RANK,
+            "alpha": settings.ALPHA,
+            "epochs": epochs,
+            "batch": settings.VLM_BATCH,
+            "accumulation": settings.VLM_ACCUMULATION,
+            "max_length": settings.VLM_MAX_LENGTH,
+            "seed": settings.SEED,
+            "vision": settings.VISION,
+            "references": settings.REFERENCES,
+            "augmentation": settings.AUGMENTATION,
+            "slips": settings.SLIPS,
+            "features": settings.FEATURES,
+            "picture_side": settings.PICTURE_SIDE,
+        }
+    )
 
 
 def _base(settings: SimpleNamespace) -> BaseModel:
@@ -200,10 +289,16 @@ def _base(settings: SimpleNamespace) -> BaseModel:
 def _loaded(settings: SimpleNamespace, tuned: Path | None) -> VisionModel:
     trained = weights_hash(tuned) if tuned else ""
     key = ("vlm", settings.VLM, settings.VLM_QUANTIZATION, settings.PICTURE_SIDE, tuned, trained)
-    return kept(key, lambda: load_vision_model(
-        settings.VLM, quantization=settings.VLM_QUANTIZATION, setting="VLM", tuned=tuned,
-        picture_side=settings.PICTURE_SIDE,
-    ))
+    return kept(
+        key,
+        lambda: load_vision_model(
+            settings.VLM,
+            quantization=settings.VLM_QUANTIZATION,
+            setting="VLM",
+            tuned=tuned,
+            picture_side=settings.PICTURE_SIDE,
+        ),
+    )
 
 
 def weights_hash(folder: Path) -> str:
@@ -214,46 +309,67 @@ def weights_hash(folder: Path) -> str:
 def _size_mb(model_id: str, tuned: Path | None) -> float:
     """Megabytes on disk of the weights that answer: of the model and its adapter.
 
-    A text tower that was trained whole is kept in full precision, which takes twice the room of a half one.
+    A text tower that was trained whole is kept in full precision, which takes twice the room of a
+    half one.
     """
     name, revision = split_revision(model_id)
     base = Path(model_path(name))
     if not base.is_dir():
         from huggingface_hub import snapshot_download
 
-        base = Path(snapshot_download(
-            name, revision=pinned(name, revision), allow_patterns="*.safetensors", local_files_only=True
-        ))
+        base = Path(
+            snapshot_download(
+                name,
+                revision=pinned(name, revision),
+                allow_patterns="*.safetensors",
+                local_files_only=True,
+            )
+        )
     whole = tuned and not (tuned / "adapter_config.json").exists()
     folders = [tuned] if whole else [base, *([tuned] if tuned else [])]
-    return round(sum(path.stat().st_size for folder in folders for path in folder.glob("*.safetensors")) / 1e6, 2)
+    return round(
+        sum(path.stat().st_size for folder in folders for path in folder.glob("*.safetensors"))
+        / 1e6,
+        2,
+    )
 
 
 def _largest_groups(run: Run, data: Dataset, settings: SimpleNamespace, cases) -> list[dict]:
     """The largest groups of answers that repeat each other, in the form of VisionQAries' Table 3.
 
-    Of simulated data only: an answer that repeats a training answer holds data, and records may be shared.
+    Of simulated data only: an answer that repeats a training answer holds data, and records may be
+    shared.
     """
     if data.name not in POCKET:
         return []
     found = answers_of(run)
-    groups = duplicates.duplicate_groups({case.id: found[case.id].text for case in cases}, training_texts(data))
+    groups = duplicates.duplicate_groups(
+        {case.id: found[case.id].text for case in cases}, training_texts(data)
+    )
     return duplicates.duplicate_rows(groups, settings.SPLIT, largest=3)
 
 
 def _more_scores(run: Run, data: Dataset, cases) -> dict[str, Score]:
-    """What only these runs measure: seconds per answer, and how many answers repeat each other or a training answer."""
+    """What only these runs measure: seconds per answer, and how many answers repeat each other or a
+    training answer.
+    """
     import numpy as np
 
     found = answers_of(run)
     seconds = np.array([found[case.id].seconds for case in cases if found[case.id].tokens])
     texts = {case.id: found[case.id].text for case in cases}
     scores = duplicates.duplicate_scores(texts, training_texts(data))
-    return scores | ({"seconds": mean_score(seconds, signature="seconds|share of its batch")} if len(seconds) else {})
+    return scores | (
+        {"seconds": mean_score(seconds, signature="seconds|share of its batch")}
+        if len(seconds)
+        else {}
+    )
 
 
 def _tuned_name(settings: SimpleNamespace, epochs: float) -> str:
     """What tables call a fine-tuned model."""
-    trained = {"lora": "LoRA", "text": "whole text tower", "moondream": "moondream's recipe"}[settings.VLM_RECIPE]
+    trained = {"lora": "LoRA", "text": "whole text tower", "moondream": "moondream's recipe"}[
+        settings.VLM_RECIPE
+    ]
     plural = "" if epochs == 1 else "s"
     return f"{recordable(settings)['VLM']} + {trained}, {settings.VLM_PROMPT}, {epochs:g} epoch{plural}"

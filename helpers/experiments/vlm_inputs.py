@@ -1,4 +1,5 @@
-"""What a model that sees is given under some settings: which cases, which of their pictures, in which words.
+"""What a model that sees is given under some settings: which cases, which of their pictures, in
+which words.
 
 Settings are the notebooks' parameters after the profile, by their names.
 """
@@ -7,15 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.models.api.model import is_api_model
-from helpers.models.captioning import content_key
 from helpers.cases import Case
 from helpers.data import Dataset
-from helpers.files import LabError, fingerprint
 from helpers.experiments.inputs import cases_to_answer, training_cases
+from helpers.files import LabError, fingerprint
+from helpers.models.api.model import is_api_model
+from helpers.models.captioning import content_key
 from helpers.models.prompts import VISUAL_PROMPTS, visual_question
-from helpers.models.vlm_inputs import LONGEST, completion, turn_text
 from helpers.models.vlm import PREFIX_MODELS, load_processor, seeing_type
+from helpers.models.vlm_inputs import LONGEST, completion, turn_text
 
 
 def cases_to_show(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...]:
@@ -23,14 +24,17 @@ def cases_to_show(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...]:
     cases = cases_to_answer(data, settings)
     if not any(case.pictures for case in cases):
         raise LabError(
-            f"A model that sees was to be asked about the split {settings.SPLIT!r} of the data set {data.name!r}, but "
-            "none of its pictures is on disk: put them where the README says, and name their folder as DATA_ROOT."
+            f"A model that sees was to be asked about the split {settings.SPLIT!r} of the data set "
+            f"{data.name!r}, but none of its pictures is on disk: put them where the README says, "
+            "and name their folder as DATA_ROOT."
         )
     return cases
 
 
 def prompt_identity(settings: SimpleNamespace, *, glued: bool | None = None) -> str:
-    """What identifies the wording, the model's own template included; `glued` where it is not as SLIPS says."""
+    """What identifies the wording, the model's own template included; `glued` where it is not as
+    SLIPS says.
+    """
     glued = settings.SLIPS == "authors" if glued is None else glued
     template = str(load_processor(settings.VLM, setting="VLM").chat_template)
     words = fingerprint([*VISUAL_PROMPTS[settings.VLM_PROMPT], template])[:6]
@@ -41,31 +45,43 @@ def check_model(settings: SimpleNamespace) -> None:
     """Refuse a model that does not see, or that is not on this machine."""
     if is_api_model(settings.VLM):
         raise LabError(
-            f"VLM is {settings.VLM!r}, but models behind an API are not asked here: name a local one, or let it put "
-            "pictures into words as CAPTIONER."
+            f"VLM is {settings.VLM!r}, but models behind an API are not asked here: name a local "
+            "one, or let it put pictures into words as CAPTIONER."
         )
     kind = seeing_type(settings.VLM, "VLM")
     if kind in PREFIX_MODELS:
         raise LabError(
-            f"VLM is {settings.VLM!r}, but a model of type {kind!r} goes on with a text and answers no questions: name "
-            "a chat model, such as pocket/llava."
+            f"VLM is {settings.VLM!r}, but a model of type {kind!r} goes on with a text and "
+            "answers no questions: name a chat model, such as pocket/llava."
         )
 
 
 def cases_to_learn(data: Dataset, settings: SimpleNamespace, split: str) -> list[Case]:
-    """The cases of a split with an answer and a picture on disk; of the training split at most TRAIN_LIMIT."""
+    """The cases of a split with an answer and a picture on disk; of the training split at most
+    TRAIN_LIMIT.
+    """
     cases = training_cases(data) if split == "train" else data.splits.get(split, ())
-    found = [case for case in cases if case.pictures and any(reference.text for reference in case.references)]
+    found = [
+        case
+        for case in cases
+        if case.pictures and any(reference.text for reference in case.references)
+    ]
     return found[: settings.TRAIN_LIMIT] if split == "train" and settings.TRAIN_LIMIT else found
 
 
 def picture_record(processor, case: Case, settings: SimpleNamespace) -> dict:
-    """A training record (see `vision_records`): the question as it will be asked, and the answers in their order."""
+    """A training record (see `vision_records`): the question as it will be asked, and the answers
+    in their order.
+    """
     question = visual_question(case, settings.VLM_PROMPT, glued=settings.SLIPS == "authors")
     return {
-        "id": case.id, "picture": str(first_picture(case)), "prompt": turn_text(processor, question),
+        "id": case.id,
+        "picture": str(first_picture(case)),
+        "prompt": turn_text(processor, question),
         "completions": [
-            completion(processor, question, reference.text) for reference in case.references if reference.text
+            completion(processor, question, reference.text)
+            for reference in case.references
+            if reference.text
         ],
     }
 
@@ -77,4 +93,6 @@ def first_picture(case: Case) -> Path | None:
 
 def pictures_identity(cases: Sequence[Case]) -> str:
     """What identifies the pictures that are shown, by their content."""
-    return fingerprint([LONGEST, *(content_key(first_picture(case)) if case.pictures else "" for case in cases)])
+    return fingerprint(
+        [LONGEST, *(content_key(first_picture(case)) if case.pictures else "" for case in cases)]
+    )

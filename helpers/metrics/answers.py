@@ -1,6 +1,7 @@
 """What a set of answers is like, whoever is right: cut off, copied, all the same, empty, how long.
 
-Two systems with the same deltaBLEU can differ in all of these; a constant answer has one distinct text.
+Two systems with the same deltaBLEU can differ in all of these; a constant answer has one distinct
+text.
 """
 
 from collections import Counter
@@ -22,15 +23,20 @@ def answer_statistics(
 ) -> dict[str, Score]:
     """Scores that need no references, by name, each with its 95 % interval over the cases:
 
-    "unfinished": share of answers cut at the token limit (YuanAI, section 3.5: "no assurance of complete answers").
-    Only generated answers count, so n may be smaller; left out where none was (a constant answer, a submission file).
-    "copies": share of answers that are, white space around them aside, one of `training_texts` to the letter.
-    "distinct": number of different answers / n, see `distinct_score`. "empty": share of blank answers.
+    "unfinished": share of answers cut at the token limit (YuanAI, section 3.5: "no assurance of
+    complete answers"). Only generated answers count, so n may be smaller; left out where none was
+    (a constant answer, a submission file).
+    "copies": share of answers that are, white space around them aside, one of `training_texts` to
+    the letter.
+    "distinct": number of different answers / n, see `distinct_score`. "empty": share of blank
+    answers.
     "words": mean number of words between white space, empty answers included.
-    "named": share of labelled cases whose label is named first, see `diagnosis_named`; left out without labels.
+    "named": share of labelled cases whose label is named first, see `diagnosis_named`; left out
+    without labels.
 
-    `answers` holds predictions by case id: others' are ignored, a missing one counts as empty. Shares are 0 to 1, with
-    Wilson intervals; "words" has a bootstrap interval. Raises `LabError` where there are no cases.
+    `answers` holds predictions by case id: others' are ignored, a missing one counts as empty.
+    Shares are 0 to 1, with Wilson intervals; "words" has a bootstrap interval. Raises `LabError`
+    where there are no cases.
     """
     if not cases:
         raise LabError("Answers were to be described, but there are no cases: check the split.")
@@ -38,17 +44,22 @@ def answer_statistics(
     texts = [answer.text.strip() for answer in found]
     training = {text.strip() for text in training_texts} - {""}
     shares = {
-        "unfinished|finish:length": [answer.finish == "length" for answer in found if answer.finish],
+        "unfinished|finish:length": [
+            answer.finish == "length" for answer in found if answer.finish
+        ],
         f"copies|texts:{len(training)}": [text in training for text in texts],
         "empty": [not text for text in texts],
     }
     scores = {
         title.partition("|")[0]: share_score(hits, signature=f"{title}|interval:wilson|v:{VERSION}")
-        for title, hits in shares.items() if hits
+        for title, hits in shares.items()
+        if hits
     }
     scores["distinct"] = distinct_score(texts)
     words = np.array([len(text.split()) for text in texts], dtype=float)
-    scores["words"] = mean_score(words, signature=f"words|split:white space|interval:bootstrap|v:{VERSION}")
+    scores["words"] = mean_score(
+        words, signature=f"words|split:white space|interval:bootstrap|v:{VERSION}"
+    )
     diagnosis = diagnosis_named(cases, answers)
     return scores | ({"named": diagnosis} if diagnosis else {})
 
@@ -56,16 +67,20 @@ def answer_statistics(
 def distinct_score(texts: Sequence[str]) -> Score:
     """The number of different texts / n, with a 95 % interval for cases drawn anew.
 
-    A bootstrap would be wrong: drawing with replacement repeats answers, so nearly all resamples lie below the value.
-    Leaving out one case changes the number only where its answer stands alone. The jackknife's standard error is thus
-    that of the share of lone answers, and never too small on average (Efron and Stein 1981): their Wilson interval,
-    moved onto the value and cut to what is possible, is the interval here. With more cases the value falls by itself:
-    compare only sets of the same n.
+    A bootstrap would be wrong: drawing with replacement repeats answers, so nearly all resamples
+    lie below the value. Leaving out one case changes the number only where its answer stands alone.
+    The jackknife's standard error is thus that of the share of lone answers, and never too small on
+    average (Efron and Stein 1981): their Wilson interval, moved onto the value and cut to what is
+    possible, is the interval here. With more cases the value falls by itself: compare only sets of
+    the same n.
     """
     counts, n = Counter(texts), len(texts)
     lone, value = sum(count == 1 for count in counts.values()), len(counts) / n
     low, high = wilson_interval(lone, n)
     return Score(
-        value=value, low=max(1 / n, value - (lone / n - low)), high=min(1.0, value + (high - lone / n)), n=n,
+        value=value,
+        low=max(1 / n, value - (lone / n - low)),
+        high=min(1.0, value + (high - lone / n)),
+        n=n,
         signature=f"distinct|interval:jackknife|v:{VERSION}",
     )

@@ -1,6 +1,7 @@
 """The floor of every leaderboard: one and the same answer for every case.
 
-A constant earns real points here: on the MEDIQA-M3G test split "Fungal infection" beats a published submission.
+A constant earns real points here: on the MEDIQA-M3G test split "Fungal infection" beats a published
+submission.
 """
 
 from collections import Counter
@@ -10,9 +11,11 @@ from helpers.cases import Case, Prediction
 
 
 def constant_answers(train_cases: Sequence[Case]) -> dict[str, str]:
-    """Constant answers by name: two fixed ones and, where there are training answers, the most frequent of them.
+    """Constant answers by name: two fixed ones and, where there are training answers, the most
+    frequent of them.
 
-    Answers are compared without the white space around them; of equally frequent ones the first in training order.
+    Answers are compared without the white space around them; of equally frequent ones the first in
+    training order.
     """
     texts = (reference.text.strip() for case in train_cases for reference in case.references)
     counts = Counter(text for text in texts if text)

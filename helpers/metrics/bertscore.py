@@ -1,12 +1,13 @@
 """BERTScore (Zhang et al. 2020) of many answers at once: one model load, each text encoded once.
 
-The values are those of the bert-score package, whose encoding and greedy matching do the work: no idf weights, no
-rescaling, no lower-casing. What is mended is around them: see `helpers.models.encoders` for the tokenizer; an empty
-text, on which the package fails, scores 0.
+The values are those of the bert-score package, whose encoding and greedy matching do the work: no
+idf weights, no rescaling, no lower-casing. What is mended is around them: see
+`helpers.models.encoders` for the tokenizer; an empty text, on which the package fails, scores 0.
 
-In the package a value depends a little on its company: a token whose best match is negative counts as 0 where the
-other text is padded, as it is beside a longer one. So the references of a case are matched together, and nothing else
-with them: that is what the challenge's program does, and what the values here equal.
+In the package a value depends a little on its company: a token whose best match is negative counts
+as 0 where the other text is padded, as it is beside a longer one. So the references of a case are
+matched together, and nothing else with them: that is what the challenge's program does, and what
+the values here equal.
 """
 
 from collections import defaultdict
@@ -19,7 +20,9 @@ import numpy as np
 from helpers.models.encoders import Encoder, default_device, load_encoder, quiet
 
 VERSION = 1  # raised when the same answers would score differently
-BATCH_TOKENS = 2048  # encoded at a time, padding included: more is slower on a CPU and little faster on a GPU
+BATCH_TOKENS = (
+    2048  # encoded at a time, padding included: more is slower on a CPU and little faster on a GPU
+)
 BATCH_PAIRS = 64  # matched at a time, as in the package
 KEPT_TOKENS = 200_000  # references kept encoded: 0.3 GB for MiniLM, 0.8 GB for roberta-large
 NOTHING = (0.0, 0.0, 0.0)
@@ -27,7 +30,9 @@ NOTHING = (0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class BertScores:
-    """Precision, recall and F1 of each case, arrays of shape (n_cases,) with values up to 1, and the settings."""
+    """Precision, recall and F1 of each case, arrays of shape (n_cases,) with values up to 1, and
+    the settings.
+    """
 
     precision: np.ndarray
     recall: np.ndarray
@@ -42,19 +47,24 @@ def bert_scores(
     encoder: str = "minilm",
     device: str | None = None,
 ) -> BertScores:
-    """BERTScore of each answer against the reference with the highest F1 (Zhang et al. 2020, section 3).
+    """BERTScore of each answer against the reference with the highest F1 (Zhang et al. 2020,
+    section 3).
 
-    `answers` and `references` run in parallel, one entry per case. `encoder`: "minilm", a model id or a folder;
-    `device`: "cpu", "cuda" or None for what is there. The answer is the candidate: precision asks which of the answer's
-    tokens the reference supports. The challenge's program swaps the two, so its precision is our recall; F1 is the
-    same. An empty answer or reference scores 0. Raises `LabError` if the encoder cannot be loaded.
+    `answers` and `references` run in parallel, one entry per case. `encoder`: "minilm", a model id
+    or a folder; `device`: "cpu", "cuda" or None for what is there. The answer is the candidate:
+    precision asks which of the answer's tokens the reference supports. The challenge's program
+    swaps the two, so its precision is our recall; F1 is the same. An empty answer or reference
+    scores 0. Raises `LabError` if the encoder cannot be loaded.
     """
     loaded = load_encoder(encoder, device or default_device())
     answers = [answer.strip() for answer in answers]
     references = [[text.strip() for text in texts if text.strip()] for texts in references]
     with quiet():
         encoded = _encode(loaded, answers, references)
-        best = [_best(loaded, answer, texts, encoded) for answer, texts in zip(answers, references, strict=True)]
+        best = [
+            _best(loaded, answer, texts, encoded)
+            for answer, texts in zip(answers, references, strict=True)
+        ]
     precision, recall, f1 = np.array(best, dtype=float).reshape(len(answers), 3).T
     return BertScores(precision=precision, recall=recall, f1=f1, signature=_signature(loaded))
 
@@ -75,7 +85,9 @@ def _encode_texts(encoder: Encoder, texts: set[str]) -> dict[str, tuple]:
     from bert_score.utils import get_bert_embedding
 
     # The marks at the beginning and end of a text are encoded with it but not counted.
-    token_weights = defaultdict(lambda: 1.0, {encoder.tokenizer.cls_token_id: 0.0, encoder.tokenizer.sep_token_id: 0.0})
+    token_weights = defaultdict(
+        lambda: 1.0, {encoder.tokenizer.cls_token_id: 0.0, encoder.tokenizer.sep_token_id: 0.0}
+    )
     encoded = {}
     for batch in _batches(encoder, texts):
         vectors, mask, weights = get_bert_embedding(
@@ -89,7 +101,9 @@ def _encode_texts(encoder: Encoder, texts: set[str]) -> dict[str, tuple]:
 
 
 def _batches(encoder: Encoder, texts: set[str]) -> Iterator[list[str]]:
-    """Texts of like length together, so that little of a batch is padding, up to `BATCH_TOKENS` with the padding."""
+    """Texts of like length together, so that little of a batch is padding, up to `BATCH_TOKENS`
+    with the padding.
+    """
     from bert_score.utils import sent_encode
 
     batch = []
@@ -102,7 +116,9 @@ def _batches(encoder: Encoder, texts: set[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _best(encoder: Encoder, answer: str, texts: list[str], encoded: dict[str, tuple]) -> tuple[float, float, float]:
+def _best(
+    encoder: Encoder, answer: str, texts: list[str], encoded: dict[str, tuple]
+) -> tuple[float, float, float]:
     """Precision, recall and F1 of one answer against the reference that gives the highest F1."""
     import torch
     from bert_score.utils import greedy_cos_idf
@@ -113,22 +129,27 @@ def _best(encoder: Encoder, answer: str, texts: list[str], encoded: dict[str, tu
         return NOTHING
     scores = []
     for start in range(0, len(usable), BATCH_PAIRS):
-        batch = usable[start:start + BATCH_PAIRS]
+        batch = usable[start : start + BATCH_PAIRS]
         with torch.no_grad():
             matched = greedy_cos_idf(
-                *_padded(batch, encoder.device), *_padded([encoded[answer]] * len(batch), encoder.device)
+                *_padded(batch, encoder.device),
+                *_padded([encoded[answer]] * len(batch), encoder.device),
             )
         scores += zip(*(part.tolist() for part in matched))
     return max(scores, key=lambda score: score[2])
 
 
 def _padded(encoded: list[tuple], device: str) -> tuple:
-    """Vectors (batch, tokens, width), mask and weights (batch, tokens), as bert-score's matching takes them."""
+    """Vectors (batch, tokens, width), mask and weights (batch, tokens), as bert-score's matching
+    takes them.
+    """
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
     # Padding vectors must not be zero: they are divided by their length before the mask hides them.
-    vectors = pad_sequence([vectors.float() for vectors, _ in encoded], batch_first=True, padding_value=1.0)
+    vectors = pad_sequence(
+        [vectors.float() for vectors, _ in encoded], batch_first=True, padding_value=1.0
+    )
     weights = pad_sequence([weights for _, weights in encoded], batch_first=True)
     lengths = torch.tensor([len(weights) for _, weights in encoded])
     mask = torch.arange(weights.shape[1]) < lengths[:, None]
@@ -137,14 +158,16 @@ def _padded(encoded: list[tuple], device: str) -> tuple:
 
 def _signature(encoder: Encoder) -> str:
     # The package's own __version__ was left at 0.3.12 in release 0.3.13, so ask what is installed.
-    return "|".join([
-        "BERTScore",
-        f"encoder:{encoder.name}",
-        f"layers:{encoder.layers}",
-        f"dtype:{encoder.dtype}",
-        "idf:no",
-        "rescaled:no",
-        f"bert-score:{version('bert-score')}",
-        f"transformers:{version('transformers')}",
-        f"lab:{VERSION}",
-    ])
+    return "|".join(
+        [
+            "BERTScore",
+            f"encoder:{encoder.name}",
+            f"layers:{encoder.layers}",
+            f"dtype:{encoder.dtype}",
+            "idf:no",
+            "rescaled:no",
+            f"bert-score:{version('bert-score')}",
+            f"transformers:{version('transformers')}",
+            f"lab:{VERSION}",
+        ]
+    )

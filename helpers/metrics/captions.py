@@ -1,12 +1,14 @@
-"""How a captioner does, whoever is right: how often it fails, how long and how quick its captions are."""
+"""How a captioner does, whoever is right: how often it fails, how long and how quick its captions
+are.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from helpers.models.captions import Caption
 from helpers.metrics.answers import distinct_score
 from helpers.metrics.scores import Score, mean_score, share_score
+from helpers.models.captions import Caption
 
 # Raised by hand when the meaning of one of these numbers changes.
 VERSION = 2
@@ -15,17 +17,28 @@ VERSION = 2
 def caption_statistics(captions: Sequence[Caption]) -> dict[str, Score]:
     """Scores of captions, one per picture, each with its 95 % interval over the pictures:
 
-    "failed": share of pictures without a caption. Of those that have one: "unfinished", the share cut at the token
-    limit; "words" and "seconds", means per picture; "distinct", the number of different captions / n. Shares are 0 to
-    1. The pictures of one case resemble each other, so that intervals are somewhat too narrow.
+    "failed": share of pictures without a caption. Of those that have one: "unfinished", the share
+    cut at the token limit; "words" and "seconds", means per picture; "distinct", the number of
+    different captions / n. Shares are 0 to 1. The pictures of one case resemble each other, so that
+    intervals are somewhat too narrow.
     """
     good = [caption for caption in captions if not caption.error]
-    scores = {"failed": share_score([bool(caption.error) for caption in captions], signature=_signed("failed"))}
+    scores = {
+        "failed": share_score(
+            [bool(caption.error) for caption in captions], signature=_signed("failed")
+        )
+    }
     if not good:
         return scores
-    if any(caption.finish for caption in good):  # recorded captions do not say how they ended, nor how long it took
-        scores["unfinished"] = share_score([c.finish == "length" for c in good], signature=_signed("finish:length"))
-        scores["seconds"] = mean_score(np.array([caption.seconds for caption in good]), signature=_signed("seconds"))
+    if any(
+        caption.finish for caption in good
+    ):  # recorded captions do not say how they ended, nor how long it took
+        scores["unfinished"] = share_score(
+            [c.finish == "length" for c in good], signature=_signed("finish:length")
+        )
+        scores["seconds"] = mean_score(
+            np.array([caption.seconds for caption in good]), signature=_signed("seconds")
+        )
     words = np.array([len(caption.text.split()) for caption in good], dtype=float)
     scores["words"] = mean_score(words, signature=_signed("words|split:white space"))
     return scores | {"distinct": distinct_score([caption.text for caption in good])}
@@ -36,7 +49,8 @@ def _signed(what: str) -> str:
 
 
 def longer(first: Sequence[Caption], second: Sequence[Caption]) -> Score | None:
-    """How many words more the second captioner says of the same picture, the mean over pictures that both caption.
+    """How many words more the second captioner says of the same picture, the mean over pictures
+    that both caption.
 
     None where there is no such picture.
     """
@@ -48,6 +62,8 @@ def longer(first: Sequence[Caption], second: Sequence[Caption]) -> Score | None:
 
 
 def fails_more(first: Sequence[Caption], second: Sequence[Caption]) -> Score:
-    """How much more often the first captioner fails than the second, on the same pictures (-1 to 1)."""
+    """How much more often the first captioner fails than the second, on the same pictures (-1 to
+    1).
+    """
     more = np.array([bool(a.error) - bool(b.error) for a, b in zip(first, second)], dtype=float)
     return mean_score(more, signature=_signed("fails more"))

@@ -1,19 +1,34 @@
-"""The words by which a caption names SKINCON's concepts, denies them, or speaks of something else in their colours.
+"""The words by which a caption names SKINCON's concepts, denies them, or speaks of something else
+in their colours.
 
-All of it are patterns of regular expressions for folded text (see `concepts`): small letters, spaces for hyphens.
+All of it are patterns of regular expressions for folded text (see `concepts`): small letters,
+spaces for hyphens.
 """
 
-# Concept -> the words that name it, each a whole word. British and American spelling, plurals, adjectives, and those
-# lay and clinical synonyms that mean this and nothing else. Left out as ambiguous, each on purpose:
-#   bump (papule, nodule, wheal or pustule; but a small bump is a papule), lump (nodule, cyst or tumour),
-#   spot (macule, papule or pimple; dark spots are brown), pimple and zit (papule or pustule), blister (vesicle or bulla
-#   by its size: only small and large ones count), sore (ulcer, erosion or crust), boil (furuncle or abscess), thickened
-#   (lichenified or indurated), firm, raised, bruise (see Purpura), rash, swollen, shiny, patchy, pearly, wart and
-#   mole and keloid (diagnoses), dark, pale and light (of skin more often than of lesions, but see the patches).
+# Concept -> the words that name it, each a whole word. British and American spelling, plurals,
+# adjectives, and those lay and clinical synonyms that mean this and nothing else. Left out as
+# ambiguous, each on purpose:   bump (papule, nodule, wheal or pustule; but a small bump is a
+# papule), lump (nodule, cyst or tumour),   spot (macule, papule or pimple; dark spots are brown),
+# pimple and zit (papule or pustule), blister (vesicle or bulla   by its size: only small and large
+# ones count), sore (ulcer, erosion or crust), boil (furuncle or abscess), thickened   (lichenified
+# or indurated), firm, raised, bruise (see Purpura), rash, swollen, shiny, patchy, pearly, wart and
+#  mole and keloid (diagnoses), dark, pale and light (of skin more often than of lesions, but see
+# the patches).
 CONCEPT_WORDS = {
-    "Vesicle": ("vesicles?", "vesicular", "vesiculation", "vesiculo",
-                "(?:small|tiny|pinhead),? (?:\\w+,? ){0,2}blisters?"),
-    "Papule": ("papules?", "papular", "maculopapular", "papulo\\w*", "(?:small|tiny|little),? (?:\\w+,? ){0,2}bumps?"),
+    "Vesicle": (
+        "vesicles?",
+        "vesicular",
+        "vesiculation",
+        "vesiculo",
+        "(?:small|tiny|pinhead),? (?:\\w+,? ){0,2}blisters?",
+    ),
+    "Papule": (
+        "papules?",
+        "papular",
+        "maculopapular",
+        "papulo\\w*",
+        "(?:small|tiny|little),? (?:\\w+,? ){0,2}bumps?",
+    ),
     "Macule": ("macules?", "macular(?! degen)", "maculo\\w*"),
     "Plaque": ("(?<!dental )plaques?",),
     "Abscess": ("abscess(?:es)?", "abscessed"),
@@ -28,42 +43,113 @@ CONCEPT_WORDS = {
     "Excoriation": ("excoriat\\w+", "scratch marks?", "scratches", "scratched"),
     "Atrophy": ("atrophy", "atrophic", "atrophied", "skin thinning", "thinning of the skin"),
     # Pus that is no pustule's is an exudate.
-    "Exudate": ("exudates?", "exudative", "exudation", "weeping", "ooz(?:es?|ing|y)", "discharge", "drainage",
-                "draining", "purulent", "pus(?! filled)"),
-    # A bruise is an ecchymosis, a large purpura; captions speak of bruises where they look for injuries, though.
-    "Purpura/Petechiae": ("purpuras?", "purpuric", "petechiae?", "petechial", "ecchymos[ei]s", "ecchymotic"),
+    "Exudate": (
+        "exudates?",
+        "exudative",
+        "exudation",
+        "weeping",
+        "ooz(?:es?|ing|y)",
+        "discharge",
+        "drainage",
+        "draining",
+        "purulent",
+        "pus(?! filled)",
+    ),
+    # A bruise is an ecchymosis, a large purpura; captions speak of bruises where they look for
+    # injuries, though.
+    "Purpura/Petechiae": (
+        "purpuras?",
+        "purpuric",
+        "petechiae?",
+        "petechial",
+        "ecchymos[ei]s",
+        "ecchymotic",
+    ),
     "Fissure": ("fissures?", "fissured", "fissuring", "cracks?", "cracked", "cracking"),
     "Induration": ("induration", "indurated", "hardened", "hardening"),
     "Xerosis": ("xerosis", "xerotic", "dry", "dryness", "dried out"),
-    "Telangiectasia": ("telangiectasi\\w+", "telangiectatic", "telangiectases", "(?:spider|thread) veins?",
-                       "(?:dilated|broken|visible) (?:\\w+ )?(?:blood vessels|capillaries|vessels)"),
+    "Telangiectasia": (
+        "telangiectasi\\w+",
+        "telangiectatic",
+        "telangiectases",
+        "(?:spider|thread) veins?",
+        "(?:dilated|broken|visible) (?:\\w+ )?(?:blood vessels|capillaries|vessels)",
+    ),
     # Not the scale of a ruler or a rating. Peeling is desquamation, which is scale.
-    "Scale": ("(?<!to )(?<!for )(?<!large )(?<!full )(?<!rating )scale(?! (?:bar|of \\d|of one|from))",
-              "scales", "scaly", "scaling", "scaliness", "flak(?:es?|y|ing|iness)", "peeling",
-              "desquamat\\w+", "\\w*squamous(?! cell)"),
+    "Scale": (
+        "(?<!to )(?<!for )(?<!large )(?<!full )(?<!rating )scale(?! (?:bar|of \\d|of one|from))",
+        "scales",
+        "scaly",
+        "scaling",
+        "scaliness",
+        "flak(?:es?|y|ing|iness)",
+        "peeling",
+        "desquamat\\w+",
+        "\\w*squamous(?! cell)",
+    ),
     "Scar": ("scars?", "scarred", "scarring", "cicatri(?:x|ces|cial)"),
     "Friable": ("friable", "friability", "bleeds easily", "easily bleed\\w*"),
     # Not the diseases of nerves and organs.
-    "Sclerosis": ("(?<!multiple )(?<!tuberous )(?<!systemic )sclerosis", "sclerotic", "sclerosed", "sclerosing"),
+    "Sclerosis": (
+        "(?<!multiple )(?<!tuberous )(?<!systemic )sclerosis",
+        "sclerotic",
+        "sclerosed",
+        "sclerosing",
+    ),
     "Pedunculated": ("pedunculated", "stalked", "(?:on|with|by) a (?:\\w+ )?stalk"),
     "Exophytic/Fungating": ("exophytic", "fungating"),
-    "Warty/Papillomatous": ("warty", "wart like", "verruc(?:ous|oid|ose|iform)", "papillomat(?:ous|osis)"),
+    "Warty/Papillomatous": (
+        "warty",
+        "wart like",
+        "verruc(?:ous|oid|ose|iform)",
+        "papillomat(?:ous|osis)",
+    ),
     "Dome-shaped": ("dome shaped?", "domed", "dome like"),
     "Flat topped": ("flat topped", "flat tops?"),
-    "Brown(Hyperpigmentation)": ("brown", "brownish", "tan", "hyperpigment\\w+", "darkened", "darkening",
-                                 "dark(?:er)? (?:patch(?:es)?|spots?|macules?)",
-                                 "darker than (?:the |its )?(?:surrounding|normal|adjacent)"),
+    "Brown(Hyperpigmentation)": (
+        "brown",
+        "brownish",
+        "tan",
+        "hyperpigment\\w+",
+        "darkened",
+        "darkening",
+        "dark(?:er)? (?:patch(?:es)?|spots?|macules?)",
+        "darker than (?:the |its )?(?:surrounding|normal|adjacent)",
+    ),
     "Translucent": ("(?:semi)?translucent", "see through"),
-    "White(Hypopigmentation)": ("white", "whitish", "whiteness", "hypopigment\\w+", "depigment\\w+", "hypomelano\\w+",
-                                "(?:pale|lighter) (?:patch(?:es)?|spots?|macules?)",
-                                "lighter than (?:the |its )?(?:surrounding|normal|adjacent)"),
+    "White(Hypopigmentation)": (
+        "white",
+        "whitish",
+        "whiteness",
+        "hypopigment\\w+",
+        "depigment\\w+",
+        "hypomelano\\w+",
+        "(?:pale|lighter) (?:patch(?:es)?|spots?|macules?)",
+        "lighter than (?:the |its )?(?:surrounding|normal|adjacent)",
+    ),
     "Purple": ("purple", "purplish", "violaceous", "violet", "lilac", "heliotrope"),
     # Honey-coloured crusts are yellow ones.
     "Yellow": ("yellow", "yellowish", "golden (?=crust)", "honey colou?red"),
     "Black": ("black", "blackish", "blackened"),
-    # Inflamed is not enough: it may mean swollen, or be an opinion. The names of diseases ("erythema nodosum") count.
-    "Erythema": ("erythemas?", "erythematous", "red", "reds", "redness", "redder", "reddish", "reddened", "pink",
-                 "pinkish", "crimson", "scarlet", "ruddy", "flushed", "flushing"),
+    # Inflamed is not enough: it may mean swollen, or be an opinion. The names of diseases
+    # ("erythema nodosum") count.
+    "Erythema": (
+        "erythemas?",
+        "erythematous",
+        "red",
+        "reds",
+        "redness",
+        "redder",
+        "reddish",
+        "reddened",
+        "pink",
+        "pinkish",
+        "crimson",
+        "scarlet",
+        "ruddy",
+        "flushed",
+        "flushing",
+    ),
     "Comedo": ("comedo", "comedos", "comedon\\w*", "(?:black|white) ?heads?"),
     "Lichenification": ("lichenification", "lichenified", "leathery"),
     "Blue": ("blue", "blu(?:e)?ish", "cyanotic", "cyanosis"),
@@ -78,12 +164,14 @@ CONCEPT_WORDS = {
     "Cyst": ("cysts?", "cystic(?! fibrosis)"),
 }
 
-# The colours that surroundings may have. Clinical words (erythematous, hyperpigmented) are never of surroundings.
+# The colours that surroundings may have. Clinical words (erythematous, hyperpigmented) are never of
+# surroundings.
 _COLOUR = (
     r"(?:brown(?:ish)?|tan|white|whitish|purpl(?:e|ish)|violet|lilac|yellow(?:ish)?|black|red(?:dish)?|pink(?:ish)?|"
     r"crimson|scarlet|blu(?:e|ish)|gr[ae]y(?:ish)?|salmon)"
 )
-# Of these some people's healthy skin is; nobody's is red, purple, blue, grey or yellow, so "red skin" is erythema.
+# Of these some people's healthy skin is; nobody's is red, purple, blue, grey or yellow, so "red
+# skin" is erythema.
 _TONE = r"(?:brown(?:ish)?|tan|white|whitish|black|pink(?:ish)?)"
 _ADJECTIVES = (
     r"(?:(?:very|dark|light|medium|pale|deep|bright|plain|solid|short|long|curly|straight|thick|thin|fine|coarse|wavy|"
@@ -149,9 +237,9 @@ CLAUSE_ENDS = (
     r"[.!?;:](?= |$)|\b(?:but|however|although|though|yet|while|whereas|except|apart from|aside from|other than|"
     r"besides|despite|only|because)\b"
 )
-# Within a clause, a denial ends where something else is said of something: "no crust, with red papules", "no crust, and
-# the border is red", "not crusted and is red", "without any pain, red spots appeared" (but not
-# "no scale, crust or ulcer is seen").
+# Within a clause, a denial ends where something else is said of something: "no crust, with red
+# papules", "no crust, and the border is red", "not crusted and is red", "without any pain, red
+# spots appeared" (but not "no scale, crust or ulcer is seen").
 SCOPE_ENDS = (
     r"\bwith\b|(?<!whether)(?<! if),? (?:and |so )?(?:there|here|which|it|this|these|he|she|they) "
     r"(?:is|are|was|has|have|shows?|appears?)\b|"

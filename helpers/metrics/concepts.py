@@ -1,11 +1,14 @@
-"""Which of SKINCON's 48 concepts a caption names, and how many of them are right (Daneshjou et al. 2022).
+"""Which of SKINCON's 48 concepts a caption names, and how many of them are right (Daneshjou et al.
+2022).
 
-deltaBLEU and BERTScore tell whether a text sounds like another. What a caption of a skin picture is for is to say what
-is seen: an erythematous plaque with scale. That a machine can count where somebody has noted the concepts of a picture.
+deltaBLEU and BERTScore tell whether a text sounds like another. What a caption of a skin picture is
+for is to say what is seen: an erythematous plaque with scale. That a machine can count where
+somebody has noted the concepts of a picture.
 
-Gaps, in plain words: the words are English and a table of ours, not a thesaurus. "Possible scale" counts as scale. A
-concept in a remark about another time or another disease counts too. "A plaque, no scale, red border" denies the red,
-because a denial goes on over commas, up to one with a verb after it. Wrongly spelled words are not known.
+Gaps, in plain words: the words are English and a table of ours, not a thesaurus. "Possible scale"
+counts as scale. A concept in a remark about another time or another disease counts too. "A plaque,
+no scale, red border" denies the red, because a denial goes on over commas, up to one with a verb
+after it. Wrongly spelled words are not known.
 """
 
 import re
@@ -17,7 +20,14 @@ import numpy as np
 
 from helpers.files import LabError, fingerprint
 from helpers.metrics.concept_words import (
-    BACKWARD, CLAUSE_ENDS, CONCEPT_WORDS, DENIALS, DENIALS_OF_ONE_WORD, NO_DENIALS, SCOPE_ENDS, SURROUNDINGS,
+    BACKWARD,
+    CLAUSE_ENDS,
+    CONCEPT_WORDS,
+    DENIALS,
+    DENIALS_OF_ONE_WORD,
+    NO_DENIALS,
+    SCOPE_ENDS,
+    SURROUNDINGS,
 )
 from helpers.metrics.scores import Score, score_of
 from helpers.pocket.conditions import CONCEPTS
@@ -33,8 +43,9 @@ Pairs = Sequence[tuple[Sequence[str], str]]
 def named_concepts(text: str) -> list[str]:
     """The SKINCON concepts that a text's words name, each once, in the order of `CONCEPTS`.
 
-    Capitals and hyphens make no difference. Denied ones ("no scale", "neither red nor crusted", "ulceration is absent")
-    do not count, nor do colours of skin tone, hair, eyes, clothes and background, nor the black of a "blackhead".
+    Capitals and hyphens make no difference. Denied ones ("no scale", "neither red nor crusted",
+    "ulceration is absent") do not count, nor do colours of skin tone, hair, eyes, clothes and
+    background, nor the black of a "blackhead".
     """
     text = _without_denied(_without_surroundings(_folded(text)))
     named = {concept for concept in HIDING if _patterns()[concept].search(text)}
@@ -48,20 +59,27 @@ def concept_scores(pairs: Pairs) -> dict:
     """How well captions name the concepts of their pictures.
 
     Args:
-        pairs: (true concepts, caption) of each case. True concepts other than the 48 are passed over. A case that is
-            left with none is left out: nobody noted its concepts, or it has none; which of both we do not know.
+        pairs: (true concepts, caption) of each case. True concepts other than the 48 are passed
+            over. A case that is left with none is left out: nobody noted its concepts, or it has
+            none; which of both we do not know.
     Returns:
-        {"precision": Score or None, "recall": Score or None, "cases": number scored, "left_out": number left out,
-        "concepts": {concept: {"true": n, "named": n, "precision": share or None, "recall": share or None}}}, of the
-        concepts that some case has or some caption names. Both scores are micro averages over all concepts of all
-        cases (0 to 1), with a 95 % bootstrap interval over cases; None is what has no denominator. Precision rests on
-        the captions that name something only (its n): the others say nothing that could be wrong.
+        {"precision": Score or None, "recall": Score or None, "cases": number scored, "left_out":
+        number left out,
+        "concepts": {concept: {"true": n, "named": n, "precision": share or None, "recall": share or
+        None}}}, of the concepts that some case has or some caption names. Both scores are micro
+        averages over all concepts of all cases (0 to 1), with a 95 % bootstrap interval over cases;
+        None is what has no denominator. Precision rests on the captions that name something only
+        (its n): the others say nothing that could be wrong.
     Raises:
         LabError: a caption or a list of concepts is a single text where the other was expected.
     """
     truths = [_truth(truth, caption) for truth, caption in pairs]
-    scored = [(truth, set(named_concepts(caption))) for truth, (_, caption) in zip(truths, pairs) if truth]
-    counts = np.array([[len(truth & named), len(named), len(truth)] for truth, named in scored], dtype=float)
+    scored = [
+        (truth, set(named_concepts(caption))) for truth, (_, caption) in zip(truths, pairs) if truth
+    ]
+    counts = np.array(
+        [[len(truth & named), len(named), len(truth)] for truth, named in scored], dtype=float
+    )
     counts = counts.reshape(-1, 3)
     return {
         "precision": _share(counts[counts[:, 1] > 0][:, [0, 1]], "precision"),
@@ -74,21 +92,33 @@ def concept_scores(pairs: Pairs) -> dict:
 
 def words_id() -> str:
     """What identifies the tables of words: other words count other concepts."""
-    return fingerprint([CONCEPT_WORDS, SURROUNDINGS, DENIALS, DENIALS_OF_ONE_WORD, NO_DENIALS, BACKWARD, CLAUSE_ENDS,
-                        SCOPE_ENDS])
+    return fingerprint(
+        [
+            CONCEPT_WORDS,
+            SURROUNDINGS,
+            DENIALS,
+            DENIALS_OF_ONE_WORD,
+            NO_DENIALS,
+            BACKWARD,
+            CLAUSE_ENDS,
+            SCOPE_ENDS,
+        ]
+    )
 
 
 def _truth(concepts: Sequence[str], caption: str) -> set[str]:
     if isinstance(concepts, str) or not isinstance(caption, str):
         raise LabError(
-            f"A case was given as ({type(concepts).__name__}, {type(caption).__name__}), but its list of true concepts "
-            "and its caption were expected: give both, in this order."
+            f"A case was given as ({type(concepts).__name__}, {type(caption).__name__}), but its "
+            "list of true concepts and its caption were expected: give both, in this order."
         )
     return set(concepts) & set(CONCEPTS)
 
 
 def _share(sums: np.ndarray, what: str) -> Score | None:
-    """The sum of the first column by that of the second, over cases of which each has some of the second."""
+    """The sum of the first column by that of the second, over cases of which each has some of the
+    second.
+    """
     if not len(sums):
         return None
     signature = f"concepts|{what}:micro|words:{words_id()}|interval:bootstrap|v:{VERSION}"
@@ -106,12 +136,14 @@ def _by_concept(scored: list[tuple[set[str], set[str]]]) -> dict[str, dict]:
             "precision": right[concept] / named[concept] if named[concept] else None,
             "recall": right[concept] / true[concept] if true[concept] else None,
         }
-        for concept in CONCEPTS if true[concept] or named[concept]
+        for concept in CONCEPTS
+        if true[concept] or named[concept]
     }
 
 
 def _folded(text: str) -> str:
-    """A text in small letters with one kind of apostrophe, one space for each run of white space, hyphens and the like.
+    """A text in small letters with one kind of apostrophe, one space for each run of white space,
+    hyphens and the like.
 
     A dash, a blank line and an item of a list each end a clause, as a semicolon does.
     """
@@ -147,7 +179,10 @@ def _without_denied(text: str) -> str:
 def _denied(text: str) -> Iterator[tuple[int, int]]:
     """The stretches of a folded text in which what is named is denied."""
     start = 0
-    for end in (*(match.start() for match in _compiled((CLAUSE_ENDS,))[0].finditer(text)), len(text)):
+    for end in (
+        *(match.start() for match in _compiled((CLAUSE_ENDS,))[0].finditer(text)),
+        len(text),
+    ):
         yield from _denied_in_clause(text, start, end)
         start = end
 
@@ -172,7 +207,10 @@ def _denied_in_clause(text: str, start: int, end: int) -> Iterator[tuple[int, in
 
 @lru_cache
 def _patterns() -> dict[str, re.Pattern]:
-    return {concept: re.compile(rf"\b(?:{'|'.join(words)})\b") for concept, words in CONCEPT_WORDS.items()}
+    return {
+        concept: re.compile(rf"\b(?:{'|'.join(words)})\b")
+        for concept, words in CONCEPT_WORDS.items()
+    }
 
 
 @lru_cache

@@ -1,11 +1,14 @@
-"""deltaBLEU of a whole set of answers, 0 to 100, as the MEDIQA-M3G and MEDIQA-MAGIC 2024 challenges compute it.
+"""deltaBLEU of a whole set of answers, 0 to 100, as the MEDIQA-M3G and MEDIQA-MAGIC 2024 challenges
+compute it.
 
 deltaBLEU (Galley et al. 2015) is BLEU with several weighted references per case: a matched n-gram
-earns the highest weight among the references that hold it, and an answer's n-grams count at the highest weight of
-its case. With all weights equal it is multi-reference BLEU. Tokeniser and n-grams are sacrebleu's, the rest is here.
+earns the highest weight among the references that hold it, and an answer's n-grams count at the
+highest weight of its case. With all weights equal it is multi-reference BLEU. Tokeniser and n-grams
+are sacrebleu's, the rest is here.
 
-Two modes. `aligned`: both sides lower-cased, the references' own weights. `official`: what the challenge's program
-does, faults included: answers lower-cased, references as written, all weights 1 unless the language is Chinese.
+Two modes. `aligned`: both sides lower-cased, the references' own weights. `official`: what the
+challenge's program does, faults included: answers lower-cased, references as written, all weights 1
+unless the language is Chinese.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,8 +23,13 @@ VERSION = 1  # raised when the same answers would score differently
 
 
 def mode_settings(mode: str, language: str) -> dict[str, bool]:
-    """The settings of `deltableu_statistics` for a mode; the official program has weights for Chinese answers only."""
-    return {"lower_references": mode == "aligned", "weighted": mode == "aligned" or language == "zh"}
+    """The settings of `deltableu_statistics` for a mode; the official program has weights for
+    Chinese answers only.
+    """
+    return {
+        "lower_references": mode == "aligned",
+        "weighted": mode == "aligned" or language == "zh",
+    }
 
 
 def deltableu_statistics(
@@ -34,10 +42,11 @@ def deltableu_statistics(
 ) -> np.ndarray:
     """What each case contributes to deltaBLEU; the sums over cases go to `deltableu_from_sums`.
 
-    `answers` and `references` run in parallel, one entry per case, at least one reference each. Answers are always
-    lower-cased, references if `lower_references`; `weighted` uses the references' weights, else all are 1.
-    Returns (n_cases, 10): answer length and closest reference length in tokens, weighted matches of order 1 to 4,
-    weighted n-grams of order 1 to 4. Raises `LabError` where no reference of a case has a weight above 0.
+    `answers` and `references` run in parallel, one entry per case, at least one reference each.
+    Answers are always lower-cased, references if `lower_references`; `weighted` uses the
+    references' weights, else all are 1. Returns (n_cases, 10): answer length and closest reference
+    length in tokens, weighted matches of order 1 to 4, weighted n-grams of order 1 to 4. Raises
+    `LabError` where no reference of a case has a weight above 0.
     """
     profile = _profiler(language)
     rows = []
@@ -45,10 +54,14 @@ def deltableu_statistics(
         weights = [reference.weight if weighted else 1.0 for reference in texts]
         if max(weights, default=0.0) <= 0:
             raise LabError(
-                f"deltaBLEU needs a reference with a weight above 0 for every case, but the {len(weights)} references "
-                f"of case {len(rows) + 1} have none: correct the weights or leave the case out."
+                "deltaBLEU needs a reference with a weight above 0 for every case, but the "
+                f"{len(weights)} references of case {len(rows) + 1} have none: correct the weights "
+                "or leave the case out."
             )
-        profiles = [profile(reference.text.lower() if lower_references else reference.text) for reference in texts]
+        profiles = [
+            profile(reference.text.lower() if lower_references else reference.text)
+            for reference in texts
+        ]
         rows.append(_case_statistics(profile(answer.lower()), profiles, weights))
     return np.array(rows, dtype=float).reshape(len(rows), 2 + 2 * ORDER)
 
@@ -56,16 +69,17 @@ def deltableu_statistics(
 def deltableu_from_sums(sums: np.ndarray) -> np.ndarray:
     """deltaBLEU, 0 to 100, of statistics that are already summed over cases.
 
-    `sums`: (..., 10) as the columns of `deltableu_statistics`; returns shape (...). Geometric mean of the precisions
-    up to the highest order of which the answers have n-grams; brevity penalty with the closest reference length
-    (Papineni et al. 2002); the k-th order without a match counts as 1 / (2^k * n-grams) (Chen and Cherry 2014,
-    method 3). No answer at all scores 0.
+    `sums`: (..., 10) as the columns of `deltableu_statistics`; returns shape (...). Geometric mean
+    of the precisions up to the highest order of which the answers have n-grams; brevity penalty
+    with the closest reference length (Papineni et al. 2002); the k-th order without a match counts
+    as 1 / (2^k * n-grams) (Chen and Cherry 2014, method 3). No answer at all scores 0.
     """
     sums = np.asarray(sums, dtype=float)
     answer_length, reference_length = sums[..., 0], sums[..., 1]
-    matches, total = sums[..., 2:2 + ORDER], sums[..., 2 + ORDER:]
+    matches, total = sums[..., 2 : 2 + ORDER], sums[..., 2 + ORDER :]
     present = np.logical_and.accumulate(total > 0, axis=-1)
-    # Negative weights can make the matches of an order worth less than nothing: that counts as no match.
+    # Negative weights can make the matches of an order worth less than nothing: that counts as no
+    # match.
     unmatched = present & (matches <= 0)
     halved = 2.0 ** np.cumsum(unmatched, axis=-1)
     safe_total = np.where(present, total, 1.0)
@@ -77,23 +91,27 @@ def deltableu_from_sums(sums: np.ndarray) -> np.ndarray:
     return np.where(orders > 0, 100 * penalty * geometric_mean, 0.0)
 
 
-def deltableu_signature(references: Sequence[Sequence[Reference]], *, mode: str, language: str) -> str:
+def deltableu_signature(
+    references: Sequence[Sequence[Reference]], *, mode: str, language: str
+) -> str:
     """The settings of a deltaBLEU in one line, in the manner of sacrebleu (Post 2018)."""
     import sacrebleu
 
     settings = mode_settings(mode, language)
     unequal = any(reference.weight != 1 for texts in references for reference in texts)
-    return "|".join([
-        "deltaBLEU",
-        f"mode:{mode}",
-        f"weights:{'yes' if unequal and settings['weighted'] else 'no'}",
-        f"case:{'lc' if settings['lower_references'] else 'lc-answers-only'}",
-        f"tok:{_tokenizer(language).signature()}",
-        "smooth:exp",
-        "eff:yes",
-        f"sacrebleu:{sacrebleu.__version__}",
-        f"lab:{VERSION}",
-    ])
+    return "|".join(
+        [
+            "deltaBLEU",
+            f"mode:{mode}",
+            f"weights:{'yes' if unequal and settings['weighted'] else 'no'}",
+            f"case:{'lc' if settings['lower_references'] else 'lc-answers-only'}",
+            f"tok:{_tokenizer(language).signature()}",
+            "smooth:exp",
+            "eff:yes",
+            f"sacrebleu:{sacrebleu.__version__}",
+            f"lab:{VERSION}",
+        ]
+    )
 
 
 def _tokenizer(language: str):
@@ -107,7 +125,9 @@ def _tokenizer(language: str):
 
 
 def _profiler(language: str) -> Callable[[str], tuple[dict, int]]:
-    """A function from a text to its n-gram counts and its length in tokens, which does each text once."""
+    """A function from a text to its n-gram counts and its length in tokens, which does each text
+    once.
+    """
     from sacrebleu.metrics.helpers import extract_all_word_ngrams
 
     tokenizer, known = _tokenizer(language), {}
@@ -120,7 +140,9 @@ def _profiler(language: str) -> Callable[[str], tuple[dict, int]]:
     return profile
 
 
-def _case_statistics(answer: tuple[dict, int], references: list[tuple[dict, int]], weights: list[float]) -> list[float]:
+def _case_statistics(
+    answer: tuple[dict, int], references: list[tuple[dict, int]], weights: list[float]
+) -> list[float]:
     """The ten numbers of one case, from n-gram counts and lengths."""
     counts, length = answer
     highest = max(weights)
@@ -128,9 +150,15 @@ def _case_statistics(answer: tuple[dict, int], references: list[tuple[dict, int]
     for ngram, count in counts.items():
         order = len(ngram) - 1
         total[order] += highest * count
-        holding = [(grams[ngram], weight) for (grams, _), weight in zip(references, weights) if ngram in grams]
+        holding = [
+            (grams[ngram], weight)
+            for (grams, _), weight in zip(references, weights)
+            if ngram in grams
+        ]
         if holding:
-            matches[order] += max(weight for _, weight in holding) * min(count, max(there for there, _ in holding))
+            matches[order] += max(weight for _, weight in holding) * min(
+                count, max(there for there, _ in holding)
+            )
     # The closest length; of two equally close ones the shorter.
     closest = min((abs(other - length), other) for _, other in references)[1]
     return [length, closest, *matches, *total]

@@ -1,10 +1,13 @@
-"""Which diagnosis an answer names, and whether it is the case's own: what deltaBLEU and BERTScore do not see.
+"""Which diagnosis an answer names, and whether it is the case's own: what deltaBLEU and BERTScore
+do not see.
 
-YuanAI (section 5) report "similar-disease confusion" from a manual review; this is the part of it that a machine
-can count. Whether an answer is harmful it cannot: that is asked in the form of `helpers.report.widgets` only.
+YuanAI (section 5) report "similar-disease confusion" from a manual review; this is the part of it
+that a machine can count. Whether an answer is harmful it cannot: that is asked in the form of
+`helpers.report.widgets` only.
 
-Gaps, in plain words: names are the English ones of the pocket clinic; a denied name ("not eczema", "unlike
-psoriasis") counts as named; so does a name in a remark about the past. Right advice is not looked at.
+Gaps, in plain words: names are the English ones of the pocket clinic; a denied name ("not eczema",
+"unlike psoriasis") counts as named; so does a name in a remark about the past. Right advice is not
+looked at.
 """
 
 import re
@@ -24,29 +27,39 @@ VERSION = 1
 
 
 def named(text: str) -> list[str]:
-    """The pocket conditions that a text names, each once, by their main names, in order of first appearance.
+    """The pocket conditions that a text names, each once, by their main names, in order of first
+    appearance.
 
-    Any name or synonym counts, as whole words in capitals or not, in the plural, with hyphens for spaces, and in
-    British spelling (oe and ae for e). A longer name hides a shorter one inside it: "seborrheic eczema" is not eczema.
+    Any name or synonym counts, as whole words in capitals or not, in the plural, with hyphens for
+    spaces, and in British spelling (oe and ae for e). A longer name hides a shorter one inside it:
+    "seborrheic eczema" is not eczema.
     """
     pattern, conditions = _names()
-    return list(dict.fromkeys(conditions[match.lastindex - 1].name for match in pattern.finditer(_folded(text))))
+    return list(
+        dict.fromkeys(
+            conditions[match.lastindex - 1].name for match in pattern.finditer(_folded(text))
+        )
+    )
 
 
 def judge(text: str, label: str) -> str:
     """What the diagnosis of an answer is, held against the label of its case: one of `JUDGEMENTS`.
 
-    The condition named first is the answer's diagnosis, so naming everything does not help. "correct": it is the
-    label (under any of its names); "similar disease": it is one of the label's look-alikes; "wrong": another one,
-    even where the label is mentioned later; "none named": no condition is named.
+    The condition named first is the answer's diagnosis, so naming everything does not help.
+    "correct": it is the label (under any of its names); "similar disease": it is one of the label's
+    look-alikes; "wrong": another one, even where the label is mentioned later; "none named": no
+    condition is named.
 
-    A label that is no pocket condition (a user's data) has no known synonyms or look-alikes. Then "correct" means
-    that the label's own words stand in the answer, before or inside the first pocket condition named; "similar
-    disease" is never said, and "none named" may well be a condition that the lab does not know.
+    A label that is no pocket condition (a user's data) has no known synonyms or look-alikes. Then
+    "correct" means that the label's own words stand in the answer, before or inside the first
+    pocket condition named; "similar disease" is never said, and "none named" may well be a
+    condition that the lab does not know.
     Raises `LabError` for a blank label.
     """
     if not label.strip():
-        raise LabError("An answer was to be judged, but its case has no label: judge only cases with labels.")
+        raise LabError(
+            "An answer was to be judged, but its case has no label: judge only cases with labels."
+        )
     pattern, conditions = _names()
     text, label = _folded(text), _folded(label)
     first = pattern.search(text)
@@ -65,7 +78,8 @@ def judge(text: str, label: str) -> str:
 
 
 def diagnosis_named(cases: Sequence[Case], answers: dict[str, Prediction]) -> Score | None:
-    """The share (0 to 1) of labelled cases whose answer `judge` calls correct; None where no case has a label.
+    """The share (0 to 1) of labelled cases whose answer `judge` calls correct; None where no case
+    has a label.
 
     `answers` holds predictions by case id; a missing one counts as empty, so it names nothing.
     """
@@ -75,27 +89,35 @@ def diagnosis_named(cases: Sequence[Case], answers: dict[str, Prediction]) -> Sc
     texts = [answers[case.id].text if case.id in answers else "" for case in labelled]
     hits = [judge(text, case.label) == "correct" for text, case in zip(texts, labelled)]
     names = fingerprint([condition.names for condition in load_conditions()])
-    return share_score(hits, signature=f"named|rule:first|names:{names}|interval:wilson|v:{VERSION}")
+    return share_score(
+        hits, signature=f"named|rule:first|names:{names}|interval:wilson|v:{VERSION}"
+    )
 
 
 def judgements(cases: Sequence[Case], answers: dict[str, Prediction]) -> dict[str, int]:
     """How many answers to labelled cases get each of `JUDGEMENTS`; {} where no case has a label."""
     labelled = [case for case in cases if case.label.strip()]
-    counts = Counter(judge(answers[case.id].text if case.id in answers else "", case.label) for case in labelled)
+    counts = Counter(
+        judge(answers[case.id].text if case.id in answers else "", case.label) for case in labelled
+    )
     return {judgement: counts[judgement] for judgement in JUDGEMENTS} if labelled else {}
 
 
 @lru_cache
 def _names() -> tuple[re.Pattern, tuple[Condition, ...]]:
     """A pattern with one group per name, longest name first, and the condition of each group."""
-    owners = {_folded(name): condition for condition in load_conditions() for name in condition.names}
+    owners = {
+        _folded(name): condition for condition in load_conditions() for name in condition.names
+    }
     names = sorted(owners, key=len, reverse=True)
     groups = "|".join(f"({_with_plural(name)})" for name in names)
     return re.compile(rf"\b(?:{groups})\b"), tuple(owners[name] for name in names)
 
 
 def _folded(text: str) -> str:
-    """A text in small letters, with one space for each run of white space, hyphens and underscores; e for oe and ae."""
+    """A text in small letters, with one space for each run of white space, hyphens and underscores;
+    e for oe and ae.
+    """
     text = re.sub(r"[\s_\-\u2010-\u2015]+", " ", text.casefold())
     return re.sub("[ao]e|[æœ]", "e", text).strip()
 

@@ -1,8 +1,10 @@
-"""Over-fitting made visible: answers that repeat each other, or a training answer, exactly or nearly.
+"""Over-fitting made visible: answers that repeat each other, or a training answer, exactly or
+nearly.
 
-VisionQAries (2024, Table 3) found ten of 78 answers of their best system "identical or almost identical", and almost
-the same as one training answer. Doctors repeat themselves, too, and in short answers ("Eczema.") they must: read every
-share beside the same share of one reference per case, which says how much repetition the task itself brings.
+VisionQAries (2024, Table 3) found ten of 78 answers of their best system "identical or almost
+identical", and almost the same as one training answer. Doctors repeat themselves, too, and in short
+answers ("Eczema.") they must: read every share beside the same share of one reference per case,
+which says how much repetition the task itself brings.
 """
 
 import re
@@ -18,11 +20,13 @@ from helpers.metrics.scores import Score, share_score
 
 # Raised by hand when the meaning of one of these numbers changes.
 VERSION = 1
-# Near from here on. One word in seven may be another: in a shorter answer one word is the diagnosis, so it must have
-# the same words. What Table 3 calls "very similar" lies above 0.9, and real long answers leave a wide gap below: in
-# the authors' own answers, no share moves by more than two of 50 between 0.8 and 0.9.
+# Near from here on. One word in seven may be another: in a shorter answer one word is the
+# diagnosis, so it must have the same words. What Table 3 calls "very similar" lies above 0.9, and
+# real long answers leave a wide gap below: in the authors' own answers, no share moves by more than
+# two of 50 between 0.8 and 0.9.
 NEAR = 0.85
-# A word is a run of letters and digits; Chinese is written without spaces, so each of its signs is a word.
+# A word is a run of letters and digits; Chinese is written without spaces, so each of its signs is
+# a word.
 SIGNS = "\u3400-\u9fff\uf900-\ufaff"
 WORD = re.compile(f"[{SIGNS}]|[^\\W_{SIGNS}]+")
 # Similarities are held for about this many pairs at a time (4 bytes each).
@@ -32,9 +36,11 @@ SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
 
 @dataclass(frozen=True)
 class Group:
-    """Answers that are near the first of them, and the training answer that one of them is nearest to, if near.
+    """Answers that are near the first of them, and the training answer that one of them is nearest
+    to, if near.
 
-    `members` and `source` are (case id, text); `source` is None and `similarity` 0 where no training answer is near.
+    `members` and `source` are (case id, text); `source` is None and `similarity` 0 where no
+    training answer is near.
     """
 
     members: tuple[tuple[str, str], ...]
@@ -50,9 +56,10 @@ def words_of(text: str) -> tuple[str, ...]:
 def similarity(first: str, second: str) -> float:
     """How alike two texts are, word by word: 1 - edits / (words of both), 0 to 1.
 
-    An edit takes out or puts in a word, so a changed word is two: twice the longest common subsequence over the words
-    of both texts (what difflib's ratio approximates). A longer tail weighs less than with Levenshtein's distance over
-    the longer text. A text without words is like nothing, not even another one.
+    An edit takes out or puts in a word, so a changed word is two: twice the longest common
+    subsequence over the words of both texts (what difflib's ratio approximates). A longer tail
+    weighs less than with Levenshtein's distance over the longer text. A text without words is like
+    nothing, not even another one.
     """
     from rapidfuzz.distance import Indel
 
@@ -60,39 +67,50 @@ def similarity(first: str, second: str) -> float:
     return Indel.normalized_similarity(one, other) if one and other else 0.0
 
 
-def duplicate_scores(texts: Mapping[str, str], training: Sequence[tuple[str, str]] = ()) -> dict[str, Score]:
+def duplicate_scores(
+    texts: Mapping[str, str], training: Sequence[tuple[str, str]] = ()
+) -> dict[str, Score]:
     """Shares of texts (0 to 1) that are duplicates, with Wilson intervals.
 
-    "repeated": near (`similarity` of `NEAR` or more) another of the texts. "repeated exactly": equal to another to the
-    letter, white space aside. "from training": near or equal to one training text; left out without training texts.
+    "repeated": near (`similarity` of `NEAR` or more) another of the texts. "repeated exactly":
+    equal to another to the letter, white space aside. "from training": near or equal to one
+    training text; left out without training texts.
 
     Args:
         texts: case id -> answer; or one reference per case, for what the task itself brings.
         training: (case id, text), several texts per case at will.
-    Texts without words count in n, but are duplicates of nothing: an empty answer is another fault than a repeated
-    one. The more texts or training texts there are, the more has a duplicate: compare equal numbers only. Duplicates
-    come in groups, for which the intervals, made for independent cases, are rather narrow.
+    Texts without words count in n, but are duplicates of nothing: an empty answer is another fault
+    than a repeated one. The more texts or training texts there are, the more has a duplicate:
+    compare equal numbers only. Duplicates come in groups, for which the intervals, made for
+    independent cases, are rather narrow.
     Raises `LabError` where there are no texts.
     """
     if not texts:
         raise LabError("Duplicates were to be counted, but there are no answers: check the split.")
     rule = f"similarity:word indel|near:{NEAR}|interval:wilson|v:{VERSION}"
     known = len({words for words in (words_of(text) for _, text in training) if words})
-    more = {"repeated exactly": f"interval:wilson|v:{VERSION}", "from training": f"texts:{known}|{rule}"}
+    more = {
+        "repeated exactly": f"interval:wilson|v:{VERSION}",
+        "from training": f"texts:{known}|{rule}",
+    }
     return {
         name: share_score(found, signature=f"{name}|{more.get(name, rule)}")
         for name, found in duplicate_hits(texts, training).items()
     }
 
 
-def duplicate_hits(texts: Mapping[str, str], training: Sequence[tuple[str, str]] = ()) -> dict[str, list[bool]]:
+def duplicate_hits(
+    texts: Mapping[str, str], training: Sequence[tuple[str, str]] = ()
+) -> dict[str, list[bool]]:
     """Which of the texts, in their order, `duplicate_scores` counts under each of its names."""
     tokens = [words_of(text) for text in texts.values()]
     exact = [" ".join(text.split()) for text in texts.values()]
     counts = Counter(exact)
     hits = {
         "repeated": [len(found) > 1 for found in _near_each_other(tokens)],
-        "repeated exactly": [bool(words) and counts[text] > 1 for words, text in zip(tokens, exact)],
+        "repeated exactly": [
+            bool(words) and counts[text] > 1 for words, text in zip(tokens, exact)
+        ],
     }
     known = [words for words in (words_of(text) for _, text in training) if words]
     if known:
@@ -100,12 +118,16 @@ def duplicate_hits(texts: Mapping[str, str], training: Sequence[tuple[str, str]]
     return hits
 
 
-def duplicate_groups(texts: Mapping[str, str], training: Sequence[tuple[str, str]] = ()) -> list[Group]:
-    """Texts put together with those near them, largest group first; texts near nothing are left out.
+def duplicate_groups(
+    texts: Mapping[str, str], training: Sequence[tuple[str, str]] = ()
+) -> list[Group]:
+    """Texts put together with those near them, largest group first; texts near nothing are left
+    out.
 
-    The text with the most neighbours leads and takes those still free, then the next. Every member is thus near its
-    leader; connected components would chain two unlike texts over those between them. A text near a training text is
-    a group even if alone. Arguments as for `duplicate_scores`; ties go to who comes first.
+    The text with the most neighbours leads and takes those still free, then the next. Every member
+    is thus near its leader; connected components would chain two unlike texts over those between
+    them. A text near a training text is a group even if alone. Arguments as for `duplicate_scores`;
+    ties go to who comes first.
     """
     items, tokens = list(texts.items()), [words_of(text) for text in texts.values()]
     known = [pair for pair in training if words_of(pair[1])]
@@ -114,7 +136,10 @@ def duplicate_groups(texts: Mapping[str, str], training: Sequence[tuple[str, str
     for leader in sorted(range(len(items)), key=lambda place: -len(neighbours[place])):
         if leader in taken:
             continue
-        places = [leader, *(place for place in neighbours[leader] if place != leader and place not in taken)]
+        places = [
+            leader,
+            *(place for place in neighbours[leader] if place != leader and place not in taken),
+        ]
         taken.update(places)
         # The first of the best: the leader's own where several are equally near.
         best, where = max((nearest[place] for place in places), key=lambda pair: pair[0])
@@ -124,24 +149,32 @@ def duplicate_groups(texts: Mapping[str, str], training: Sequence[tuple[str, str
     return sorted(groups, key=lambda group: -len(group.members))
 
 
-def duplicate_rows(groups: Sequence[Group], split: str, *, largest: int = 1, length: int = 200) -> list[dict[str, str]]:
-    """The largest groups in the form of VisionQAries' Table 3: rows of "set", "encounter id" and "answer".
+def duplicate_rows(
+    groups: Sequence[Group], split: str, *, largest: int = 1, length: int = 200
+) -> list[dict[str, str]]:
+    """The largest groups in the form of VisionQAries' Table 3: rows of "set", "encounter id" and
+    "answer".
 
-    Before each group's answers, whose set is `split`, stands the training answer near them, of the set "train".
-    Answers of more than `length` characters are shortened, see `shortened`.
+    Before each group's answers, whose set is `split`, stands the training answer near them, of the
+    set "train". Answers of more than `length` characters are shortened, see `shortened`.
     """
     rows = []
     for group in groups[:largest]:
         if group.source:
             rows.append(("train", *group.source))
         rows.extend((split, *member) for member in group.members)
-    return [{"set": name, "encounter id": case, "answer": shortened(text, length)} for name, case, text in rows]
+    return [
+        {"set": name, "encounter id": case, "answer": shortened(text, length)}
+        for name, case, text in rows
+    ]
 
 
 def shortened(text: str, length: int = 200) -> str:
-    """A text on one line; of one with more than `length` characters beginning and end, with "[...]" between them.
+    """A text on one line; of one with more than `length` characters beginning and end, with "[...]"
+    between them.
 
-    At most half of `length` is kept on either side: whole sentences, or else whole words, or else characters.
+    At most half of `length` is kept on either side: whole sentences, or else whole words, or else
+    characters.
     """
     text = " ".join(text.split())
     if len(text) <= length:
@@ -164,33 +197,50 @@ def _near_each_other(texts: Sequence[tuple[str, ...]]) -> list[list[int]]:
     for place, words in enumerate(texts):
         places.setdefault(words, []).append(place)
     different = [words for words in places if words]
-    near = {words: sorted(place for other in np.flatnonzero(row) for place in places[different[other]])
-            for words, row in zip(different, _similarities(different, different))}
+    near = {
+        words: sorted(place for other in np.flatnonzero(row) for place in places[different[other]])
+        for words, row in zip(different, _similarities(different, different))
+    }
     return [near.get(words, []) for words in texts]
 
 
-def _nearest(texts: Sequence[tuple[str, ...]], known: Sequence[tuple[str, ...]]) -> list[tuple[float, int]]:
+def _nearest(
+    texts: Sequence[tuple[str, ...]], known: Sequence[tuple[str, ...]]
+) -> list[tuple[float, int]]:
     """For every text the similarity and place of the nearest of `known`; (0, 0) where none is near."""
     first = {words: place for place, words in reversed(list(enumerate(known)))}
-    choices, asked = sorted(first, key=first.get), [words for words in dict.fromkeys(texts) if words]
+    choices, asked = (
+        sorted(first, key=first.get),
+        [words for words in dict.fromkeys(texts) if words],
+    )
     best = {}
     if choices:
         for words, row in zip(asked, _similarities(asked, choices)):
             place = int(row.argmax())
-            best[words] = (round(float(row[place]), 6), first[choices[place]]) if row[place] else (0.0, 0)
+            best[words] = (
+                (round(float(row[place]), 6), first[choices[place]]) if row[place] else (0.0, 0)
+            )
     return [best.get(words, (0.0, 0)) for words in texts]
 
 
-def _similarities(texts: Sequence[tuple[str, ...]], others: Sequence[tuple[str, ...]]) -> Iterator[np.ndarray]:
+def _similarities(
+    texts: Sequence[tuple[str, ...]], others: Sequence[tuple[str, ...]]
+) -> Iterator[np.ndarray]:
     """Row by row (len(others),) the similarities of `NEAR` or more, 0 for the rest.
 
-    Of two texts whose lengths alone are too different no words are compared: 1,000 answers beside 10,000 training
-    texts of about 60 words take four seconds on two cores.
+    Of two texts whose lengths alone are too different no words are compared: 1,000 answers beside
+    10,000 training texts of about 60 words take four seconds on two cores.
     """
     from rapidfuzz.distance import Indel
     from rapidfuzz.process import cdist
 
     rows = max(1, BLOCK // max(1, len(others)))
     for start in range(0, len(texts), rows):
-        yield from cdist(texts[start : start + rows], others, scorer=Indel.normalized_similarity, score_cutoff=NEAR,
-                         dtype=np.float32, workers=-1)
+        yield from cdist(
+            texts[start : start + rows],
+            others,
+            scorer=Indel.normalized_similarity,
+            score_cutoff=NEAR,
+            dtype=np.float32,
+            workers=-1,
+        )

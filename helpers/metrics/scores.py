@@ -1,7 +1,9 @@
-"""A score with its 95 % interval: value, interval, number of cases and the settings it was made with.
+"""A score with its 95 % interval: value, interval, number of cases and the settings it was made
+with.
 
-Every metric of the lab is a function of sums over cases, so one bootstrap serves them all: draw the cases
-anew with replacement, add up what each case contributes, and score the sums. Shares have Wilson's interval.
+Every metric of the lab is a function of sums over cases, so one bootstrap serves them all: draw the
+cases anew with replacement, add up what each case contributes, and score the sums. Shares have
+Wilson's interval.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Resampling counts are drawn in blocks of about this many numbers (8 bytes each), whatever the number of cases.
+# Resampling counts are drawn in blocks of about this many numbers (8 bytes each), whatever the
+# number of cases.
 BLOCK = 2_000_000
 # The standard normal quantile of a two-sided 95 % interval.
 Z = 1.959964
@@ -17,7 +20,9 @@ Z = 1.959964
 
 @dataclass(frozen=True)
 class Score:
-    """One measured value, the 95 % interval over cases, how many cases it rests on, and how it was computed."""
+    """One measured value, the 95 % interval over cases, how many cases it rests on, and how it was
+    computed.
+    """
 
     value: float
     low: float
@@ -27,7 +32,12 @@ class Score:
 
     def as_dict(self) -> dict:
         """The form that a run's metrics.json holds."""
-        return {"value": self.value, "interval": [self.low, self.high], "n": self.n, "signature": self.signature}
+        return {
+            "value": self.value,
+            "interval": [self.low, self.high],
+            "n": self.n,
+            "signature": self.signature,
+        }
 
 
 def bootstrap_interval(
@@ -37,19 +47,21 @@ def bootstrap_interval(
     seed: int = 0,
     resamples: int = 1000,
 ) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval of a score over cases (Efron and Tibshirani 1993, chapter 13).
+    """The 95 % percentile bootstrap interval of a score over cases (Efron and Tibshirani 1993,
+    chapter 13).
 
-    `statistics`: (n_cases, k), what each case contributes. `score`: takes sums of shape (..., k) and returns
-    scores of shape (...). Returns (low, high), the 2.5th and 97.5th percentile over the resamples. The same seed
-    and number of cases draw the same resamples. Cases must be independent: repeated questions about one patient
-    make the interval too narrow.
+    `statistics`: (n_cases, k), what each case contributes. `score`: takes sums of shape (..., k)
+    and returns scores of shape (...). Returns (low, high), the 2.5th and 97.5th percentile over the
+    resamples. The same seed and number of cases draw the same resamples. Cases must be independent:
+    repeated questions about one patient make the interval too narrow.
     """
     n = len(statistics)
     generator = np.random.default_rng(seed)
     rows = max(1, BLOCK // n)
     scores = []
     for start in range(0, resamples, rows):
-        # How often each case is drawn: the same as drawing n cases with replacement, but one matrix product.
+        # How often each case is drawn: the same as drawing n cases with replacement, but one matrix
+        # product.
         counts = generator.multinomial(n, np.full(n, 1 / n), size=min(rows, resamples - start))
         scores.append(score(counts.astype(float) @ statistics))
     low, high = np.percentile(np.concatenate(scores), [2.5, 97.5])
@@ -57,7 +69,11 @@ def bootstrap_interval(
 
 
 def score_of(
-    statistics: np.ndarray, score: Callable[[np.ndarray], np.ndarray], *, signature: str, seed: int = 0
+    statistics: np.ndarray,
+    score: Callable[[np.ndarray], np.ndarray],
+    *,
+    signature: str,
+    seed: int = 0,
 ) -> Score:
     """The score of all cases together, with its bootstrap interval.
 
@@ -75,14 +91,18 @@ def mean_score(values: np.ndarray, *, signature: str, seed: int = 0) -> Score:
 
 
 def share_score(hits: Sequence[bool], *, signature: str) -> Score:
-    """The share of true values (0 to 1) with its Wilson interval, which stays sensible where all or none are true."""
+    """The share of true values (0 to 1) with its Wilson interval, which stays sensible where all or
+    none are true.
+    """
     count, n = sum(hits), len(hits)
     low, high = wilson_interval(count, n)
     return Score(value=count / n, low=low, high=high, n=n, signature=signature)
 
 
 def wilson_interval(count: int, n: int) -> tuple[float, float]:
-    """The 95 % score interval of a share `count` / `n` (Wilson 1927), within 0 and 1; `n` is at least 1."""
+    """The 95 % score interval of a share `count` / `n` (Wilson 1927), within 0 and 1; `n` is at
+    least 1.
+    """
     share, spread = count / n, Z * Z / n
     middle = (share + spread / 2) / (1 + spread)
     half = (spread * share * (1 - share) + spread * spread / 4) ** 0.5 / (1 + spread)

@@ -1,4 +1,6 @@
-"""The challenge's metrics for a set of predictions: one grader for every baseline and every tuned model."""
+"""The challenge's metrics for a set of predictions: one grader for every baseline and every tuned
+model.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +8,12 @@ from dataclasses import dataclass
 from helpers.cases import Case, Prediction, check_matching
 from helpers.files import LabError
 from helpers.metrics.bertscore import bert_scores
-from helpers.metrics.deltableu import deltableu_from_sums, deltableu_signature, deltableu_statistics, mode_settings
+from helpers.metrics.deltableu import (
+    deltableu_from_sums,
+    deltableu_signature,
+    deltableu_statistics,
+    mode_settings,
+)
 from helpers.metrics.scores import Score, mean_score, score_of
 
 METRICS = ("deltableu", "bertscore")
@@ -15,10 +22,11 @@ MODES = ("aligned", "official")
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores by name, the number of cases, the cases without an answer, and how many answers were out of place.
+    """Scores by name, the number of cases, the cases without an answer, and how many answers were
+    out of place.
 
-    `out_of_place` counts answers that do not stand at their case's position: it matters in `official` mode, which
-    compares by position.
+    `out_of_place` counts answers that do not stand at their case's position: it matters in
+    `official` mode, which compares by position.
     """
 
     scores: dict[str, Score]
@@ -39,12 +47,14 @@ def score_predictions(
 ) -> Scores:
     """Score answers against the references of their cases.
 
-    `metrics`: "deltableu" (0 to 100), "bertscore" (0 to 1). `mode`: "aligned" matches answers by case id, a missing
-    one counts as empty; "official" repeats the challenge's program with its faults: answers are compared by position,
-    and deltaBLEU lower-cases answers only. `encoder`: for BERTScore, see `bert_scores`. `seed`: of the bootstrap.
-    Returns scores named as the challenge names them, with `language` at the end: `deltableu_en`, `BERTScore_en` (F1),
-    `BERTScore_precision_en`, `BERTScore_recall_en`. Raises `LabError` for unknown metrics or modes, unknown or doubled
-    ids, cases without references and, in `official` mode, a number of answers that is not the number of cases.
+    `metrics`: "deltableu" (0 to 100), "bertscore" (0 to 1). `mode`: "aligned" matches answers by
+    case id, a missing one counts as empty; "official" repeats the challenge's program with its
+    faults: answers are compared by position, and deltaBLEU lower-cases answers only. `encoder`: for
+    BERTScore, see `bert_scores`. `seed`: of the bootstrap. Returns scores named as the challenge
+    names them, with `language` at the end: `deltableu_en`, `BERTScore_en` (F1),
+    `BERTScore_precision_en`, `BERTScore_recall_en`. Raises `LabError` for unknown metrics or modes,
+    unknown or doubled ids, cases without references and, in `official` mode, a number of answers
+    that is not the number of cases.
     """
     _check_request(cases, metrics, mode)
     missing = check_matching(cases, predictions)
@@ -55,15 +65,21 @@ def score_predictions(
         settings = mode_settings(mode, language)
         statistics = deltableu_statistics(answers, references, language=language, **settings)
         signature = deltableu_signature(references, mode=mode, language=language)
-        scores[f"deltableu_{language}"] = score_of(statistics, deltableu_from_sums, signature=signature, seed=seed)
+        scores[f"deltableu_{language}"] = score_of(
+            statistics, deltableu_from_sums, signature=signature, seed=seed
+        )
     if "bertscore" in metrics:
-        scores |= _bert_scores(answers, cases, mode=mode, encoder=encoder, language=language, seed=seed)
+        scores |= _bert_scores(
+            answers, cases, mode=mode, encoder=encoder, language=language, seed=seed
+        )
     moved = sum(case.id != prediction.case_id for case, prediction in zip(cases, predictions))
     return Scores(scores=scores, n=len(cases), missing=tuple(missing), out_of_place=moved)
 
 
 def scores_json(scores: Scores) -> dict:
-    """What the command `score` prints: values, intervals, `n`, `missing` (how many) and the signatures in one line."""
+    """What the command `score` prints: values, intervals, `n`, `missing` (how many) and the
+    signatures in one line.
+    """
     shown = {}
     for name, score in scores.scores.items():
         shown[name] = score.value
@@ -86,16 +102,30 @@ def _check_request(cases: Sequence[Case], metrics: Sequence[str], mode: str) -> 
     unknown = [metric for metric in metrics if metric not in METRICS]
     if unknown or not metrics:
         asked = ", ".join(map(repr, unknown)) or "no metric"
-        raise LabError(f"The metrics asked for are {asked}, but there are {' and '.join(METRICS)}: name one or both.")
+        raise LabError(
+            f"The metrics asked for are {asked}, but there are {' and '.join(METRICS)}: name one "
+            "or both."
+        )
     if mode not in MODES:
-        raise LabError(f"The mode asked for is {mode!r}, but there are {' and '.join(MODES)}: name one of them.")
+        raise LabError(
+            f"The mode asked for is {mode!r}, but there are {' and '.join(MODES)}: name one of "
+            "them."
+        )
     if not cases:
-        raise LabError("Scores were asked for, but there are no cases: check the references file and the split.")
-    bare = [case.id for case in cases if not any(reference.text.strip() for reference in case.references)]
+        raise LabError(
+            "Scores were asked for, but there are no cases: check the references file and the "
+            "split."
+        )
+    bare = [
+        case.id
+        for case in cases
+        if not any(reference.text.strip() for reference in case.references)
+    ]
     if bare:
         raise LabError(
-            f"Scores were asked for, but {len(bare)} of the {len(cases)} cases have no reference answer "
-            f"(the first is {bare[0]!r}): such cases can be answered, not scored; choose a split that has references."
+            f"Scores were asked for, but {len(bare)} of the {len(cases)} cases have no reference "
+            f"answer (the first is {bare[0]!r}): such cases can be answered, not scored; choose a "
+            "split that has references."
         )
 
 
@@ -106,8 +136,8 @@ def _answers(cases: Sequence[Case], predictions: Sequence[Prediction], mode: str
         return [texts.get(case.id, "") for case in cases]
     if len(predictions) != len(cases):
         raise LabError(
-            f"The mode official compares by position, but there are {len(predictions)} answers for {len(cases)} cases: "
-            "give every case an answer, or use the mode aligned."
+            f"The mode official compares by position, but there are {len(predictions)} answers for "
+            f"{len(cases)} cases: give every case an answer, or use the mode aligned."
         )
     return [prediction.text for prediction in predictions]
 
@@ -121,6 +151,8 @@ def _bert_scores(
     return {
         f"{name}_{language}": mean_score(values, signature=signature, seed=seed)
         for name, values in (
-            ("BERTScore", found.f1), ("BERTScore_precision", found.precision), ("BERTScore_recall", found.recall),
+            ("BERTScore", found.f1),
+            ("BERTScore_precision", found.precision),
+            ("BERTScore_recall", found.recall),
         )
     }

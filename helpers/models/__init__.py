@@ -1,4 +1,6 @@
-"""What loads and answers: LLMs, VLMs, moondream2, models behind an API, captions, export, small devices.
+"""What loads and answers: LLMs, VLMs, moondream2, models behind an API, captions, export, small
+devices.
 
-Built on `files`, `cases` and `data`; nothing here knows an experiment, or how a notebook calls a setting.
+Built on `files`, `cases` and `data`; nothing here knows an experiment, or how a notebook calls a
+setting.
 """

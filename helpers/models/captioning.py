@@ -1,12 +1,12 @@
 """From pictures to words: which captioner, asked in which words, batch by batch into its store.
 
-A captioner is named like a model: `pocket/blip`, a folder or a hub id (with @revision), `gemini:NAME` or `openai:NAME`,
-`recorded` (captions that came from elsewhere), or `none`. What it is asked is data: a text that BLIP and BLIP-2 go on
-with, or a request that a chat model answers.
+A captioner is named like a model: `pocket/blip`, a folder or a hub id (with @revision),
+`gemini:NAME` or `openai:NAME`, `recorded` (captions that came from elsewhere), or `none`. What it
+is asked is data: a text that BLIP and BLIP-2 go on with, or a request that a chat model answers.
 
-Pictures are decoded in the background while the model works, a few at a time. Batches are formed once, from all
-pictures in their order, and one that was not written whole is done again as a whole: an interrupted captioning ends
-with the very captions of an undisturbed one.
+Pictures are decoded in the background while the model works, a few at a time. Batches are formed
+once, from all pictures in their order, and one that was not written whole is done again as a whole:
+an interrupted captioning ends with the very captions of an undisturbed one.
 """
 
 import re
@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from helpers.cases import Prediction
+from helpers.data.images import BadPicture, Unreadable, opened, picture_key
+from helpers.files import fingerprint, outputs_folder
 from helpers.models.api.model import ApiModel, api_host, is_api_model, open_api_model, upload_notice
 from helpers.models.captions import Caption, CaptionStore, failed
-from helpers.cases import Prediction
-from helpers.files import fingerprint, outputs_folder
 from helpers.models.loading import generation_fingerprint, split_revision, weights_fingerprint
-from helpers.data.images import BadPicture, Unreadable, opened, picture_key
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
-from helpers.models.vlm_inputs import LONGEST
 from helpers.models.vlm import PREFIX_MODELS, VisionModel, load_vision_model, seeing_type
+from helpers.models.vlm_inputs import LONGEST
 
 # Ways to ask by name; any other text is itself what is asked.
 CAPTION_PROMPTS = {"prefix": CAPTION_PREFIX, "clinical": CLINICAL_PROMPT}
@@ -48,13 +48,20 @@ class Captioner:
 
     def store(self, data_name: str) -> CaptionStore:
         """Where its captions for a data set are kept."""
-        slug = re.sub(r"[^\w.-]+", "-", Path(self.name).name if Path(self.name).is_absolute() else self.name)
+        slug = re.sub(
+            r"[^\w.-]+", "-", Path(self.name).name if Path(self.name).is_absolute() else self.name
+        )
         weights = fingerprint(self.weights)[:6]
         return CaptionStore(outputs_folder() / "captions" / data_name / f"{slug}-{weights}.jsonl")
 
 
 def open_captioner(
-    name: str, *, prompt: str, max_new_tokens: int, quantization: str, allow_upload: bool,
+    name: str,
+    *,
+    prompt: str,
+    max_new_tokens: int,
+    quantization: str,
+    allow_upload: bool,
     keep: Callable = lambda key, load: load(),
 ) -> Captioner:
     """The captioner of a name; its model is loaded when it is first needed.
@@ -63,21 +70,35 @@ def open_captioner(
         prompt: "auto" (what the model understands), a name of `CAPTION_PROMPTS`, or the very words.
         keep: (key, load) -> model, for whoever keeps one model in memory.
     Raises:
-        LabError: a model that is not there or does not see. An API without consent or key is refused when it is
+        LabError: a model that is not there or does not see. An API without consent or key is
+            refused when it is
             opened: captions that are kept need neither.
     """
     if is_api_model(name):
         weights = f"{name} {api_host(name)}"  # nobody outside can tell more
-        return Captioner(name, weights, asked_text(prompt, "clinical"), max_new_tokens, lambda: open_api_model(
-            name, allow_upload=allow_upload, setting="CAPTIONER", what="pictures", limit="CAPTION_TOKENS"
-        ))
+        return Captioner(
+            name,
+            weights,
+            asked_text(prompt, "clinical"),
+            max_new_tokens,
+            lambda: open_api_model(
+                name,
+                allow_upload=allow_upload,
+                setting="CAPTIONER",
+                what="pictures",
+                limit="CAPTION_TOKENS",
+            ),
+        )
     kind = "prefix" if seeing_type(name, "CAPTIONER") in PREFIX_MODELS else "clinical"
     base, revision = split_revision(name)
     weights = f"{weights_fingerprint(base, revision)} {generation_fingerprint(base)} {quantization}"
 
     def load() -> VisionModel:
         return load_vision_model(name, quantization=quantization, setting="CAPTIONER")
-    return Captioner(name, weights, asked_text(prompt, kind), max_new_tokens, lambda: keep((name, weights), load))
+
+    return Captioner(
+        name, weights, asked_text(prompt, kind), max_new_tokens, lambda: keep((name, weights), load)
+    )
 
 
 def asked_text(prompt: str, kind: str) -> str:
@@ -91,8 +112,8 @@ def caption_pictures(
 ) -> dict[Path, Caption]:
     """Caption pictures that have no caption yet; returns the caption of every path.
 
-    A file that is no good picture is kept as failed with its reason, and so is a picture that an API refuses; a file
-    that is not there, or may not be read, fails without being kept.
+    A file that is no good picture is kept as failed with its reason, and so is a picture that an
+    API refuses; a file that is not there, or may not be read, fails without being kept.
 
     Args:
         batch_size: pictures at a time; of an API, requests at a time.
@@ -126,11 +147,18 @@ def _tell_failures(captions: Sequence[Caption]) -> None:
     reasons = Counter(caption.error for caption in captions if caption.error)
     if reasons:
         reason, count = reasons.most_common(1)[0]
-        print(f"{reasons.total()} of {len(captions)} pictures got no caption; most often ({count}): {reason}.")
+        print(
+            f"{reasons.total()} of {len(captions)} pictures got no caption; most often ({count}): "
+            f"{reason}."
+        )
 
 
 def _caption_missing(
-    captioner: Captioner, files: dict[str, Path], store: CaptionStore, done: dict[str, Caption], batch_size: int
+    captioner: Captioner,
+    files: dict[str, Path],
+    store: CaptionStore,
+    done: dict[str, Caption],
+    batch_size: int,
 ) -> None:
     """Do the batches that are not whole; `done` grows as captions are written."""
     from tqdm.auto import tqdm
@@ -157,7 +185,9 @@ def _caption_missing(
             bad = {key: image for key, image in images.items() if isinstance(image, BadPicture)}
             for key, reason in bad.items():
                 caption = failed(key, captioner.prompt_id, str(reason))
-                if isinstance(reason, Unreadable):  # a full memory says nothing about the picture: not to be kept
+                if isinstance(
+                    reason, Unreadable
+                ):  # a full memory says nothing about the picture: not to be kept
                     done[key] = caption
                 else:
                     keep({key: caption})
@@ -166,26 +196,39 @@ def _caption_missing(
                 _ask(model, captioner, good, {key: files[key].name for key in good}, keep)
 
 
-def _ask(model: VisionModel | ApiModel, captioner: Captioner, images: dict, names: dict, keep: Callable) -> None:
+def _ask(
+    model: VisionModel | ApiModel, captioner: Captioner, images: dict, names: dict, keep: Callable
+) -> None:
     """Caption one batch, pictures by key, and keep the captions: of an API each as it comes."""
     if isinstance(model, VisionModel):
         asked = {key: (image, captioner.text) for key, image in images.items()}
         answers = model.answer(asked, max_new_tokens=captioner.max_new_tokens)
-        keep({answer.case_id: _caption(answer.case_id, answer, captioner.prompt_id) for answer in answers})
+        keep(
+            {
+                answer.case_id: _caption(answer.case_id, answer, captioner.prompt_id)
+                for answer in answers
+            }
+        )
         return
-    # An error of a server should name a file that a person can find; two in a batch may have the same name.
+    # An error of a server should name a file that a person can find; two in a batch may have the
+    # same name.
     keys = {f"{names[key]} ({key[:6]})": key for key in images}
     model.answer(
         {name: _messages(captioner.text, images[key]) for name, key in keys.items()},
         max_new_tokens=captioner.max_new_tokens,
-        keep=lambda answer: keep({
-            keys[answer.case_id]: _caption(keys[answer.case_id], answer, captioner.prompt_id)
-        }),
+        keep=lambda answer: keep(
+            {keys[answer.case_id]: _caption(keys[answer.case_id], answer, captioner.prompt_id)}
+        ),
     )
 
 
 def _messages(text: str, image) -> list[dict]:
-    return [{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": text}]}]
+    return [
+        {
+            "role": "user",
+            "content": [{"type": "image", "image": image}, {"type": "text", "text": text}],
+        }
+    ]
 
 
 def _caption(key: str, answer: Prediction, prompt: str) -> Caption:
@@ -200,5 +243,8 @@ def _notice(model: ApiModel, captioner: Captioner, count: int) -> str:
     from PIL import Image
 
     largest = _messages(captioner.text, Image.new("RGB", (LONGEST, LONGEST)))
-    return upload_notice(model, dict.fromkeys(map(str, range(count)), largest), max_new_tokens=captioner.max_new_tokens)
-
+    return upload_notice(
+        model,
+        dict.fromkeys(map(str, range(count)), largest),
+        max_new_tokens=captioner.max_new_tokens,
+    )

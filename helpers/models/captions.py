@@ -1,8 +1,10 @@
-"""Pictures in words: what a caption is, the file that keeps captions, and how a case's captions become one text.
+"""Pictures in words: what a caption is, the file that keeps captions, and how a case's captions
+become one text.
 
-A store is one file for a captioner and a data set, `outputs/captions/<data set>/<captioner>.jsonl`. It only grows: a
-line is written as each caption comes, under the picture's content and the prompt. So a picture of the data set is
-captioned once, whatever it is called, and every notebook reads the same captions.
+A store is one file for a captioner and a data set, `outputs/captions/<data set>/<captioner>.jsonl`.
+It only grows: a line is written as each caption comes, under the picture's content and the prompt.
+So a picture of the data set is captioned once, whatever it is called, and every notebook reads the
+same captions.
 """
 
 from collections.abc import Sequence
@@ -15,7 +17,8 @@ from helpers.files import append_jsonl, locked, mend_torn_end, read_jsonl
 
 # What stands in place of a caption that could not be had: YuanAI's words (Table 4).
 FAILED = "No Image describe"
-# More pictures of a case than these are not captioned for its question: the first ones, in the case's own order.
+# More pictures of a case than these are not captioned for its question: the first ones, in the
+# case's own order.
 PICTURES_PER_CASE = 3
 
 
@@ -23,8 +26,8 @@ PICTURES_PER_CASE = 3
 class Caption:
     """What a captioner said about one picture.
 
-    `picture` identifies its content (`pictures.picture_key`), `prompt` the question. `error` says why there is no
-    caption; then `text` is `FAILED`. `finish` is "stop", "length" (cut) or "".
+    `picture` identifies its content (`pictures.picture_key`), `prompt` the question. `error` says
+    why there is no caption; then `text` is `FAILED`. `finish` is "stop", "length" (cut) or "".
     """
 
     picture: str
@@ -45,7 +48,10 @@ class CaptionStore:
     def read(self, prompt: str) -> dict[str, Caption]:
         """All captions that answer a prompt, by picture; another process may be adding to them."""
         rows = read_jsonl(self.path, allow_torn_end=True)
-        found = [Caption(**{name: row[name] for name in Caption.__dataclass_fields__ if name in row}) for row in rows]
+        found = [
+            Caption(**{name: row[name] for name in Caption.__dataclass_fields__ if name in row})
+            for row in rows
+        ]
         return {caption.picture: caption for caption in found if caption.prompt == prompt}
 
     def add(self, captions: Sequence[Caption]) -> None:
@@ -71,7 +77,8 @@ def shown_pictures(case: Case) -> tuple[Path, ...]:
 
 
 def case_text(captions: Sequence[Caption]) -> str:
-    """The captions of a case's pictures as one text: in their order, joined by a space, equal ones once.
+    """The captions of a case's pictures as one text: in their order, joined by a space, equal ones
+    once.
 
     A failed caption is left out, unless all failed, or there was no picture: then it is `FAILED`.
     """

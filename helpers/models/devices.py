@@ -1,4 +1,6 @@
-"""Where a model computes, in which dtype and why, and how much memory that took. torch is asked, not imported, here."""
+"""Where a model computes, in which dtype and why, and how much memory that took. torch is asked,
+not imported, here.
+"""
 
 import sys
 from dataclasses import dataclass
@@ -6,7 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Device:
-    """Where a model runs and in which dtype, and why: printed by the start cell and kept in `run.json`."""
+    """Where a model runs and in which dtype, and why: printed by the start cell and kept in
+    `run.json`.
+    """
 
     name: str
     dtype: str
@@ -18,13 +22,21 @@ def choose_device() -> Device:
     import torch
 
     if torch.cuda.is_available():
-        major, minor = torch.cuda.get_device_capability()  # torch itself says that a T4, which emulates it, has bf16
+        major, minor = (
+            torch.cuda.get_device_capability()
+        )  # torch itself says that a T4, which emulates it, has bf16
         dtype = "bfloat16" if major >= 8 else "float16"
         name = torch.cuda.get_device_name()
-        return Device("cuda", dtype, f"{name} has compute capability {major}.{minor}; bfloat16 needs 8.0")
+        return Device(
+            "cuda", dtype, f"{name} has compute capability {major}.{minor}; bfloat16 needs 8.0"
+        )
     if torch.backends.mps.is_available():
-        return Device("mps", "float32", "Apple GPU; float32 is the dtype that all operations support there")
-    return Device("cpu", "float32", "no GPU found; half precision is slower than float32 on most CPUs")
+        return Device(
+            "mps", "float32", "Apple GPU; float32 is the dtype that all operations support there"
+        )
+    return Device(
+        "cpu", "float32", "no GPU found; half precision is slower than float32 on most CPUs"
+    )
 
 
 def reset_gpu_peak() -> None:
@@ -35,9 +47,12 @@ def reset_gpu_peak() -> None:
 
 
 def peak_memory_gb() -> dict[str, float]:
-    """Peak memory in GB (10^9 bytes): RAM of this process since it began, and GPU of this run where torch used one."""
+    """Peak memory in GB (10^9 bytes): RAM of this process since it began, and GPU of this run where
+    torch used one.
+    """
     try:
         import resource
+
         unit = 1 if sys.platform == "darwin" else 1024
         peak = {"ram": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2)}
     except ImportError:  # Windows has no such module

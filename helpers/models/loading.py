@@ -1,7 +1,8 @@
-"""Where models come from: device and dtype with the reason, model names, loading, and what a failure means.
+"""Where models come from: device and dtype with the reason, model names, loading, and what a
+failure means.
 
-`pocket/<name>` is a small model shipped with the lab, anything else a folder or a Hugging Face id. All are
-loaded by the same `from_pretrained` calls, from safetensors only and without remote code.
+`pocket/<name>` is a small model shipped with the lab, anything else a folder or a Hugging Face id.
+All are loaded by the same `from_pretrained` calls, from safetensors only and without remote code.
 """
 
 from contextlib import contextmanager
@@ -9,17 +10,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from helpers.files import REPOSITORY, LabError, file_hash, fingerprint, read_json
+from helpers.models.api.model import api_host, is_api_model
 from helpers.models.devices import Device, choose_device
 from helpers.models.moondream import processor as moondream
-from helpers.models.api.model import api_host, is_api_model
-from helpers.files import REPOSITORY, LabError, file_hash, fingerprint, read_json
 from helpers.models.prompts import Prompt, rendered
 
 POCKET_MODELS = REPOSITORY / "helpers" / "pocket" / "models"
 ADAPTER_CARD = "lab.json"
 # What decides what a model reads, besides its weights; the last three only of models that see.
-READ_WITH_WEIGHTS = ("config.json", "tokenizer.json", "preprocessor_config.json", "processor_config.json",
-                     "chat_template.jinja")
+READ_WITH_WEIGHTS = (
+    "config.json",
+    "tokenizer.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "chat_template.jinja",
+)
 UNKNOWN_CONTEXT = 2048  # tokens assumed of a model that states no limit
 
 
@@ -34,10 +40,14 @@ class TextModel:
     @property
     def context_length(self) -> int:
         """How many tokens prompt and answer may have together."""
-        return getattr(self.model.config.get_text_config(), "max_position_embeddings", UNKNOWN_CONTEXT)
+        return getattr(
+            self.model.config.get_text_config(), "max_position_embeddings", UNKNOWN_CONTEXT
+        )
 
     def token_ids(self, prompt: Prompt) -> list[int]:
-        """The tokens of a prompt as the model reads them; a chat template writes special tokens itself."""
+        """The tokens of a prompt as the model reads them; a chat template writes special tokens
+        itself.
+        """
         text = rendered(prompt, self.tokenizer)
         return self.tokenizer(text, add_special_tokens=isinstance(prompt, str))["input_ids"]
 
@@ -68,7 +78,8 @@ def model_path(model_id: str, setting: str = "MODEL") -> str:
     if not (folder / "config.json").exists():
         there = ", ".join(shipped_models())
         raise LabError(
-            f"{setting} is {model_id!r}, but the models shipped with the lab are: {there or 'none'}; name one of them."
+            f"{setting} is {model_id!r}, but the models shipped with the lab are: "
+            f"{there or 'none'}; name one of them."
         )
     return str(folder)
 
@@ -85,7 +96,8 @@ def weights_fingerprint(model_id: str, revision: str = "") -> str:
 
 
 def generation_fingerprint(model_id: str) -> str:
-    """What decides how a model's answers end besides its weights: a folder's settings, or an API's address.
+    """What decides how a model's answers end besides its weights: a folder's settings, or an API's
+    address.
 
     A hub model's commit is part of its weights' fingerprint, and fixes these, too.
     """
@@ -93,7 +105,9 @@ def generation_fingerprint(model_id: str) -> str:
         return api_host(model_id)
     folder = Path(model_path(model_id))
     names = ("generation_config.json", "tokenizer_config.json")
-    return fingerprint({name: file_hash(folder / name) for name in names if (folder / name).exists()})
+    return fingerprint(
+        {name: file_hash(folder / name) for name in names if (folder / name).exists()}
+    )
 
 
 @lru_cache
@@ -103,13 +117,17 @@ def _hashes(files: tuple[tuple[Path, int], ...]) -> str:
 
 
 def pinned(model_id: str, revision: str = "") -> str:
-    """The commit that a hub model's branch stands at, so that all of a run uses the same; "" for a folder."""
+    """The commit that a hub model's branch stands at, so that all of a run uses the same; "" for a
+    folder.
+    """
     return "" if Path(model_path(model_id)).is_dir() else _commit(model_id, revision)
 
 
 @lru_cache
 def _commit(model_id: str, revision: str) -> str:
-    """The commit that a branch of a hub model stands at, asked once: all of one process loads the same."""
+    """The commit that a branch of a hub model stands at, asked once: all of one process loads the
+    same.
+    """
     from transformers import AutoConfig
 
     with loading(model_id):
@@ -136,7 +154,9 @@ def load_text_model(
         check_adapter(adapter, model_id, revision)
     device, path = choose_device(), model_path(model_id)
     with loading(model_id):
-        model = placed(AutoModelForCausalLM, path, pinned(model_id, revision) or None, quantization, device)
+        model = placed(
+            AutoModelForCausalLM, path, pinned(model_id, revision) or None, quantization, device
+        )
     if adapter:
         from peft import PeftModel
 
@@ -145,14 +165,22 @@ def load_text_model(
 
 
 def placed(auto_class, path: str, commit: str | None, quantization: str, device: Device):
-    """A model of a transformers auto class, loaded from safetensors to where it computes, ready to answer."""
+    """A model of a transformers auto class, loaded from safetensors to where it computes, ready to
+    answer.
+    """
     import torch
 
     dtype = getattr(torch, device.dtype)
     where = {"device_map": {"": 0}} if device.name == "cuda" else {}
     # Left out where there is none: a checkpoint that was stored in 4 bit brings its own.
-    packing = {"quantization_config": _quantization(quantization, device)} if quantization != "none" else {}
-    model = auto_class.from_pretrained(path, revision=commit, use_safetensors=True, dtype=dtype, **packing, **where)
+    packing = (
+        {"quantization_config": _quantization(quantization, device)}
+        if quantization != "none"
+        else {}
+    )
+    model = auto_class.from_pretrained(
+        path, revision=commit, use_safetensors=True, dtype=dtype, **packing, **where
+    )
     if not where:
         model.to(device.name)
     if getattr(model, "is_loaded_in_4bit", False):
@@ -173,19 +201,24 @@ def load_tokenizer(model_id: str, revision: str = ""):
     return tokenizer
 
 
-def check_adapter(adapter: Path | str, model_id: str, revision: str = "", setting: str = "MODEL") -> dict:
-    """Refuse an adapter folder that is no adapter of this lab or was trained on other weights; return its card."""
+def check_adapter(
+    adapter: Path | str, model_id: str, revision: str = "", setting: str = "MODEL"
+) -> dict:
+    """Refuse an adapter folder that is no adapter of this lab or was trained on other weights;
+    return its card.
+    """
     card_path = Path(adapter) / ADAPTER_CARD
     if not card_path.is_file():
         raise LabError(
-            f"ADAPTER is {str(adapter)!r}, but there is no {ADAPTER_CARD} in it: name the adapter folder "
-            "of a finished training run."
+            f"ADAPTER is {str(adapter)!r}, but there is no {ADAPTER_CARD} in it: name the adapter "
+            "folder of a finished training run."
         )
     card = read_json(card_path)
     if card.get("weights") != weights_fingerprint(model_id, revision):
         raise LabError(
-            f"The adapter was trained on {card.get('model')!r} (weights {card.get('weights')}), but {setting} "
-            f"is {model_id!r}: set {setting} to the adapter's base, or train a new adapter."
+            f"The adapter was trained on {card.get('model')!r} (weights {card.get('weights')}), "
+            f"but {setting} is {model_id!r}: set {setting} to the adapter's base, or train a new "
+            "adapter."
         )
     return card
 
@@ -207,12 +240,20 @@ def loading(model_id: str, setting: str = "MODEL"):
     except (errors.RepositoryNotFoundError, errors.HFValidationError):
         where = "neither a folder here nor a model on Hugging Face"
         raise LabError(f"{model_id!r} is {where}: check {setting}, or set HF_TOKEN.") from None
-    except (errors.OfflineModeIsEnabled, errors.HfHubHTTPError, OSError, ValueError, TypeError) as error:
+    except (
+        errors.OfflineModeIsEnabled,
+        errors.HfHubHTTPError,
+        OSError,
+        ValueError,
+        TypeError,
+    ) as error:
         raise LabError(_missing(model_id, setting, error)) from None
 
 
 def _gated(model_id: str, setting: str) -> str:
-    advice = f"accept its terms on its Hugging Face page and set HF_TOKEN, or choose another {setting}"
+    advice = (
+        f"accept its terms on its Hugging Face page and set HF_TOKEN, or choose another {setting}"
+    )
     return f"Model {model_id!r} is gated: {advice}."
 
 
@@ -227,23 +268,25 @@ def _missing(model_id: str, setting: str, error: Exception) -> str:
             "config.json, tokenizer.json and safetensors weights."
         )
     return (
-        f"Model {model_id!r} is not on this machine and could not be fetched ({reason}): check the name and the "
-        f"network, or choose one that comes with the lab ({', '.join(shipped_models())}; 'minilm' as ENCODER)."
+        f"Model {model_id!r} is not on this machine and could not be fetched ({reason}): check the "
+        "name and the network, or choose one that comes with the lab "
+        f"({', '.join(shipped_models())}; 'minilm' as ENCODER)."
     )
 
 
 def _compute_in(model, dtype) -> None:
     """Let 4-bit layers compute in `dtype`.
 
-    A checkpoint that was stored in 4 bit brings its own compute dtype, which beats the one we ask for; that is
-    bfloat16 in the common ones, and a T4 only emulates it.
+    A checkpoint that was stored in 4 bit brings its own compute dtype, which beats the one we ask
+    for; that is bfloat16 in the common ones, and a T4 only emulates it.
     """
     import bitsandbytes
 
     for module in model.modules():
         if isinstance(module, bitsandbytes.nn.Linear4bit):
             module.compute_dtype = dtype
-            # The path for CPUs with AVX512-BF16 wants a kernel from the network, and fails on widths such as 96.
+            # The path for CPUs with AVX512-BF16 wants a kernel from the network, and fails on
+            # widths such as 96.
             module.support_avx512bf16_for_cpu = False
 
 
@@ -254,5 +297,7 @@ def _quantization(name: str, device: Device):
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, device.dtype)
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=getattr(torch, device.dtype),
     )

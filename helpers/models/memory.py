@@ -10,7 +10,9 @@ _kept: dict[tuple, object] = {}
 
 
 def kept(key: tuple, load: Callable[[], object]):
-    """The model that `key` names: the one in memory, because runs of one model follow each other, or loaded now."""
+    """The model that `key` names: the one in memory, because runs of one model follow each other,
+    or loaded now.
+    """
     if key not in _kept:
         forget()
         _kept[key] = load()

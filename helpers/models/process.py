@@ -8,13 +8,25 @@ from helpers.files import no_statistics
 
 
 def prepare_process() -> None:
-    """Silence usage statistics, and library chatter that would put times and process ids into outputs."""
+    """Silence usage statistics, and library chatter that would put times and process ids into
+    outputs.
+    """
     no_statistics()
     os.environ |= {
-        "TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     }
     warnings.filterwarnings("ignore")
-    for name in ("transformers", "torch", "torch.utils._pytree", "bitsandbytes", "trl", "peft", "datasets"):
+    for name in (
+        "transformers",
+        "torch",
+        "torch.utils._pytree",
+        "bitsandbytes",
+        "trl",
+        "peft",
+        "datasets",
+    ):
         logging.getLogger(name).setLevel(logging.ERROR)
     from transformers.utils.logging import disable_progress_bar
 

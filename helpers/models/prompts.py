@@ -1,7 +1,8 @@
-"""Prompts as data: the wording that the papers used, how a case is put into it, and how a model's own form wraps it.
+"""Prompts as data: the wording that the papers used, how a case is put into it, and how a model's
+own form wraps it.
 
-A prompt is either plain text (Alpaca, for base models) or chat messages (for chat models and API models), which
-the model's own template turns into text.
+A prompt is either plain text (Alpaca, for base models) or chat messages (for chat models and API
+models), which the model's own template turns into text.
 """
 
 from helpers.cases import Case
@@ -10,45 +11,50 @@ from helpers.files import LabError, fingerprint
 LAYOUTS = ("alpaca", "chat")
 QUESTIONS = ("title", "title+content")
 ENDS = ("block", "eos")
-# Where the words for a picture stand: with the question alone as YuanAI had it, also with the shots (which they tried),
-# or with everything that the model is trained on, too.
+# Where the words for a picture stand: with the question alone as YuanAI had it, also with the shots
+# (which they tried), or with everything that the model is trained on, too.
 IMAGE_TEXTS = ("question", "shots", "training")
 
 # YuanAI, section 3.3: the same instruction for every case.
 MEDICAL_ADVICE = "Give me a medical advice"
 
-# The Alpaca template of the Unsloth notebook that YuanAI built on; the answer and the model's EOS follow.
+# The Alpaca template of the Unsloth notebook that YuanAI built on; the answer and the model's EOS
+# follow.
 ALPACA_PREAMBLE = (
-    "Below is an instruction that describes a task, paired with an input that provides further context. "
-    "Write a response that appropriately completes the request.\n\n"
+    "Below is an instruction that describes a task, paired with an input that provides further "
+    "context. Write a response that appropriately completes the request.\n\n"
 )
 ALPACA_BLOCK = "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n"
-# Where the next block would begin; a base model that has answered goes on with one of its own making.
+# Where the next block would begin; a base model that has answered goes on with one of its own
+# making.
 NEXT_BLOCK = "\n\n### "
 CHAT_TURN = "{instruction}\n\n{input}"
 IMAGE_LINE = "Picture: {text}"
 
-# What a captioner is asked. YuanAI's BLIP captions all begin with "The image is of" (Table 4), so that was its prefix;
-# their prompt for Gemini is not given: this one asks for what its captions in Table 4 speak of.
+# What a captioner is asked. YuanAI's BLIP captions all begin with "The image is of" (Table 4), so
+# that was its prefix; their prompt for Gemini is not given: this one asks for what its captions in
+# Table 4 speak of.
 CAPTION_PREFIX = "the image is of"
 CLINICAL_PROMPT = (
-    "Describe this photograph for a dermatologist who cannot see it. Say, as far as it can be seen: the body site; "
-    "number, arrangement, kind, size, colour, border and surface of the lesions; the surrounding skin; injuries, "
-    "discolouration or medical equipment; setting and lighting; age, gender, expression and posture of the person. "
-    "Say what cannot be determined. Do not name a diagnosis."
+    "Describe this photograph for a dermatologist who cannot see it. Say, as far as it can be "
+    "seen: the body site; number, arrangement, kind, size, colour, border and surface of the "
+    "lesions; the surrounding skin; injuries, discolouration or medical equipment; setting and "
+    "lighting; age, gender, expression and posture of the person. Say what cannot be determined. "
+    "Do not name a diagnosis."
 )
 
-# VisionQAries' Table 1, word for word but for "USER: <IMAGE>", which the model's own template writes: before and after
-# what the patient wrote.
+# VisionQAries' Table 1, word for word but for "USER: <IMAGE>", which the model's own template
+# writes: before and after what the patient wrote.
 VISUAL_PROMPTS = {
     "P1": (
         "This is additional information about the dermatology issue on the image:",
         "What dermatological disease is on the image and how can it be treated?",
     ),
     "P2": (
-        "Patient wants to find out what dermatological disease he suffers from. Considering patient additional "
-        "description:",
-        "Answer two questions: 1. What dermatological disease is on the image? 2. How can it be treated?",
+        "Patient wants to find out what dermatological disease he suffers from. Considering "
+        "patient additional description:",
+        "Answer two questions: 1. What dermatological disease is on the image? 2. How can it be "
+        "treated?",
     ),
 }
 # What Reddit leaves of a text that its author took back.
@@ -57,10 +63,13 @@ TAKEN_BACK = ("[removed]", "[deleted]")
 Prompt = str | list[dict[str, str]]
 
 
-def prompt_of(question: str, shots: list[tuple[str, str]] = (), *, layout: str = "alpaca") -> Prompt:
+def prompt_of(
+    question: str, shots: list[tuple[str, str]] = (), *, layout: str = "alpaca"
+) -> Prompt:
     """The prompt for a question after worked examples (question, answer), in one of `LAYOUTS`.
 
-    "alpaca" gives text, "chat" gives messages: each shot is a user's turn and its answer the assistant's.
+    "alpaca" gives text, "chat" gives messages: each shot is a user's turn and its answer the
+    assistant's.
     """
     if layout == "alpaca":
         return alpaca(question, shots)
@@ -75,39 +84,55 @@ def as_messages(prompt: Prompt) -> list[dict[str, str]]:
     return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
 
 
-def alpaca(question: str, shots: list[tuple[str, str]] = (), instruction: str = MEDICAL_ADVICE) -> str:
+def alpaca(
+    question: str, shots: list[tuple[str, str]] = (), instruction: str = MEDICAL_ADVICE
+) -> str:
     """The Alpaca prompt for a question, after worked examples (question, answer) if there are any.
 
-    YuanAI does not say how the shots were laid out. Here the preamble stands once, then each shot is one
-    block with its answer, then comes the question's block with an empty response.
+    YuanAI does not say how the shots were laid out. Here the preamble stands once, then each shot
+    is one block with its answer, then comes the question's block with an empty response.
     """
-    blocks = [ALPACA_BLOCK.format(instruction=instruction, input=asked) + answer + "\n\n" for asked, answer in shots]
-    return ALPACA_PREAMBLE + "".join(blocks) + ALPACA_BLOCK.format(instruction=instruction, input=question)
+    blocks = [
+        ALPACA_BLOCK.format(instruction=instruction, input=asked) + answer + "\n\n"
+        for asked, answer in shots
+    ]
+    return (
+        ALPACA_PREAMBLE
+        + "".join(blocks)
+        + ALPACA_BLOCK.format(instruction=instruction, input=question)
+    )
 
 
 def stop_text(layout: str, ends: str) -> str:
-    """The text that ends an answer besides the model's end token: the next Alpaca block where `ends` is "block"."""
+    """The text that ends an answer besides the model's end token: the next Alpaca block where
+    `ends` is "block".
+    """
     return NEXT_BLOCK if (layout, ends) == ("alpaca", "block") else ""
 
 
 def training_record(prompt: Prompt, answer: str, tokenizer) -> dict:
-    """A prompt and its completion as text, the completion closed by what ends an answer of this model.
+    """A prompt and its completion as text, the completion closed by what ends an answer of this
+    model.
 
-    `chat` says that a template wrote the prompt's special tokens, so that the tokenizer must not add any.
+    `chat` says that a template wrote the prompt's special tokens, so that the tokenizer must not
+    add any.
 
-    That is the EOS token for plain text (without it a model never learns to stop), and whatever the template puts
-    after an assistant's turn for a chat.
+    That is the EOS token for plain text (without it a model never learns to stop), and whatever the
+    template puts after an assistant's turn for a chat.
     """
     before = rendered(prompt, tokenizer)
     if isinstance(prompt, str):
         return {"prompt": before, "completion": answer + tokenizer.eos_token, "chat": False}
-    whole = tokenizer.apply_chat_template([*prompt, {"role": "assistant", "content": answer}], tokenize=False)
+    whole = tokenizer.apply_chat_template(
+        [*prompt, {"role": "assistant", "content": answer}], tokenize=False
+    )
     if not whole.startswith(before):
         raise LabError(
-            "PROMPT is 'chat', but this model's chat template writes a finished conversation otherwise than its "
-            "beginning, so prompt and answer cannot be told apart: use PROMPT 'alpaca', or another MODEL."
+            "PROMPT is 'chat', but this model's chat template writes a finished conversation "
+            "otherwise than its beginning, so prompt and answer cannot be told apart: use PROMPT "
+            "'alpaca', or another MODEL."
         )
-    return {"prompt": before, "completion": whole[len(before):], "chat": True}
+    return {"prompt": before, "completion": whole[len(before) :], "chat": True}
 
 
 def rendered(prompt: Prompt, tokenizer) -> str:
@@ -120,14 +145,15 @@ def rendered(prompt: Prompt, tokenizer) -> str:
         return prompt
     if not tokenizer.chat_template:
         raise LabError(
-            "PROMPT is 'chat', but this model has no chat template, as base models have none: use PROMPT "
-            "'alpaca', or a chat model as MODEL."
+            "PROMPT is 'chat', but this model has no chat template, as base models have none: use "
+            "PROMPT 'alpaca', or a chat model as MODEL."
         )
     return tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
 
 
 def prompt_id(layout: str = "alpaca", question: str = "title", template: str = "") -> str:
-    """What identifies the wording: layout, what is asked, and a hash that changes when a word of it does.
+    """What identifies the wording: layout, what is asked, and a hash that changes when a word of it
+    does.
 
     `template`: the model's own, which decides how a chat reads.
     """
@@ -136,12 +162,18 @@ def prompt_id(layout: str = "alpaca", question: str = "title", template: str = "
 
 
 def asked(case: Case, question: str = "title", image_text: str = "") -> str:
-    """What the model is asked: the title only, as YuanAI did (section 3.3), or title and content; then its pictures.
+    """What the model is asked: the title only, as YuanAI did (section 3.3), or title and content;
+    then its pictures.
 
-    A case whose title is empty is asked its content: a patient who wrote something asked something. `image_text` is
-    what the pictures show, in words. YuanAI do not say how they put it in; here it is a line of its own.
+    A case whose title is empty is asked its content: a patient who wrote something asked something.
+    `image_text` is what the pictures show, in words. YuanAI do not say how they put it in; here it
+    is a line of its own.
     """
-    parts = (case.question,) if question == "title" and case.question.strip() else (case.question, case.context)
+    parts = (
+        (case.question,)
+        if question == "title" and case.question.strip()
+        else (case.question, case.context)
+    )
     picture = IMAGE_LINE.format(text=image_text) if image_text else ""
     return "\n".join(part.strip() for part in (*parts, picture) if part.strip())
 
@@ -151,10 +183,12 @@ def _user(question: str) -> dict[str, str]:
 
 
 def visual_question(case: Case, prompt: str, *, glued: bool = False) -> str:
-    """What a model that sees is asked about the first picture of a case, in one of `VISUAL_PROMPTS`.
+    """What a model that sees is asked about the first picture of a case, in one of
+    `VISUAL_PROMPTS`.
 
-    The patient's words are title and content with a semicolon between them, as in VisionQAries' code. `glued` leaves
-    out the spaces around them, as that code did in training, but not when it asked.
+    The patient's words are title and content with a semicolon between them, as in VisionQAries'
+    code. `glued` leaves out the spaces around them, as that code did in training, but not when it
+    asked.
     """
     words = f"{case.question};{case.context}"
     for text in TAKEN_BACK:

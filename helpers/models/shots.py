@@ -11,27 +11,37 @@ CHOICES = ("random", "fixed", "lexical", "embedding")
 
 
 def check_shots(count: int, choice: str, pool: Sequence[Case]) -> None:
-    """Refuse an unknown way of choosing, and more shots than there are training cases to choose from."""
+    """Refuse an unknown way of choosing, and more shots than there are training cases to choose
+    from.
+    """
     if choice not in CHOICES:
         raise LabError(f"SHOT_CHOICE is {choice!r}, but it must be one of {', '.join(CHOICES)}.")
     if not 0 <= count <= len(pool):
         raise LabError(
-            f"SHOTS asks for {count} worked examples, but there are {len(pool)} training cases with a "
-            f"question and an answer: ask for 0 to {len(pool)}."
+            f"SHOTS asks for {count} worked examples, but there are {len(pool)} training cases "
+            f"with a question and an answer: ask for 0 to {len(pool)}."
         )
 
 
 def choose_shots(
-    cases: Sequence[Case], pool: Sequence[Case], *, count: int, choice: str, seed: int, question: str = "title"
+    cases: Sequence[Case],
+    pool: Sequence[Case],
+    *,
+    count: int,
+    choice: str,
+    seed: int,
+    question: str = "title",
 ) -> dict[str, list[Case]]:
-    """`count` training cases as worked examples for every case: case id -> shots, in the order of the prompt.
+    """`count` training cases as worked examples for every case: case id -> shots, in the order of
+    the prompt.
 
     Args:
         pool: training cases with a question and an answer; a case is never its own example.
         count: number of shots, 0 or more.
-        choice: "fixed" takes the same for all and "random" draws anew for each case, as YuanAI tried (section 3.4);
-            "lexical" takes those with the most alike words (TF-IDF, cosine), "embedding" those with the most alike
-            meaning (MiniLM sentence embeddings, English), the most similar one last, next to the question.
+        choice: "fixed" takes the same for all and "random" draws anew for each case, as YuanAI
+            tried (section 3.4); "lexical" takes those with the most alike words (TF-IDF, cosine),
+            "embedding" those with the most alike meaning (MiniLM sentence embeddings, English), the
+            most similar one last, next to the question.
         seed: with the case's id it determines draws and ties, whatever order the cases come in.
         question: what of a case is compared, see `prompts.asked`.
     Raises:
@@ -42,23 +52,36 @@ def choose_shots(
     if not count:
         return {case.id: [] for case in cases}
     if choice in ("random", "fixed"):
-        return {case.id: _drawn(case, pool, count, f"{seed}:{case.id}" if choice == "random" else f"{seed}")
-                for case in cases}
+        return {
+            case.id: _drawn(
+                case, pool, count, f"{seed}:{case.id}" if choice == "random" else f"{seed}"
+            )
+            for case in cases
+        }
     similarity = _lexical if choice == "lexical" else _by_meaning
-    rows = similarity([asked(case, question) for case in cases], [asked(other, question) for other in pool])
+    rows = similarity(
+        [asked(case, question) for case in cases], [asked(other, question) for other in pool]
+    )
     return {case.id: _nearest(case, pool, count, row, seed) for case, row in zip(cases, rows)}
 
 
 def shot_pool(train: Sequence[Case]) -> list[Case]:
-    """The training cases that can serve as examples or training records: those with a question and an answer."""
+    """The training cases that can serve as examples or training records: those with a question and
+    an answer.
+    """
     return [case for case in train if asked(case) and case.references]
 
 
 def as_pairs(
     shots: Sequence[Case], question: str = "title", words: dict[str, str] | None = None
 ) -> list[tuple[str, str]]:
-    """Question and first reference answer of each shot; `words` are those for its pictures, by case id."""
-    return [(asked(case, question, (words or {}).get(case.id, "")), case.references[0].text) for case in shots]
+    """Question and first reference answer of each shot; `words` are those for its pictures, by case
+    id.
+    """
+    return [
+        (asked(case, question, (words or {}).get(case.id, "")), case.references[0].text)
+        for case in shots
+    ]
 
 
 def drop_until_fits(shots: list, fits: Callable[[list], bool]) -> list:
@@ -72,8 +95,12 @@ def _drawn(case: Case, pool: Sequence[Case], count: int, key: str) -> list[Case]
     return random.Random(key).sample([other for other in pool if other.id != case.id], count)
 
 
-def _nearest(case: Case, pool: Sequence[Case], count: int, row: Sequence[float], seed: int) -> list[Case]:
-    """The `count` most similar of the pool, least similar first; equals come in an order drawn for this case."""
+def _nearest(
+    case: Case, pool: Sequence[Case], count: int, row: Sequence[float], seed: int
+) -> list[Case]:
+    """The `count` most similar of the pool, least similar first; equals come in an order drawn for
+    this case.
+    """
     rng = random.Random(f"{seed}:{case.id}")
     order = [(round(float(value), 6), rng.random(), place) for place, value in enumerate(row)]
     best = sorted((entry for entry in order if pool[entry[2]].id != case.id), reverse=True)[:count]
@@ -85,7 +112,9 @@ def _lexical(questions: list[str], pool: list[str]):
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     # Chinese has no spaces between words, so its characters count as words.
-    vectorizer = TfidfVectorizer(token_pattern=r"(?u)[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+", ngram_range=(1, 2))
+    vectorizer = TfidfVectorizer(
+        token_pattern=r"(?u)[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+", ngram_range=(1, 2)
+    )
     known = vectorizer.fit_transform(pool)
     return (vectorizer.transform(questions) @ known.T).toarray()
 

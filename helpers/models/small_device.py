@@ -1,8 +1,11 @@
-"""A model that sees on a small device: how large, slow and hungry it is in float32, bfloat16, int8 and nf4.
+"""A model that sees on a small device: how large, slow and hungry it is in float32, bfloat16, int8
+and nf4.
 
-VisionQAries (2024) chose small models for machines like a Raspberry Pi, and measured none of this. Here a model answers
-on a few CPU threads in a process of its own, so that memory and load time are its alone. Other processors have other
-kernels: what is faster here need not be so elsewhere, and in a tiny model packing costs more time than it saves.
+VisionQAries (2024) chose small models for machines like a Raspberry Pi, and measured none of this.
+Here a model answers on a few CPU threads in a process of its own, so that memory and load time are
+its alone. Other processors have other
+kernels: what is faster here need not be so elsewhere, and in a tiny model packing costs more time
+    than it saves.
 """
 
 import gc
@@ -17,55 +20,95 @@ from importlib import import_module
 from pathlib import Path
 from statistics import mean, median
 
-from helpers.files import REPOSITORY, LabError, WorkFailed, shown
-from helpers.models.loading import loading, model_path, placed
-from helpers.models.devices import Device
 from helpers.data.images import BadPicture, open_picture
+from helpers.files import REPOSITORY, LabError, WorkFailed, shown
+from helpers.models.devices import Device
+from helpers.models.loading import loading, model_path, placed
 from helpers.models.vlm_inputs import LONGEST
 
 # Form -> what is imported for it before the clock starts.
-FORMS = {"float32": "torch", "bfloat16": "torch", "int8": "torch.ao.quantization", "nf4": "bitsandbytes"}
+FORMS = {
+    "float32": "torch",
+    "bfloat16": "torch",
+    "int8": "torch.ao.quantization",
+    "nf4": "bitsandbytes",
+}
 
 
 def measure(
-    folder: Path | str, asked: Sequence[tuple[Path | str, str]], *, form: str, threads: int = 2, max_new_tokens: int,
+    folder: Path | str,
+    asked: Sequence[tuple[Path | str, str]],
+    *,
+    form: str,
+    threads: int = 2,
+    max_new_tokens: int,
     picture_side: int = 0,
 ) -> dict:
-    """Load a model that sees on the CPU and let it answer one picture at a time; nothing is fetched.
+    """Load a model that sees on the CPU and let it answer one picture at a time; nothing is
+    fetched.
 
     Args:
         folder: a model with its processor, as `export` writes it, or `pocket/<name>`.
-        asked: (picture, text as for `VisionModel.answer`); the first is asked once more, before, to warm up.
-        form: one of `FORMS`; int8 and nf4 (4 bit) pack the weights of linear layers, the rest stays in float32.
-        threads: CPU threads; where other work leaves fewer cores idle, two are many times slower than one.
+        asked: (picture, text as for `VisionModel.answer`); the first is asked once more, before, to
+            warm up.
+        form: one of `FORMS`; int8 and nf4 (4 bit) pack the weights of linear layers, the rest stays
+            in float32.
+        threads: CPU threads; where other work leaves fewer cores idle, two are many times slower
+            than one.
         max_new_tokens: where an answer is cut.
         picture_side: pixels; see `vision_inputs.cap_pictures`.
     Returns:
-        "form", "threads", "answers": texts in the order of `asked`. "seconds": median per answer, and "seconds_mean",
-        the preparation of an opened picture included. "tokens", "tokens_per_second": new tokens, over all that time.
-        "load_seconds": from files to ready, packing included, imports not. "weights_mb": what `torch.save` writes of
-        this form, scales included and shared weights once. Memory is resident memory beyond that of the imported
-        libraries and the processor ("import_mb"): "load_mb" the peak until ready, when packed forms pass through full
-        precision, "answer_mb" the peak after that (other systems than Linux know only one peak). MB are 10^6 bytes.
+        "form", "threads", "answers": texts in the order of `asked`. "seconds": median per answer,
+        and "seconds_mean", the preparation of an opened picture included. "tokens",
+        "tokens_per_second": new tokens, over all that time.
+        "load_seconds": from files to ready, packing included, imports not. "weights_mb": what
+        `torch.save` writes of this form, scales included and shared weights once. Memory is
+        resident memory beyond that of the imported libraries and the processor ("import_mb"):
+        "load_mb" the peak until ready, when packed forms pass through full precision, "answer_mb"
+        the peak after that (other systems than Linux know only one peak). MB are 10^6 bytes.
     Raises:
-        LabError: an unknown form, nothing asked, no such folder, no model that sees, or a picture that is none.
-        WorkFailed: the process ended without a result, as it does where memory runs out; its last words are given.
+        LabError: an unknown form, nothing asked, no such folder, no model that sees, or a picture
+            that is none.
+        WorkFailed: the process ended without a result, as it does where memory runs out; its last
+            words are given.
     """
     path = Path(model_path(str(folder))).expanduser()
     if form not in FORMS:
         raise LabError(f"The form is {form!r}, but it must be one of: {', '.join(FORMS)}.")
     if not (path / "config.json").is_file() or not asked:
-        raise LabError(f"{len(asked)} pictures for the model in {shown(path)}: give pictures and a model's folder.")
+        raise LabError(
+            f"{len(asked)} pictures for the model in {shown(path)}: give pictures and a model's "
+            "folder."
+        )
     pictures = [(str(Path(picture).expanduser().resolve()), text) for picture, text in asked]
-    job = {"folder": str(path.resolve()), "asked": pictures, "form": form, "threads": threads, "limit": max_new_tokens,
-           "picture_side": picture_side}
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, "-m", "helpers.models.small_device"], input=json.dumps(job).encode(), capture_output=True,
-                          cwd=REPOSITORY, env=environment, check=False)
+    job = {
+        "folder": str(path.resolve()),
+        "asked": pictures,
+        "form": form,
+        "threads": threads,
+        "limit": max_new_tokens,
+        "picture_side": picture_side,
+    }
+    environment = os.environ | {
+        "OMP_NUM_THREADS": str(threads),
+        "CUDA_VISIBLE_DEVICES": "",
+        "HF_HUB_OFFLINE": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "helpers.models.small_device"],
+        input=json.dumps(job).encode(),
+        capture_output=True,
+        cwd=REPOSITORY,
+        env=environment,
+        check=False,
+    )
     if done.returncode or not done.stdout:
         words = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
         status = f"status {done.returncode} ({words[-1].strip()})"
-        raise WorkFailed(f"The measurement in {form} ended with {status}: choose another form or a smaller model.")
+        raise WorkFailed(
+            f"The measurement in {form} ended with {status}: choose another form or a smaller "
+            "model."
+        )
     found = json.loads(done.stdout)
     if "error" in found:
         raise LabError(found["error"])
@@ -83,7 +126,9 @@ def main() -> None:
     print(json.dumps(found), file=result, flush=True)
 
 
-def _measured(folder: str, asked: list, form: str, threads: int, limit: int, picture_side: int) -> dict:
+def _measured(
+    folder: str, asked: list, form: str, threads: int, limit: int, picture_side: int
+) -> dict:
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
@@ -94,11 +139,17 @@ def _measured(folder: str, asked: list, form: str, threads: int, limit: int, pic
     seeing_type(folder, "The folder")
     processor = load_processor(folder, picture_side=picture_side)
     pictures = [open_picture(picture, longest=LONGEST) for picture, _ in asked]
-    AutoModelForImageTextToText._model_mapping[type(AutoConfig.from_pretrained(folder))]  # imports the model's classes
-    device = Device("cpu", "bfloat16" if form == "bfloat16" else "float32", "measured as on a small device")
+    AutoModelForImageTextToText._model_mapping[
+        type(AutoConfig.from_pretrained(folder))
+    ]  # imports the model's classes
+    device = Device(
+        "cpu", "bfloat16" if form == "bfloat16" else "float32", "measured as on a small device"
+    )
     before, started = _memory("VmRSS"), time.perf_counter()
     with loading(folder):
-        model = placed(AutoModelForImageTextToText, folder, None, "nf4" if form == "nf4" else "none", device)
+        model = placed(
+            AutoModelForImageTextToText, folder, None, "nf4" if form == "nf4" else "none", device
+        )
     seeing = VisionModel(_packed(model, form), processor, device)
     load_seconds, load_peak = time.perf_counter() - started, _memory("VmHWM")
     gc.collect()
@@ -113,22 +164,34 @@ def _measured(folder: str, asked: list, form: str, threads: int, limit: int, pic
     tokens, counter = sum(answer.tokens for answer in said), _Counter()
     torch.save(model.state_dict(), counter)
     return {
-        "form": form, "threads": threads, "answers": [answer.text for answer in said], "seconds": median(seconds),
-        "seconds_mean": mean(seconds), "tokens": tokens, "tokens_per_second": tokens / sum(seconds),
-        "load_seconds": load_seconds, "import_mb": before, "load_mb": load_peak - before, "answer_mb": peak - before,
+        "form": form,
+        "threads": threads,
+        "answers": [answer.text for answer in said],
+        "seconds": median(seconds),
+        "seconds_mean": mean(seconds),
+        "tokens": tokens,
+        "tokens_per_second": tokens / sum(seconds),
+        "load_seconds": load_seconds,
+        "import_mb": before,
+        "load_mb": load_peak - before,
+        "answer_mb": peak - before,
         "weights_mb": counter.size / 1e6,
     }
 
 
 def _packed(model, form: str):
-    """int8 is torch's dynamic quantisation, activations rounded on the way. torch calls it deprecated, but torchao's,
-    which is to follow it, was slower than float32 where this was measured."""
+    """int8 is torch's dynamic quantisation, activations rounded on the way. torch calls it
+    deprecated, but torchao's, which is to follow it, was slower than float32 where this was
+    measured."""
     import torch
 
     if form == "int8":
-        return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)
+        return torch.ao.quantization.quantize_dynamic(
+            model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True
+        )
     for layer in model.modules() if form == "nf4" else ():
-        # bitsandbytes' path for new CPUs wants a kernel from the network; without it it is slow and fails on odd sizes.
+        # bitsandbytes' path for new CPUs wants a kernel from the network; without it it is slow and
+        # fails on odd sizes.
         layer.support_avx512bf16_for_cpu = False
     return model
 
@@ -142,8 +205,8 @@ class _Counter(io.RawIOBase):
 
 
 def _memory(entry: str) -> float:
-    """Resident memory in MB, now (VmRSS) or at its peak (VmHWM). On Linux getrusage's peak would not do: it begins with
-    what the parent held when it started this process."""
+    """Resident memory in MB, now (VmRSS) or at its peak (VmHWM). On Linux getrusage's peak would
+    not do: it begins with what the parent held when it started this process."""
     if not Path("/proc/self/status").exists():
         import resource  # macOS counts in bytes
 

@@ -1,6 +1,8 @@
-"""What a model that sees reads: a picture and a text, in the words of its own chat template, as tensors.
+"""What a model that sees reads: a picture and a text, in the words of its own chat template, as
+tensors.
 
-Generation and fine-tuning prepare their inputs here, so that a model is trained on the very tokens that it is asked.
+Generation and fine-tuning prepare their inputs here, so that a model is trained on the very tokens
+that it is asked.
 """
 
 from collections.abc import Sequence
@@ -10,15 +12,18 @@ from helpers.files import LabError
 LONGEST = 1024  # pixels: a larger picture is shrunk before any model sees it
 # TinyLLaVA's published format, as VisionQAries asked it; its processor brings no template.
 LLAVA_TEMPLATE = (
-    "{% for message in messages %}{% if message['role'] == 'user' %}USER: {% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}{{ '<image>\n ' }}{% else %}{{ part['text'] }}{% endif %}{% endfor %}{{ ' ' }}"
-    "{% else %}ASSISTANT: {{ message['content'][0]['text'] }}{{ eos_token }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+    "{% for message in messages %}{% if message['role'] == 'user' %}USER: {% for part in "
+    "message['content'] %}{% if part['type'] == 'image' %}{{ '<image>\n ' }}{% else %}{{ "
+    "part['text'] }}{% endif %}{% endfor %}{{ ' ' }}{% else %}ASSISTANT: {{ "
+    "message['content'][0]['text'] }}{{ eos_token }}{% endif %}{% endfor %}{% if "
+    "add_generation_prompt %}ASSISTANT:{% endif %}"
 )
 
 
 def complete(processor, config) -> None:
-    """Give a processor what its model's repository left out: padding, and for LLaVA the template and the patches."""
+    """Give a processor what its model's repository left out: padding, and for LLaVA the template
+    and the patches.
+    """
     tokenizer = processor.tokenizer
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -34,10 +39,12 @@ def complete(processor, config) -> None:
 
 
 def cap_pictures(processor, side: int) -> None:
-    """Let a processor make pictures no larger than `side` pixels, where their tokens grow with them; 0 changes nothing.
+    """Let a processor make pictures no larger than `side` pixels, where their tokens grow with
+    them; 0 changes nothing.
 
-    Idefics counts the longest edge, and where it cuts pictures into tiles at least one tile remains; Qwen counts pixels
-    in all. Others make every picture the same size, and its tokens are what they are.
+    Idefics counts the longest edge, and where it cuts pictures into tiles at least one tile
+    remains; Qwen counts pixels in all. Others make every picture the same size, and its tokens are
+    what they are.
     """
     images = processor.image_processor
     size = {name: value for name, value in dict(images.size).items() if value}
@@ -49,24 +56,28 @@ def cap_pictures(processor, side: int) -> None:
 
 
 def turn_text(processor, text: str, answer: str | None = None) -> str:
-    """One user's turn, the picture first, as the model reads it: up to where the answer begins, or with an answer.
+    """One user's turn, the picture first, as the model reads it: up to where the answer begins, or
+    with an answer.
 
     Raises:
         LabError: the processor has no chat template.
     """
     if not getattr(processor, "chat_template", None):
         raise LabError(
-            f"A model with a {type(processor).__name__} is asked in chat messages, but its processor has no chat "
-            "template: choose another model."
+            f"A model with a {type(processor).__name__} is asked in chat messages, but its "
+            "processor has no chat template: choose another model."
         )
     turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text}]}]
     if answer is not None:
         turns.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
-    return processor.apply_chat_template(turns, add_generation_prompt=answer is None, tokenize=False)
+    return processor.apply_chat_template(
+        turns, add_generation_prompt=answer is None, tokenize=False
+    )
 
 
 def completion(processor, text: str, answer: str) -> str:
-    """What follows `turn_text` when the model gives this answer: the answer, and what the template ends a turn with.
+    """What follows `turn_text` when the model gives this answer: the answer, and what the template
+    ends a turn with.
 
     Raises:
         LabError: the template writes a finished turn otherwise than its beginning.
@@ -74,14 +85,16 @@ def completion(processor, text: str, answer: str) -> str:
     before, whole = turn_text(processor, text), turn_text(processor, text, answer)
     if not whole.startswith(before):
         raise LabError(
-            f"The chat template of {type(processor).__name__} writes a finished conversation otherwise than its "
-            "beginning, so question and answer cannot be told apart: choose another model."
+            f"The chat template of {type(processor).__name__} writes a finished conversation "
+            "otherwise than its beginning, so question and answer cannot be told apart: choose "
+            "another model."
         )
-    return whole[len(before):]
+    return whole[len(before) :]
 
 
 def read(processor, texts: Sequence[str], images: Sequence, *, padding_side: str):
-    """Rendered texts with one picture each as tensors: `input_ids` (texts, tokens), and what the model needs besides.
+    """Rendered texts with one picture each as tensors: `input_ids` (texts, tokens), and what the
+    model needs besides.
 
     Args:
         texts: from `turn_text`; where one begins with the model's first token, none is added.
@@ -92,52 +105,76 @@ def read(processor, texts: Sequence[str], images: Sequence, *, padding_side: str
     bos = processor.tokenizer.bos_token
     try:
         return processor(
-            text=list(texts), images=[[image] for image in images], padding=True, padding_side=padding_side,
-            return_tensors="pt", add_special_tokens=not (bos and texts[0].startswith(bos)),
+            text=list(texts),
+            images=[[image] for image in images],
+            padding=True,
+            padding_side=padding_side,
+            return_tensors="pt",
+            add_special_tokens=not (bos and texts[0].startswith(bos)),
         )
     except (ValueError, TypeError, KeyError) as error:
         raise LabError(mismatch(str(error))) from None
 
 
 def check_pair(model, processor, name: str) -> None:
-    """Refuse a processor that was made for another model: its picture token or its words are not the model's."""
+    """Refuse a processor that was made for another model: its picture token or its words are not
+    the model's.
+    """
     words = model.get_input_embeddings().weight.shape[0]
     token = getattr(model.config, "image_token_id", None)
-    # What Gemma's processor calls its image token is the one that opens a picture; its tokenizer knows both.
+    # What Gemma's processor calls its image token is the one that opens a picture; its tokenizer
+    # knows both.
     theirs = getattr(processor.tokenizer, "image_token_id", None)
     if theirs is None:
-        theirs = processor.tokenizer.convert_tokens_to_ids(getattr(processor, "image_token", "<image>"))
+        theirs = processor.tokenizer.convert_tokens_to_ids(
+            getattr(processor, "image_token", "<image>")
+        )
     if len(processor.tokenizer) > words or (token is not None and token != theirs):
         raise LabError(
-            f"The processor of {name!r} has {len(processor.tokenizer)} words and pictures at token {theirs}, but its "
-            f"model {words} words and pictures at {token}: they do not belong together; take both from one place."
+            f"The processor of {name!r} has {len(processor.tokenizer)} words and pictures at token "
+            f"{theirs}, but its model {words} words and pictures at {token}: they do not belong "
+            "together; take both from one place."
         )
     for name, wanted in _picture_numbers(model.config).items():
-        found = next((value for value in (getattr(part, name, None) for part in (processor, processor.image_processor))
-                      if value is not None), None)
+        found = next(
+            (
+                value
+                for value in (
+                    getattr(part, name, None) for part in (processor, processor.image_processor)
+                )
+                if value is not None
+            ),
+            None,
+        )
         if found != wanted:
-            raise LabError(mismatch(f"{name} is {found} in its processor and {wanted} in the model"))
+            raise LabError(
+                mismatch(f"{name} is {found} in its processor and {wanted} in the model")
+            )
 
 
 def _picture_numbers(config) -> dict:
-    """What decides how many tokens a picture is, by its name in the processor, with the model's own number.
+    """What decides how many tokens a picture is, by its name in the processor, with the model's own
+    number.
 
-    Idefics takes features that are too many without a word, and every picture but the first gets another's.
+    Idefics takes features that are too many without a word, and every picture but the first gets
+    another's.
     """
     vision, kind = getattr(config, "vision_config", None), config.model_type
     if kind == "idefics2":
         return {"image_seq_len": config.perceiver_config.resampler_n_latents}
     if kind in ("idefics3", "smolvlm"):
-        return {"image_seq_len": (vision.image_size // vision.patch_size) ** 2 // config.scale_factor**2}
+        return {
+            "image_seq_len": (vision.image_size // vision.patch_size) ** 2 // config.scale_factor**2
+        }
     if kind in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl"):
         return {"patch_size": vision.patch_size, "merge_size": vision.spatial_merge_size}
-    return {"gemma3": lambda: {"image_seq_length": config.mm_tokens_per_image},
-            "llava": lambda: {"patch_size": vision.patch_size}}.get(kind, dict)()
+    return {
+        "gemma3": lambda: {"image_seq_length": config.mm_tokens_per_image},
+        "llava": lambda: {"patch_size": vision.patch_size},
+    }.get(kind, dict)()
 
 
 def mismatch(reason: str) -> str:
     """The sentence for a picture that takes other tokens than its model gives it."""
     reason = reason.strip().partition("\n")[0]
-    return (
-        f"Model and processor do not fit together ({reason}): take both from the same model's folder or repository."
-    )
+    return f"Model and processor do not fit together ({reason}): take both from the same model's folder or repository."

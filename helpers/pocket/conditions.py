@@ -13,30 +13,107 @@ PATH = Path(__file__).with_name("conditions.yaml")
 
 # SKINCON's 48 concepts, spelled and ordered as in the header of its annotations.
 CONCEPTS = (
-    "Vesicle", "Papule", "Macule", "Plaque", "Abscess", "Pustule", "Bulla", "Patch", "Nodule", "Ulcer", "Crust",
-    "Erosion", "Excoriation", "Atrophy", "Exudate", "Purpura/Petechiae", "Fissure", "Induration", "Xerosis",
-    "Telangiectasia", "Scale", "Scar", "Friable", "Sclerosis", "Pedunculated", "Exophytic/Fungating",
-    "Warty/Papillomatous", "Dome-shaped", "Flat topped", "Brown(Hyperpigmentation)", "Translucent",
-    "White(Hypopigmentation)", "Purple", "Yellow", "Black", "Erythema", "Comedo", "Lichenification", "Blue",
-    "Umbilicated", "Poikiloderma", "Salmon", "Wheal", "Acuminate", "Burrow", "Gray", "Pigmented", "Cyst",
+    "Vesicle",
+    "Papule",
+    "Macule",
+    "Plaque",
+    "Abscess",
+    "Pustule",
+    "Bulla",
+    "Patch",
+    "Nodule",
+    "Ulcer",
+    "Crust",
+    "Erosion",
+    "Excoriation",
+    "Atrophy",
+    "Exudate",
+    "Purpura/Petechiae",
+    "Fissure",
+    "Induration",
+    "Xerosis",
+    "Telangiectasia",
+    "Scale",
+    "Scar",
+    "Friable",
+    "Sclerosis",
+    "Pedunculated",
+    "Exophytic/Fungating",
+    "Warty/Papillomatous",
+    "Dome-shaped",
+    "Flat topped",
+    "Brown(Hyperpigmentation)",
+    "Translucent",
+    "White(Hypopigmentation)",
+    "Purple",
+    "Yellow",
+    "Black",
+    "Erythema",
+    "Comedo",
+    "Lichenification",
+    "Blue",
+    "Umbilicated",
+    "Poikiloderma",
+    "Salmon",
+    "Wheal",
+    "Acuminate",
+    "Burrow",
+    "Gray",
+    "Pigmented",
+    "Cyst",
 )
 
 # SkinGPT-4's fifteen classes, without its sixteenth ("others").
 CLASSES = (
-    "Acne and Rosacea", "Malignant lesions", "Dermatitis", "Bullous", "Bacterial", "Light diseases",
-    "Connective tissue", "Benign tumours", "Melanoma, nevi and moles", "Fungal", "Psoriasis and lichen planus",
-    "Infestations and bites", "Urticaria", "Vascular tumours", "Herpes",
+    "Acne and Rosacea",
+    "Malignant lesions",
+    "Dermatitis",
+    "Bullous",
+    "Bacterial",
+    "Light diseases",
+    "Connective tissue",
+    "Benign tumours",
+    "Melanoma, nevi and moles",
+    "Fungal",
+    "Psoriasis and lichen planus",
+    "Infestations and bites",
+    "Urticaria",
+    "Vascular tumours",
+    "Herpes",
 )
 
-# What a colour or a surface of the drawing is called among the concepts; a surface not named here has none.
+# What a colour or a surface of the drawing is called among the concepts; a surface not named here
+# has none.
 COLOUR_CONCEPTS = {
-    "red": "Erythema", "pink": "Erythema", "crimson": "Erythema", "salmon": "Salmon", "purple": "Purple",
-    "brown": "Brown(Hyperpigmentation)", "black": "Black", "white": "White(Hypopigmentation)", "yellow": "Yellow",
+    "red": "Erythema",
+    "pink": "Erythema",
+    "crimson": "Erythema",
+    "salmon": "Salmon",
+    "purple": "Purple",
+    "brown": "Brown(Hyperpigmentation)",
+    "black": "Black",
+    "white": "White(Hypopigmentation)",
+    "yellow": "Yellow",
 }
-SURFACE_CONCEPTS = {"scaly": "Scale", "crusted": "Crust", "weeping": "Exudate", "dry": "Xerosis",
-                    "warty": "Warty/Papillomatous"}
+SURFACE_CONCEPTS = {
+    "scaly": "Scale",
+    "crusted": "Crust",
+    "weeping": "Exudate",
+    "dry": "Xerosis",
+    "warty": "Warty/Papillomatous",
+}
 SECTIONS = ("told", "posts", "doctors", "annotators", "textbook")
-PRIMARIES = ("papule", "macule", "patch", "plaque", "nodule", "pustule", "vesicle", "bulla", "wheal")
+PRIMARIES = (
+    "papule",
+    "macule",
+    "patch",
+    "plaque",
+    "nodule",
+    "pustule",
+    "vesicle",
+    "bulla",
+    "wheal",
+)
 SURFACES = (*SURFACE_CONCEPTS, "smooth", "shiny", "tense", "blistered")
 BORDERS = ("sharp", "blurred", "raised", "rolled", "irregular", "violet", "halo", "collar")
 ARRANGEMENTS = ("isolated", "scattered", "clustered", "symmetric", "ring", "row", "band")
@@ -50,7 +127,9 @@ LIVES = {"pregnancy": (18, 44), "smoker": (18, 99), "outdoor_work": (40, 99), "s
 
 @dataclass(frozen=True)
 class Condition:
-    """One skin condition: its names, what a picture of it shows, what its patients tell, what doctors know."""
+    """One skin condition: its names, what a picture of it shows, what its patients tell, what
+    doctors know.
+    """
 
     id: str
     name: str
@@ -96,7 +175,9 @@ class Condition:
 
 @lru_cache
 def load_conditions(path: Path = PATH) -> tuple[Condition, ...]:
-    """All conditions of the file, checked: a fault is a `LabError` that names file, condition and value."""
+    """All conditions of the file, checked: a fault is a `LabError` that names file, condition and
+    value.
+    """
     rows = _document(path).get("conditions")
     if not isinstance(rows, list) or not rows:
         raise LabError(f"{path.name} has no list `conditions`: restore the file.")
@@ -124,20 +205,29 @@ def load_sentences(path: Path = PATH) -> dict:
 
 
 def draw_told(condition: Condition, rng: random.Random) -> dict:
-    """All that one patient with this condition could tell: age in years, sex, site, duration, complaints, history."""
+    """All that one patient with this condition could tell: age in years, sex, site, duration,
+    complaints, history.
+    """
     unit = rng.choice(condition.durations)
     told = {
-        "age": rng.randint(*AGES[rng.choice(condition.ages)]), "sex": rng.choice(("female", "male")),
-        "complaint": condition.complaint, "site": rng.choice(condition.sites),
+        "age": rng.randint(*AGES[rng.choice(condition.ages)]),
+        "sex": rng.choice(("female", "male")),
+        "complaint": condition.complaint,
+        "site": rng.choice(condition.sites),
         "duration": f"{rng.randint(2, DURATIONS[unit])} {unit}",
-        "itch": rng.choice(condition.itch), "pain": rng.choice(condition.pain),
-        "trigger": rng.choice((*condition.triggers, "unknown")), "course": rng.choice(condition.courses),
+        "itch": rng.choice(condition.itch),
+        "pain": rng.choice(condition.pain),
+        "trigger": rng.choice((*condition.triggers, "unknown")),
+        "course": rng.choice(condition.courses),
         "history": rng.choice((*condition.history, "healthy")),
         "tried": rng.choice(list(load_sentences()["told"]["tried"])),
     }
     for key, otherwise in (("history", "healthy"), ("trigger", "unknown")):
         youngest, oldest = LIVES.get(told[key], (0, 99))
-        if not youngest <= told["age"] <= oldest or (told[key], told["sex"]) == ("pregnancy", "male"):
+        if not youngest <= told["age"] <= oldest or (told[key], told["sex"]) == (
+            "pregnancy",
+            "male",
+        ):
             told[key] = otherwise
     if unit == "years" and int(told["duration"].split()[0]) > told["age"]:
         told["duration"] = f"{rng.randint(2, 11)} months"
@@ -145,70 +235,117 @@ def draw_told(condition: Condition, rng: random.Random) -> dict:
 
 
 def compatible(told: dict) -> list[str]:
-    """The ids of all conditions whose patients could tell these facts; sex and tried treatments exclude none."""
+    """The ids of all conditions whose patients could tell these facts; sex and tried treatments
+    exclude none.
+    """
     return [condition.id for condition in load_conditions() if _fits(condition, told)]
 
 
 def _fits(condition: Condition, told: dict) -> bool:
-    lists = {"site": condition.sites, "complaint": (condition.complaint,), "itch": condition.itch,
-             "pain": condition.pain, "trigger": (*condition.triggers, "unknown"), "course": condition.courses,
-             "history": (*condition.history, "healthy")}
+    lists = {
+        "site": condition.sites,
+        "complaint": (condition.complaint,),
+        "itch": condition.itch,
+        "pain": condition.pain,
+        "trigger": (*condition.triggers, "unknown"),
+        "course": condition.courses,
+        "history": (*condition.history, "healthy"),
+    }
     if any(told[key] not in values for key, values in lists.items() if key in told):
         return False
     if "duration" in told and told["duration"].split()[1] not in condition.durations:
         return False
-    return "age" not in told or any(AGES[group][0] <= told["age"] <= AGES[group][1] for group in condition.ages)
+    return "age" not in told or any(
+        AGES[group][0] <= told["age"] <= AGES[group][1] for group in condition.ages
+    )
 
 
 @lru_cache
 def _document(path: Path) -> dict:
     try:
         # The C loader reads the file in a tenth of the time, but not every build of PyYAML has it.
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        document = yaml.load(
+            path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        )
     except FileNotFoundError:
         raise LabError(f"{path} does not exist: check the path.") from None
     except yaml.YAMLError as error:
-        raise LabError(f"{path.name} is not valid YAML ({' '.join(str(error).split())}): correct the file.") from None
+        raise LabError(
+            f"{path.name} is not valid YAML ({' '.join(str(error).split())}): correct the file."
+        ) from None
     if not isinstance(document, dict):
-        raise LabError(f"{path.name} must be a mapping with the key `conditions`: restore the file.")
+        raise LabError(
+            f"{path.name} must be a mapping with the key `conditions`: restore the file."
+        )
     return document
 
 
 def _condition(row: dict, *, path: Path) -> Condition:
-    """One row as a `Condition`: every field present, none unknown, texts as texts, lists as lists of texts."""
+    """One row as a `Condition`: every field present, none unknown, texts as texts, lists as lists
+    of texts.
+    """
     name = row.get("id", "?") if isinstance(row, dict) else "?"
-    row = {("skin_class" if key == "class" else key): value for key, value in row.items()} if name != "?" else {}
+    row = (
+        {("skin_class" if key == "class" else key): value for key, value in row.items()}
+        if name != "?"
+        else {}
+    )
     types = {field.name: field.type for field in fields(Condition)}
     if odd := sorted(types.keys() ^ row.keys()):
-        raise LabError(f"{path.name}, condition {name!r}: the field {odd[0]!r} is missing or unknown.")
+        raise LabError(
+            f"{path.name}, condition {name!r}: the field {odd[0]!r} is missing or unknown."
+        )
     for key, kind in types.items():
         value = row[key]
-        is_list = isinstance(value, list) and value != [] and all(isinstance(item, str) for item in value)
+        is_list = (
+            isinstance(value, list) and value != [] and all(isinstance(item, str) for item in value)
+        )
         if not (is_list if kind == tuple[str, ...] else isinstance(value, kind)):
-            raise LabError(f"{path.name}, condition {name!r}: {key!r} holds {value!r}, which is not {kind}.")
-    return Condition(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
+            raise LabError(
+                f"{path.name}, condition {name!r}: {key!r} holds {value!r}, which is not {kind}."
+            )
+    return Condition(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    )
 
 
 def _check(condition: Condition, *, known: set[str], path: Path) -> None:
     """Refuse values outside their lists, and concepts that contradict the drawing."""
     told = load_sentences(path)["told"]
     allowed = {
-        "skin_class": CLASSES, "concepts": CONCEPTS, "primary": PRIMARIES, "colours": tuple(COLOUR_CONCEPTS),
-        "surface": SURFACES, "borders": BORDERS, "arrangements": ARRANGEMENTS, "numbers": NUMBERS,
-        "durations": tuple(DURATIONS), "ages": tuple(AGES), "complaint": told["complaint"], "itch": told["itch"],
-        "pain": told["pain"], "triggers": told["trigger"], "courses": told["course"], "history": told["history"],
+        "skin_class": CLASSES,
+        "concepts": CONCEPTS,
+        "primary": PRIMARIES,
+        "colours": tuple(COLOUR_CONCEPTS),
+        "surface": SURFACES,
+        "borders": BORDERS,
+        "arrangements": ARRANGEMENTS,
+        "numbers": NUMBERS,
+        "durations": tuple(DURATIONS),
+        "ages": tuple(AGES),
+        "complaint": told["complaint"],
+        "itch": told["itch"],
+        "pain": told["pain"],
+        "triggers": told["trigger"],
+        "courses": told["course"],
+        "history": told["history"],
         "look_alikes": known - {condition.id},
     }
     for key, values in allowed.items():
         value = getattr(condition, key)
         for item in (value,) if isinstance(value, str) else value:
             if item not in values:
-                raise LabError(f"{path.name}, condition {condition.id!r}: {key!r} must not hold {item!r}.")
+                raise LabError(
+                    f"{path.name}, condition {condition.id!r}: {key!r} must not hold {item!r}."
+                )
     drawn = [condition.primary.capitalize(), SURFACE_CONCEPTS.get(condition.surface)]
     drawn += [COLOUR_CONCEPTS[colour] for colour in condition.colours]
     for concept in filter(None, drawn):
         if concept not in condition.concepts:
-            raise LabError(f"{path.name}, condition {condition.id!r}: its concepts lack {concept!r}, which is drawn.")
+            raise LabError(
+                f"{path.name}, condition {condition.id!r}: its concepts lack {concept!r}, which is "
+                "drawn."
+            )
 
 
 def capitals(values: dict[str, str]) -> dict[str, str]:

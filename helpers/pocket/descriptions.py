@@ -1,7 +1,8 @@
-"""What a captioner may say of a drawn picture: brief everyday words, clinical sentences, and answers to questions.
+"""What a captioner may say of a drawn picture: brief everyday words, clinical sentences, and
+answers to questions.
 
-Texts are made from the facts that a picture was drawn from, and can be read back into facts. They name what is seen,
-never a diagnosis. The words stand in `descriptions.yaml`.
+Texts are made from the facts that a picture was drawn from, and can be read back into facts. They
+name what is seen, never a diagnosis. The words stand in `descriptions.yaml`.
 """
 
 import random
@@ -24,7 +25,8 @@ def describe(seen: dict, view: dict, *, site: str, style: str, rng: random.Rando
 
     Args:
         seen: the facts it was drawn from, as `lesions.draw_seen` gives them.
-        view: how it was photographed: distance, light, sharpness, hair, as `lesions.view` gives them.
+        view: how it was photographed: distance, light, sharpness, hair, as `lesions.view` gives
+            them.
         site: the body site that it shows.
         style: "lay" (one brief phrase after `prefix()`, lower case) or "clinical" (40 to 70 words).
         rng: decides the wording and nothing else.
@@ -78,7 +80,9 @@ def _lay(seen: dict, view: dict, site: str, rng: random.Random) -> str:
     words = load_words()["lay"]
     adjectives = [words["surface"][seen["surface"]]] if rng.random() < 0.5 else []
     adjectives.append(words["colour"][seen["colour"]])
-    lesions = " ".join([rng.choice(words["number"][seen["number"]]), *adjectives, _noun(words, seen)])
+    lesions = " ".join(
+        [rng.choice(words["number"][seen["number"]]), *adjectives, _noun(words, seen)]
+    )
     near = f"{words['close']} " if view["distance"] == "close" and rng.random() < 0.5 else ""
     return f"{prefix()} {near}{rng.choice(words['sentences']).format(lesions=lesions, site=site)}"
 
@@ -88,26 +92,48 @@ def _clinical(seen: dict, view: dict, site: str, rng: random.Random) -> str:
     sentences = words["sentences"]
     chosen = [rng.choice(words["main"])]
     for kind in rng.choice(words["orders"]):
-        chosen.append(rng.choice(sentences["nothing" if kind == "findings" and not values["findings"] else kind]))
+        chosen.append(
+            rng.choice(
+                sentences["nothing" if kind == "findings" and not values["findings"] else kind]
+            )
+        )
     return " ".join([text.format(**values) for text in chosen] + [rng.choice(words["endings"])])
 
 
 def _values(seen: dict, view: dict, site: str, rng: random.Random) -> dict[str, str]:
-    """The clinical words for all facts of one picture, by field name; under a capital key with a capital letter."""
+    """The clinical words for all facts of one picture, by field name; under a capital key with a
+    capital letter.
+    """
     words, single = load_words()["clinical"], seen["number"] == "single"
-    plain = {fact: words[fact][seen[fact]] for fact in ("arrangement", "surface", "colour", "border", "skin_tone")}
+    plain = {
+        fact: words[fact][seen[fact]]
+        for fact in ("arrangement", "surface", "colour", "border", "skin_tone")
+    }
     plain |= {fact: words[fact][view[fact]] for fact in ("hair", "light", "sharpness", "distance")}
     further = _further(seen)
     plain |= {
-        "site": site, "primary": _noun(words, seen), "number": rng.choice(words["number"][seen["number"]]),
-        "verb": "is" if single else "are", "their": "its" if single else "their", "them": "it" if single else "them",
-        "findings": _list([word for concept, word in words["findings"].items() if concept in further]),
+        "site": site,
+        "primary": _noun(words, seen),
+        "number": rng.choice(words["number"][seen["number"]]),
+        "verb": "is" if single else "are",
+        "their": "its" if single else "their",
+        "them": "it" if single else "them",
+        "findings": _list(
+            [word for concept, word in words["findings"].items() if concept in further]
+        ),
         "count": words["count"][seen["number"]],
     }
-    alone = single and seen["arrangement"] != "ring"  # one lesion has no arrangement, unless it is a ring itself
+    alone = (
+        single and seen["arrangement"] != "ring"
+    )  # one lesion has no arrangement, unless it is a ring itself
     plain["arrangement"] = words["arrangement"]["isolated"] if alone else plain["arrangement"]
     arranged = "" if alone else plain["arrangement"]
-    adjectives = [arranged, plain["surface"], plain["colour"], words["tinge"].get(seen["colour"], "")]
+    adjectives = [
+        arranged,
+        plain["surface"],
+        plain["colour"],
+        words["tinge"].get(seen["colour"], ""),
+    ]
     plain["lesions"] = f"{plain['number']} {', '.join(filter(None, adjectives))} {plain['primary']}"
     answers = capitals(plain)
     answers["Findings"] = answers["Findings"] or "Nothing else"
@@ -115,7 +141,9 @@ def _values(seen: dict, view: dict, site: str, rng: random.Random) -> dict[str, 
 
 
 def _further(seen: dict) -> list[str]:
-    """The concepts that the first sentence does not name: neither lesion, colour nor such a surface."""
+    """The concepts that the first sentence does not name: neither lesion, colour nor such a
+    surface.
+    """
     named = {seen["primary"].capitalize(), COLOUR_CONCEPTS[seen["colour"]]}
     if seen["surface"] in BY_SURFACE:
         named.add(SURFACE_CONCEPTS[seen["surface"]])
@@ -135,9 +163,15 @@ def _list(items: list[str]) -> str:
 @lru_cache
 def _readers(style: str) -> dict[str, tuple[re.Pattern, dict]]:
     """How each fact is found in a text: a pattern of all its words, and word -> value."""
-    tables = {fact: table for fact, table in load_words()[style].items()
-              if isinstance(table, dict) and fact not in ("findings", "sentences", "tinge", "count")}
-    return {fact: _reader(table) for fact, table in (tables | {"site": {site: site for site in sites()}}).items()}
+    tables = {
+        fact: table
+        for fact, table in load_words()[style].items()
+        if isinstance(table, dict) and fact not in ("findings", "sentences", "tinge", "count")
+    }
+    return {
+        fact: _reader(table)
+        for fact, table in (tables | {"site": {site: site for site in sites()}}).items()
+    }
 
 
 @lru_cache
@@ -147,7 +181,11 @@ def _finding_reader() -> tuple[re.Pattern, dict]:
 
 def _reader(table: dict) -> tuple[re.Pattern, dict]:
     """A pattern that takes the longest word where several fit, as "dark red" before "red"."""
-    values = {word: value for value, words in table.items() for word in ([words] if isinstance(words, str) else words)}
+    values = {
+        word: value
+        for value, words in table.items()
+        for word in ([words] if isinstance(words, str) else words)
+    }
     longest_first = sorted(values, key=len, reverse=True)
     return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b"), values
 

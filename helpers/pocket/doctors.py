@@ -1,4 +1,6 @@
-"""What doctors answer: short opinions on one forum, long ones on the other, right or wrong, each in an own style."""
+"""What doctors answer: short opinions on one forum, long ones on the other, right or wrong, each in
+an own style.
+"""
 
 import random
 from collections import Counter
@@ -6,7 +8,13 @@ from dataclasses import dataclass
 
 from helpers.pocket.conditions import Condition, by_id, capitals, load_sentences
 
-VALIDATIONS = (("", 5), ("md_validated", 4), ("md1_validated", 3), ("realid_validated", 2), ("md2_validated", 1))
+VALIDATIONS = (
+    ("", 5),
+    ("md_validated", 4),
+    ("md1_validated", 3),
+    ("realid_validated", 2),
+    ("md2_validated", 1),
+)
 
 
 @dataclass(frozen=True)
@@ -25,17 +33,32 @@ class Doctor:
 
 def staff(seed: int) -> list[Doctor]:
     """Forty doctors; the higher their standing, the more often they are right."""
-    rng, styles, doctors = random.Random(f"{seed}/doctors"), list(load_sentences()["doctors"]["styles"]), []
+    rng, styles, doctors = (
+        random.Random(f"{seed}/doctors"),
+        list(load_sentences()["doctors"]["styles"]),
+        [],
+    )
     for number in range(40):
         validation = rng.choices(*zip(*VALIDATIONS))[0]
         level = rng.choices((None, 0, 1, 2, 3, 4, 6), (2, 8, 6, 3, 5, 4, 1))[0]
-        skill = 0.6 + 0.12 * validation.startswith("md") + 0.04 * (level or 0) + rng.uniform(-0.05, 0.05)
-        doctors.append(Doctor(
-            id=f"U{90000 + number}", validation=validation, rank="unk" if level is None else f"level_{level}",
-            skill=min(skill, 0.95), style=styles[number % len(styles)], wordy=rng.choice((0.1, 0.25, 0.5)),
-            synonym=rng.choice((0, 0, 1, 2)),
-            habit=rng.choice(("full stop", "full stop", "no full stop", "lower case")),
-        ))
+        skill = (
+            0.6
+            + 0.12 * validation.startswith("md")
+            + 0.04 * (level or 0)
+            + rng.uniform(-0.05, 0.05)
+        )
+        doctors.append(
+            Doctor(
+                id=f"U{90000 + number}",
+                validation=validation,
+                rank="unk" if level is None else f"level_{level}",
+                skill=min(skill, 0.95),
+                style=styles[number % len(styles)],
+                wordy=rng.choice((0.1, 0.25, 0.5)),
+                synonym=rng.choice((0, 0, 1, 2)),
+                habit=rng.choice(("full stop", "full stop", "no full stop", "lower case")),
+            )
+        )
     return doctors
 
 
@@ -50,25 +73,45 @@ def reply(doctor: Doctor, condition: Condition, rng: random.Random) -> dict:
     # Who leaves the own style mostly writes the bare name.
     style = rng.choices((doctor.style, "bare", rng.choice(list(words["styles"]))), (6, 3, 1))[0]
     templates = words["hedges"] if rng.random() < 0.08 else words["styles"][style]
-    text, advised = _fill(rng.choice(templates), name=name, other=other), rng.random() < doctor.wordy
+    text, advised = (
+        _fill(rng.choice(templates), name=name, other=other),
+        rng.random() < doctor.wordy,
+    )
     if advised:
-        text = f"{text.rstrip('.')}{'' if text[-1] in '?!' else '.'} {_counsel(opinion, words, rng)}"
+        text = (
+            f"{text.rstrip('.')}{'' if text[-1] in '?!' else '.'} {_counsel(opinion, words, rng)}"
+        )
     text = _by_habit(text, doctor.habit)
     return {"author_id": doctor.id, "content_en": text, "opinion": opinion.id, "advised": advised}
 
 
 def long_reply(author: str, condition: Condition, rng: random.Random) -> str:
-    """One long answer of an annotator: diagnosis, remarks, explanation, advice, and when to see a doctor."""
-    words, opinion, aim = load_sentences()["annotators"][author], _opinion(condition, 0.92, rng), rng.randint(60, 82)
+    """One long answer of an annotator: diagnosis, remarks, explanation, advice, and when to see a
+    doctor.
+    """
+    words, opinion, aim = (
+        load_sentences()["annotators"][author],
+        _opinion(condition, 0.92, rng),
+        rng.randint(60, 82),
+    )
     values = {
-        "name": opinion.name, "definition": opinion.definition, "cause": opinion.cause, "outlook": opinion.outlook,
-        "clue": opinion.clue, "symptoms": " and ".join(rng.sample(opinion.symptoms, 2)),
-        "treatment": rng.choice(_useful(opinion.treatments)), "test": rng.choice(_useful(opinion.tests)),
+        "name": opinion.name,
+        "definition": opinion.definition,
+        "cause": opinion.cause,
+        "outlook": opinion.outlook,
+        "clue": opinion.clue,
+        "symptoms": " and ".join(rng.sample(opinion.symptoms, 2)),
+        "treatment": rng.choice(_useful(opinion.treatments)),
+        "test": rng.choice(_useful(opinion.tests)),
         "other": by_id()[rng.choice(opinion.look_alikes)].name,
     }
     parts = {key: [_fill(rng.choice(words[key]), **values)] for key in ("opening", "warning")}
     spare = [("remarks", _fill(text, **values)) for text in rng.sample(words["remarks"], 3)]
-    spare += [(key, text) for key in ("explain", "advice") for text in rng.sample(getattr(opinion, key), 3)]
+    spare += [
+        (key, text)
+        for key in ("explain", "advice")
+        for text in rng.sample(getattr(opinion, key), 3)
+    ]
     for key, sentence in rng.sample(spare, len(spare)):
         if sum(len(text.split()) for texts in parts.values() for text in texts) < aim:
             parts.setdefault(key, []).append(sentence)
@@ -76,14 +119,20 @@ def long_reply(author: str, condition: Condition, rng: random.Random) -> str:
 
 
 def with_flags(replies: list[dict]) -> list[dict]:
-    """Replies as validation and test have them: 1 / 0.5 / 0 complete, and whether with the most frequent opinion."""
+    """Replies as validation and test have them: 1 / 0.5 / 0 complete, and whether with the most
+    frequent opinion.
+    """
     opinions = Counter(reply["opinion"] for reply in replies if reply["opinion"])
     frequent = opinions.most_common(1)[0][0] if opinions else ""
-    return [{
-        "author_id": reply["author_id"], "content_en": reply["content_en"],
-        "completeness": (1.0 if reply["advised"] else 0.5) if reply["opinion"] else 0.0,
-        "contains_freq_ans": float(reply["opinion"] == frequent),
-    } for reply in replies]
+    return [
+        {
+            "author_id": reply["author_id"],
+            "content_en": reply["content_en"],
+            "completeness": (1.0 if reply["advised"] else 0.5) if reply["opinion"] else 0.0,
+            "contains_freq_ans": float(reply["opinion"] == frequent),
+        }
+        for reply in replies
+    ]
 
 
 def _opinion(condition: Condition, skill: float, rng: random.Random) -> Condition:

@@ -1,4 +1,6 @@
-"""A folder of pictures as phones and forums deliver them: good ones in many formats, and bad ones of every kind."""
+"""A folder of pictures as phones and forums deliver them: good ones in many formats, and bad ones
+of every kind.
+"""
 
 import io
 from pathlib import Path
@@ -12,7 +14,9 @@ TURNED = 6  # a quarter turn clockwise shows it upright
 
 
 def write_odd_pictures(folder: Path) -> list[Path]:
-    """Write drawn lesions as JPEG, PNG, WebP, HEIC and turned by EXIF, and files that no model can see; returns all."""
+    """Write drawn lesions as JPEG, PNG, WebP, HEIC and turned by EXIF, and files that no model can
+    see; returns all.
+    """
     from PIL import Image
     from pillow_heif import register_heif_opener
 
@@ -23,9 +27,14 @@ def write_odd_pictures(folder: Path) -> list[Path]:
     exif[ORIENTATION] = TURNED
     jpeg = _saved(drawn[0], "JPEG")
     contents = {
-        "plain.jpg": jpeg, "turned.jpg": _saved(lying, "JPEG", exif=exif), "screenshot.png": _saved(drawn[1], "PNG"),
-        "iphone.heic": _saved(drawn[2], "HEIF"), "forum.webp": _saved(drawn[3], "WEBP"),
-        "cut off.jpg": jpeg[: len(jpeg) // 2], "empty.jpg": b"", "a text.jpg": b"not found",
+        "plain.jpg": jpeg,
+        "turned.jpg": _saved(lying, "JPEG", exif=exif),
+        "screenshot.png": _saved(drawn[1], "PNG"),
+        "iphone.heic": _saved(drawn[2], "HEIF"),
+        "forum.webp": _saved(drawn[3], "WEBP"),
+        "cut off.jpg": jpeg[: len(jpeg) // 2],
+        "empty.jpg": b"",
+        "a text.jpg": b"not found",
         "for print.jpg": _saved(drawn[0].convert("CMYK"), "JPEG"),
         "moving.gif": _saved(drawn[0], "GIF", save_all=True, append_images=[drawn[1]]),
         "16 bit.png": _saved(Image.new("I;16", (96, 96), 40000), "PNG"),

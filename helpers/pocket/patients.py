@@ -12,16 +12,34 @@ from helpers.pocket.conditions import capitals, compatible, load_sentences
 # The fewest conditions that a case's told facts may fit.
 AMBIGUITY = 3
 # How often each fact is told at all.
-TELLING = {"age": 0.7, "sex": 0.75, "complaint": 0.55, "site": 0.45, "duration": 0.65, "itch": 0.55, "pain": 0.3,
-           "trigger": 0.35, "course": 0.3, "history": 0.25, "tried": 0.3}
+TELLING = {
+    "age": 0.7,
+    "sex": 0.75,
+    "complaint": 0.55,
+    "site": 0.45,
+    "duration": 0.65,
+    "itch": 0.55,
+    "pain": 0.3,
+    "trigger": 0.35,
+    "course": 0.3,
+    "history": 0.25,
+    "tried": 0.3,
+}
 # Which fact goes first where all together would give the condition away.
 TELLTALE = ("trigger", "history", "site", "course", "duration", "pain", "age", "itch", "complaint")
-TITLE_FIELDS = {"noun": ("age", "sex"), "person": ("age", "sex"), "mf": ("sex",), "thing": ("complaint",),
-                "feels": ("itch",)}
+TITLE_FIELDS = {
+    "noun": ("age", "sex"),
+    "person": ("age", "sex"),
+    "mf": ("sex",),
+    "thing": ("complaint",),
+    "feels": ("itch",),
+}
 
 
 def tell(possible: dict, rng: random.Random) -> dict:
-    """Of all that could be told, keep what is told: some facts, and never so many that they name the condition."""
+    """Of all that could be told, keep what is told: some facts, and never so many that they name
+    the condition.
+    """
     told = {key: value for key, value in possible.items() if rng.random() < TELLING[key]}
     for key in TELLTALE:
         if len(compatible(told)) >= AMBIGUITY:
@@ -36,13 +54,19 @@ def post(told: dict, forum: str, rng: random.Random) -> tuple[str, str, dict]:
     titles = [title for title in posts[forum]["titles"] if _needs(title) <= fields.keys()]
     telling = [title for title in titles if _needs(title)]
     short = rng.random()
-    title = rng.choice(posts["short_titles"] if short < 0.1 else telling if telling and short < 0.75 else titles)
+    title = rng.choice(
+        posts["short_titles"] if short < 0.1 else telling if telling and short < 0.75 else titles
+    )
     in_title = {fact for field in _needs(title) for fact in TITLE_FIELDS.get(field, (field,))}
     empty = rng.random() < (0.04 if forum == "iiyi" else 0.5)
     if empty:
         # Deleted posts are common where the real texts come from, and read just like that.
         content = rng.choice(("", "", "", "[removed]", "[deleted]")) if forum == "reddit" else ""
-        return _article(title.format(**fields)), content, {key: told[key] for key in told if key in in_title}
+        return (
+            _article(title.format(**fields)),
+            content,
+            {key: told[key] for key in told if key in in_title},
+        )
     # Short texts say again little of what the title says.
     parts = {key: value for key, value in told.items() if key not in in_title or rng.random() < 0.3}
     content, shown = _content(parts, fields, posts[forum], rng)

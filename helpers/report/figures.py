@@ -27,21 +27,37 @@ def flow(steps: Sequence[str], *, title: str = ""):
     axis.axis("off")
     axis.set(xlim=(-0.5, len(steps) - 0.5), ylim=(-0.5, 0.5), title=title)
     for place, step in enumerate(steps):
-        axis.text(place, 0, step, ha="center", va="center", fontsize=9,
-                  bbox={"boxstyle": "round,pad=0.5", "facecolor": "#e8f0f5", "edgecolor": "#7aa6c2"})
+        axis.text(
+            place,
+            0,
+            step,
+            ha="center",
+            va="center",
+            fontsize=9,
+            bbox={"boxstyle": "round,pad=0.5", "facecolor": "#e8f0f5", "edgecolor": "#7aa6c2"},
+        )
         if place:
-            axis.annotate("", (place - 0.36, 0), (place - 0.64, 0), arrowprops={"arrowstyle": "->", "color": "#444444"})
+            axis.annotate(
+                "",
+                (place - 0.36, 0),
+                (place - 0.64, 0),
+                arrowprops={"arrowstyle": "->", "color": "#444444"},
+            )
     return figure
 
 
-def contact_sheet(pictures: Sequence, captions: Sequence[str], *, columns: int = 8, title: str = ""):
+def contact_sheet(
+    pictures: Sequence, captions: Sequence[str], *, columns: int = 8, title: str = ""
+):
     """A grid of pictures (PIL images or paths) with a caption under each; returns the figure."""
     import matplotlib.pyplot as plt
 
     rows = max(1, -(-len(pictures) // columns))
     size = (1.25 * columns, 1.5 * rows)
     # About the pictures' own resolution: more would only make the notebook file larger.
-    figure, axes = plt.subplots(rows, columns, figsize=size, dpi=72, squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        rows, columns, figsize=size, dpi=72, squeeze=False, layout="constrained"
+    )
     for axis in axes.flat:
         axis.axis("off")
     for axis, picture, caption in zip(axes.flat, pictures, captions):
@@ -52,7 +68,8 @@ def contact_sheet(pictures: Sequence, captions: Sequence[str], *, columns: int =
 
 
 def side_by_side(pictures: Sequence, texts: dict[str, Sequence[str]], *, width: int = 44):
-    """Pictures in the first column (PIL images, paths or None), what each of several systems says of them beside it.
+    """Pictures in the first column (PIL images, paths or None), what each of several systems says
+    of them beside it.
 
     `texts`: system -> one text per picture (YuanAI, Table 4). Returns the figure.
     """
@@ -61,18 +78,30 @@ def side_by_side(pictures: Sequence, texts: dict[str, Sequence[str]], *, width: 
     import matplotlib.pyplot as plt
 
     wrapped = [[textwrap.fill(text, width) for text in column] for column in texts.values()]
-    heights = [max(1.3, 0.16 * max(column[row].count("\n") + 1 for column in wrapped)) for row in range(len(pictures))]
+    heights = [
+        max(1.3, 0.16 * max(column[row].count("\n") + 1 for column in wrapped))
+        for row in range(len(pictures))
+    ]
     figure, axes = plt.subplots(
-        len(pictures), 1 + len(texts), figsize=(1.4 + 0.075 * width * len(texts), sum(heights) + 0.3), dpi=80,
-        squeeze=False, layout="constrained",
-        gridspec_kw={"height_ratios": heights, "width_ratios": [1.4] + [0.075 * width] * len(texts)},
+        len(pictures),
+        1 + len(texts),
+        figsize=(1.4 + 0.075 * width * len(texts), sum(heights) + 0.3),
+        dpi=80,
+        squeeze=False,
+        layout="constrained",
+        gridspec_kw={
+            "height_ratios": heights,
+            "width_ratios": [1.4] + [0.075 * width] * len(texts),
+        },
     )
     for axis in axes.flat:
         axis.axis("off")
     for row, picture in enumerate(pictures):
         _draw_picture(axes[row, 0], picture)
         for column, text in enumerate(wrapped):
-            axes[row, column + 1].text(0, 1, text[row], va="top", fontsize=8, transform=axes[row, column + 1].transAxes)
+            axes[row, column + 1].text(
+                0, 1, text[row], va="top", fontsize=8, transform=axes[row, column + 1].transAxes
+            )
     for axis, name in zip(axes[0, 1:], texts):
         axis.set_title(name, fontsize=9, loc="left")
     return figure
@@ -92,8 +121,12 @@ def _draw_picture(axis, picture) -> None:
         axis.imshow(picture)
 
 
-def grouped_bars(names: Sequence[str], series: dict[str, Sequence[float | None]], *, label: str, title: str):
-    """Horizontal bars, one group per name and one bar per series; None is left out. Returns the figure."""
+def grouped_bars(
+    names: Sequence[str], series: dict[str, Sequence[float | None]], *, label: str, title: str
+):
+    """Horizontal bars, one group per name and one bar per series; None is left out. Returns the
+    figure.
+    """
     import matplotlib.pyplot as plt
     import numpy as np
 
@@ -106,7 +139,9 @@ def grouped_bars(names: Sequence[str], series: dict[str, Sequence[float | None]]
     axis.margins(y=0.5 / max(1, len(names)))
     axis.invert_yaxis()
     axis.set(xlabel=label, title=title)
-    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))  # beside the bars, which may be of any length
+    axis.legend(
+        fontsize=8, loc="upper left", bbox_to_anchor=(1, 1)
+    )  # beside the bars, which may be of any length
     return figure
 
 
@@ -122,7 +157,9 @@ def score_bars(rows: Sequence[dict], *, label: str, title: str):
     values = [row["value"] for row in rows]
     below = [max(0, row["value"] - row["interval"][0]) for row in rows]
     above = [max(0, row["interval"][1] - row["value"]) for row in rows]
-    axis.barh(range(len(rows)), values, xerr=[below, above], color="#7aa6c2", ecolor="#444444", capsize=2)
+    axis.barh(
+        range(len(rows)), values, xerr=[below, above], color="#7aa6c2", ecolor="#444444", capsize=2
+    )
     axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
     axis.margins(y=0.5 / max(1, len(rows)))
     axis.invert_yaxis()
@@ -134,8 +171,8 @@ def curves(lines: dict[str, Sequence[tuple]], *, label: str, across: str, title:
     """Lines with 95 % intervals; returns the figure.
 
     Args:
-        lines: name -> points (place, value, low, high). Places of lines are moved a little apart, so that intervals
-            can be told from each other.
+        lines: name -> points (place, value, low, high). Places of lines are moved a little apart,
+            so that intervals can be told from each other.
     """
     import matplotlib.pyplot as plt
 
@@ -143,9 +180,18 @@ def curves(lines: dict[str, Sequence[tuple]], *, label: str, across: str, title:
     for number, (name, points) in enumerate(lines.items()):
         shift = 0.12 * (number - (len(lines) - 1) / 2)
         places, values, lows, highs = (list(column) for column in zip(*points))
-        errors = [[max(0, value - low) for value, low in zip(values, lows)],
-                  [max(0, high - value) for value, high in zip(values, highs)]]
-        axis.errorbar([place + shift for place in places], values, yerr=errors, marker="o", capsize=2, label=name)
+        errors = [
+            [max(0, value - low) for value, low in zip(values, lows)],
+            [max(0, high - value) for value, high in zip(values, highs)],
+        ]
+        axis.errorbar(
+            [place + shift for place in places],
+            values,
+            yerr=errors,
+            marker="o",
+            capsize=2,
+            label=name,
+        )
     axis.set(xlabel=across, ylabel=label, title=title)
     axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure

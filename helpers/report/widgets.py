@@ -1,7 +1,8 @@
 """Forms that a person fills in: the manual review of answers, one case at a time.
 
-YuanAI (section 5) reviewed their answers by hand: similar diseases confused, and "more than half of the time, the
-advice is incorrect and may cause harm". The form asks just that. It works with ipywidgets 7.7 (Colab) and 8.
+YuanAI (section 5) reviewed their answers by hand: similar diseases confused, and "more than half of
+the time, the advice is incorrect and may cause harm". The form asks just that. It works with
+ipywidgets 7.7 (Colab) and 8.
 """
 
 import csv
@@ -30,28 +31,35 @@ LONGEST_NOTE = 10_000
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
-def review_form(cases: Sequence[Case], answers: dict[str, Prediction], path: Path | str, *, reviewer: str = ""):
-    """A form that asks for a verdict on the answer to each case; returns the ipywidgets widget to display.
+def review_form(
+    cases: Sequence[Case], answers: dict[str, Prediction], path: Path | str, *, reviewer: str = ""
+):
+    """A form that asks for a verdict on the answer to each case; returns the ipywidgets widget to
+    display.
 
-    `answers` holds predictions by case id; a missing one is shown as no answer. The form never says which system
-    answered: the review is blind unless the notebook around it tells. Each verdict is written to `path` at once (CSV
-    with `COLUMNS`, the file whole), and a form opened again begins at the first case without one. A note on a case
-    that has no verdict yet is kept only while the form is open. Give each system and each reviewer a path of their own.
-    Raises `LabError` where there are no cases, or where `path` holds another table or another reviewer's verdicts.
+    `answers` holds predictions by case id; a missing one is shown as no answer. The form never says
+    which system
+    answered: the review is blind unless the notebook around it tells. Each verdict is written to
+    `path` at once (CSV with `COLUMNS`, the file whole), and a form opened again begins at the first
+    case without one. A note on a case that has no verdict yet is kept only while the form is open.
+    Give each system and each reviewer a path of their own.
+    Raises `LabError` where there are no cases, or where `path` holds another table or another
+    reviewer's verdicts.
     """
     if not cases:
         raise LabError("A review was asked for, but there are no cases: check the split.")
     others = {row["reviewer"] for row in _read(path).values()} - {reviewer}
     if others:
         raise LabError(
-            f"{path} holds verdicts of the reviewer {sorted(others)[0]!r}, but the reviewer is now {reviewer!r}: "
-            "give each reviewer a path of their own."
+            f"{path} holds verdicts of the reviewer {sorted(others)[0]!r}, but the reviewer is now "
+            f"{reviewer!r}: give each reviewer a path of their own."
         )
     return _ReviewForm(cases, answers, Path(path), reviewer).widget
 
 
 def read_reviews(path: Path | str) -> dict[str, str]:
-    """The verdicts of a review by case id, in the order they were given; a missing file has none yet.
+    """The verdicts of a review by case id, in the order they were given; a missing file has none
+    yet.
 
     Raises `LabError` where the file is no table of reviews.
     """
@@ -59,15 +67,19 @@ def read_reviews(path: Path | str) -> dict[str, str]:
 
 
 def review_table(path: Path | str, n: int) -> list[dict]:
-    """Rows of a review's result: verdict, count, share (0 to 1) of the judged cases, Wilson 95 % interval, n judged.
+    """Rows of a review's result: verdict, count, share (0 to 1) of the judged cases, Wilson 95 %
+    interval, n judged.
 
-    `n` is the number of cases to review; where some are not judged yet, a last row counts them. Raises `LabError`
-    where the file holds more verdicts than `n`, or is no table of reviews.
+    `n` is the number of cases to review; where some are not judged yet, a last row counts them.
+    Raises `LabError` where the file holds more verdicts than `n`, or is no table of reviews.
     """
     counts = Counter(read_reviews(path).values())
     judged = counts.total()
     if judged > n:
-        raise LabError(f"{path} holds {judged} verdicts, but the review has {n} cases: give the number of all cases.")
+        raise LabError(
+            f"{path} holds {judged} verdicts, but the review has {n} cases: give the number of all "
+            "cases."
+        )
     rows = [{"verdict": verdict, "count": counts[verdict]} for verdict in VERDICTS]
     for row in rows if judged else ():
         interval = [round(bound, 3) for bound in wilson_interval(row["count"], judged)]
@@ -76,9 +88,13 @@ def review_table(path: Path | str, n: int) -> list[dict]:
 
 
 class _ReviewForm:
-    """The state of one open form: which case is shown, the rows of the file, the notes typed so far."""
+    """The state of one open form: which case is shown, the rows of the file, the notes typed so
+    far.
+    """
 
-    def __init__(self, cases: Sequence[Case], answers: dict[str, Prediction], path: Path, reviewer: str):
+    def __init__(
+        self, cases: Sequence[Case], answers: dict[str, Prediction], path: Path, reviewer: str
+    ):
         import ipywidgets
 
         self.cases, self.answers, self.path, self.reviewer = cases, answers, path, reviewer
@@ -86,7 +102,9 @@ class _ReviewForm:
         self.notes = {case_id: row["note"] for case_id, row in self.rows.items()}
         self.progress, self.text, self.status = (ipywidgets.HTML() for _ in range(3))
         wide = ipywidgets.Layout(width="95%")
-        self.note = ipywidgets.Textarea(placeholder="note (optional)", continuous_update=False, layout=wide)
+        self.note = ipywidgets.Textarea(
+            placeholder="note (optional)", continuous_update=False, layout=wide
+        )
         self.note.observe(self._noted, names="value")
         self.verdicts = [
             ipywidgets.Button(description=verdict, button_style=colour, tooltip=meaning)
@@ -94,13 +112,24 @@ class _ReviewForm:
         ]
         for button in self.verdicts:
             button.on_click(lambda clicked: self._judge(clicked.description))
-        moves = {"previous": lambda: self.at - 1, "next": lambda: self.at + 1, "skip": self._next_unjudged}
+        moves = {
+            "previous": lambda: self.at - 1,
+            "next": lambda: self.at + 1,
+            "skip": self._next_unjudged,
+        }
         ways = [ipywidgets.Button(description=name) for name in moves]
         for button in ways:
             button.on_click(lambda clicked: self._show(moves[clicked.description]()))
-        self.widget = ipywidgets.VBox([
-            self.progress, self.text, self.note, ipywidgets.HBox(self.verdicts), ipywidgets.HBox(ways), self.status,
-        ])
+        self.widget = ipywidgets.VBox(
+            [
+                self.progress,
+                self.text,
+                self.note,
+                ipywidgets.HBox(self.verdicts),
+                ipywidgets.HBox(ways),
+                self.status,
+            ]
+        )
         self.at = len(cases) - 1
         self._show(self._next_unjudged())
 
@@ -109,13 +138,17 @@ class _ReviewForm:
         return self.cases[self.at]
 
     def _next_unjudged(self) -> int:
-        """The place of the next case without a verdict, going round; this case's own where all have one."""
+        """The place of the next case without a verdict, going round; this case's own where all have
+        one.
+        """
         n = len(self.cases)
         places = ((self.at + step) % n for step in range(1, n + 1))
         return next((place for place in places if self.cases[place].id not in self.rows), self.at)
 
     def _show(self, place: int, said: str = "") -> None:
-        """Show the case at a place (the first or the last one where there is none) and what is known of it."""
+        """Show the case at a place (the first or the last one where there is none) and what is
+        known of it.
+        """
         self.at = min(max(place, 0), len(self.cases) - 1)
         verdict = self.rows.get(self.case.id, {}).get("verdict", "")
         judged = sum(case.id in self.rows for case in self.cases)
@@ -146,7 +179,9 @@ class _ReviewForm:
         row = dict(zip(COLUMNS, (self.case.id, verdict, self.note.value, self.reviewer, now)))
         try:
             if len(self.note.value) > LONGEST_NOTE:
-                raise LabError(f"The note has {len(self.note.value)} characters: write at most {LONGEST_NOTE}.")
+                raise LabError(
+                    f"The note has {len(self.note.value)} characters: write at most {LONGEST_NOTE}."
+                )
             # Read anew, so that what another form has written meanwhile is kept.
             rows = _read(self.path) | {self.case.id: row}
             write_text(self.path, _as_csv(rows))
@@ -162,27 +197,39 @@ def _case_html(case: Case, answer: Prediction | None) -> str:
     references = [reference.text for reference in case.references if reference.text.strip()]
     parts = {
         "Question": [text for text in (case.question, case.context) if text.strip()],
-        "Reference answers" if len(references) != 1 else "Reference answer": references or ["(none)"],
+        "Reference answers" if len(references) != 1 else "Reference answer": references
+        or ["(none)"],
         "Answer to judge": [answer.text if answer and answer.text.strip() else "(no answer)"],
     }
     blocks = []
     for title, texts in parts.items():
         blocks.append(f"<b>{title}</b>")
-        blocks += [f"<div style='white-space: pre-wrap; margin-left: 1em'>{html.escape(text)}</div>" for text in texts]
+        blocks += [
+            f"<div style='white-space: pre-wrap; margin-left: 1em'>{html.escape(text)}</div>"
+            for text in texts
+        ]
     return "".join(blocks)
 
 
 def _read(path: Path | str) -> dict[str, dict]:
-    """The rows of a table of reviews by case id; a missing file has none, another table is a `LabError`."""
+    """The rows of a table of reviews by case id; a missing file has none, another table is a
+    `LabError`.
+    """
     path = Path(path)
     try:
-        rows = list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True))
+        rows = list(
+            csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True)
+        )
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LabError(f"{path} cannot be read as a table of reviews ({error}): name another path.") from None
+        raise LabError(
+            f"{path} cannot be read as a table of reviews ({error}): name another path."
+        ) from None
     if not rows or tuple(rows[0]) != COLUMNS:
-        raise LabError(f"{path} holds no reviews, whose columns are {', '.join(COLUMNS)}: name another path.")
+        raise LabError(
+            f"{path} holds no reviews, whose columns are {', '.join(COLUMNS)}: name another path."
+        )
     found = {}
     for number, cells in enumerate(rows[1:], start=2):
         if not cells:  # a blank line, which editors like to add at the end
@@ -190,8 +237,9 @@ def _read(path: Path | str) -> dict[str, dict]:
         row = dict(zip(COLUMNS, map(_plain, cells)))
         if len(cells) != len(COLUMNS) or row["verdict"] not in VERDICTS or row["case_id"] in found:
             raise LabError(
-                f"{path}, row {number}, is no review: it needs {len(COLUMNS)} cells, a case id of its own and one of "
-                f"the verdicts {', '.join(VERDICTS)}; correct the file or name another path."
+                f"{path}, row {number}, is no review: it needs {len(COLUMNS)} cells, a case id of "
+                f"its own and one of the verdicts {', '.join(VERDICTS)}; correct the file or name "
+                "another path."
             )
         found[row["case_id"]] = row
     return found

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.files import LabError, REPOSITORY
+from helpers.files import REPOSITORY, LabError
 
 NOTEBOOKS = REPOSITORY / "notebooks"
 
@@ -27,23 +27,32 @@ def find_notebooks(names: list[str]) -> list[Path]:
         return there
     found = []
     for name in names:
-        matches = [path for path in there if path.stem == name.removesuffix(".ipynb") or path.stem[:2] == name]
+        matches = [
+            path
+            for path in there
+            if path.stem == name.removesuffix(".ipynb") or path.stem[:2] == name
+        ]
         if not matches:
-            raise LabError(f"There is no notebook {name!r}; there are {', '.join(path.stem for path in there)}.")
+            raise LabError(
+                f"There is no notebook {name!r}; there are "
+                f"{', '.join(path.stem for path in there)}."
+            )
         found += matches
     return found
 
 
 def read_parameters(path: Path) -> dict[str, Parameter]:
-    """The parameters of a notebook, from its cell tagged `parameters`: typed literals with a help comment."""
+    """The parameters of a notebook, from its cell tagged `parameters`: typed literals with a help
+    comment.
+    """
     source = parameters_cell(json.loads(path.read_text(encoding="utf-8")))
     lines = source.splitlines()
     found = {}
     for node in ast.parse(source).body:
         if not isinstance(node, ast.AnnAssign):
             raise LabError(
-                f"{path.name}: line {node.lineno} of the parameters cell is not `NAME: type = value  # "
-                "help`."
+                f"{path.name}: line {node.lineno} of the parameters cell is not `NAME: type = "
+                "value  # help`."
             )
         name, comment = node.target.id, lines[node.end_lineno - 1].partition("  # ")[2]
         found[name] = Parameter(name, node.annotation.id, ast.literal_eval(node.value), comment)

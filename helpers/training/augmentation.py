@@ -1,14 +1,18 @@
-"""Pictures made a little different each time that they are learnt from, as VisionQAries' code does it."""
+"""Pictures made a little different each time that they are learnt from, as VisionQAries' code does
+it.
+"""
 
 import random
 
 
 def augmented(image, seed: str):
-    """A rotation by up to 10 degrees, a mirror image half of the time, and a little other brightness, contrast and
-    saturation, in an order of chance, each of them decided by `seed` alone.
+    """A rotation by up to 10 degrees, a mirror image half of the time, and a little other
+    brightness, contrast and saturation, in an order of chance, each of them decided by `seed`
+    alone.
 
-    Source: github.com/paatrycjaa/imageclef2024-medical: RandomOrder of RandomRotation(10), RandomHorizontalFlip(0.5)
-    and ColorJitter(0.1, 0.1, 0.1) on the picture as it was opened. Corners that a rotation leaves empty are black.
+    Source: github.com/paatrycjaa/imageclef2024-medical: RandomOrder of RandomRotation(10),
+    RandomHorizontalFlip(0.5) and ColorJitter(0.1, 0.1, 0.1) on the picture as it was opened.
+    Corners that a rotation leaves empty are black.
 
     Args:
         image: an RGB picture of PIL; the result has its size.
@@ -17,10 +21,15 @@ def augmented(image, seed: str):
     import torch
     from torchvision import transforms
 
-    change = transforms.RandomOrder([
-        transforms.RandomRotation(10), transforms.RandomHorizontalFlip(0.5), transforms.ColorJitter(0.1, 0.1, 0.1),
-    ])
-    # torchvision draws from the global generators; they are put back, so that a training taken up again goes on alike.
+    change = transforms.RandomOrder(
+        [
+            transforms.RandomRotation(10),
+            transforms.RandomHorizontalFlip(0.5),
+            transforms.ColorJitter(0.1, 0.1, 0.1),
+        ]
+    )
+    # torchvision draws from the global generators; they are put back, so that a training taken up
+    # again goes on alike.
     state = random.getstate()
     try:
         with torch.random.fork_rng(devices=[]):

@@ -1,7 +1,8 @@
-"""From prompt and completion to token batches: what is learnt from, in which order, and with no padding wasted.
+"""From prompt and completion to token batches: what is learnt from, in which order, and with no
+padding wasted.
 
-A record is {"prompt": text, "completion": text, "chat": bool}, both texts rendered; the completion ends with the
-model's end token, and `chat` says that the prompt brings its own special tokens.
+A record is {"prompt": text, "completion": text, "chat": bool}, both texts rendered; the completion
+ends with the model's end token, and `chat` says that the prompt brings its own special tokens.
 """
 
 import random
@@ -13,12 +14,16 @@ from os.path import commonprefix
 from helpers.files import LabError
 from helpers.training.recipe import LoraRecipe
 
-WORTH_SHARING = 16  # tokens that all prompts of a batch begin with; fewer do not pay for a pass of their own
+WORTH_SHARING = (
+    16  # tokens that all prompts of a batch begin with; fewer do not pay for a pass of their own
+)
 
 
 @dataclass(frozen=True)
 class Example:
-    """One tokenised record: its token ids, the place of the first one that is learnt, and whether its end was cut."""
+    """One tokenised record: its token ids, the place of the first one that is learnt, and whether
+    its end was cut.
+    """
 
     ids: list[int]
     first: int
@@ -47,36 +52,60 @@ class Lesson:
 
 
 def text_lesson(
-    tokenizer, train: list[dict], valid: list[dict], recipe: LoraRecipe, *, context: int, share_prompts: bool
+    tokenizer,
+    train: list[dict],
+    valid: list[dict],
+    recipe: LoraRecipe,
+    *,
+    context: int,
+    share_prompts: bool,
 ) -> Lesson:
     """The lesson of a causal language model.
 
     Args:
         train, valid: records (see above); `valid` may be empty.
         context: how many tokens the model can read.
-        share_prompts: the model can go on from keys and values while it trains (see `SftTrainer.compute_loss`).
+        share_prompts: the model can go on from keys and values while it trains (see
+            `SftTrainer.compute_loss`).
     Raises:
         LabError: no record has anything to learn from within MAX_LENGTH.
     """
     room = min(recipe.max_length, context)
     examples, validation = (
-        [example for example in encode(tokenizer, records, max_length=room, loss=recipe.loss) if example]
+        [
+            example
+            for example in encode(tokenizer, records, max_length=room, loss=recipe.loss)
+            if example
+        ]
         for records in (train, valid)
     )
     if not examples:
         raise LabError(
-            f"MAX_LENGTH is {recipe.max_length} and the model's context {context} tokens, but every prompt alone is "
-            "longer, so there is nothing to learn: raise MAX_LENGTH, or choose a MODEL with a longer context."
+            f"MAX_LENGTH is {recipe.max_length} and the model's context {context} tokens, but "
+            "every prompt alone is longer, so there is nothing to learn: raise MAX_LENGTH, or "
+            "choose a MODEL with a longer context."
         )
     batches = plan_batches(
-        [len(example.ids) for example in examples], records=recipe.records_of(len(examples)),
-        per_step=recipe.records_per_step, batch=recipe.batch, seed=recipe.seed,
+        [len(example.ids) for example in examples],
+        records=recipe.records_of(len(examples)),
+        per_step=recipe.records_per_step,
+        batch=recipe.batch,
+        seed=recipe.seed,
     )
     collator = partial(collate, pad=tokenizer.pad_token_id, share=share_prompts)
-    return Lesson(examples, len(examples), batches, validation, collator, {
-        "training_records": len(examples), "records_cut": sum(example.cut for example in examples),
-        "records_without_room": len(train) - len(examples), "validation_records": len(validation),
-    })
+    return Lesson(
+        examples,
+        len(examples),
+        batches,
+        validation,
+        collator,
+        {
+            "training_records": len(examples),
+            "records_cut": sum(example.cut for example in examples),
+            "records_without_room": len(train) - len(examples),
+            "validation_records": len(validation),
+        },
+    )
 
 
 def encode(tokenizer, records: list[dict], *, max_length: int, loss: str) -> list[Example | None]:
@@ -84,7 +113,8 @@ def encode(tokenizer, records: list[dict], *, max_length: int, loss: str) -> lis
 
     Args:
         max_length: in tokens; longer records are cut at the end.
-        loss: "completion" learns the completion only, "whole" all tokens but the first (nothing predicts that one).
+        loss: "completion" learns the completion only, "whole" all tokens but the first (nothing
+            predicts that one).
     Returns:
         one example per record, or None where the cut leaves nothing to learn from.
     """
@@ -99,14 +129,18 @@ def encode(tokenizer, records: list[dict], *, max_length: int, loss: str) -> lis
     return examples
 
 
-def plan_batches(lengths: Sequence[int], *, records: int, per_step: int, batch: int, seed: int) -> list[list[int]]:
-    """All batches of a training, in order, so that a training taken up again meets the same records.
+def plan_batches(
+    lengths: Sequence[int], *, records: int, per_step: int, batch: int, seed: int
+) -> list[list[int]]:
+    """All batches of a training, in order, so that a training taken up again meets the same
+    records.
 
-    The records go by in random passes, cut into steps. Those of a step are sorted by length before they are cut into
-    batches, which leaves little padding where a step has several. What a step holds does not depend on `batch`, so a
-    checkpoint made with 2 x 4 records per step is of use with 1 x 8. (Sorting several steps' records together leaves
-    less padding still, but steps of short answers alone then weigh as much as steps of long ones: the validation
-    loss of the pocket Llama was higher by 0.06 with it.)
+    The records go by in random passes, cut into steps. Those of a step are sorted by length before
+    they are cut into batches, which leaves little padding where a step has several. What a step
+    holds does not depend on `batch`, so a checkpoint made with 2 x 4 records per step is of use
+    with 1 x 8. (Sorting several steps' records together leaves less padding still, but steps of
+    short answers alone then weigh as much as steps of long ones: the validation loss of the pocket
+    Llama was higher by 0.06 with it.)
 
     Args:
         lengths: tokens of each example.
@@ -121,7 +155,9 @@ def plan_batches(lengths: Sequence[int], *, records: int, per_step: int, batch: 
         order += draw.sample(range(len(lengths)), len(lengths))
     steps = [sorted(step, key=lambda i: lengths[i]) for step in _slices(order[:records], per_step)]
     longest = max(range(len(steps)), key=lambda i: (len(steps[i]), lengths[steps[i][-1]]))
-    steps.insert(0, steps.pop(longest))  # where memory is short, that shows at once and not after an hour
+    steps.insert(
+        0, steps.pop(longest)
+    )  # where memory is short, that shows at once and not after an hour
     return [rows for step in steps for rows in _slices(step, batch)]
 
 
@@ -130,29 +166,40 @@ def _slices(values: list, size: int) -> list[list]:
 
 
 def collate(examples: list[Example], *, pad: int, share: bool = False) -> dict:
-    """A batch padded on the right, with labels and logits only from the first learnt token of any record on.
+    """A batch padded on the right, with labels and logits only from the first learnt token of any
+    record on.
 
-    Right padding under a causal mask needs no attention mask: no token looks at what stands behind it.
-    Logits are the memory peak of a training over a vocabulary of 128,000 tokens; the prompt needs none.
+    Right padding under a causal mask needs no attention mask: no token looks at what stands behind
+    it. Logits are the memory peak of a training over a vocabulary of 128,000 tokens; the prompt
+    needs none.
 
     Args:
         pad: token id of the padding.
-        share: take the beginning that all prompts have in common (a template's words) out of the batch.
+        share: take the beginning that all prompts have in common (a template's words) out of the
+            batch.
     Returns:
-        `input_ids` (records, width), `labels` (records, kept) with -100 where nothing is learnt, and
-        `logits_to_keep`, the number of kept columns at the end; the column before the first label is kept, too,
-        because it predicts it. Where a beginning is shared, also `prefix` (1, shared), and `input_ids` go on from it.
+        `input_ids` (records, width), `labels` (records, kept) with -100 where nothing is learnt,
+        and `logits_to_keep`, the number of kept columns at the end; the column before the first
+        label is kept, too, because it predicts it. Where a beginning is shared, also `prefix` (1,
+        shared), and `input_ids` go on from it.
     """
     import torch
 
-    width, begin = max(len(example.ids) for example in examples), min(example.first for example in examples) - 1
+    width, begin = (
+        max(len(example.ids) for example in examples),
+        min(example.first for example in examples) - 1,
+    )
     shared = _shared(examples, begin) if share else 0
     ids = torch.full((len(examples), width), pad)
     labels = torch.full((len(examples), width), -100)
     for row, example in enumerate(examples):
         ids[row, : len(example.ids)] = torch.tensor(example.ids)
         labels[row, example.first : len(example.ids)] = torch.tensor(example.ids[example.first :])
-    batch = {"input_ids": ids[:, shared:], "labels": labels[:, begin:], "logits_to_keep": width - begin}
+    batch = {
+        "input_ids": ids[:, shared:],
+        "labels": labels[:, begin:],
+        "logits_to_keep": width - begin,
+    }
     return batch | ({"prefix": ids[:1, :shared]} if shared else {})
 
 

@@ -1,4 +1,6 @@
-"""What a training that broke off tells a person: which setting to lower and by how much, or to free some disk."""
+"""What a training that broke off tells a person: which setting to lower and by how much, or to free
+some disk.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -13,7 +15,9 @@ NO_ROOM = ("outofmemory", "out of memory", "can't allocate memory")
 
 @contextmanager
 def explained(recipe: LoraRecipe, folder: Path) -> Iterator[None]:
-    """Turn a full memory and a full disk into one sentence each; a later call goes on from the last checkpoint."""
+    """Turn a full memory and a full disk into one sentence each; a later call goes on from the last
+    checkpoint.
+    """
     try:
         yield
     except Exception as error:
@@ -32,19 +36,24 @@ def no_room(error: BaseException, recipe: LoraRecipe) -> str:
 
 
 def smaller(recipe: LoraRecipe) -> str:
-    """What to lower: the batch, with the same records per step, and where that is 1 the length of a record."""
+    """What to lower: the batch, with the same records per step, and where that is 1 the length of a
+    record.
+    """
     if recipe.batch == 1 and isinstance(recipe, VisionRecipe):
         if recipe.trained == "text":
-            return "set VLM_RECIPE to 'lora', which trains far fewer numbers, or choose a smaller VLM."
+            return (
+                "set VLM_RECIPE to 'lora', which trains far fewer numbers, or choose a smaller VLM."
+            )
         return "set VLM_QUANTIZATION to 'nf4' if it is not, lower PICTURE_SIDE, or choose a smaller VLM."
     if recipe.batch == 1:
         half = max(1, recipe.max_length // 2)
         return f"lower MAX_LENGTH from {recipe.max_length} to {half}, or choose a smaller MODEL."
     batch = max(size for size in range(1, recipe.batch) if recipe.batch % size == 0)
     return (
-        f"lower {recipe.setting('batch')} from {recipe.batch} to {batch} and raise {recipe.setting('accumulation')} "
-        f"from {recipe.accumulation} to {recipe.records_per_step // batch}, which is the same training; it goes on "
-        "where it stopped."
+        f"lower {recipe.setting('batch')} from {recipe.batch} to {batch} and raise "
+        f"{recipe.setting('accumulation')} from {recipe.accumulation} to "
+        f"{recipe.records_per_step // batch}, which is the same training; it goes on where it "
+        "stopped."
     )
 
 

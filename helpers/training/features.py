@@ -1,6 +1,8 @@
-"""What a frozen vision tower sees of each picture, computed once: then a training meets no pixels any more.
+"""What a frozen vision tower sees of each picture, computed once: then a training meets no pixels
+any more.
 
-While such a lesson is learnt, `pixel_values` are the numbers of pictures, and the model looks their features up.
+While such a lesson is learnt, `pixel_values` are the numbers of pictures, and the model looks their
+features up.
 """
 
 import inspect
@@ -9,15 +11,18 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from helpers.files import LabError
+from helpers.models.vlm import VisionModel
 from helpers.training.examples import Lesson
 from helpers.training.vlm_examples import SeenExample, VisionCollator
-from helpers.models.vlm import VisionModel
 
 
 def can_precompute(loaded: VisionModel) -> bool:
-    """Whether a model's text tower is given one set of features; Qwen3-VL's gets some in deeper layers, too."""
+    """Whether a model's text tower is given one set of features; Qwen3-VL's gets some in deeper
+    layers, too.
+    """
     return hasattr(loaded.model.model, "get_image_features") and not getattr(
-        loaded.model.config.vision_config, "deepstack_visual_indexes", ())
+        loaded.model.config.vision_config, "deepstack_visual_indexes", ()
+    )
 
 
 def with_features(loaded: VisionModel, lesson: Lesson) -> Lesson:
@@ -30,11 +35,13 @@ def with_features(loaded: VisionModel, lesson: Lesson) -> Lesson:
     """
     if not can_precompute(loaded):
         raise LabError(
-            f"FEATURES is 'precomputed', but a model of type {loaded.model.config.model_type!r} takes features from "
-            "several layers of its vision tower: set FEATURES to 'live'."
+            f"FEATURES is 'precomputed', but a model of type {loaded.model.config.model_type!r} "
+            "takes features from several layers of its vision tower: set FEATURES to 'live'."
         )
     collator = FeatureCollator(loaded.model.model, lesson.collate)
-    collator.look_at([example for row in lesson.train.records for example in row] + list(lesson.valid))
+    collator.look_at(
+        [example for row in lesson.train.records for example in row] + list(lesson.valid)
+    )
     return replace(lesson, collate=collator, facts=lesson.facts | {"features": "precomputed"})
 
 
@@ -42,7 +49,12 @@ class FeatureCollator(VisionCollator):
     """As `VisionCollator`, from what was kept of each question with its picture."""
 
     def __init__(self, inner, pixels: VisionCollator):
-        self.pad, self.pixels, self.inner, self.look = pixels.pad, pixels, inner, inner.get_image_features
+        self.pad, self.pixels, self.inner, self.look = (
+            pixels.pad,
+            pixels,
+            inner,
+            inner.get_image_features,
+        )
         self.asked, self.numbers, self.features, self.grids = {}, {}, [], []
 
     def look_at(self, examples: Sequence[SeenExample]) -> None:
@@ -53,7 +65,9 @@ class FeatureCollator(VisionCollator):
             inputs = self.pixels.prompts([example])
             shape = inputs["input_ids"].shape
             self.asked[example.prompt, example.picture] = {
-                name: values[0] for name, values in inputs.items() if getattr(values, "shape", None) == shape
+                name: values[0]
+                for name, values in inputs.items()
+                if getattr(values, "shape", None) == shape
             }
             if example.picture not in self.numbers:
                 self.numbers[example.picture] = len(self.features)
@@ -62,14 +76,19 @@ class FeatureCollator(VisionCollator):
         self.inner.get_image_features = self._looked_up
 
     def prompts(self, examples: list[SeenExample]) -> dict:
-        """The processor's numbers for each token, as kept, padded on the right; and the numbers of the pictures."""
+        """The processor's numbers for each token, as kept, padded on the right; and the numbers of
+        the pictures.
+        """
         import torch
 
         rows = [self.asked[example.prompt, example.picture] for example in examples]
         padded = {
             name: torch.nn.utils.rnn.pad_sequence(
-                [row[name] for row in rows], batch_first=True, padding_value=self.pad if name == "input_ids" else 0
-            ) for name in rows[0]
+                [row[name] for row in rows],
+                batch_first=True,
+                padding_value=self.pad if name == "input_ids" else 0,
+            )
+            for name in rows[0]
         }
         numbers = [self.numbers[example.picture] for example in examples]
         grids = [self.grids[number] for number in numbers if self.grids[number] is not None]
@@ -82,19 +101,27 @@ class FeatureCollator(VisionCollator):
         import torch
 
         wanted = inspect.signature(self.look).parameters
-        given = {name: values.to(self.inner.device) for name, values in inputs.items() if name in wanted}
-        given = {name: values.to(self.inner.dtype) if values.is_floating_point() else values
-                 for name, values in given.items()}
+        given = {
+            name: values.to(self.inner.device) for name, values in inputs.items() if name in wanted
+        }
+        given = {
+            name: values.to(self.inner.dtype) if values.is_floating_point() else values
+            for name, values in given.items()
+        }
         with torch.no_grad():
             seen = self.look(**given).pooler_output
         # In main memory: a GPU has no room for those of thousands of pictures.
         return seen.cpu() if isinstance(seen, torch.Tensor) else [part.cpu() for part in seen]
 
     def _looked_up(self, pixel_values, *args, **kwargs) -> SimpleNamespace:
-        """The features of numbered pictures in the form in which the model returns those of a batch."""
+        """The features of numbered pictures in the form in which the model returns those of a
+        batch.
+        """
         import torch
 
         found = [self.features[number] for number in pixel_values.tolist()]
         if isinstance(found[0], torch.Tensor):
             return SimpleNamespace(pooler_output=torch.cat(found).to(self.inner.device))
-        return SimpleNamespace(pooler_output=[part.to(self.inner.device) for parts in found for part in parts])
+        return SimpleNamespace(
+            pooler_output=[part.to(self.inner.device) for parts in found for part in parts]
+        )

@@ -1,7 +1,8 @@
-"""LoRA supervised fine-tuning of a causal language model, in YuanAI's recipe, by PEFT or by Unsloth.
+"""LoRA supervised fine-tuning of a causal language model, in YuanAI's recipe, by PEFT or by
+Unsloth.
 
-The seven projections of every layer get an adapter. The loss is on the completion only; the paper's notebook
-took it over the whole record, which is LOSS "whole" here.
+The seven projections of every layer get an adapter. The loss is on the completion only; the paper's
+notebook took it over the whole record, which is LOSS "whole" here.
 """
 
 import shutil
@@ -10,13 +11,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from helpers.files import LabError, read_json, write_json
+from helpers.models.devices import choose_device
+from helpers.models.loading import ADAPTER_CARD, load_text_model, split_revision
 from helpers.training.failures import explained
 from helpers.training.progress import Report, training_bar
 from helpers.training.recipe import (
-    PROJECTIONS, UNFINISHED, BaseModel, LoraRecipe, VisionRecipe, recomputes_activations,
+    PROJECTIONS,
+    UNFINISHED,
+    BaseModel,
+    LoraRecipe,
+    VisionRecipe,
+    recomputes_activations,
 )
-from helpers.models.loading import ADAPTER_CARD, load_text_model, split_revision
-from helpers.models.devices import choose_device
 
 BACKENDS = ("auto", "unsloth", "peft")
 FACTS = "training"  # the entry of an adapter's card that says how its training went
@@ -31,7 +37,8 @@ class Backend:
 
 
 def choose_backend(asked: str) -> Backend:
-    """Pick what trains: "auto" is Unsloth where there is a CUDA GPU and it is installed, and PEFT anywhere else.
+    """Pick what trains: "auto" is Unsloth where there is a CUDA GPU and it is installed, and PEFT
+    anywhere else.
 
     Raises:
         LabError: an unknown name, or Unsloth is asked for and not installed.
@@ -40,7 +47,10 @@ def choose_backend(asked: str) -> Backend:
         raise LabError(f"BACKEND is {asked!r}, but it must be one of: {', '.join(BACKENDS)}.")
     installed = find_spec("unsloth") is not None
     if asked == "unsloth" and not installed:
-        raise LabError("BACKEND is 'unsloth', but unsloth is not installed: install it, or set BACKEND to 'auto'.")
+        raise LabError(
+            "BACKEND is 'unsloth', but unsloth is not installed: install it, or set BACKEND to "
+            "'auto'."
+        )
     if asked != "auto":
         return Backend(asked, "BACKEND asks for it")
     if choose_device().name != "cuda":
@@ -51,7 +61,8 @@ def choose_backend(asked: str) -> Backend:
 
 
 def backend_for(asked: str, base: BaseModel, recipe: LoraRecipe) -> Backend:
-    """What trains this model by this recipe: as `choose_backend` says, but PEFT where Unsloth cannot do it.
+    """What trains this model by this recipe: as `choose_backend` says, but PEFT where Unsloth
+    cannot do it.
 
     Raises:
         LabError: Unsloth is asked for by name, and cannot do it.
@@ -68,20 +79,30 @@ def backend_for(asked: str, base: BaseModel, recipe: LoraRecipe) -> Backend:
 
 
 def train_adapter(
-    base: BaseModel, train: list[dict], valid: list[dict], folder: Path, *, recipe: LoraRecipe, card: dict,
+    base: BaseModel,
+    train: list[dict],
+    valid: list[dict],
+    folder: Path,
+    *,
+    recipe: LoraRecipe,
+    card: dict,
     backend: str = "auto",
 ) -> dict:
-    """Train a LoRA adapter and write it to `folder/adapter`, whole; a half-done training is taken up again.
+    """Train a LoRA adapter and write it to `folder/adapter`, whole; a half-done training is taken
+    up again.
 
     Args:
-        train, valid: records {"prompt", "completion"}, rendered; a completion ends with the model's end token.
-            `valid` gives the validation loss, and may be empty.
-        folder: the run's folder; checkpoints lie in it until the adapter is written. `training.json` holds the log:
-            step, epoch, seconds, and loss or eval_loss (in nats per learnt token).
-        card: what the adapter says of itself (model, weights, data, prompt), kept beside its weights.
+        train, valid: records {"prompt", "completion"}, rendered; a completion ends with the model's
+            end token. `valid` gives the validation loss, and may be empty.
+        folder: the run's folder; checkpoints lie in it until the adapter is written.
+            `training.json` holds the log: step, epoch, seconds, and loss or eval_loss (in nats per
+            learnt token).
+        card: what the adapter says of itself (model, weights, data, prompt), kept beside its
+            weights.
         backend: "auto", "unsloth" or "peft".
     Returns:
-        facts for `run.json`: device, backend with its reason, records, tokens, tokens per second, minutes, memory.
+        facts for `run.json`: device, backend with its reason, records, tokens, tokens per second,
+        minutes, memory.
     Raises:
         LabError: the model can't be had, or a setting is impossible.
         WorkFailed: no room on GPU or disk, or the loss is not a number; what was done is kept.
@@ -109,7 +130,12 @@ def _backend(chosen: Backend, recipe: LoraRecipe):
 
 
 def train_with_peft(
-    base: BaseModel, train: list[dict], valid: list[dict], folder: Path, recipe: LoraRecipe, report: Report
+    base: BaseModel,
+    train: list[dict],
+    valid: list[dict],
+    folder: Path,
+    recipe: LoraRecipe,
+    report: Report,
 ) -> dict:
     """Train with transformers and PEFT, in this process, on any machine."""
     from peft import LoraConfig, get_peft_model
@@ -125,28 +151,45 @@ def train_with_peft(
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     set_seed(recipe.seed)  # the adapter's first weights are drawn here
     try:
-        model = get_peft_model(model, LoraConfig(
-            r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules=list(PROJECTIONS),
-            bias="none", task_type="CAUSAL_LM",
-        ))
+        model = get_peft_model(
+            model,
+            LoraConfig(
+                r=recipe.rank,
+                lora_alpha=recipe.alpha,
+                lora_dropout=recipe.dropout,
+                target_modules=list(PROJECTIONS),
+                bias="none",
+                task_type="CAUSAL_LM",
+            ),
+        )
     except ValueError:
         raise LabError(
-            f"MODEL is {base.model_id!r}, but its layers have none of the projections that get an adapter "
-            f"({', '.join(PROJECTIONS)}): choose a model that is built like Llama."
+            f"MODEL is {base.model_id!r}, but its layers have none of the projections that get an "
+            f"adapter ({', '.join(PROJECTIONS)}): choose a model that is built like Llama."
         ) from None
     # Keys and values can't be kept where activations are not.
     lesson = text_lesson(
-        loaded.tokenizer, train, valid, recipe, context=loaded.context_length, share_prompts=not recomputes
+        loaded.tokenizer,
+        train,
+        valid,
+        recipe,
+        context=loaded.context_length,
+        share_prompts=not recomputes,
     )
     return {"device": asdict(device)} | fit(model, device, lesson, folder, recipe, report)
 
 
 def _finish(folder: Path, card: dict) -> None:
-    """Give the trained weights their card and their name, in one rename, and let go of the checkpoints."""
+    """Give the trained weights their card and their name, in one rename, and let go of the
+    checkpoints.
+    """
     unfinished = folder / UNFINISHED
     adapter = unfinished / "adapter_config.json"
     if adapter.exists():  # PEFT notes the base's folder on this machine, not its name
-        write_json(adapter, read_json(adapter) | {"base_model_name_or_path": split_revision(card["model"])[0]})
+        write_json(
+            adapter,
+            read_json(adapter) | {"base_model_name_or_path": split_revision(card["model"])[0]},
+        )
     (unfinished / "README.md").unlink(missing_ok=True)
     write_json(unfinished / ADAPTER_CARD, card)
     unfinished.rename(folder / "adapter")

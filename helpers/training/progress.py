@@ -1,6 +1,7 @@
 """One progress bar for a training, in a terminal and in a notebook alike, with the loss beside it.
 
-A training reports {"step", "total", "loss", "eval_loss"}, as far as it knows them, to any function of one
+A training reports {"step", "total", "loss", "eval_loss"}, as far as it knows them, to any function
+of one
 argument: the bar itself, or what sends the report to the process that shows the bar.
 """
 
@@ -12,16 +13,24 @@ Report = Callable[[dict], None]
 
 @contextmanager
 def training_bar() -> Iterator[Report]:
-    """A bar that begins with the first report and goes away when the training ends, whatever way it ends."""
+    """A bar that begins with the first report and goes away when the training ends, whatever way it
+    ends.
+    """
     from tqdm.auto import tqdm
 
     bars = []
 
     def show(report: dict) -> None:
         if not bars:
-            bars.append(tqdm(
-                total=report["total"], initial=report["step"], desc="training", unit="step", leave=False
-            ))
+            bars.append(
+                tqdm(
+                    total=report["total"],
+                    initial=report["step"],
+                    desc="training",
+                    unit="step",
+                    leave=False,
+                )
+            )
         losses = {name: f"{report[name]:.3f}" for name in ("loss", "eval_loss") if name in report}
         if losses:
             bars[0].set_postfix(losses, refresh=False)

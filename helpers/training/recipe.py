@@ -14,7 +14,9 @@ UNFINISHED = ".adapter"  # where trained weights lie in a run's folder until the
 
 @dataclass(frozen=True)
 class BaseModel:
-    """The model that is fine-tuned: `pocket/<name>`, a folder or a hub id, with its commit, and "none" or "nf4"."""
+    """The model that is fine-tuned: `pocket/<name>`, a folder or a hub id, with its commit, and
+    "none" or "nf4".
+    """
 
     model_id: str
     revision: str = ""
@@ -22,23 +24,28 @@ class BaseModel:
 
     def __post_init__(self) -> None:
         if self.quantization not in ("none", "nf4"):
-            raise LabError(f"QUANTIZATION is {self.quantization!r}, but it must be 'none' or 'nf4'.")
+            raise LabError(
+                f"QUANTIZATION is {self.quantization!r}, but it must be 'none' or 'nf4'."
+            )
 
 
 @dataclass(frozen=True)
 class LoraRecipe:
-    """What determines a LoRA fine-tuning besides model and records; AdamW with a linear schedule and clipping at 1.
+    """What determines a LoRA fine-tuning besides model and records; AdamW with a linear schedule
+    and clipping at 1.
 
-    Rank, alpha and dropout are YuanAI's (section 3.3). They published no others and named Unsloth's defaults; the
-    rest are those of Unsloth's Alpaca notebook for Llama-3 8B, but for its 8-bit AdamW, which is plain AdamW here:
-    the adapter's states are small.
+    Rank, alpha and dropout are YuanAI's (section 3.3). They published no others and named Unsloth's
+    defaults; the rest are those of Unsloth's Alpaca notebook for Llama-3 8B, but for its 8-bit
+    AdamW, which is plain AdamW here: the adapter's states are small.
 
     Attributes:
         steps: optimiser steps of `batch * accumulation` records.
         epochs: above 0 it replaces `steps`: so many passes over the records.
-        batch: records that go through the model at once; memory grows with it, the result does not depend on it.
+        batch: records that go through the model at once; memory grows with it, the result does not
+            depend on it.
         max_length: in tokens; longer records are cut at the end.
-        loss: "completion" learns the answers only; "whole" the prompts, too, as the paper's notebook did.
+        loss: "completion" learns the answers only; "whole" the prompts, too, as the paper's
+            notebook did.
     """
 
     rank: int = 16
@@ -66,7 +73,7 @@ class LoraRecipe:
 
     def _check(self, name: str, valid: bool, wanted: str) -> None:
         value = getattr(self, name)
-        if not valid or isinstance(value, float) and not math.isfinite(value):
+        if not valid or (isinstance(value, float) and not math.isfinite(value)):
             raise LabError(f"{self.setting(name)} is {value!r}, but it must be {wanted}.")
 
     def setting(self, name: str) -> str:
@@ -80,24 +87,38 @@ class LoraRecipe:
 
     def optimiser(self) -> dict:
         """The optimiser, as arguments of transformers' trainer."""
-        return {"lr_scheduler_type": "linear", "weight_decay": self.weight_decay, "max_grad_norm": 1.0}
+        return {
+            "lr_scheduler_type": "linear",
+            "weight_decay": self.weight_decay,
+            "max_grad_norm": 1.0,
+        }
 
     def rate(self, steps: int) -> Callable[[int], float] | None:
         """Step -> share of the learning rate, or None where transformers' own schedule is taken."""
         return None
 
     def determines(self) -> dict:
-        """The numbers that the result depends on: how a step's records are cut into batches is none of them.
+        """The numbers that the result depends on: how a step's records are cut into batches is none
+        of them.
 
-        So a training that found no room on the GPU goes on with a smaller batch and more accumulation.
+        So a training that found no room on the GPU goes on with a smaller batch and more
+        accumulation.
         """
         numbers = asdict(self) | {"records_per_step": self.records_per_step}
         # Precomputed features give the same training, faster.
-        return {name: value for name, value in numbers.items() if name not in ("batch", "accumulation", "features")}
+        return {
+            name: value
+            for name, value in numbers.items()
+            if name not in ("batch", "accumulation", "features")
+        }
 
     def records_of(self, available: int) -> int:
         """How many records are learnt from in all, repetitions included."""
-        return max(1, round(self.epochs * available)) if self.epochs else self.steps * self.records_per_step
+        return (
+            max(1, round(self.epochs * available))
+            if self.epochs
+            else self.steps * self.records_per_step
+        )
 
     def steps_of(self, available: int) -> int:
         """How many optimiser steps that makes."""
@@ -109,18 +130,21 @@ class VisionRecipe(LoraRecipe):
     """What determines the fine-tuning of a model that sees, besides model and records.
 
     Attributes:
-        trained: "lora" gives every linear layer of the text tower an adapter; "text" trains that tower whole.
+        trained: "lora" gives every linear layer of the text tower an adapter; "text" trains that
+            tower whole.
         vision: "frozen", or "trained": the vision tower and what joins it to the text tower, too.
-        schedule: "linear" as in `LoraRecipe`, or "moondream" (see `moondream_rate`), which brings its optimiser: Adam
-            in 8 bit with betas 0.9 and 0.95, epsilon 1e-6, neither weight decay nor clipping.
-        references: which of a case's answers are learnt: "first", "all" (a record each), or one "sampled" anew each
-            time that the case comes by.
+        schedule: "linear" as in `LoraRecipe`, or "moondream" (see `moondream_rate`), which brings
+            its optimiser: Adam in 8 bit with betas 0.9 and 0.95, epsilon 1e-6, neither weight decay
+            nor clipping.
+        references: which of a case's answers are learnt: "first", "all" (a record each), or one
+            "sampled" anew each time that the case comes by.
         augmentation: "none" or "training" (see `augmentation`), of training pictures.
-        slips: "none", or "authors": validation pictures are augmented, too, as VisionQAries' code did. (Their other
-            slip, a prompt without spaces, is in the records.)
-        features: "live"; "precomputed": the vision tower sees each picture once, before the training; "auto": that
-            where it can be done.
-        picture_side: pixels; the processor is asked for no larger pictures, which caps their tokens. 0 leaves it as is.
+        slips: "none", or "authors": validation pictures are augmented, too, as VisionQAries' code
+            did. (Their other slip, a prompt without spaces, is in the records.)
+        features: "live"; "precomputed": the vision tower sees each picture once, before the
+            training; "auto": that where it can be done.
+        picture_side: pixels; the processor is asked for no larger pictures, which caps their
+            tokens. 0 leaves it as is.
     """
 
     trained: str = "lora"
@@ -138,10 +162,12 @@ class VisionRecipe(LoraRecipe):
             self._check(name, getattr(self, name) in values, " or ".join(map(repr, values)))
         self._check("loss", self.loss == "completion", "'completion' for a model that sees")
         if self.features == "precomputed" and not self.precomputes:
-            changing = "VISION is 'trained'" if self.vision == "trained" else "AUGMENTATION is 'training'"
+            changing = (
+                "VISION is 'trained'" if self.vision == "trained" else "AUGMENTATION is 'training'"
+            )
             raise LabError(
-                f"FEATURES is 'precomputed', but {changing}, so that pictures look different each time: set FEATURES "
-                "to 'auto' or 'live'."
+                f"FEATURES is 'precomputed', but {changing}, so that pictures look different each "
+                "time: set FEATURES to 'auto' or 'live'."
             )
 
     def setting(self, name: str) -> str:
@@ -156,15 +182,23 @@ class VisionRecipe(LoraRecipe):
 
     @property
     def precomputes(self) -> bool:
-        """Whether the vision tower would see the same pictures, and say the same of them, in every epoch."""
+        """Whether the vision tower would see the same pictures, and say the same of them, in every
+        epoch.
+        """
         return self.features != "live" and self.vision == "frozen" and self.augmentation == "none"
 
     def optimiser(self) -> dict:
         """The optimiser, as arguments of transformers' trainer."""
         if self.schedule == "linear":
             return super().optimiser()
-        return {"optim": "adamw_bnb_8bit", "adam_beta1": 0.9, "adam_beta2": 0.95, "adam_epsilon": 1e-6,
-                "weight_decay": 0.0, "max_grad_norm": 0.0}
+        return {
+            "optim": "adamw_bnb_8bit",
+            "adam_beta1": 0.9,
+            "adam_beta2": 0.95,
+            "adam_epsilon": 1e-6,
+            "weight_decay": 0.0,
+            "max_grad_norm": 0.0,
+        }
 
     def rate(self, steps: int) -> Callable[[int], float] | None:
         """Step -> share of the learning rate, or None where transformers' own schedule is taken."""
@@ -172,16 +206,26 @@ class VisionRecipe(LoraRecipe):
 
 
 VISION_CHOICES = {
-    "trained": ("lora", "text"), "vision": ("frozen", "trained"), "schedule": ("linear", "moondream"),
-    "references": ("first", "all", "sampled"), "augmentation": ("none", "training"), "slips": ("none", "authors"),
+    "trained": ("lora", "text"),
+    "vision": ("frozen", "trained"),
+    "schedule": ("linear", "moondream"),
+    "references": ("first", "all", "sampled"),
+    "augmentation": ("none", "training"),
+    "slips": ("none", "authors"),
     "features": ("auto", "live", "precomputed"),
 }
-# What VLM_RECIPE names. The rates of "moondream" and "text" are those of moondream's Finetuning.ipynb at commit
-# c64b09f (2024-04-02), which VisionQAries copied, with 8 records a step and 2 epochs.
+# What VLM_RECIPE names. The rates of "moondream" and "text" are those of moondream's
+# Finetuning.ipynb at commit c64b09f (2024-04-02), which VisionQAries copied, with 8 records a step
+# and 2 epochs.
 VISION_RECIPES = {
     "lora": {"trained": "lora", "learning_rate": 2e-4},
     "text": {"trained": "text", "learning_rate": 3e-5},
-    "moondream": {"trained": "text", "schedule": "moondream", "learning_rate": 3e-5, "warmup_steps": 0},
+    "moondream": {
+        "trained": "text",
+        "schedule": "moondream",
+        "learning_rate": 3e-5,
+        "warmup_steps": 0,
+    },
 }
 
 
@@ -190,15 +234,16 @@ def check_trainable(recipe: VisionRecipe, base: BaseModel) -> None:
     if recipe.trained == "text" and base.quantization != "none":
         raise LabError(
             f"The text tower of {base.model_id!r} is to be trained whole, but VLM_QUANTIZATION is "
-            f"{base.quantization!r}: 4-bit weights cannot be; set it to 'none', or VLM_RECIPE to 'lora'."
+            f"{base.quantization!r}: 4-bit weights cannot be; set it to 'none', or VLM_RECIPE to "
+            "'lora'."
         )
 
 
 def moondream_rate(step: int, steps: int) -> float:
     """The share of the learning rate at a step (from 0), as moondream's notebook has it.
 
-    It climbs from 0.1 to 1 over the first tenth, then falls along a cosine. The notebook does not stretch that cosine
-    over what is left, so it ends at 0.122 and not at 0.1.
+    It climbs from 0.1 to 1 over the first tenth, then falls along a cosine. The notebook does not
+    stretch that cosine over what is left, so it ends at 0.122 and not at 0.1.
     """
     done = step / steps
     if done < 0.1:
@@ -207,9 +252,10 @@ def moondream_rate(step: int, steps: int) -> float:
 
 
 def recomputes_activations(device: str, parameters: int) -> bool:
-    """Whether activations are computed anew for the backward pass instead of kept (activation checkpointing).
+    """Whether activations are computed anew for the backward pass instead of kept (activation
+    checkpointing).
 
-    That costs a third more time. It pays where they do not fit beside the weights: models of billions of
-    parameters on one GPU. A small model has the room, and so has a CPU.
+    That costs a third more time. It pays where they do not fit beside the weights: models of
+    billions of parameters on one GPU. A small model has the room, and so has a CPU.
     """
     return device == "cuda" and parameters > LARGE_MODEL

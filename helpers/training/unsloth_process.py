@@ -1,4 +1,5 @@
-"""Unsloth in a process of its own: it rewrites transformers when it is imported, and must come before it.
+"""Unsloth in a process of its own: it rewrites transformers when it is imported, and must come
+before it.
 
 What it prints is noise, and goes to a file that is read only where the process dies without a word.
 """
@@ -14,11 +15,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from helpers.files import REPOSITORY, LabError, WorkFailed
+from helpers.models.devices import choose_device
+from helpers.models.loading import model_path
+from helpers.models.moondream.processor import MODEL_TYPE
 from helpers.training.progress import Report
 from helpers.training.recipe import BaseModel, LoraRecipe, VisionRecipe
-from helpers.models.loading import model_path
-from helpers.models.devices import choose_device
-from helpers.models.moondream.processor import MODEL_TYPE
 
 WORKER = "helpers.training.unsloth_worker"
 
@@ -34,14 +35,21 @@ def cannot_train(base: BaseModel, recipe: LoraRecipe) -> str:
         return "Unsloth trains models that see on a CUDA GPU only, and there is none"
     from helpers.models.vlm import device_for, seeing_type
 
-    kind = seeing_type(f"{base.model_id}@{base.revision}" if base.revision else base.model_id, "VLM")
+    kind = seeing_type(
+        f"{base.model_id}@{base.revision}" if base.revision else base.model_id, "VLM"
+    )
     if kind == MODEL_TYPE:
         return "Unsloth does not know moondream2"
     return "Gemma 3 needs float32 on this GPU" if device_for(kind, device) != device else ""
 
 
 def train_with_unsloth(
-    base: BaseModel, train: list[dict], valid: list[dict], folder: Path, recipe: LoraRecipe, report: Report
+    base: BaseModel,
+    train: list[dict],
+    valid: list[dict],
+    folder: Path,
+    recipe: LoraRecipe,
+    report: Report,
 ) -> dict:
     """Train with Unsloth, in a process that ends with this one, and pass its reports on.
 
@@ -55,10 +63,17 @@ def train_with_unsloth(
     if local.is_dir() and not base.model_id.startswith("pocket/"):
         base = replace(base, model_id=str(local.resolve()))  # the process works in another folder
     job = {
-        "base": asdict(base), "train": _found_anywhere(train), "valid": _found_anywhere(valid),
-        "folder": str(folder.resolve()), "recipe": asdict(recipe), "sees": isinstance(recipe, VisionRecipe),
+        "base": asdict(base),
+        "train": _found_anywhere(train),
+        "valid": _found_anywhere(valid),
+        "folder": str(folder.resolve()),
+        "recipe": asdict(recipe),
+        "sees": isinstance(recipe, VisionRecipe),
     }
-    with tempfile.TemporaryDirectory(prefix="unsloth-") as scratch, _process(Path(scratch)) as process:
+    with (
+        tempfile.TemporaryDirectory(prefix="unsloth-") as scratch,
+        _process(Path(scratch)) as process,
+    ):
         try:
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
@@ -77,26 +92,39 @@ def train_with_unsloth(
 def _found_anywhere(records: list[dict]) -> list[dict]:
     """Records whose pictures are found from another folder, too."""
     return [
-        record | {"picture": str(Path(record["picture"]).resolve())} if "picture" in record else record
+        record | {"picture": str(Path(record["picture"]).resolve())}
+        if "picture" in record
+        else record
         for record in records
     ]
 
 
 @contextmanager
 def _process(scratch: Path) -> Iterator[subprocess.Popen]:
-    """The worker, in a scratch folder where it may drop what it compiles; it is ended on the way out.
+    """The worker, in a scratch folder where it may drop what it compiles; it is ended on the way
+    out.
 
     It has a session of its own, so that Ctrl-C reaches this process alone, which then ends it.
     """
     environment = os.environ | {
-        "UNSLOTH_DISABLE_STATISTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
+        "UNSLOTH_DISABLE_STATISTICS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
         "UNSLOTH_COMPILE_LOCATION": str(scratch / "unsloth_compiled_cache"),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")])),
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
+        ),
     }
     with open(scratch / "noise", "wb") as noise:
         process = subprocess.Popen(
-            [sys.executable, "-m", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=noise,
-            cwd=scratch, env=environment, text=True, encoding="utf-8", start_new_session=True,
+            [sys.executable, "-m", WORKER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=noise,
+            cwd=scratch,
+            env=environment,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
         )
     try:
         yield process
@@ -116,6 +144,6 @@ def _last_words(process: subprocess.Popen, scratch: Path) -> str:
     lines = (scratch / "noise").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     last = lines[-1].strip() if lines else "it said nothing"
     return (
-        f"Unsloth's process ended with status {status} ({last}): run it again, or set BACKEND to 'peft'; "
-        "what was trained so far is kept."
+        f"Unsloth's process ended with status {status} ({last}): run it again, or set BACKEND to "
+        "'peft'; what was trained so far is kept."
     )

@@ -1,7 +1,9 @@
-"""The process in which Unsloth trains: `python -m helpers.training.unsloth_worker`, started by `unsloth_process`.
+"""The process in which Unsloth trains: `python -m helpers.training.unsloth_worker`, started by
+`unsloth_process`.
 
-It reads one job as a line of JSON from standard input, and writes reports as lines of JSON to standard output:
-{"step", "total", ...} while it trains, at the end {"facts": ...} or {"error": sentence, "wrong_input": bool}.
+It reads one job as a line of JSON from standard input, and writes reports as lines of JSON to
+standard output: {"step", "total", ...} while it trains, at the end {"facts": ...} or {"error":
+sentence, "wrong_input": bool}.
 """
 
 import json
@@ -12,11 +14,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from helpers.files import LabError, WorkFailed
+from helpers.models.devices import Device, choose_device
+from helpers.models.loading import load_tokenizer, loading, model_path
 from helpers.training.failures import explained
 from helpers.training.progress import Report
-from helpers.training.recipe import PROJECTIONS, BaseModel, LoraRecipe, VisionRecipe, recomputes_activations
-from helpers.models.loading import load_tokenizer, loading, model_path
-from helpers.models.devices import Device, choose_device
+from helpers.training.recipe import (
+    PROJECTIONS,
+    BaseModel,
+    LoraRecipe,
+    VisionRecipe,
+    recomputes_activations,
+)
 
 ORPHANED = 3  # exit status of a worker whose parent ended first
 
@@ -42,15 +50,24 @@ def main() -> int:
 
 
 def _end_with_the_parent() -> None:
-    """Standard input ends when the parent does, whatever way it ends: then nobody waits for this work any more."""
+    """Standard input ends when the parent does, whatever way it ends: then nobody waits for this
+    work any more.
+    """
     sys.stdin.read()
     os._exit(ORPHANED)
 
 
 def train(
-    base: BaseModel, train: list[dict], valid: list[dict], folder: Path, recipe: LoraRecipe, report: Report
+    base: BaseModel,
+    train: list[dict],
+    valid: list[dict],
+    folder: Path,
+    recipe: LoraRecipe,
+    report: Report,
 ) -> dict:
-    """Train as `train_with_peft` or `train_vision_with_peft` do, with a model and an adapter made by Unsloth."""
+    """Train as `train_with_peft` or `train_vision_with_peft` do, with a model and an adapter made
+    by Unsloth.
+    """
     import unsloth  # noqa: F401  (before torch and transformers, which it patches)
 
     job = _train_seeing if isinstance(recipe, VisionRecipe) else _train_reading
@@ -58,12 +75,16 @@ def train(
 
 
 def _train_reading(
-    base: BaseModel, train: list[dict], valid: list[dict], folder: Path, recipe: LoraRecipe, report: Report
+    base: BaseModel,
+    train: list[dict],
+    valid: list[dict],
+    folder: Path,
+    recipe: LoraRecipe,
+    report: Report,
 ) -> dict:
-    from unsloth import FastLanguageModel
-
     import torch
     from transformers import AutoConfig, set_seed
+    from unsloth import FastLanguageModel
 
     from helpers.training.examples import text_lesson
     from helpers.training.trainer import fit
@@ -73,15 +94,26 @@ def _train_reading(
     with loading(base.model_id):
         context = AutoConfig.from_pretrained(path, revision=revision).max_position_embeddings
         model, _ = FastLanguageModel.from_pretrained(
-            path, revision=revision, use_exact_model_name=True,
-            max_seq_length=min(recipe.max_length, context),  # above the context it would stretch the positions
-            dtype=getattr(torch, device.dtype), load_in_4bit=base.quantization == "nf4",
+            path,
+            revision=revision,
+            use_exact_model_name=True,
+            max_seq_length=min(
+                recipe.max_length, context
+            ),  # above the context it would stretch the positions
+            dtype=getattr(torch, device.dtype),
+            load_in_4bit=base.quantization == "nf4",
         )
     recomputes = recomputes_activations(device.name, model.num_parameters())
     set_seed(recipe.seed)
     model = FastLanguageModel.get_peft_model(
-        model, r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules=list(PROJECTIONS),
-        bias="none", random_state=recipe.seed, max_seq_length=recipe.max_length,
+        model,
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        target_modules=list(PROJECTIONS),
+        bias="none",
+        random_state=recipe.seed,
+        max_seq_length=recipe.max_length,
         use_gradient_checkpointing="unsloth" if recomputes else False,
     )
     # Unsloth's own forward pass takes keys and values for generation only.
@@ -90,51 +122,81 @@ def _train_reading(
 
 
 def _train_seeing(
-    base: BaseModel, train: list[dict], valid: list[dict], folder: Path, recipe: VisionRecipe, report: Report
+    base: BaseModel,
+    train: list[dict],
+    valid: list[dict],
+    folder: Path,
+    recipe: VisionRecipe,
+    report: Report,
 ) -> dict:
-    from unsloth import FastVisionModel
-
     import torch
     from transformers import AutoConfig, set_seed
+    from unsloth import FastVisionModel
 
-    from helpers.training.vlm_sft import fit_vision
-    from helpers.models.vlm_inputs import check_pair
     from helpers.models.vlm import VisionModel, load_processor
+    from helpers.models.vlm_inputs import check_pair
+    from helpers.training.vlm_sft import fit_vision
 
     name = f"{base.model_id}@{base.revision}" if base.revision else base.model_id
-    device, processor = choose_device(), load_processor(name, setting="VLM", picture_side=recipe.picture_side)
+    device, processor = (
+        choose_device(),
+        load_processor(name, setting="VLM", picture_side=recipe.picture_side),
+    )
     path, revision = model_path(base.model_id, "VLM"), base.revision or None
     with loading(base.model_id, "VLM"):
         config = AutoConfig.from_pretrained(path, revision=revision)
         context = getattr(config.get_text_config(), "max_position_embeddings", recipe.max_length)
-        model, _ = FastVisionModel.from_pretrained(  # the processor of ours is the one that generation takes, too
-            path, revision=revision, use_exact_model_name=True, max_seq_length=min(recipe.max_length, context),
-            dtype=getattr(torch, device.dtype), load_in_4bit=base.quantization == "nf4",
-            **_packing(base, config, device),
+        model, _ = (
+            FastVisionModel.from_pretrained(  # the processor of ours is the one that generation takes, too
+                path,
+                revision=revision,
+                use_exact_model_name=True,
+                max_seq_length=min(recipe.max_length, context),
+                dtype=getattr(torch, device.dtype),
+                load_in_4bit=base.quantization == "nf4",
+                **_packing(base, config, device),
+            )
         )
     check_pair(model, processor, base.model_id)
     loaded = VisionModel(model, processor, device, "VLM")
     recomputes = recomputes_activations(device.name, model.num_parameters())
     set_seed(recipe.seed)
     model = FastVisionModel.get_peft_model(
-        model, r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, bias="none",
-        finetune_vision_layers=recipe.vision == "trained", finetune_language_layers=True,
-        finetune_attention_modules=True, finetune_mlp_modules=True, random_state=recipe.seed,
+        model,
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        bias="none",
+        finetune_vision_layers=recipe.vision == "trained",
+        finetune_language_layers=True,
+        finetune_attention_modules=True,
+        finetune_mlp_modules=True,
+        random_state=recipe.seed,
         use_gradient_checkpointing="unsloth" if recomputes else False,
     )
-    return {"device": asdict(device)} | fit_vision(model, loaded, train, valid, folder, recipe, report)
+    return {"device": asdict(device)} | fit_vision(
+        model, loaded, train, valid, folder, recipe, report
+    )
 
 
 def _packing(base: BaseModel, config, device: Device) -> dict:
-    """4-bit weights where answers have them: left to itself, Unsloth keeps the vision tower in 16 bit."""
+    """4-bit weights where answers have them: left to itself, Unsloth keeps the vision tower in 16
+    bit.
+    """
     import torch
     from transformers import BitsAndBytesConfig
 
-    if base.quantization == "none" or getattr(config, "quantization_config", None):  # stored in 4 bit
+    if base.quantization == "none" or getattr(
+        config, "quantization_config", None
+    ):  # stored in 4 bit
         return {}
-    return {"quantization_config": BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, device.dtype)
-    )}
+    return {
+        "quantization_config": BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=getattr(torch, device.dtype),
+        )
+    }
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""From a picture, a question and its answers to batches for a model that sees: one collator for all of them.
+"""From a picture, a question and its answers to batches for a model that sees: one collator for all
+of them.
 
-A record is {"id": text, "picture": path, "prompt": text, "completions": [text, ...]}, all rendered by the model's own
-chat template (see `helpers.models.vlm_inputs`). Pictures are opened late, batch by batch.
+A record is {"id": text, "picture": path, "prompt": text, "completions": [text, ...]}, all rendered
+by the model's own chat template (see `helpers.models.vlm_inputs`). Pictures are opened late, batch
+by batch.
 """
 
 import random
@@ -9,18 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers.files import LabError, WorkFailed
-from helpers.training.augmentation import augmented
-from helpers.training.recipe import VisionRecipe
-from helpers.training.examples import Example, Lesson, plan_batches
 from helpers.data.images import BadPicture, open_picture
-from helpers.models.vlm_inputs import LONGEST, read
+from helpers.files import LabError, WorkFailed
 from helpers.models.vlm import VisionModel
+from helpers.models.vlm_inputs import LONGEST, read
+from helpers.training.augmentation import augmented
+from helpers.training.examples import Example, Lesson, plan_batches
+from helpers.training.recipe import VisionRecipe
 
 
 @dataclass(frozen=True)
 class SeenExample(Example):
-    """An example with its picture; `change` seeds how it is augmented, and is "" where it is shown as it is."""
+    """An example with its picture; `change` seeds how it is augmented, and is "" where it is shown
+    as it is.
+    """
 
     picture: str = ""
     prompt: str = ""
@@ -28,7 +32,9 @@ class SeenExample(Example):
 
 
 class SeenExamples(Sequence):
-    """Examples by (record, place in the training): the place decides which answer is learnt, and the augmentation."""
+    """Examples by (record, place in the training): the place decides which answer is learnt, and
+    the augmentation.
+    """
 
     def __init__(self, records: list[list[SeenExample]], recipe: VisionRecipe, *, augments: bool):
         self.records, self.recipe, self.augments = records, recipe, augments
@@ -43,14 +49,18 @@ class SeenExamples(Sequence):
         return replace(example, change=f"picture/{chance}") if self.augments else example
 
 
-def vision_lesson(loaded: VisionModel, train: list[dict], valid: list[dict], recipe: VisionRecipe) -> Lesson:
+def vision_lesson(
+    loaded: VisionModel, train: list[dict], valid: list[dict], recipe: VisionRecipe
+) -> Lesson:
     """The lesson of a model that sees.
 
     Args:
         loaded: the model as it will be trained, with its processor.
-        train, valid: records (see above); those whose picture cannot be opened are left out, and counted.
+        train, valid: records (see above); those whose picture cannot be opened are left out, and
+            counted.
     Raises:
-        LabError: no record has anything to learn from; or processor and model do not belong together.
+        LabError: no record has anything to learn from; or processor and model do not belong
+            together.
     """
     room = min(recipe.max_length, loaded.context_length)
     encoded, unseen, lengths = _encoded(loaded.processor, train, room, recipe)
@@ -59,26 +69,37 @@ def vision_lesson(loaded: VisionModel, train: list[dict], valid: list[dict], rec
         raise LabError(_nothing_to_learn(train, unseen, lengths, room))
     draws = SeenExamples(encoded, recipe, augments=recipe.augmentation == "training")
     batches = plan_batches(
-        [max(len(example.ids) for example in row) for row in encoded], records=recipe.records_of(len(encoded)),
-        per_step=recipe.records_per_step, batch=recipe.batch, seed=recipe.seed,
+        [max(len(example.ids) for example in row) for row in encoded],
+        records=recipe.records_of(len(encoded)),
+        per_step=recipe.records_per_step,
+        batch=recipe.batch,
+        seed=recipe.seed,
     )
     places = iter(range(recipe.records_of(len(encoded))))
     # The authors' slip: what measures the progress was changed by chance, too.
     slipped = draws.augments and recipe.slips == "authors"
     shown = SeenExamples(validation, recipe, augments=slipped)
     return Lesson(
-        draws, len(encoded), [[(row, next(places)) for row in rows] for rows in batches],
-        [shown[row, row] for row in range(len(validation))], VisionCollator(loaded), {
-            "training_records": len(encoded), "records_cut": sum(example.cut for row in encoded for example in row),
-            "pictures_not_opened": unseen, "records_without_room": len(lengths) - len(encoded),
+        draws,
+        len(encoded),
+        [[(row, next(places)) for row in rows] for rows in batches],
+        [shown[row, row] for row in range(len(validation))],
+        VisionCollator(loaded),
+        {
+            "training_records": len(encoded),
+            "records_cut": sum(example.cut for row in encoded for example in row),
+            "pictures_not_opened": unseen,
+            "records_without_room": len(lengths) - len(encoded),
             "validation_records": len(validation),
         },
     )
 
 
-def _encoded(processor, records: list[dict], room: int, recipe: VisionRecipe) -> tuple[list, int, list[int]]:
-    """Examples of each record (one, or one for each answer that may be drawn), how many pictures could not be opened,
-    and how many tokens each prompt has with its picture."""
+def _encoded(
+    processor, records: list[dict], room: int, recipe: VisionRecipe
+) -> tuple[list, int, list[int]]:
+    """Examples of each record (one, or one for each answer that may be drawn), how many pictures
+    could not be opened, and how many tokens each prompt has with its picture."""
     from tqdm.auto import tqdm
 
     encoded, unseen, lengths = [], 0, []
@@ -88,8 +109,12 @@ def _encoded(processor, records: list[dict], room: int, recipe: VisionRecipe) ->
         except BadPicture:
             unseen += 1
             continue
-        prompt = read(processor, [record["prompt"]], [image], padding_side="right")["input_ids"][0].tolist()
-        answers = record["completions"] if recipe.references != "first" else record["completions"][:1]
+        prompt = read(processor, [record["prompt"]], [image], padding_side="right")["input_ids"][
+            0
+        ].tolist()
+        answers = (
+            record["completions"] if recipe.references != "first" else record["completions"][:1]
+        )
         rows = [_example(processor.tokenizer, record, prompt, answer, room) for answer in answers]
         rows = [row for row in rows if row]
         lengths.append(len(prompt))
@@ -98,27 +123,34 @@ def _encoded(processor, records: list[dict], room: int, recipe: VisionRecipe) ->
     return encoded, unseen, lengths
 
 
-def _example(tokenizer, record: dict, prompt: list[int], answer: str, room: int) -> SeenExample | None:
+def _example(
+    tokenizer, record: dict, prompt: list[int], answer: str, room: int
+) -> SeenExample | None:
     ids = prompt + tokenizer(answer, add_special_tokens=False)["input_ids"]
     if len(prompt) >= room:
         return None
-    return SeenExample(ids[:room], len(prompt), len(ids) > room, record["picture"], record["prompt"])
+    return SeenExample(
+        ids[:room], len(prompt), len(ids) > room, record["picture"], record["prompt"]
+    )
 
 
 def _nothing_to_learn(records: list[dict], unseen: int, lengths: list[int], room: int) -> str:
     if unseen == len(records):
         return (
-            f"{len(records)} training cases were to be learnt with their pictures, but none of the pictures can be "
-            "opened: run check-data on the data set, and put them where the README says."
+            f"{len(records)} training cases were to be learnt with their pictures, but none of the "
+            "pictures can be opened: run check-data on the data set, and put them where the README "
+            "says."
         )
     return (
-        f"A question with its picture has {min(lengths)} tokens or more, but VLM_MAX_LENGTH and the model's context "
-        f"leave {room}, so there is nothing to learn: lower PICTURE_SIDE, raise VLM_MAX_LENGTH, or choose another VLM."
+        f"A question with its picture has {min(lengths)} tokens or more, but VLM_MAX_LENGTH and "
+        f"the model's context leave {room}, so there is nothing to learn: lower PICTURE_SIDE, "
+        "raise VLM_MAX_LENGTH, or choose another VLM."
     )
 
 
 class VisionCollator:
-    """Examples -> padded tensors for any model that sees: the processor's own, with the answers put behind them.
+    """Examples -> padded tensors for any model that sees: the processor's own, with the answers put
+    behind them.
 
     Labels and logits begin with the first learnt token of any record, as in `records.collate`.
     """
@@ -130,31 +162,45 @@ class VisionCollator:
     def prompts(self, examples: list[SeenExample]) -> dict:
         """The questions with their pictures, padded on the right."""
         images = [self._image(example) for example in examples]
-        return read(self.processor, [example.prompt for example in examples], images, padding_side="right")
+        return read(
+            self.processor, [example.prompt for example in examples], images, padding_side="right"
+        )
 
     def __call__(self, examples: list[SeenExample]) -> dict:
         import torch
 
         inputs = self.prompts(examples)
-        width, begin = max(len(example.ids) for example in examples), min(example.first for example in examples) - 1
+        width, begin = (
+            max(len(example.ids) for example in examples),
+            min(example.first for example in examples) - 1,
+        )
         asked, labels = inputs["input_ids"].shape, torch.full((len(examples), width), -100)
         batch = {  # what has one number for each token, such as the mask, gets longer by the answers
-            name: self._longer(name, values, examples, width) if getattr(values, "shape", None) == asked else values
+            name: self._longer(name, values, examples, width)
+            if getattr(values, "shape", None) == asked
+            else values
             for name, values in inputs.items()
         }
         for row, example in enumerate(examples):
-            labels[row, example.first : len(example.ids)] = torch.tensor(example.ids[example.first :])
+            labels[row, example.first : len(example.ids)] = torch.tensor(
+                example.ids[example.first :]
+            )
         return batch | {"labels": labels[:, begin:], "logits_to_keep": width - begin}
 
     def _longer(self, name: str, values, examples: list[SeenExample], width: int):
-        """The numbers of prompts and answers: answers count in the mask, and are words in what tells words apart."""
+        """The numbers of prompts and answers: answers count in the mask, and are words in what
+        tells words apart.
+        """
         import torch
 
-        longer = torch.full((len(examples), width), self.pad if name == "input_ids" else 0, dtype=values.dtype)
+        longer = torch.full(
+            (len(examples), width), self.pad if name == "input_ids" else 0, dtype=values.dtype
+        )
         for row, example in enumerate(examples):
             longer[row, : example.first] = values[row, : example.first]
             longer[row, example.first : len(example.ids)] = {
-                "input_ids": torch.tensor(example.ids[example.first :]), "attention_mask": 1,
+                "input_ids": torch.tensor(example.ids[example.first :]),
+                "attention_mask": 1,
             }.get(name, 0)
         return longer
 
@@ -163,7 +209,7 @@ class VisionCollator:
             image = open_picture(example.picture, longest=LONGEST)
         except BadPicture as error:  # it could be opened when the training began
             raise WorkFailed(
-                f"The picture {Path(example.picture).name} can no longer be opened ({error}): put it back; the same "
-                "command goes on from the last checkpoint."
+                f"The picture {Path(example.picture).name} can no longer be opened ({error}): put "
+                "it back; the same command goes on from the last checkpoint."
             ) from None
         return augmented(image, example.change) if example.change else image

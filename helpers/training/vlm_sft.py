@@ -1,19 +1,30 @@
-"""Fine-tuning of a model that sees, by transformers and PEFT: adapters in the text tower, or that tower whole."""
+"""Fine-tuning of a model that sees, by transformers and PEFT: adapters in the text tower, or that
+tower whole.
+"""
 
 from dataclasses import asdict
 from pathlib import Path
 
 from helpers.files import LabError
+from helpers.models.vlm import VisionModel, load_vision_model
+from helpers.models.vlm_inputs import mismatch
 from helpers.training.progress import Report
 from helpers.training.recipe import (
-    UNFINISHED, BaseModel, VisionRecipe, check_trainable, recomputes_activations,
+    UNFINISHED,
+    BaseModel,
+    VisionRecipe,
+    check_trainable,
+    recomputes_activations,
 )
-from helpers.models.vlm_inputs import mismatch
-from helpers.models.vlm import VisionModel, load_vision_model
 
 
 def train_vision_with_peft(
-    base: BaseModel, train: list[dict], valid: list[dict], folder: Path, recipe: VisionRecipe, report: Report
+    base: BaseModel,
+    train: list[dict],
+    valid: list[dict],
+    folder: Path,
+    recipe: VisionRecipe,
+    report: Report,
 ) -> dict:
     """Train in this process, on any machine; see `lora_sft.train_adapter`.
 
@@ -27,15 +38,27 @@ def train_vision_with_peft(
     )
     recomputes = recomputes_activations(loaded.device.name, loaded.model.num_parameters())
     if recomputes:
-        loaded.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        loaded.model.gradient_checkpointing_enable(
+            gradient_checkpointing_kwargs={"use_reentrant": False}
+        )
     model = trainable(loaded.model, recipe)
-    return {"device": asdict(loaded.device)} | fit_vision(model, loaded, train, valid, folder, recipe, report)
+    return {"device": asdict(loaded.device)} | fit_vision(
+        model, loaded, train, valid, folder, recipe, report
+    )
 
 
 def fit_vision(
-    model, loaded: VisionModel, train: list[dict], valid: list[dict], folder: Path, recipe: VisionRecipe, report: Report
+    model,
+    loaded: VisionModel,
+    train: list[dict],
+    valid: list[dict],
+    folder: Path,
+    recipe: VisionRecipe,
+    report: Report,
 ) -> dict:
-    """Train what of `model` is trainable, however it was made, and save its processor beside a whole model."""
+    """Train what of `model` is trainable, however it was made, and save its processor beside a
+    whole model.
+    """
     from helpers.training.features import can_precompute, with_features
     from helpers.training.trainer import fit
     from helpers.training.vlm_examples import vision_lesson
@@ -45,7 +68,9 @@ def fit_vision(
         if recipe.precomputes and (recipe.features == "precomputed" or can_precompute(loaded)):
             lesson = with_features(loaded, lesson)
         facts = fit(model, loaded.device, lesson, folder, recipe, report)
-    except ValueError as error:  # pictures have another size, or another number of tokens, than the model's
+    except (
+        ValueError
+    ) as error:  # pictures have another size, or another number of tokens, than the model's
         if "image" not in str(error).lower():
             raise
         raise LabError(mismatch(str(error))) from None
@@ -62,10 +87,17 @@ def trainable(model, recipe: VisionRecipe):
     if recipe.trained == "lora":
         from peft import LoraConfig, get_peft_model
 
-        return get_peft_model(model, LoraConfig(
-            r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, bias="none",
-            target_modules=linear_layers(model, vision=recipe.vision == "trained"), task_type="CAUSAL_LM",
-        ))
+        return get_peft_model(
+            model,
+            LoraConfig(
+                r=recipe.rank,
+                lora_alpha=recipe.alpha,
+                lora_dropout=recipe.dropout,
+                bias="none",
+                target_modules=linear_layers(model, vision=recipe.vision == "trained"),
+                task_type="CAUSAL_LM",
+            ),
+        )
     model.requires_grad_(recipe.vision == "trained")
     for part in (model.get_decoder(), model.get_output_embeddings()):
         part.requires_grad_(True)
@@ -73,7 +105,8 @@ def trainable(model, recipe: VisionRecipe):
 
 
 def linear_layers(model, *, vision: bool) -> list[str]:
-    """The names of the linear layers that get an adapter: of the text tower's layers, with `vision` all but the output.
+    """The names of the linear layers that get an adapter: of the text tower's layers, with `vision`
+    all but the output.
 
     Of a Llama, Mistral or Qwen these are the seven projections, of a Phi its six.
     """
@@ -82,6 +115,9 @@ def linear_layers(model, *, vision: bool) -> list[str]:
     text = model.get_decoder()
     inside = {id(module) for module in text.modules()}
     return [
-        name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)
-        and (vision or id(module) in inside) and module is not model.get_output_embeddings()
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear)
+        and (vision or id(module) in inside)
+        and module is not model.get_output_embeddings()
     ]

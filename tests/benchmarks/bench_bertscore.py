@@ -1,7 +1,9 @@
-"""BERTScore of 1,000 answers with 6 references each: ours against calls of the bert-score package, same values.
+"""BERTScore of 1,000 answers with 6 references each: ours against calls of the bert-score package,
+same values.
 
-Run `python tests/benchmarks/bench_bertscore.py`. Status 1 if values differ or ours is not 5 times as fast as one
-`bert_score.score` call per case, which loads its model every time. Such calls are timed on a sample and scaled.
+Run `python tests/benchmarks/bench_bertscore.py`. Status 1 if values differ or ours is not 5 times
+as fast as one `bert_score.score` call per case, which loads its model every time. Such calls are
+timed on a sample and scaled.
 """
 
 import json
@@ -16,12 +18,14 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from helpers.metrics.bertscore import bert_scores  # noqa: E402
-from helpers.models.encoders import load_encoder, packaged_minilm, quiet  # noqa: E402
+from helpers.metrics.bertscore import bert_scores
+from helpers.models.encoders import load_encoder, packaged_minilm, quiet
 
 CASES, REFERENCES = 1000, 6
 NAIVE_SAMPLE, FAIR_SAMPLE = 20, 40
-ROUNDS = 2  # of each, of which the fastest counts: what the machine can do when nothing else disturbs it
+ROUNDS = (
+    2  # of each, of which the fastest counts: what the machine can do when nothing else disturbs it
+)
 REQUIRED_RATIO = 5
 TOLERANCE = 1e-5
 
@@ -35,15 +39,27 @@ def main() -> int:
 
     ours, seconds = fastest(lambda: ours_afresh(answers, references))
     _, again = fastest(lambda: bert_scores(answers, references, device="cpu"))
-    fair, fair_seconds = fastest(lambda: package_per_case(answers[:FAIR_SAMPLE], references, reload=False))
-    naive, naive_seconds = fastest(lambda: package_per_case(answers[:NAIVE_SAMPLE], references, reload=True))
+    fair, fair_seconds = fastest(
+        lambda: package_per_case(answers[:FAIR_SAMPLE], references, reload=False)
+    )
+    naive, naive_seconds = fastest(
+        lambda: package_per_case(answers[:NAIVE_SAMPLE], references, reload=True)
+    )
     fair_seconds *= CASES / FAIR_SAMPLE
     naive_seconds *= CASES / NAIVE_SAMPLE
     print(f"ours, model loading included             {seconds:7.1f} s")
     print(f"ours again, with the references kept     {again:7.1f} s")
-    print(f"one BERTScorer kept, a call per case     {fair_seconds:7.1f} s  (scaled up from {FAIR_SAMPLE} cases)")
-    print(f"one bert_score.score call per case       {naive_seconds:7.1f} s  (scaled up from {NAIVE_SAMPLE} cases)")
-    difference = max(np.abs(fair - ours[:FAIR_SAMPLE]).max(), np.abs(naive - ours[:NAIVE_SAMPLE]).max())
+    print(
+        f"one BERTScorer kept, a call per case     {fair_seconds:7.1f} s  (scaled up from "
+        f"{FAIR_SAMPLE} cases)"
+    )
+    print(
+        f"one bert_score.score call per case       {naive_seconds:7.1f} s  (scaled up from "
+        f"{NAIVE_SAMPLE} cases)"
+    )
+    difference = max(
+        np.abs(fair - ours[:FAIR_SAMPLE]).max(), np.abs(naive - ours[:NAIVE_SAMPLE]).max()
+    )
     ratio = naive_seconds / seconds
     print(f"ratio to bert_score.score per case: {ratio:.1f} (at least {REQUIRED_RATIO} wanted)")
     print(f"ratio to one scorer kept: {fair_seconds / seconds:.1f}")
@@ -52,17 +68,34 @@ def main() -> int:
 
 
 def texts() -> tuple[list[str], list[list[str]], str]:
-    """Answers and references drawn from the IIYI train set, where short answers recur; made up if it is not here."""
+    """Answers and references drawn from the IIYI train set, where short answers recur; made up if
+    it is not here.
+    """
     draw = random.Random(0)
-    path = Path(os.environ.get("LAB_SHARED") or REPOSITORY.parent / "shared") / "data/dermavqa/iiyi/train.json"
+    path = (
+        Path(os.environ.get("LAB_SHARED") or REPOSITORY.parent / "shared")
+        / "data/dermavqa/iiyi/train.json"
+    )
     if path.is_file():
         records = json.loads(path.read_text(encoding="utf-8"))
-        pool = [answer["content_en"].strip() for record in records for answer in record["responses"]]
+        pool = [
+            answer["content_en"].strip() for record in records for answer in record["responses"]
+        ]
         pool, source = [text for text in pool if text], "the IIYI train set"
     else:
         names = "eczema psoriasis rosacea ringworm scabies urticaria vitiligo acne lichen melasma".split()
-        advice = ["", "See a doctor.", "Use a mild steroid cream twice daily.", "Keep the skin moist and wait two weeks."]
-        pool = [f"{start} {name}. {end}".strip() for start in ("It is", "Perhaps", "Typical") for name in names for end in advice]
+        advice = [
+            "",
+            "See a doctor.",
+            "Use a mild steroid cream twice daily.",
+            "Keep the skin moist and wait two weeks.",
+        ]
+        pool = [
+            f"{start} {name}. {end}".strip()
+            for start in ("It is", "Perhaps", "Typical")
+            for name in names
+            for end in advice
+        ]
         source = "made-up sentences"
     references = [draw.sample(pool, REFERENCES) for _ in range(CASES)]
     return [draw.choice(pool) for _ in range(CASES)], references, source
@@ -84,8 +117,12 @@ def ours_afresh(answers: list[str], references: list[list[str]]) -> np.ndarray:
     return bert_scores(answers, references, device="cpu").f1
 
 
-def package_per_case(answers: list[str], references: list[list[str]], *, reload: bool) -> np.ndarray:
-    """Best F1 of each answer by the package, one call each: with the model loaded every time, or once."""
+def package_per_case(
+    answers: list[str], references: list[list[str]], *, reload: bool
+) -> np.ndarray:
+    """Best F1 of each answer by the package, one call each: with the model loaded every time, or
+    once.
+    """
     import bert_score
 
     settings = {"model_type": str(packaged_minilm()), "num_layers": 6, "device": "cpu"}
@@ -94,7 +131,11 @@ def package_per_case(answers: list[str], references: list[list[str]], *, reload:
         best = []
         for answer, row in zip(answers, references):
             candidates = [answer] * len(row)
-            scored = bert_score.score(candidates, row, **settings) if reload else scorer.score(candidates, row)
+            scored = (
+                bert_score.score(candidates, row, **settings)
+                if reload
+                else scorer.score(candidates, row)
+            )
             best.append(float(scored[2].max()))
     return np.array(best)
 

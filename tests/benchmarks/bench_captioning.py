@@ -1,7 +1,8 @@
-"""Captioning with pocket/blip: batches against one picture at a time, and memory over 10,000 pictures.
+"""Captioning with pocket/blip: batches against one picture at a time, and memory over 10,000
+pictures.
 
-Run as a script; status 1 if batches are less than three times as fast, or memory grows. All figures are of one run, so
-compare them as ratios.
+Run as a script; status 1 if batches are less than three times as fast, or memory grows. All figures
+are of one run, so compare them as ratios.
 """
 
 import os
@@ -22,7 +23,9 @@ QUICKER, GROWTH = 3.0, 60.0  # times; megabytes between 1,000 and 10,000 picture
 
 
 def write_pictures(folder: Path, count: int) -> list[Path]:
-    """As many different pictures: some drawn ones, each under many names with a few bytes behind its end."""
+    """As many different pictures: some drawn ones, each under many names with a few bytes behind
+    its end.
+    """
     drawn = []
     for number, condition in enumerate(load_conditions()):
         path = folder / f"drawn {number}.jpg"
@@ -47,8 +50,10 @@ def speed(captioner: Captioner, folder: Path) -> float:
     seconds(captioner, paths[:BATCH], folder / "warm.jsonl", BATCH)
     alone = seconds(captioner, paths, folder / "alone.jsonl", 1)
     together = seconds(captioner, paths, folder / "together.jsonl", BATCH)
-    print(f"one by one {COMPARED / alone:.0f} pictures/s, in batches of {BATCH} {COMPARED / together:.0f} pictures/s: "
-          f"{alone / together:.1f}x")
+    print(
+        f"one by one {COMPARED / alone:.0f} pictures/s, in batches of {BATCH} "
+        f"{COMPARED / together:.0f} pictures/s: {alone / together:.1f}x"
+    )
     return alone / together
 
 
@@ -59,15 +64,21 @@ def growth(captioner: Captioner, folder: Path) -> float:
     before, started = process.memory_info().rss / 1e6, time.perf_counter()
     seconds(captioner, paths, folder / "many.jsonl", BATCH)
     after, took = process.memory_info().rss / 1e6, time.perf_counter() - started
-    print(f"{MANY} pictures: {before:.0f} MB after 1,000, {after:.0f} MB at the end, "
-          f"{(MANY - 1000) / took:.0f} pictures/s with decoding and writing")
+    print(
+        f"{MANY} pictures: {before:.0f} MB after 1,000, {after:.0f} MB at the end, "
+        f"{(MANY - 1000) / took:.0f} pictures/s with decoding and writing"
+    )
     return after - before
 
 
 def main() -> int:
-    captioner = open_captioner("pocket/blip", prompt="auto", max_new_tokens=32, quantization="none", allow_upload=False)
+    captioner = open_captioner(
+        "pocket/blip", prompt="auto", max_new_tokens=32, quantization="none", allow_upload=False
+    )
     model = captioner.open()
-    captioner = Captioner(captioner.name, captioner.weights, captioner.text, captioner.max_new_tokens, lambda: model)
+    captioner = Captioner(
+        captioner.name, captioner.weights, captioner.text, captioner.max_new_tokens, lambda: model
+    )
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
         quicker, grown = speed(captioner, Path(first)), growth(captioner, Path(second))
     return 0 if quicker >= QUICKER and grown <= GROWTH else 1

@@ -1,7 +1,8 @@
 """10,000 photos opened one after the other: how fast, and whether the memory stays that of a few.
 
-Run `python tests/benchmarks/bench_decoding.py`. Status 1 if the process grows by 50 MB or more between the 1,000th and
-the 10,000th picture, or if decoding in the background makes a working consumer slower.
+Run `python tests/benchmarks/bench_decoding.py`. Status 1 if the process grows by 50 MB or more
+between the 1,000th and the 10,000th picture, or if decoding in the background makes a working
+consumer slower.
 """
 
 import sys
@@ -15,12 +16,15 @@ import psutil
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from helpers.data.images import BadPicture, open_picture, opened  # noqa: E402
+from helpers.data.images import BadPicture, open_picture, opened
 
 PICTURES, DISTINCT, SIZE = 10_000, 100, (1200, 900)
 LONGEST, AHEAD = 384, 32
 WARM, MOST_GROWTH = 1_000, 50  # pictures; MB
-SAMPLE, WORK = 300, 0.005  # pictures, and the seconds for which a consumer waits for its accelerator with each
+SAMPLE, WORK = (
+    300,
+    0.005,
+)  # pictures, and the seconds for which a consumer waits for its accelerator with each
 LEAST_GAIN = 1.0
 
 
@@ -29,12 +33,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         paths = photos(Path(folder))
         on_disk = sum(path.stat().st_size for path in paths[:DISTINCT]) / 1e6
-        print(f"{PICTURES} names of {DISTINCT} photos of {SIZE[0]} x {SIZE[1]} pixels, {on_disk:.0f} MB on disk")
+        print(
+            f"{PICTURES} names of {DISTINCT} photos of {SIZE[0]} x {SIZE[1]} pixels, {on_disk:.0f} "
+            "MB on disk"
+        )
         growth = growth_of_memory(paths)
         alone = rate(one_by_one(paths[:SAMPLE]))
         ahead = rate(opened(paths[:SAMPLE], longest=LONGEST, ahead=AHEAD))
-    print(f"a consumer that works {1000 * WORK:.0f} ms on each: {alone:.0f} pictures a second one by one, {ahead:.0f} "
-          f"decoded in the background: {ahead / alone:.2f} times as many (at least {LEAST_GAIN:.2f} wanted)")
+    print(
+        f"a consumer that works {1000 * WORK:.0f} ms on each: {alone:.0f} pictures a second one by "
+        f"one, {ahead:.0f} decoded in the background: {ahead / alone:.2f} times as many (at least "
+        f"{LEAST_GAIN:.2f} wanted)"
+    )
     return 0 if growth < MOST_GROWTH and ahead / alone >= LEAST_GAIN else 1
 
 
@@ -46,25 +56,33 @@ def photos(folder: Path) -> list[Path]:
         # A gradient with a little noise compresses about as a photo of skin does.
         image = Image.linear_gradient("L").rotate(3.6 * number).resize(SIZE)
         noise = Image.effect_noise((SIZE[0] // 4, SIZE[1] // 4), 30).resize(SIZE)
-        Image.merge("RGB", (image, Image.blend(image, noise, 0.5), noise)).save(folder / f"{number}.jpg", quality=90)
+        Image.merge("RGB", (image, Image.blend(image, noise, 0.5), noise)).save(
+            folder / f"{number}.jpg", quality=90
+        )
     for number in range(DISTINCT, PICTURES):
         (folder / f"{number}.jpg").hardlink_to(folder / f"{number % DISTINCT}.jpg")
     return [folder / f"{number}.jpg" for number in range(PICTURES)]
 
 
 def growth_of_memory(paths: list[Path]) -> float:
-    """By how many MB the peak of the process grows after the first pictures; it prints what it measures."""
+    """By how many MB the peak of the process grows after the first pictures; it prints what it
+    measures.
+    """
     process, peak, warm = psutil.Process(), 0.0, 0.0
     started = time.perf_counter()
     for number, (path, image) in enumerate(opened(paths, longest=LONGEST, ahead=AHEAD), start=1):
         if isinstance(image, BadPicture) or max(image.size) != LONGEST:
-            raise AssertionError(f"{path.name} did not come as a picture of {LONGEST} pixels: {image}")
+            raise AssertionError(
+                f"{path.name} did not come as a picture of {LONGEST} pixels: {image}"
+            )
         peak = max(peak, process.memory_info().rss / 1e6)
         if number == WARM:
             warm = peak
     seconds = time.perf_counter() - started
-    print(f"peak memory: {warm:.0f} MB after {WARM} pictures, {peak:.0f} MB after {number} "
-          f"(growth under {MOST_GROWTH} MB wanted)")
+    print(
+        f"peak memory: {warm:.0f} MB after {WARM} pictures, {peak:.0f} MB after {number} "
+        f"(growth under {MOST_GROWTH} MB wanted)"
+    )
     print(f"a consumer that does nothing: {number / seconds:.0f} pictures a second")
     return peak - warm
 

@@ -1,9 +1,10 @@
-"""Ratios that the lab promises for generation, on the pocket Llama and the pocket clinic, each in one run.
+"""Ratios that the lab promises for generation, on the pocket Llama and the pocket clinic, each in
+one run.
 
-Batched at least 5x one by one (no shots, 48 tokens for each answer); a shared prefix of four fixed shots at least 2x
-batched without it, token for token the same. Status 1 if one of them is missed. Best of three, because other work
-disturbs. Where answers end by themselves after a few tokens, a batch waits for its longest one, and gains less: that
-ratio is printed, too.
+Batched at least 5x one by one (no shots, 48 tokens for each answer); a shared prefix of four fixed
+shots at least 2x batched without it, token for token the same. Status 1 if one of them is missed.
+Best of three, because other work disturbs. Where answers end by themselves after a few tokens, a
+batch waits for its longest one, and gains less: that ratio is printed, too.
 """
 
 import sys
@@ -18,14 +19,18 @@ from helpers.models.shots import as_pairs, choose_shots, shot_pool
 BATCH, NEW_TOKENS, STOP = 32, 48, stop_text("alpaca", "block")
 
 
-
-def texts(model: TextModel, prompts: dict, *, batch: int, shared: bool, stop: str = STOP) -> dict[str, str]:
+def texts(
+    model: TextModel, prompts: dict, *, batch: int, shared: bool, stop: str = STOP
+) -> dict[str, str]:
     """Answers by case id, in batches in order of length, the common beginning read once or not."""
     order = sorted(prompts, key=lambda case_id: -model.count_tokens(prompts[case_id]))
     prefix, answers = read_prefix(model, prompts) if shared else Prefix(), {}
     for start in range(0, len(order), batch):
         part = {case_id: prompts[case_id] for case_id in order[start : start + batch]}
-        answers |= {row.case_id: row.text for row in generate(model, part, max_new_tokens=NEW_TOKENS, prefix=prefix, stop=stop)}
+        answers |= {
+            row.case_id: row.text
+            for row in generate(model, part, max_new_tokens=NEW_TOKENS, prefix=prefix, stop=stop)
+        }
     return answers
 
 
@@ -46,19 +51,27 @@ def main() -> int:
     fixed = {case.id: prompt_of(asked(case), as_pairs(shots[case.id])) for case in cases}
 
     single, alone = best_of_three(lambda: texts(model, plain, batch=1, shared=False, stop=""))
-    batched, together = best_of_three(lambda: texts(model, plain, batch=BATCH, shared=True, stop=""))
+    batched, together = best_of_three(
+        lambda: texts(model, plain, batch=BATCH, shared=True, stop="")
+    )
     short_single, _ = best_of_three(lambda: texts(model, plain, batch=1, shared=False))
     short_batched, _ = best_of_three(lambda: texts(model, plain, batch=BATCH, shared=True))
     whole, without = best_of_three(lambda: texts(model, fixed, batch=BATCH, shared=False))
     prefixed, with_prefix = best_of_three(lambda: texts(model, fixed, batch=BATCH, shared=True))
 
     same = sum(alone[case_id] == together[case_id] for case_id in alone)
-    print(f"0 shots, {len(cases)} cases: one by one {single:.2f} s, in batches of {BATCH} {batched:.2f} s: "
-          f"{single / batched:.1f}x; {same} of {len(alone)} answers the same")
-    print(f"the same, each answer ended where it ends: {short_single:.2f} s, {short_batched:.2f} s: "
-          f"{short_single / short_batched:.1f}x")
-    print(f"4 fixed shots: batched {whole:.2f} s, shared prefix {prefixed:.2f} s: {whole / prefixed:.1f}x; "
-          f"answers the same: {without == with_prefix}")
+    print(
+        f"0 shots, {len(cases)} cases: one by one {single:.2f} s, in batches of {BATCH} "
+        f"{batched:.2f} s: {single / batched:.1f}x; {same} of {len(alone)} answers the same"
+    )
+    print(
+        f"the same, each answer ended where it ends: {short_single:.2f} s, {short_batched:.2f} s: "
+        f"{short_single / short_batched:.1f}x"
+    )
+    print(
+        f"4 fixed shots: batched {whole:.2f} s, shared prefix {prefixed:.2f} s: "
+        f"{whole / prefixed:.1f}x; answers the same: {without == with_prefix}"
+    )
     return 0 if single >= 5 * batched and whole >= 2 * prefixed and without == with_prefix else 1
 
 

@@ -1,9 +1,10 @@
-"""The pocket clinic's pictures: how long one takes, and how well a plain classifier tells the conditions from them.
+"""The pocket clinic's pictures: how long one takes, and how well a plain classifier tells the
+conditions from them.
 
-Run `OMP_NUM_THREADS=2 python tests/benchmarks/bench_pictures.py`. A small ResNet learns for about a minute from
-pictures drawn as the clinic draws them and is tested on fresh ones. Status 1 if a picture takes more than 3 ms, or if
-the accuracy over all conditions is below 3 times the majority share (the pictures show too little) or above 0.9 (a
-picture would give the label away).
+Run `OMP_NUM_THREADS=2 python tests/benchmarks/bench_pictures.py`. A small ResNet learns for about a
+minute from pictures drawn as the clinic draws them and is tested on fresh ones. Status 1 if a
+picture takes more than 3 ms, or if the accuracy over all conditions is below 3 times the majority
+share (the pictures show too little) or above 0.9 (a picture would give the label away).
 """
 
 import random
@@ -19,8 +20,8 @@ from transformers import ResNetConfig, ResNetForImageClassification
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from helpers.pocket.conditions import load_conditions  # noqa: E402
-from helpers.pocket.lesions import draw, draw_seen  # noqa: E402
+from helpers.pocket.conditions import load_conditions
+from helpers.pocket.lesions import draw, draw_seen
 
 CONDITIONS = load_conditions()
 MOST_MS, LEAST_RATIO, MOST_ACCURACY = 3, 3, 0.9
@@ -36,19 +37,34 @@ def main() -> int:
     started = time.perf_counter()
     pictures, labels, _ = rendered(TRAIN, "train")
     fresh, truth, tones = rendered(TEST, "test")
-    print(f"{TRAIN} pictures to learn from, {TEST} to test on: {time.perf_counter() - started:.0f} s")
+    print(
+        f"{TRAIN} pictures to learn from, {TEST} to test on: {time.perf_counter() - started:.0f} s"
+    )
     started = time.perf_counter()
     model = trained(pictures, labels)
-    print(f"a ResNet of {sum(values.numel() for values in model.parameters()) / 1e6:.2f} M parameters, "
-          f"{STEPS * BATCH / TRAIN:.1f} passes in {time.perf_counter() - started:.0f} s, "
-          f"{torch.get_num_threads()} threads")
+    print(
+        f"a ResNet of {sum(values.numel() for values in model.parameters()) / 1e6:.2f} M "
+        f"parameters, {STEPS * BATCH / TRAIN:.1f} passes in {time.perf_counter() - started:.0f} s, "
+        f"{torch.get_num_threads()} threads"
+    )
     right = (predicted(model, fresh) == truth).numpy()
     accuracy, majority = right.mean(), Counter(truth.tolist()).most_common(1)[0][1] / TEST
-    print(f"accuracy {accuracy:.3f} over {len(CONDITIONS)} conditions, majority share {majority:.3f}: "
-          f"{accuracy / majority:.1f}x (at least {LEAST_RATIO}x and at most {MOST_ACCURACY} wanted)")
-    print("by skin tone: " + ", ".join(f"{tone}: {right[tones == tone].mean():.2f}" for tone in range(1, 7)))
-    print("by condition: " + ", ".join(
-        f"{condition.id} {right[truth.numpy() == number].mean():.2f}" for number, condition in enumerate(CONDITIONS)))
+    print(
+        f"accuracy {accuracy:.3f} over {len(CONDITIONS)} conditions, majority share "
+        f"{majority:.3f}: {accuracy / majority:.1f}x (at least {LEAST_RATIO}x and at most "
+        f"{MOST_ACCURACY} wanted)"
+    )
+    print(
+        "by skin tone: "
+        + ", ".join(f"{tone}: {right[tones == tone].mean():.2f}" for tone in range(1, 7))
+    )
+    print(
+        "by condition: "
+        + ", ".join(
+            f"{condition.id} {right[truth.numpy() == number].mean():.2f}"
+            for number, condition in enumerate(CONDITIONS)
+        )
+    )
     return 0 if took <= MOST_MS and LEAST_RATIO * majority <= accuracy <= MOST_ACCURACY else 1
 
 
@@ -58,7 +74,9 @@ def case(condition, rng: random.Random) -> dict:
 
 
 def milliseconds() -> float:
-    """Mean time of a picture over all conditions on one core; the best of three rounds, because other work disturbs."""
+    """Mean time of a picture over all conditions on one core; the best of three rounds, because
+    other work disturbs.
+    """
     rng = random.Random(0)
     cases = [case(condition, rng) for condition in CONDITIONS for _ in range(8)]
     rounds = []
@@ -73,25 +91,42 @@ def milliseconds() -> float:
 def rendered(count: int, split: str) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
     """Pictures (count x 3 x 96 x 96, bytes), numbers of their conditions and skin tones."""
     rng = random.Random(split)
-    labels = rng.choices(range(len(CONDITIONS)), [condition.weight for condition in CONDITIONS], k=count)
+    labels = rng.choices(
+        range(len(CONDITIONS)), [condition.weight for condition in CONDITIONS], k=count
+    )
     cases = [case(CONDITIONS[label], rng) for label in labels]
-    drawn = [np.asarray(draw(facts, skin_tone=facts["skin_tone"], seed=rng.getrandbits(32))) for facts in cases]
+    drawn = [
+        np.asarray(draw(facts, skin_tone=facts["skin_tone"], seed=rng.getrandbits(32)))
+        for facts in cases
+    ]
     pictures = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2)
     return pictures, torch.tensor(labels), np.array([facts["skin_tone"] for facts in cases])
 
 
 def trained(pictures: torch.Tensor, labels: torch.Tensor) -> torch.nn.Module:
     """A small ResNet that has learned for `STEPS` batches."""
-    model = ResNetForImageClassification(ResNetConfig(
-        embedding_size=16, hidden_sizes=[16, 40, 80, 144], depths=[1, 1, 1, 1], layer_type="basic",
-        num_labels=len(CONDITIONS))).to(memory_format=torch.channels_last)  # several times as fast on a CPU
+    model = ResNetForImageClassification(
+        ResNetConfig(
+            embedding_size=16,
+            hidden_sizes=[16, 40, 80, 144],
+            depths=[1, 1, 1, 1],
+            layer_type="basic",
+            num_labels=len(CONDITIONS),
+        )
+    ).to(memory_format=torch.channels_last)  # several times as fast on a CPU
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.05)
     # Quick at first, then slower and slower, so that it ends with a settled model.
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS, pct_start=0.15)
-    order = torch.cat([torch.randperm(len(labels)) for _ in range(1 + STEPS * BATCH // len(labels))])
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, RATE, total_steps=STEPS, pct_start=0.15
+    )
+    order = torch.cat(
+        [torch.randperm(len(labels)) for _ in range(1 + STEPS * BATCH // len(labels))]
+    )
     for step, now in enumerate(order[: STEPS * BATCH].split(BATCH)):
         part = pictures[now] if step % 2 else pictures[now].flip(-1)
-        loss = torch.nn.functional.cross_entropy(model(pixels(part)).logits, labels[now], label_smoothing=0.05)
+        loss = torch.nn.functional.cross_entropy(
+            model(pixels(part)).logits, labels[now], label_smoothing=0.05
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -1,8 +1,10 @@
-"""LoRA fine-tuning of the pocket Llama: ours (PEFT) against TRL's SFTTrainer as it comes, on the same records.
+"""LoRA fine-tuning of the pocket Llama: ours (PEFT) against TRL's SFTTrainer as it comes, on the
+same records.
 
-Run `python tests/benchmarks/bench_sft.py`. Status 1 if ours does not reach 1.5 times the tokens per second (padding
-not counted), or ends with a higher validation loss. Both get the same model, adapter, learning rate, schedule, batch
-and number of steps; the stock trainer has otherwise its defaults, as far as they run on a CPU.
+Run `python tests/benchmarks/bench_sft.py`. Status 1 if ours does not reach 1.5 times the tokens per
+second (padding not counted), or ends with a higher validation loss. Both get the same model,
+adapter, learning rate, schedule, batch and number of steps; the stock trainer has otherwise its
+defaults, as far as they run on a CPU.
 """
 
 import os
@@ -17,21 +19,33 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
-from helpers.data import load_dataset  # noqa: E402
-from helpers.training.lora_sft import BaseModel, LoraRecipe, train_adapter  # noqa: E402
-from helpers.training.recipe import PROJECTIONS  # noqa: E402
-from helpers.training.examples import collate, encode  # noqa: E402
-from helpers.models.loading import load_text_model  # noqa: E402
-from helpers.pocket.clinic import build  # noqa: E402
-from helpers.models.prompts import alpaca  # noqa: E402
-from helpers.models.shots import shot_pool  # noqa: E402
+from helpers.data import load_dataset
+from helpers.models.loading import load_text_model
+from helpers.models.prompts import alpaca
+from helpers.models.shots import shot_pool
+from helpers.pocket.clinic import build
+from helpers.training.examples import collate, encode
+from helpers.training.lora_sft import BaseModel, LoraRecipe, train_adapter
+from helpers.training.recipe import PROJECTIONS
 
-SEEDS = (1, 2, 3)  # a training of each with every seed, in turn; losses are averaged, and of speeds the fastest counts:
+SEEDS = (
+    1,
+    2,
+    3,
+)  # a training of each with every seed, in turn; losses are averaged, and of speeds the fastest counts:
 # what the machine can do when nothing else disturbs it
 REQUIRED_RATIO = 1.5
-HIGHER_LOSS = 0.1  # nats per token; over nine seeds we saw means of 3.51 (ours) and 3.55 (stock), each +-0.07
+HIGHER_LOSS = (
+    0.1  # nats per token; over nine seeds we saw means of 3.51 (ours) and 3.55 (stock), each +-0.07
+)
 RECIPE = LoraRecipe(
-    learning_rate=5e-3, steps=40, batch=8, accumulation=1, warmup_steps=0, weight_decay=0.0, max_length=1024
+    learning_rate=5e-3,
+    steps=40,
+    batch=8,
+    accumulation=1,
+    warmup_steps=0,
+    weight_decay=0.0,
+    max_length=1024,
 )
 
 
@@ -40,7 +54,10 @@ def main() -> int:
     speeds, losses = {"stock": [], "ours": []}, {"stock": [], "ours": []}
     with tempfile.TemporaryDirectory() as scratch:
         train, valid = records(Path(scratch))
-        print(f"{len(train)} records, {RECIPE.steps} steps of {RECIPE.records_per_step}, {len(valid)} for validation")
+        print(
+            f"{len(train)} records, {RECIPE.steps} steps of {RECIPE.records_per_step}, "
+            f"{len(valid)} for validation"
+        )
         for seed in SEEDS:
             for name, work in (("stock", stock), ("ours", ours)):
                 folder = Path(scratch) / f"{name}-{seed}"
@@ -48,7 +65,10 @@ def main() -> int:
                 losses[name].append(loss(folder / "adapter", valid))
     for name in speeds:
         each = ", ".join(f"{value:.3f}" for value in losses[name])
-        print(f"{name:6} {max(speeds[name]):6.0f} tokens/s   validation loss {mean(losses[name]):.3f} ({each})")
+        print(
+            f"{name:6} {max(speeds[name]):6.0f} tokens/s   validation loss "
+            f"{mean(losses[name]):.3f} ({each})"
+        )
     ratio = max(speeds["ours"]) / max(speeds["stock"])
     higher = mean(losses["ours"]) - mean(losses["stock"])
     print(f"ratio of tokens/s: {ratio:.2f} (at least {REQUIRED_RATIO} wanted)")
@@ -61,8 +81,10 @@ def records(scratch: Path) -> tuple[list[dict], list[dict]]:
     build(scratch / "pocket", sizes={"train": 320, "valid": 60, "test": 1})
     data = load_dataset("pocket", scratch / "pocket" / "iiyi")
     return tuple(
-        [{"prompt": alpaca(case.question), "completion": f"{case.references[0].text}</s>"}
-         for case in shot_pool(data.split(split))]
+        [
+            {"prompt": alpaca(case.question), "completion": f"{case.references[0].text}</s>"}
+            for case in shot_pool(data.split(split))
+        ]
         for split in ("train", "valid")
     )
 
@@ -71,7 +93,9 @@ def ours(train: list[dict], folder: Path, recipe: LoraRecipe) -> float:
     """Tokens per second of the lab's training, checkpoints included."""
     folder.mkdir()
     card = {"model": "pocket/llama"}
-    facts = train_adapter(BaseModel("pocket/llama"), train, [], folder, recipe=recipe, card=card, backend="peft")
+    facts = train_adapter(
+        BaseModel("pocket/llama"), train, [], folder, recipe=recipe, card=card, backend="peft"
+    )
     return facts["tokens_per_second"]
 
 
@@ -85,14 +109,25 @@ def stock(train: list[dict], folder: Path, recipe: LoraRecipe) -> float:
     base = load_text_model("pocket/llama")
     set_seed(recipe.seed)  # for the adapter's first weights, which ours draws from the seed, too
     trainer = SFTTrainer(
-        model=base.model, processing_class=base.tokenizer, train_dataset=Dataset.from_list(train),
+        model=base.model,
+        processing_class=base.tokenizer,
+        train_dataset=Dataset.from_list(train),
         args=SFTConfig(
-            output_dir=str(folder), use_cpu=True, bf16=False, report_to="none", disable_tqdm=True,
-            max_steps=recipe.steps, learning_rate=recipe.learning_rate, per_device_train_batch_size=recipe.batch,
+            output_dir=str(folder),
+            use_cpu=True,
+            bf16=False,
+            report_to="none",
+            disable_tqdm=True,
+            max_steps=recipe.steps,
+            learning_rate=recipe.learning_rate,
+            per_device_train_batch_size=recipe.batch,
             seed=recipe.seed,
         ),
         peft_config=LoraConfig(
-            r=recipe.rank, lora_alpha=recipe.alpha, target_modules=list(PROJECTIONS), task_type="CAUSAL_LM"
+            r=recipe.rank,
+            lora_alpha=recipe.alpha,
+            target_modules=list(PROJECTIONS),
+            task_type="CAUSAL_LM",
         ),
     )
     trainer.remove_callback(PrinterCallback)
@@ -113,7 +148,10 @@ def loss(adapter: Path, valid: list[dict]) -> float:
     examples = encode(base.tokenizer, valid, max_length=RECIPE.max_length, loss="completion")
     learnt = sum(len(example.ids) - example.first for example in examples)
     with torch.no_grad():
-        batches = (collate(examples[i : i + 16], pad=base.tokenizer.pad_token_id) for i in range(0, len(examples), 16))
+        batches = (
+            collate(examples[i : i + 16], pad=base.tokenizer.pad_token_id)
+            for i in range(0, len(examples), 16)
+        )
         return sum(float(model(**batch, num_items_in_batch=learnt).loss) for batch in batches)
 
 

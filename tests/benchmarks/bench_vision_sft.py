@@ -1,6 +1,8 @@
-"""What it saves to let a frozen vision tower see each picture once: the same trainings with live and kept features.
+"""What it saves to let a frozen vision tower see each picture once: the same trainings with live
+and kept features.
 
-`python tests/benchmarks/bench_vision_sft.py`, for both pocket models. Compare the ratio, not the seconds.
+`python tests/benchmarks/bench_vision_sft.py`, for both pocket models. Compare the ratio, not the
+seconds.
 """
 
 import json
@@ -12,12 +14,12 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from helpers.data import load_dataset  # noqa: E402
-from helpers.training.lora_sft import train_adapter  # noqa: E402
-from helpers.training.recipe import BaseModel, VisionRecipe  # noqa: E402
-from helpers.models.prompts import visual_question  # noqa: E402
-from helpers.models.vlm_inputs import completion, turn_text  # noqa: E402
-from helpers.models.vlm import load_processor  # noqa: E402
+from helpers.data import load_dataset
+from helpers.models.prompts import visual_question
+from helpers.models.vlm import load_processor
+from helpers.models.vlm_inputs import completion, turn_text
+from helpers.training.lora_sft import train_adapter
+from helpers.training.recipe import BaseModel, VisionRecipe
 
 RECORDS, EPOCHS = 40, 6
 
@@ -26,10 +28,14 @@ def main() -> None:
     """Print seconds and final losses of both ways, and their ratio."""
     for model in ("pocket/llava", "pocket/idefics2"):
         found = {way: training(model, way) for way in ("live", "precomputed")}
-        apart = max(abs(one - other) for one, other in zip(found["live"][1], found["precomputed"][1]))
+        apart = max(
+            abs(one - other) for one, other in zip(found["live"][1], found["precomputed"][1])
+        )
         ratio = found["live"][0] / found["precomputed"][0]
-        print(f"{model}: live {found['live'][0]:.1f} s, precomputed {found['precomputed'][0]:.1f} s (the look included), "
-              f"{ratio:.2f} times as fast; losses differ by {apart:.1e} at most")
+        print(
+            f"{model}: live {found['live'][0]:.1f} s, precomputed {found['precomputed'][0]:.1f} s "
+            f"(the look included), {ratio:.2f} times as fast; losses differ by {apart:.1e} at most"
+        )
 
 
 def training(model: str, features: str) -> tuple[float, list[float]]:
@@ -39,13 +45,23 @@ def training(model: str, features: str) -> tuple[float, list[float]]:
     for case in load_dataset("pocket").split("train")[:RECORDS]:
         question = visual_question(case, "P1")
         answers = [completion(processor, question, reference.text) for reference in case.references]
-        rows.append({"id": case.id, "picture": str(case.pictures[0]), "prompt": turn_text(processor, question),
-                     "completions": answers})
-    recipe = VisionRecipe(steps=0, epochs=EPOCHS, batch=8, accumulation=1, learning_rate=1e-3, features=features)
+        rows.append(
+            {
+                "id": case.id,
+                "picture": str(case.pictures[0]),
+                "prompt": turn_text(processor, question),
+                "completions": answers,
+            }
+        )
+    recipe = VisionRecipe(
+        steps=0, epochs=EPOCHS, batch=8, accumulation=1, learning_rate=1e-3, features=features
+    )
     with tempfile.TemporaryDirectory() as scratch:
         started = time.perf_counter()
         card = {"model": model, "weights": "", "data": "", "prompt": ""}
-        train_adapter(BaseModel(model), rows, [], Path(scratch), recipe=recipe, card=card, backend="peft")
+        train_adapter(
+            BaseModel(model), rows, [], Path(scratch), recipe=recipe, card=card, backend="peft"
+        )
         seconds = time.perf_counter() - started
         log = json.loads((Path(scratch) / "training.json").read_text())
     return seconds, [entry["loss"] for entry in log if "loss" in entry]

@@ -1,4 +1,6 @@
-"""The command line as a person uses it: exit statuses, one clear sentence for a mistake, nothing half-written."""
+"""The command line as a person uses it: exit statuses, one clear sentence for a mistake, nothing
+half-written.
+"""
 
 import json
 import os
@@ -25,25 +27,44 @@ REFERENCES = [
 
 
 def answers(*texts):
-    return [{"encounter_id": f"E{number}", "responses": [{"content_en": text}]} for number, text in enumerate(texts)]
+    return [
+        {"encounter_id": f"E{number}", "responses": [{"content_en": text}]}
+        for number, text in enumerate(texts)
+    ]
 
 
 @pytest.fixture
 def files(tmp_path):
     """References and answers on disk, to be scored."""
     write_json(tmp_path / "references.json", REFERENCES)
-    write_json(tmp_path / "predictions.json", answers("It is eczema.", "Tinea corporis of the trunk", "Psoriasis"))
+    write_json(
+        tmp_path / "predictions.json",
+        answers("It is eczema.", "Tinea corporis of the trunk", "Psoriasis"),
+    )
     return tmp_path
 
 
 def score(folder, *options, references="references.json", predictions="predictions.json"):
-    return main(["score", str(folder / references), str(folder / predictions), "--metrics", "deltableu", *options])
+    return main(
+        [
+            "score",
+            str(folder / references),
+            str(folder / predictions),
+            "--metrics",
+            "deltableu",
+            *options,
+        ]
+    )
 
 
 def test_score_prints_the_challenges_keys_and_writes_the_same(files, capsys):
     assert score(files, "--out", str(files / "scores.json")) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed["deltableu_en"] == pytest.approx(100) and printed["n"] == 3 and printed["missing"] == 0
+    assert (
+        printed["deltableu_en"] == pytest.approx(100)
+        and printed["n"] == 3
+        and printed["missing"] == 0
+    )
     assert printed["signature"].startswith("deltaBLEU|mode:aligned")
     assert json.loads((files / "scores.json").read_text()) == printed
 
@@ -54,8 +75,13 @@ def test_score_official_keeps_the_case_fault(files, capsys):
 
 
 @pytest.mark.parametrize("end", ["", "\n"])
-def test_score_counts_the_last_line_of_a_jsonl_file_and_leaves_the_file_as_it_is(files, capsys, end):
-    rows = [{"case_id": f"E{number}", "text": text} for number, text in enumerate(["It is eczema.", "No", "Psoriasis"])]
+def test_score_counts_the_last_line_of_a_jsonl_file_and_leaves_the_file_as_it_is(
+    files, capsys, end
+):
+    rows = [
+        {"case_id": f"E{number}", "text": text}
+        for number, text in enumerate(["It is eczema.", "No", "Psoriasis"])
+    ]
     path = files / "answers.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)) + end)
     before = path.read_bytes()
@@ -156,14 +182,19 @@ def test_pocket_build_is_done_once(outputs, capsys):
     assert main(["pocket", "build"]) == 0
     times = {path: path.stat().st_mtime_ns for path in (outputs / "pocket").rglob("*.json")}
     assert main(["pocket", "build"]) == 0
-    assert times == {path: path.stat().st_mtime_ns for path in (outputs / "pocket").rglob("*.json")} and times
+    assert (
+        times == {path: path.stat().st_mtime_ns for path in (outputs / "pocket").rglob("*.json")}
+        and times
+    )
 
 
 def test_doctor_says_what_each_profile_can_do_here(capsys):
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("pocket  yes") for line in lines)
-    assert any(line.startswith("t4") for line in lines) and any(line.startswith("Device:") for line in lines)
+    assert any(line.startswith("t4") for line in lines) and any(
+        line.startswith("Device:") for line in lines
+    )
 
 
 def test_scoring_a_thousand_cases_takes_under_two_seconds_and_no_torch(tmp_path):
@@ -185,7 +216,8 @@ def test_scoring_a_thousand_cases_takes_under_two_seconds_and_no_torch(tmp_path)
         ],
     )
     write_json(
-        tmp_path / "predictions.json", answers(*[f"Consider condition {number % 89}." for number in range(1000)])
+        tmp_path / "predictions.json",
+        answers(*[f"Consider condition {number % 89}." for number in range(1000)]),
     )
     command = [
         sys.executable,
@@ -203,9 +235,16 @@ def test_scoring_a_thousand_cases_takes_under_two_seconds_and_no_torch(tmp_path)
     seconds = []  # of processor time: another process on the machine must not decide this test
     for _ in range(2):  # the first may have to compile bytecode
         before = os.times()
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
         after = os.times()
-        seconds.append(after.children_user + after.children_system - before.children_user - before.children_system)
+        seconds.append(
+            after.children_user
+            + after.children_system
+            - before.children_user
+            - before.children_system
+        )
     assert done.returncode == 0 and json.loads(done.stdout)["n"] == 1000
     imported = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if "|" in line}
     assert not imported & {"torch", "transformers", "pandas", "bert_score"}

@@ -5,10 +5,10 @@ import json
 import nbformat
 import pytest
 
-from helpers.settings import notebook_file
 from helpers.cli.commands import main
-from helpers.settings.notebook_file import read_parameters
 from helpers.experiments.runs import open_run
+from helpers.settings import notebook_file
+from helpers.settings.notebook_file import read_parameters
 
 PARAMETERS = """PROFILE: str = "pocket"  # profile
 SEED: int = 1  # seed
@@ -29,9 +29,15 @@ def write(tmp_path, monkeypatch):
     def write_notebook(name, *cells):
         run = open_run(name, determines={}, about={"kind": "notebook", "name": name})
         cells = [PARAMETERS, *cells, RECORD.format(name=name, run_id=run.id)]
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells]
+        )
         notebook.cells[0].metadata["tags"] = ["parameters"]
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook.metadata["kernelspec"] = {
+            "name": "python3",
+            "display_name": "Python 3",
+            "language": "python",
+        }
         nbformat.write(notebook, tmp_path / f"{name}.ipynb")
         return run
 
@@ -39,8 +45,23 @@ def write(tmp_path, monkeypatch):
 
 
 def test_typed_values_reach_the_notebook_and_the_executed_copy_its_run(write, outputs, capsys):
-    run = write("50_values", "assert FLAG is False and SHOTS == [0, 2] and SEED == 7, (FLAG, SHOTS, SEED)")
-    typed = ["-p", "FLAG", "false", "-p", "SHOTS", "0,2", "-p", "SEED", "7", "-p", "PLACE", str(outputs / "somewhere")]
+    run = write(
+        "50_values", "assert FLAG is False and SHOTS == [0, 2] and SEED == 7, (FLAG, SHOTS, SEED)"
+    )
+    typed = [
+        "-p",
+        "FLAG",
+        "false",
+        "-p",
+        "SHOTS",
+        "0,2",
+        "-p",
+        "SEED",
+        "7",
+        "-p",
+        "PLACE",
+        str(outputs / "somewhere"),
+    ]
     assert main(["run", "50", *typed]) == 0
     executed = json.loads((run.folder / "executed.ipynb").read_text())
     assert all(cell["execution_count"] for cell in executed["cells"])
@@ -54,7 +75,8 @@ def test_typed_values_reach_the_notebook_and_the_executed_copy_its_run(write, ou
     [
         ("1 / 0", 1, "ZeroDivisionError"),
         (
-            "from helpers.files import LabError\nraise LabError('The spoon is missing: bring one.')",
+            "from helpers.files import LabError\nraise LabError('The spoon is missing: bring "
+            "one.')",
             2,
             "The spoon is missing: bring one.\n",
         ),
@@ -62,18 +84,24 @@ def test_typed_values_reach_the_notebook_and_the_executed_copy_its_run(write, ou
         ("import os\nos._exit(0)", 1, ""),
     ],
 )
-def test_a_notebook_that_does_not_reach_its_end_is_no_success(write, outputs, capsys, cell, status, message):
+def test_a_notebook_that_does_not_reach_its_end_is_no_success(
+    write, outputs, capsys, cell, status, message
+):
     run = write("51_stops", cell)
     assert main(["run", "51"]) == status
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
-    assert not (run.folder / "executed.ipynb").exists() and not (outputs / "leaderboard.html").exists()
+    assert (
+        not (run.folder / "executed.ipynb").exists() and not (outputs / "leaderboard.html").exists()
+    )
 
 
 def test_parameters_are_read_with_type_default_and_help(write, tmp_path):
     write("52_parameters")
     found = read_parameters(tmp_path / "52_parameters.ipynb")
-    assert [(entry.name, entry.kind, entry.default, entry.help) for entry in found.values()][2:] == [
+    assert [(entry.name, entry.kind, entry.default, entry.help) for entry in found.values()][
+        2:
+    ] == [
         ("FLAG", "bool", True, "a switch"),
         ("SHOTS", "list", [0], "numbers"),
         ("PLACE", "str", "here", "a path"),

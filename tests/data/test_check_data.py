@@ -23,7 +23,12 @@ def record(case_id: str, **changes) -> dict:
 
 
 def response(**changes) -> dict:
-    return {"author_id": "U2", "content_en": "Ringworm.", "completeness": 1.0, "contains_freq_ans": 0.0} | changes
+    return {
+        "author_id": "U2",
+        "content_en": "Ringworm.",
+        "completeness": 1.0,
+        "contains_freq_ans": 0.0,
+    } | changes
 
 
 def without(holder: dict, field: str) -> dict:
@@ -44,7 +49,9 @@ def folder(tmp_path) -> Path:
     """A faultless folder with three train cases, one valid case and their pictures."""
     write(tmp_path / "train.json", [record("a"), record("b"), record("c")])
     write(tmp_path / "valid_ht.json", [record("v")])
-    (tmp_path / "df_userinfo.csv").write_text("author_id,validation_level,rank_level\nU2,,unk\n", encoding="utf-8")
+    (tmp_path / "df_userinfo.csv").write_text(
+        "author_id,validation_level,rank_level\nU2,,unk\n", encoding="utf-8"
+    )
     for split, names in (("train", "abc"), ("valid", "v")):
         pictures = tmp_path / f"images_final/images_{split}"
         pictures.mkdir(parents=True)
@@ -71,12 +78,22 @@ BROKEN_RECORDS = {
     "no id": (without(record("b"), "encounter_id"), "train.json, record 2: has no `encounter_id`"),
     "blank id": (record("b", encounter_id=" "), "train.json, record 2: has a blank `encounter_id`"),
     "id a number": (
-        record("b", encounter_id=2), "train.json, record 2: `encounter_id` is the number 2, but text was expected",
+        record("b", encounter_id=2),
+        "train.json, record 2: `encounter_id` is the number 2, but text was expected",
     ),
     "id doubled": (record("a"), "train.json, record 2 (a): the id is doubled: record 1 has it too"),
-    "no pictures field": (without(record("b"), "image_ids"), "train.json, record 2 (b): has no `image_ids`"),
-    "no title": (without(record("b"), "query_title_en"), "train.json, record 2 (b): has no `query_title_en`"),
-    "no responses": (without(record("b"), "responses"), "train.json, record 2 (b): has no `responses`"),
+    "no pictures field": (
+        without(record("b"), "image_ids"),
+        "train.json, record 2 (b): has no `image_ids`",
+    ),
+    "no title": (
+        without(record("b"), "query_title_en"),
+        "train.json, record 2 (b): has no `query_title_en`",
+    ),
+    "no responses": (
+        without(record("b"), "responses"),
+        "train.json, record 2 (b): has no `responses`",
+    ),
     "no author": (
         record("b", responses=[without(response(), "author_id")]),
         "train.json, record 2 (b): response 1 has no `author_id`",
@@ -107,21 +124,25 @@ BROKEN_RECORDS = {
     ),
     "flag too large": (
         record("b", responses=[response(completeness=5)]),
-        "train.json, record 2 (b): response 1: `completeness` is the number 5, but a number from 0 to 1 was expected",
+        "train.json, record 2 (b): response 1: `completeness` is the number 5, but a number from 0 "
+        "to 1 was expected",
     ),
     "flag true": (
         record("b", responses=[response(contains_freq_ans=True)]),
-        "train.json, record 2 (b): response 1: `contains_freq_ans` is true, but a number from 0 to 1 was expected",
+        "train.json, record 2 (b): response 1: `contains_freq_ans` is true, but a number from 0 to "
+        "1 was expected",
     ),
     "escape": (
         record("b", image_ids=["b.jpg", "../../a.jpg"]),
         "train.json, record 2 (b): picture name '../../a.jpg' leaves the picture folder",
     ),
     "picture absent": (
-        record("b", image_ids=["b.jpg", "b2.jpg"]), "train.json, record 2 (b): picture 'b2.jpg' is not on disk",
+        record("b", image_ids=["b.jpg", "b2.jpg"]),
+        "train.json, record 2 (b): picture 'b2.jpg' is not on disk",
     ),
     "empty responses": (
-        record("b", responses=[]), "train.json, record 2 (b): has no references: `responses` is empty",
+        record("b", responses=[]),
+        "train.json, record 2 (b): has no references: `responses` is empty",
     ),
     "one blank response": (
         record("b", responses=[response(), response(content_en=" ")]),
@@ -142,7 +163,11 @@ def test_each_fault_of_a_record_is_said_once(folder, kind):
 
 
 def test_all_broken_records_at_once(folder):
-    records = [record("a"), *(broken for broken, _ in BROKEN_RECORDS.values()), *(record(f"x{n}") for n in range(40))]
+    records = [
+        record("a"),
+        *(broken for broken, _ in BROKEN_RECORDS.values()),
+        *(record(f"x{n}") for n in range(40)),
+    ]
     # The cases of the table get ids and pictures of their own, so that each has just its own fault.
     for number, item in enumerate(records):
         if isinstance(item, dict) and item.get("encounter_id") == "b":
@@ -157,7 +182,10 @@ def test_all_broken_records_at_once(folder):
 
 
 def test_all_responses_blank(folder):
-    write(folder / "train.json", [record("a"), record("b", responses=[response(content_en="")]), record("c")])
+    write(
+        folder / "train.json",
+        [record("a"), record("b", responses=[response(content_en="")]), record("c")],
+    )
     assert said(folder) == [
         "train.json, record 2 (b): response 1 is blank in en: it is no reference there",
         "train.json, record 2 (b): has no English reference: all its responses are blank",
@@ -192,12 +220,16 @@ def test_an_id_in_two_splits_is_a_fault_but_two_files_of_a_split_are_not(folder)
     assert said(folder) == []
     write(folder / "valid_ht.json", [record("v"), record("c", image_ids=[])])
     assert said(folder) == [
-        "valid_ht.json, record 2 (c): the id is doubled: record 3 of train.json has it too, so a case is in two splits"
+        "valid_ht.json, record 2 (c): the id is doubled: record 3 of train.json has it too, so a "
+        "case is in two splits"
     ]
 
 
 def test_a_test_set_without_answers_is_no_fault(folder):
-    inputs = [without(record("t", image_ids=[]), "responses"), record("u", image_ids=[], responses=[])]
+    inputs = [
+        without(record("t", image_ids=[]), "responses"),
+        record("u", image_ids=[], responses=[]),
+    ]
     write(folder / "test.json", inputs)
     write(folder / "valid_inputonly.json", [without(record("v"), "responses")])
     assert said(folder) == []
@@ -210,7 +242,9 @@ def test_broken_pictures(folder):
     (pictures / "b.jpg").write_bytes(b"<html>not found</html>")
     (pictures / "c.jpg").write_bytes(b"")
     found = said(folder)
-    assert [line.split(":")[0] for line in found] == [f"train.json, record {n} ({i})" for n, i in enumerate("abc", 1)]
+    assert [line.split(":")[0] for line in found] == [
+        f"train.json, record {n} ({i})" for n, i in enumerate("abc", 1)
+    ]
     assert all("cannot be used: " in line for line in found)
     assert str(folder) not in "".join(found)
 
@@ -246,7 +280,10 @@ def test_an_empty_picture_folder_means_that_all_pictures_are_absent(tmp_path):
 def test_a_missing_translation_is_a_note(folder):
     full = response(content_zh="体癣")
     untranslated = full | {"content_en": ""}
-    write(folder / "train.json", [record("a", responses=[full]), record("b", responses=[full, untranslated])])
+    write(
+        folder / "train.json",
+        [record("a", responses=[full]), record("b", responses=[full, untranslated])],
+    )
     assert said(folder, notes=True) == [
         "train.json, record 2 (b): note: response 2 is blank in en: it is no reference there"
     ]
@@ -267,11 +304,20 @@ def test_the_published_iiyi_has_notes_but_no_faults(shared):
     blank = Counter(fault.file for fault in found if "is blank in en" in fault.message)
     assert blank == {"train.json": 9, "valid_ht.json": 5}
     messages = {(fault.file, fault.message) for fault in found}
-    assert ("train.json", "21 of 842 records have a blank `query_title_en`, which is kept as empty text") in messages
-    assert ("train.json", "3 of 842 records have a blank `query_content_en`, which is kept as empty text") in messages
+    assert (
+        "train.json",
+        "21 of 842 records have a blank `query_title_en`, which is kept as empty text",
+    ) in messages
+    assert (
+        "train.json",
+        "3 of 842 records have a blank `query_content_en`, which is kept as empty text",
+    ) in messages
     # As many notes as the loader drops blank answers.
     valid = shared / "data/dermavqa/iiyi/valid_ht.json"
-    kept = [sum(len(case.references) for case in load_references(valid, keep_blank=keep)) for keep in (True, False)]
+    kept = [
+        sum(len(case.references) for case in load_references(valid, keep_blank=keep))
+        for keep in (True, False)
+    ]
     assert kept[0] - kept[1] == 5
 
 

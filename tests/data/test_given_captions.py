@@ -1,4 +1,6 @@
-"""captions.csv, captions that came from elsewhere: what is read, what is refused, what check-data says of it."""
+"""captions.csv, captions that came from elsewhere: what is read, what is refused, what check-data
+says of it.
+"""
 
 import json
 from pathlib import Path
@@ -7,12 +9,12 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from helpers.models.captions import FAILED
 from helpers.data import load_dataset
 from helpers.data.checks import check_data
 from helpers.data.given_captions import read_recorded, recorded_captions, scan_recorded
-from helpers.files import LabError
 from helpers.experiments.image_texts import captions_of
+from helpers.files import LabError
+from helpers.models.captions import FAILED
 
 HEAD = "picture,caption\n"
 
@@ -35,15 +37,21 @@ def said(folder: Path, name: str = "photos") -> list[str]:
 
 
 def test_recorded_captions_are_read(tmp_path):
-    with pytest.raises(LabError, match="CAPTIONER is 'recorded', but there is no captions.csv in the data folder: "):
+    with pytest.raises(
+        LabError, match="CAPTIONER is 'recorded', but there is no captions.csv in the data folder: "
+    ):
         read_recorded(tmp_path)
     assert scan_recorded(tmp_path) == ({}, [])
-    content = '\ufeffpicture,who,caption\r\na.jpg,me," A red patch,\r\ndry. "\r\n b.jpg ,me,\r\n\r\n'
+    content = (
+        '\ufeffpicture,who,caption\r\na.jpg,me," A red patch,\r\ndry. "\r\n b.jpg ,me,\r\n\r\n'
+    )
     write(tmp_path, content.encode())
     assert read_recorded(tmp_path) == {"a.jpg": "A red patch,\r\ndry.", "b.jpg": ""}
 
 
-MORE_CELLS = "line 2: has more cells than the first line: put a caption with commas into double quotes"
+MORE_CELLS = (
+    "line 2: has more cells than the first line: put a caption with commas into double quotes"
+)
 LEFT_OPEN = "look for a double quote that is left open"
 FAULTS = [
     ("image,text\na.jpg,x\n", ["the first line lacks the column picture, caption"]),
@@ -52,17 +60,34 @@ FAULTS = [
     ("picture,caption,caption\na.jpg,x,y\n", ["the first line has the column caption twice"]),
     (HEAD, ["no row follows the first line"]),
     (f"{HEAD}a.jpg,A red, dry plaque\n", [MORE_CELLS]),
-    (f"{HEAD}a.jpg,one\nb.jpg,two\na.jpg,three\n,four\n./b.jpg,five\n",
-     ["line 4: 'a.jpg' is in the table twice", "line 5: the picture is blank",
-      "line 6: './b.jpg' is in the table twice"]),
-    (f"{HEAD}a.jpg\n",
-     ["line 2: has fewer cells than the first line: end it with a comma where there is nothing to say"]),
+    (
+        f"{HEAD}a.jpg,one\nb.jpg,two\na.jpg,three\n,four\n./b.jpg,five\n",
+        [
+            "line 4: 'a.jpg' is in the table twice",
+            "line 5: the picture is blank",
+            "line 6: './b.jpg' is in the table twice",
+        ],
+    ),
+    (
+        f"{HEAD}a.jpg\n",
+        [
+            "line 2: has fewer cells than the first line: end it with a comma where there is "
+            "nothing to say"
+        ],
+    ),
     (f"{HEAD}a.jpg,Où?\n".encode("latin-1"), ["not UTF-8 text (invalid start byte)"]),
     (f"{HEAD}a.jpg,red\n".encode("utf-16"), ["not UTF-8 text (invalid start byte)"]),
-    (f'{HEAD}a.jpg,"A red patch\nb.jpg,dry\n',
-     [f"line 2: cannot be read as a table (unexpected end of data): {LEFT_OPEN}"]),
-    (f"{HEAD}a.jpg,{'x' * 140_000}\n",
-     [f"line 2: cannot be read as a table (field larger than field limit (131072)): {LEFT_OPEN}"]),
+    (
+        f'{HEAD}a.jpg,"A red patch\nb.jpg,dry\n',
+        [f"line 2: cannot be read as a table (unexpected end of data): {LEFT_OPEN}"],
+    ),
+    (
+        f"{HEAD}a.jpg,{'x' * 140_000}\n",
+        [
+            "line 2: cannot be read as a table (field larger than field limit (131072)): "
+            f"{LEFT_OPEN}"
+        ],
+    ),
 ]
 
 
@@ -71,11 +96,17 @@ def test_a_faulty_table_is_refused_and_listed(tmp_path, content, faults):
     photo(tmp_path / "a.jpg")
     photo(tmp_path / "b.jpg")
     write(tmp_path, content, head="")
-    assert [line for line in said(tmp_path) if "note" not in line] == [f"captions.csv: {fault}" for fault in faults]
+    assert [line for line in said(tmp_path) if "note" not in line] == [
+        f"captions.csv: {fault}" for fault in faults
+    ]
     with pytest.raises(LabError) as error:
         read_recorded(tmp_path)
-    assert faults[0] in str(error.value) and f"python -m helpers check-data NAME {tmp_path}" in str(error.value)
-    assert len(load_dataset("photos", tmp_path).split("valid")) == 2  # who does not ask for captions needs none
+    assert faults[0] in str(error.value) and f"python -m helpers check-data NAME {tmp_path}" in str(
+        error.value
+    )
+    assert (
+        len(load_dataset("photos", tmp_path).split("valid")) == 2
+    )  # who does not ask for captions needs none
 
 
 def test_a_table_that_lies_elsewhere_or_may_not_be_read(tmp_path, monkeypatch):
@@ -83,7 +114,9 @@ def test_a_table_that_lies_elsewhere_or_may_not_be_read(tmp_path, monkeypatch):
     photo(folder / "a.jpg")
     write(tmp_path, "a.jpg,private\n")
     (folder / "captions.csv").symlink_to("../captions.csv")
-    assert said(folder) == ["captions.csv: a link that leads out of the folder: put the table itself there"]
+    assert said(folder) == [
+        "captions.csv: a link that leads out of the folder: put the table itself there"
+    ]
     (folder / "captions.csv").unlink()
     write(folder, "a.jpg,red\n")
     real = open
@@ -103,7 +136,10 @@ def test_a_table_that_lies_elsewhere_or_may_not_be_read(tmp_path, monkeypatch):
 def test_a_picture_is_found_by_its_path_else_by_its_bare_name(tmp_path):
     names = ("a.jpg", "ann/IMG_1.jpg", "bob/IMG_1.jpg", "bob/2.jpg", "bob/3.jpg", "Rücken.png")
     paths = [tmp_path / name for name in names]
-    write(tmp_path, "a.jpg,own\nann/IMG_1.jpg,Ann's\nbob\\IMG_1.jpg,Bob's\n2.jpg,bare\n3.jpg,\nRu\u0308cken.png,back\n")
+    write(
+        tmp_path,
+        "a.jpg,own\nann/IMG_1.jpg,Ann's\nbob\\IMG_1.jpg,Bob's\n2.jpg,bare\n3.jpg,\nRu\u0308cken.png,back\n",
+    )
     found = recorded_captions(tmp_path, [*paths, tmp_path / "4.jpg", Path("elsewhere/2.png")])
     assert list(found.values()) == ["own", "Ann's", "Bob's", "bare", "", "back", "", ""]
     assert recorded_captions(tmp_path, []) == {}
@@ -113,9 +149,13 @@ def test_a_picture_is_found_by_its_path_else_by_its_bare_name(tmp_path):
 def test_the_folder_may_be_written_in_another_way(tmp_path, monkeypatch):
     write(tmp_path, "ann/1.jpg,red\n")
     monkeypatch.chdir(tmp_path.parent)
-    assert recorded_captions(Path(tmp_path.name), [tmp_path / "ann/1.jpg"]) == {tmp_path / "ann/1.jpg": "red"}
+    assert recorded_captions(Path(tmp_path.name), [tmp_path / "ann/1.jpg"]) == {
+        tmp_path / "ann/1.jpg": "red"
+    }
     (tmp_path / "x").mkdir()
-    assert recorded_captions(tmp_path / "x" / "..", [tmp_path / "ann/1.jpg"]) == {tmp_path / "ann/1.jpg": "red"}
+    assert recorded_captions(tmp_path / "x" / "..", [tmp_path / "ann/1.jpg"]) == {
+        tmp_path / "ann/1.jpg": "red"
+    }
 
 
 @pytest.mark.parametrize("rows", ["IMG_1.jpg,Ann's\n", "IMG_1.jpg,Whose?\nann/IMG_1.jpg,Ann's\n"])
@@ -144,8 +184,11 @@ def test_what_a_bare_name_means_does_not_hang_on_which_cases_are_asked_about(tmp
     with pytest.raises(LabError, match="fits 2 pictures"):
         captions_of(data, settings, data.split("valid")[1:])
     write(tmp_path, "ann/IMG_1.jpg,Ann's\n")
-    found = [caption for caption, in captions_of(data, settings, data.split("valid")).values()]
-    assert [(caption.text, bool(caption.error)) for caption in found] == [("Ann's", False), (FAILED, True)]
+    found = [caption for (caption,) in captions_of(data, settings, data.split("valid")).values()]
+    assert [(caption.text, bool(caption.error)) for caption in found] == [
+        ("Ann's", False),
+        (FAILED, True),
+    ]
 
 
 # check-data
@@ -158,7 +201,8 @@ def test_captions_of_no_picture_are_a_note(tmp_path):
     assert said(tmp_path) == []  # the table is no "left out" file either
     write(tmp_path, f"a.jpg,red\n../a.jpg,x\ny.jpg,y\nz.jpg,z\n{'n' * 300}.jpg,long\n")
     assert said(tmp_path) == [
-        "captions.csv: note: 4 of 5 captions are of no picture here: ../a.jpg, y.jpg, z.jpg and 1 more"
+        "captions.csv: note: 4 of 5 captions are of no picture here: ../a.jpg, y.jpg, z.jpg and 1 "
+        "more"
     ]
     write(tmp_path / "trip", "a.jpg,red\n")  # only the one of the data folder is read
     assert "trip/captions.csv: note: left out (1): no picture by its suffix" in said(tmp_path)
@@ -166,8 +210,15 @@ def test_captions_of_no_picture_are_a_note(tmp_path):
 
 @pytest.mark.parametrize("kind", ["iiyi", "reddit"])
 def test_the_published_formats_may_have_captions_too(tmp_path, kind):
-    record = {"encounter_id": "A", "image_ids": ["a"], "query_title_en": "?", "query_content_en": "?",
-              "responses": [{"author_id": "U2", "content_en": "Eczema.", "completeness": 1, "contains_freq_ans": 0}]}
+    record = {
+        "encounter_id": "A",
+        "image_ids": ["a"],
+        "query_title_en": "?",
+        "query_content_en": "?",
+        "responses": [
+            {"author_id": "U2", "content_en": "Eczema.", "completeness": 1, "contains_freq_ans": 0}
+        ],
+    }
     (tmp_path / "train.json").write_text(json.dumps([record]))
     write(tmp_path, "a.jpg,A red, dry plaque\nb.jpg,none\n")
     found = [line for line in said(tmp_path, kind) if line.startswith("captions.csv")]

@@ -1,4 +1,6 @@
-"""Opening pictures: real files, made here by Pillow and pillow-heif, that come out upright and bare or are refused."""
+"""Opening pictures: real files, made here by Pillow and pillow-heif, that come out upright and bare
+or are refused.
+"""
 
 import errno
 import io
@@ -31,7 +33,12 @@ def scene(size: tuple[int, int] = (96, 64)) -> Image.Image:
     """A picture whose corners, clockwise from the upper left, are red, green, blue and white."""
     image = Image.new("RGB", size)
     width, height = size[0] // 2, size[1] // 2
-    for colour, corner in ((RED, (0, 0)), (GREEN, (width, 0)), (BLUE, (width, height)), (WHITE, (0, height))):
+    for colour, corner in (
+        (RED, (0, 0)),
+        (GREEN, (width, 0)),
+        (BLUE, (width, height)),
+        (WHITE, (0, height)),
+    ):
         image.paste(colour, (*corner, corner[0] + size[0] - width, corner[1] + size[1] - height))
     return image
 
@@ -42,14 +49,24 @@ def corners(image: Image.Image) -> list[str]:
     width, height = image.size
     points = ((4, 4), (width - 5, 4), (width - 5, height - 5), (4, height - 5))
     seen = [image.getpixel(point) for point in points]
-    return [min(named, key=lambda name: sum(abs(a - b) for a, b in zip(pixel, named[name]))) for pixel in seen]
+    return [
+        min(named, key=lambda name: sum(abs(a - b) for a, b in zip(pixel, named[name])))
+        for pixel in seen
+    ]
 
 
 UPRIGHT = ["red", "green", "blue", "white"]
-# What a camera does to the scene before it writes this orientation: the inverse of what a viewer must do.
+# What a camera does to the scene before it writes this orientation: the inverse of what a viewer
+# must do.
 STORED = {
-    1: None, 2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM",
-    5: "TRANSPOSE", 6: "ROTATE_90", 7: "TRANSVERSE", 8: "ROTATE_270",
+    1: None,
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_90",
+    7: "TRANSVERSE",
+    8: "ROTATE_270",
 }
 
 
@@ -65,7 +82,9 @@ def stored(orientation: int) -> tuple[Image.Image, Image.Exif]:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("ending, options", [("jpg", {"quality": 95}), ("png", {}), ("webp", {"lossless": True})])
+@pytest.mark.parametrize(
+    "ending, options", [("jpg", {"quality": 95}), ("png", {}), ("webp", {"lossless": True})]
+)
 @pytest.mark.parametrize("longest", [0, 48])
 def test_every_orientation_comes_out_upright(tmp_path, orientation, ending, options, longest):
     image, exif = stored(orientation)
@@ -78,7 +97,8 @@ def test_every_orientation_comes_out_upright(tmp_path, orientation, ending, opti
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_an_iphone_picture_comes_out_upright(tmp_path, orientation):
-    # pillow-heif writes the turn both as HEIC wants it (irot, imir) and as EXIF, as phones do: it counts once.
+    # pillow-heif writes the turn both as HEIC wants it (irot, imir) and as EXIF, as phones do: it
+    # counts once.
     image, exif = stored(orientation)
     image.save(tmp_path / "IMG_0001.HEIC", format="HEIF", exif=exif.tobytes(), quality=90)
     content = (tmp_path / "IMG_0001.HEIC").read_bytes()
@@ -91,17 +111,22 @@ def test_a_heic_is_not_replaced_by_its_embedded_thumbnail(tmp_path):
     noise = Image.effect_noise((256, 256), 120).convert("RGB")
     noise.save(tmp_path / "a.heic", format="HEIF", quality=95, thumbnails=[130])
     noise.save(tmp_path / "b.heic", format="HEIF", quality=95)
-    assert open_picture(tmp_path / "a.heic", longest=128) == open_picture(tmp_path / "b.heic", longest=128)
+    assert open_picture(tmp_path / "a.heic", longest=128) == open_picture(
+        tmp_path / "b.heic", longest=128
+    )
 
 
 def test_heic_and_nothing_heavy_in_a_fresh_process(tmp_path):
     scene().save(tmp_path / "a.heic", format="HEIF")
     code = (
-        "import sys, helpers.data.images as p; assert 'PIL' not in sys.modules; print(p.open_picture(sys.argv[1]).size); "
-        "assert 'torch' not in sys.modules"
+        "import sys, helpers.data.images as p; assert 'PIL' not in sys.modules; "
+        "print(p.open_picture(sys.argv[1]).size); assert 'torch' not in sys.modules"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "a.heic")]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "(96, 64)"
+    assert (
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        == "(96, 64)"
+    )
 
 
 def test_what_is_transparent_becomes_white(tmp_path):
@@ -130,8 +155,20 @@ def test_transparency_of_palette_grey_and_single_colours(tmp_path):
     assert open_picture(tmp_path / "p.png").getpixel((6, 1)) == (200, 100, 50)
 
 
-@pytest.mark.parametrize("mode, ending", [("L", "jpg"), ("L", "png"), ("1", "png"), ("P", "gif"), ("RGB", "bmp"),
-                                          ("RGB", "tif"), ("P", "png"), ("L", "webp"), ("L", "tiff")])
+@pytest.mark.parametrize(
+    "mode, ending",
+    [
+        ("L", "jpg"),
+        ("L", "png"),
+        ("1", "png"),
+        ("P", "gif"),
+        ("RGB", "bmp"),
+        ("RGB", "tif"),
+        ("P", "png"),
+        ("L", "webp"),
+        ("L", "tiff"),
+    ],
+)
 def test_other_kinds_of_pictures_become_rgb(tmp_path, mode, ending):
     image = scene().convert(mode)
     image.save(tmp_path / f"a.{ending}")
@@ -140,13 +177,24 @@ def test_other_kinds_of_pictures_become_rgb(tmp_path, mode, ending):
 
 
 def test_the_content_counts_and_not_the_suffix(tmp_path):
-    for kind, name in (("PNG", "a.jpg"), ("JPEG", "b.png"), ("HEIF", "c.jpg"), ("WEBP", "d.heic"), ("JPEG", "e")):
+    for kind, name in (
+        ("PNG", "a.jpg"),
+        ("JPEG", "b.png"),
+        ("HEIF", "c.jpg"),
+        ("WEBP", "d.heic"),
+        ("JPEG", "e"),
+    ):
         scene().save(tmp_path / name, format=kind)
         assert corners(open_picture(tmp_path / name)) == UPRIGHT
 
 
 def test_a_phone_picture_with_a_second_one_behind_it_shows_the_first(tmp_path):
-    scene().save(tmp_path / "depth.jpg", format="MPO", save_all=True, append_images=[Image.new("RGB", (96, 64))])
+    scene().save(
+        tmp_path / "depth.jpg",
+        format="MPO",
+        save_all=True,
+        append_images=[Image.new("RGB", (96, 64))],
+    )
     heif = pillow_heif.from_pillow(scene())
     heif.add_from_pillow(Image.new("RGB", (96, 64)))
     heif.save(tmp_path / "burst.heic", primary_index=0)
@@ -159,10 +207,18 @@ def test_a_damaged_exif_does_not_cost_the_picture(tmp_path):
     assert corners(open_picture(tmp_path / "a.jpg")) == UPRIGHT
 
 
-@pytest.mark.parametrize("size, longest, expected", [
-    ((1, 1), 384, (1, 1)), ((1, 1), 0, (1, 1)), ((10_000, 200), 384, (384, 8)), ((200, 10_000), 384, (8, 384)),
-    ((4000, 1), 384, (384, 1)), ((385, 384), 384, (384, 383)), ((300, 200), 384, (300, 200)),
-])
+@pytest.mark.parametrize(
+    "size, longest, expected",
+    [
+        ((1, 1), 384, (1, 1)),
+        ((1, 1), 0, (1, 1)),
+        ((10_000, 200), 384, (384, 8)),
+        ((200, 10_000), 384, (8, 384)),
+        ((4000, 1), 384, (384, 1)),
+        ((385, 384), 384, (384, 383)),
+        ((300, 200), 384, (300, 200)),
+    ],
+)
 def test_sizes(tmp_path, size, longest, expected):
     for ending in ("jpg", "png"):
         scene(size).save(tmp_path / f"a.{ending}")
@@ -176,7 +232,9 @@ def test_sizes(tmp_path, size, longest, expected):
 
 
 def profile(space: bytes, **tags: bytes) -> bytes:
-    """A monitor's ICC profile (version 2.4) of these tags, made by hand: Pillow makes none but sRGB's."""
+    """A monitor's ICC profile (version 2.4) of these tags, made by hand: Pillow makes none but
+    sRGB's.
+    """
     table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
     for name, content in tags.items():
         table += name.encode() + struct.pack(">II", start + len(body), len(content))
@@ -187,7 +245,9 @@ def profile(space: bytes, **tags: bytes) -> bytes:
 
 
 def xyz(*values: float) -> bytes:
-    return b"XYZ ".ljust(8, b"\0") + b"".join(struct.pack(">i", round(65536 * value)) for value in values)
+    return b"XYZ ".ljust(8, b"\0") + b"".join(
+        struct.pack(">i", round(65536 * value)) for value in values
+    )
 
 
 def gamma(value: float) -> bytes:
@@ -197,8 +257,14 @@ def gamma(value: float) -> bytes:
 D50 = xyz(0.9642, 1, 0.8249)
 # The primaries of Display P3, adapted to D50, as the profile of every iPhone picture has them.
 P3 = profile(
-    b"RGB ", wtpt=D50, rXYZ=xyz(0.51512, 0.24120, -0.00105), gXYZ=xyz(0.29198, 0.69225, 0.04189),
-    bXYZ=xyz(0.15710, 0.06657, 0.78407), rTRC=gamma(2.2), gTRC=gamma(2.2), bTRC=gamma(2.2),
+    b"RGB ",
+    wtpt=D50,
+    rXYZ=xyz(0.51512, 0.24120, -0.00105),
+    gXYZ=xyz(0.29198, 0.69225, 0.04189),
+    bXYZ=xyz(0.15710, 0.06657, 0.78407),
+    rTRC=gamma(2.2),
+    gTRC=gamma(2.2),
+    bTRC=gamma(2.2),
 )
 LINEAR_GREY = profile(b"GRAY", wtpt=D50, kTRC=gamma(1))
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -209,16 +275,23 @@ def near(pixel: tuple, wanted: tuple, by: int = 2) -> bool:
     return len(pixel) == len(wanted) and all(abs(a - b) <= by for a, b in zip(pixel, wanted))
 
 
-@pytest.mark.parametrize("kind, options", [
-    ("PNG", {}), ("JPEG", {"quality": 100, "subsampling": 0}), ("WEBP", {"lossless": True}), ("TIFF", {}),
-    ("HEIF", {"quality": 100, "chroma": 444}),
-])
+@pytest.mark.parametrize(
+    "kind, options",
+    [
+        ("PNG", {}),
+        ("JPEG", {"quality": 100, "subsampling": 0}),
+        ("WEBP", {"lossless": True}),
+        ("TIFF", {}),
+        ("HEIF", {"quality": 100, "chroma": 444}),
+    ],
+)
 @pytest.mark.parametrize("longest", [0, 20])
 def test_a_phones_red_is_as_red_as_it_was(tmp_path, kind, options, longest):
     Image.new("RGB", (40, 30), SKIN).save(tmp_path / "p3", format=kind, icc_profile=P3, **options)
     Image.new("RGB", (40, 30), SKIN).save(tmp_path / "none", format=kind, **options)
     assert near(open_picture(tmp_path / "none", longest=longest).getpixel((9, 9)), SKIN, 3)
-    # By the matrices of both: 200, 80, 70 of Display P3 is more red, less green and less blue in sRGB.
+    # By the matrices of both: 200, 80, 70 of Display P3 is more red, less green and less blue in
+    # sRGB.
     assert near(open_picture(tmp_path / "p3", longest=longest).getpixel((9, 9)), (218, 67, 61), 3)
 
 
@@ -244,15 +317,24 @@ def test_profiles_of_grey_palette_and_transparent_pictures(tmp_path):
     Image.new("RGBA", (8, 8), (*SKIN, 255)).save(tmp_path / "opaque.png", icc_profile=P3)
     Image.new("RGBA", (8, 8), (*SKIN, 0)).save(tmp_path / "clear.png", icc_profile=P3)
     wanted = {
-        "grey": (168, 168, 168), "grey_alpha": (168, 168, 168), "grey_of_rgb": (100, 100, 100),
-        "palette": (218, 67, 61), "palette_clear": (255, 255, 255), "opaque": (218, 67, 61), "clear": (255, 255, 255),
+        "grey": (168, 168, 168),
+        "grey_alpha": (168, 168, 168),
+        "grey_of_rgb": (100, 100, 100),
+        "palette": (218, 67, 61),
+        "palette_clear": (255, 255, 255),
+        "opaque": (218, 67, 61),
+        "clear": (255, 255, 255),
     }
     for name, pixel in wanted.items():
         for longest in (0, 4):
-            assert near(open_picture(tmp_path / f"{name}.png", longest=longest).getpixel((1, 1)), pixel), name
+            assert near(
+                open_picture(tmp_path / f"{name}.png", longest=longest).getpixel((1, 1)), pixel
+            ), name
 
 
-@pytest.mark.parametrize("broken", [b"SECRETICC" * 20, P3[:300], LINEAR_GREY, P3.replace(b"RGB ", b"CMYK"), b"x"])
+@pytest.mark.parametrize(
+    "broken", [b"SECRETICC" * 20, P3[:300], LINEAR_GREY, P3.replace(b"RGB ", b"CMYK"), b"x"]
+)
 def test_a_profile_that_is_broken_or_of_other_colours_costs_only_itself(tmp_path, broken):
     image = scene()
     image.save(tmp_path / "a.png", icc_profile=broken)
@@ -263,13 +345,18 @@ def test_a_profile_that_is_broken_or_of_other_colours_costs_only_itself(tmp_path
 
 
 def all_metadata() -> tuple[dict, list[bytes]]:
-    """What `save` is given so that a file says all it can, and signs by which each would be found again."""
+    """What `save` is given so that a file says all it can, and signs by which each would be found
+    again.
+    """
     exif = Image.Exif()
     exif[0x010F] = "SECRETMAKER"
     exif[GPS] = {1: "N", 2: (48.0, 51.0, 29.0), 29: "2024:SECRETGPS"}
     profile = b"SECRETICC" * 20
     xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>SECRETXMP</x:xmpmeta>"
-    return {"exif": exif, "icc_profile": profile, "xmp": xmp, "comment": b"SECRETCOMMENT"}, [b"SECRET", b"xmpmeta"]
+    return {"exif": exif, "icc_profile": profile, "xmp": xmp, "comment": b"SECRETCOMMENT"}, [
+        b"SECRET",
+        b"xmpmeta",
+    ]
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF", "TIFF"])
@@ -326,9 +413,11 @@ def test_truncated(tmp_path, kind, share):
     whole = io.BytesIO()
     Image.effect_noise((160, 120), 90).convert("RGB").save(whole, format=kind)
     path = tmp_path / "a.jpg"
-    path.write_bytes(whole.getvalue()[:int(len(whole.getvalue()) * share)])
+    path.write_bytes(whole.getvalue()[: int(len(whole.getvalue()) * share)])
     for longest in (0, 32):
-        assert refused(path, longest=longest).startswith(("damaged: ", "no picture of a known format"))
+        assert refused(path, longest=longest).startswith(
+            ("damaged: ", "no picture of a known format")
+        )
 
 
 def test_a_png_with_a_wrong_checksum_is_damaged(tmp_path):
@@ -343,7 +432,9 @@ def test_a_png_with_a_wrong_checksum_is_damaged(tmp_path):
 def test_what_is_no_picture(tmp_path):
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "text.jpg").write_text("This is no picture, whatever its name says.\n" * 40)
-    (tmp_path / "drawing.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>')
+    (tmp_path / "drawing.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>'
+    )
     (tmp_path / "page.pdf").write_bytes(b"%PDF-1.7\n" + b"x" * 2000)
     (tmp_path / "script.ps").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
     (tmp_path / "folder.jpg").mkdir()
@@ -375,12 +466,21 @@ def test_an_unreadable_file():
         shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("error, reason", [
-    (MemoryError(), "too large for the memory that is left"),
-    (OSError("out of memory error when reading image file"), "too large for the memory that is left"),
-    (OSError(errno.EMFILE, "Too many open files", "/folder/a.png"), "cannot be read: Too many open files"),
-    (OSError(errno.EIO, "The disk fails"), "cannot be read: The disk fails"),
-])
+@pytest.mark.parametrize(
+    "error, reason",
+    [
+        (MemoryError(), "too large for the memory that is left"),
+        (
+            OSError("out of memory error when reading image file"),
+            "too large for the memory that is left",
+        ),
+        (
+            OSError(errno.EMFILE, "Too many open files", "/folder/a.png"),
+            "cannot be read: Too many open files",
+        ),
+        (OSError(errno.EIO, "The disk fails"), "cannot be read: The disk fails"),
+    ],
+)
 def test_what_may_pass_is_told_from_what_the_picture_is(tmp_path, monkeypatch, error, reason):
     def fail(*_, **__):
         raise error
@@ -395,7 +495,9 @@ def test_what_may_pass_is_told_from_what_the_picture_is(tmp_path, monkeypatch, e
 
 def test_a_place_that_no_file_has_is_damage(tmp_path, monkeypatch):
     scene().save(tmp_path / "a.png")
-    monkeypatch.setattr(Image.Image, "convert", lambda *_, **__: open(tmp_path / "a.png", "rb").seek(-1))
+    monkeypatch.setattr(
+        Image.Image, "convert", lambda *_, **__: open(tmp_path / "a.png", "rb").seek(-1)
+    )
     assert refused(tmp_path / "a.png", kind=BadPicture) == "cannot be read: Invalid argument"
 
 
@@ -407,16 +509,29 @@ def test_printers_inks(tmp_path, mode, name):
 
 def png16(path: Path, colour_type: int, channels: int) -> None:
     """A PNG with 16 bits a colour, which Pillow can't write in colour."""
+
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     head = struct.pack(">IIBBBBB", 4, 4, 16, colour_type, 0, 0, 0)
     rows = zlib.compress((b"\0" + b"\x12\x34" * channels * 4) * 4)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
 
 
 def test_more_than_8_bits_a_colour(tmp_path):
-    for name, colour_type, channels in (("grey", 0, 1), ("rgb", 2, 3), ("grey_alpha", 4, 2), ("rgb_alpha", 6, 4)):
+    for name, colour_type, channels in (
+        ("grey", 0, 1),
+        ("rgb", 2, 3),
+        ("grey_alpha", 4, 2),
+        ("rgb_alpha", 6, 4),
+    ):
         png16(tmp_path / f"{name}.png", colour_type, channels)
     Image.new("I;16", (8, 8), 40_000).save(tmp_path / "made.png")
     Image.new("I;16", (8, 8), 40_000).save(tmp_path / "grey.tif")
@@ -429,7 +544,9 @@ def test_more_than_8_bits_a_colour(tmp_path):
 def test_a_bmp_with_16_bits_a_pixel_is_no_deep_one(tmp_path):
     head = struct.pack("<IiiHHIIiiII", 40, 4, 4, 1, 16, 0, 32, 2835, 2835, 0, 0)
     pixels = struct.pack("<H", 0x7C00) * 16  # 5 bits a colour: red
-    (tmp_path / "a.bmp").write_bytes(b"BM" + struct.pack("<IHHI", 54 + len(pixels), 0, 0, 54) + head + pixels)
+    (tmp_path / "a.bmp").write_bytes(
+        b"BM" + struct.pack("<IHHI", 54 + len(pixels), 0, 0, 54) + head + pixels
+    )
     assert open_picture(tmp_path / "a.bmp").getpixel((1, 1)) == (255, 0, 0)
 
 
@@ -443,14 +560,24 @@ def test_several_frames(tmp_path, kind):
 
 
 def bomb(path: Path, side: int) -> None:
-    """A well-formed black PNG of one bit a pixel, written row by row: small on disk, large in memory."""
+    """A well-formed black PNG of one bit a pixel, written row by row: small on disk, large in
+    memory.
+    """
+
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     pack, row = zlib.compressobj(9), b"\0" * (1 + (side + 7) // 8)
     rows = b"".join([pack.compress(row) for _ in range(side)]) + pack.flush()
     head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("side", [11_000, 20_000])
@@ -471,7 +598,9 @@ def open_picture_of_a_pixel(folder: Path) -> None:
 
 
 def test_a_large_phone_picture_may_come(tmp_path, recwarn):
-    bomb(tmp_path / "large.png", 10_000)  # 100 megapixels, about what the largest phone cameras make
+    bomb(
+        tmp_path / "large.png", 10_000
+    )  # 100 megapixels, about what the largest phone cameras make
     assert open_picture(tmp_path / "large.png", longest=384).size == (384, 384)
     assert [str(warning.message) for warning in recwarn] == []
 
@@ -502,7 +631,9 @@ def test_all_come_in_their_order_and_a_bad_one_does_no_harm(tmp_path, ahead):
 @pytest.mark.parametrize("ahead", [1, 4])
 def test_no_more_than_asked_are_held(tmp_path, monkeypatch, ahead):
     begun, given, real = [], 0, pictures.open_picture
-    monkeypatch.setattr(pictures, "open_picture", lambda path, **o: (begun.append(path), real(path, **o))[1])
+    monkeypatch.setattr(
+        pictures, "open_picture", lambda path, **o: (begun.append(path), real(path, **o))[1]
+    )
     for _ in opened(many(tmp_path, 20), longest=0, ahead=ahead):
         given += 1
         time.sleep(0.01)  # long enough for the decoders to go as far ahead as they may

@@ -13,9 +13,9 @@ from PIL import Image
 from conftest import ROOT
 from helpers.data import load_dataset
 from helpers.data.checks import check_data
+from helpers.data.images import open_picture
 from helpers.data.photos import load_photos, natural_key
 from helpers.files import LabError
-from helpers.data.images import open_picture
 
 pillow_heif.register_heif_opener()
 
@@ -42,20 +42,25 @@ def said(folder: Path, notes: bool = False) -> list[str]:
 
 def test_pictures_and_sub_folders_are_cases(tmp_path):
     for name in ("IMG_10.JPG", "IMG_2.heic", "arm/IMG_10.png", "arm/IMG_9.webp", "back/one.tiff"):
-        photo(tmp_path / name, {".heic": "HEIF", ".png": "PNG", ".webp": "WEBP"}.get(Path(name).suffix, "JPEG"))
+        photo(
+            tmp_path / name,
+            {".heic": "HEIF", ".png": "PNG", ".webp": "WEBP"}.get(Path(name).suffix, "JPEG"),
+        )
     data = load_dataset("photos", tmp_path)
     assert list(data.splits) == ["valid"]
     cases = data.split("valid")
     assert [case.id for case in cases] == ["arm", "back", "IMG_2", "IMG_10"]
     assert [path.name for path in cases[0].images] == ["IMG_9.webp", "IMG_10.png"]
-    assert {(case.question, case.context, case.references, case.label, case.split) for case in cases} == {
-        ("", "", (), "", "valid")
-    }
+    assert {
+        (case.question, case.context, case.references, case.label, case.split) for case in cases
+    } == {("", "", (), "", "valid")}
     assert all(open_picture(path).size == (16, 12) for case in cases for path in case.pictures)
     assert said(tmp_path, notes=True) == []
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "jpeg", "png", "webp", "heic", "heif", "gif", "bmp", "tif", "tiff"])
+@pytest.mark.parametrize(
+    "suffix", ["jpg", "jpeg", "png", "webp", "heic", "heif", "gif", "bmp", "tif", "tiff"]
+)
 def test_every_suffix_in_any_case(tmp_path, suffix):
     for name in (f"a.{suffix}", f"b.{suffix.upper()}", f"c.{suffix.capitalize()}"):
         touch(tmp_path / name)
@@ -63,28 +68,89 @@ def test_every_suffix_in_any_case(tmp_path, suffix):
 
 
 def test_ids_never_meet(tmp_path):
-    for name in ("a.jpg", "a.png", "b.jpg", "b.jpg.png", "c.webp", "c/1.jpg", "d.JPG", "e.tar.png", "f.png/1.png"):
+    for name in (
+        "a.jpg",
+        "a.png",
+        "b.jpg",
+        "b.jpg.png",
+        "c.webp",
+        "c/1.jpg",
+        "d.JPG",
+        "e.tar.png",
+        "f.png/1.png",
+    ):
         touch(tmp_path / name)
     touch(tmp_path / "f.jpg")
-    assert ids(tmp_path) == ["a.jpg", "a.png", "b", "b.jpg.png", "c", "c.webp", "d", "e.tar", "f", "f.png"]
+    assert ids(tmp_path) == [
+        "a.jpg",
+        "a.png",
+        "b",
+        "b.jpg.png",
+        "c",
+        "c.webp",
+        "d",
+        "e.tar",
+        "f",
+        "f.png",
+    ]
 
 
 def test_natural_order():
-    names = ["IMG_10", "img_9", "IMG_2b", "IMG_2", "IMG_02", "a", "IMG_1234567890123", "10", "9", "é", "A"]
+    names = [
+        "IMG_10",
+        "img_9",
+        "IMG_2b",
+        "IMG_2",
+        "IMG_02",
+        "a",
+        "IMG_1234567890123",
+        "10",
+        "9",
+        "é",
+        "A",
+    ]
     assert sorted(names, key=natural_key) == [
-        "9", "10", "A", "a", "IMG_02", "IMG_2", "IMG_2b", "img_9", "IMG_10", "IMG_1234567890123", "é",
+        "9",
+        "10",
+        "A",
+        "a",
+        "IMG_02",
+        "IMG_2",
+        "IMG_2b",
+        "img_9",
+        "IMG_10",
+        "IMG_1234567890123",
+        "é",
     ]
 
 
 def test_what_is_left_out(tmp_path):
     photo(tmp_path / "a.jpg")
     photo(tmp_path / "trip/1.jpg")
-    for name in (".hidden.jpg", "Thumbs.db", ".DS_Store", "__MACOSX/a.jpg", "._a.jpg", "desktop.ini", "trip/.x.jpg",
-                 ".thumbnails/a.jpg", "trip/Thumbs.db", "@eaDir/a.jpg"):
+    for name in (
+        ".hidden.jpg",
+        "Thumbs.db",
+        ".DS_Store",
+        "__MACOSX/a.jpg",
+        "._a.jpg",
+        "desktop.ini",
+        "trip/.x.jpg",
+        ".thumbnails/a.jpg",
+        "trip/Thumbs.db",
+        "@eaDir/a.jpg",
+    ):
         touch(tmp_path / name)
     assert said(tmp_path, notes=True) == []  # of no interest to anyone
-    for name in ("notes.txt", "IMG_1.MOV", "IMG_1.AAE", "report.pdf", "trip/list.csv", "trip/deeper/2.jpg",
-                 "empty/x.txt", "jpg"):
+    for name in (
+        "notes.txt",
+        "IMG_1.MOV",
+        "IMG_1.AAE",
+        "report.pdf",
+        "trip/list.csv",
+        "trip/deeper/2.jpg",
+        "empty/x.txt",
+        "jpg",
+    ):
         touch(tmp_path / name)
     os.mkfifo(tmp_path / "pipe.jpg")
     assert ids(tmp_path) == ["a", "trip"]
@@ -108,14 +174,22 @@ def test_links_that_lead_out_are_left_out(tmp_path):
     (folder / "self").symlink_to(".")
     (folder / "circle.jpg").symlink_to("circle.jpg")
     (folder / "nowhere.jpg").symlink_to("absent.jpg")
-    (folder / "again.jpg").symlink_to("a.jpg")  # within the folder: another case, if somebody wants that
+    (folder / "again.jpg").symlink_to(
+        "a.jpg"
+    )  # within the folder: another case, if somebody wants that
     cases = load_dataset("photos", folder).split("valid")
     assert [case.id for case in cases] == ["a", "again", "case"]
-    assert {path.resolve().parent for case in cases for path in case.images} == {folder, folder / "case"}
+    assert {path.resolve().parent for case in cases for path in case.images} == {
+        folder,
+        folder / "case",
+    }
     assert said(folder, notes=True) == [
-        "all, circle.jpg, nowhere.jpg and 3 more: note: left out (6): a link that leads out of the folder or nowhere"
+        "all, circle.jpg, nowhere.jpg and 3 more: note: left out (6): a link that leads out of the "
+        "folder or nowhere"
     ]
-    (tmp_path / "linked").symlink_to(folder)  # where the folder itself lies is the person's own business
+    (tmp_path / "linked").symlink_to(
+        folder
+    )  # where the folder itself lies is the person's own business
     assert ids(tmp_path / "linked") == ["a", "again", "case"]
 
 
@@ -126,28 +200,49 @@ def test_questions_by_id_or_file_name(tmp_path):
     for name in ("IMG_1.jpg", "IMG_2.jpg", "arm/1.jpg", "Rücken.png"):
         touch(tmp_path / name)
     # The accent of the last row is a sign of its own, as in the file names of some systems.
-    rows = ["id,question", 'IMG_1,"What is this, please?"', "arm,Is it ringworm?", "Ru\u0308cken.png, Und das? "]
+    rows = [
+        "id,question",
+        'IMG_1,"What is this, please?"',
+        "arm,Is it ringworm?",
+        "Ru\u0308cken.png, Und das? ",
+    ]
     touch(tmp_path / "questions.csv", "\ufeff" + "\r\n".join(rows) + "\r\n")
     questions = {case.id: case.question for case in load_dataset("photos", tmp_path).split("valid")}
     assert questions == {
-        "IMG_1": "What is this, please?", "IMG_2": "", "arm": "Is it ringworm?", "Rücken": "Und das?",
+        "IMG_1": "What is this, please?",
+        "IMG_2": "",
+        "arm": "Is it ringworm?",
+        "Rücken": "Und das?",
     }
     before = load_dataset("photos", tmp_path).fingerprint("valid")
     touch(tmp_path / "questions.csv", "id,question\nIMG_1,Why?\n")
     assert load_dataset("photos", tmp_path).fingerprint("valid") != before
 
 
-@pytest.mark.parametrize("table, faults", [
-    ("name,text\na,Why?\n", ["the first line lacks the column id, question"]),
-    ("", ["the first line lacks the column id, question"]),
-    ("id;question\na;Why?\n", ["the first line lacks the column id, question"]),
-    ("id,question\nz,Why?\n", ["line 2: 'z' is no picture and no sub-folder with pictures"]),
-    ("id,question\na,Why?\na.jpg,When?\n,Where?\n",
-     ["line 3: 'a.jpg' is in the table twice", "line 4: the id is blank"]),
-    ("id,question\na,Why, and when?\n",
-     ["line 2: has more cells than the first line: put a question with commas into double quotes"]),
-    ("id,question\nb/1.jpg,Why?\n", ["line 2: 'b/1.jpg' is no picture and no sub-folder with pictures"]),
-])
+@pytest.mark.parametrize(
+    "table, faults",
+    [
+        ("name,text\na,Why?\n", ["the first line lacks the column id, question"]),
+        ("", ["the first line lacks the column id, question"]),
+        ("id;question\na;Why?\n", ["the first line lacks the column id, question"]),
+        ("id,question\nz,Why?\n", ["line 2: 'z' is no picture and no sub-folder with pictures"]),
+        (
+            "id,question\na,Why?\na.jpg,When?\n,Where?\n",
+            ["line 3: 'a.jpg' is in the table twice", "line 4: the id is blank"],
+        ),
+        (
+            "id,question\na,Why, and when?\n",
+            [
+                "line 2: has more cells than the first line: put a question with commas into "
+                "double quotes"
+            ],
+        ),
+        (
+            "id,question\nb/1.jpg,Why?\n",
+            ["line 2: 'b/1.jpg' is no picture and no sub-folder with pictures"],
+        ),
+    ],
+)
 def test_a_faulty_table_is_refused_and_listed(tmp_path, table, faults):
     photo(tmp_path / "a.jpg")
     photo(tmp_path / "b/1.jpg")
@@ -200,7 +295,9 @@ def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
         return real(path)
 
     monkeypatch.setattr("helpers.data.photos.os.scandir", scandir)
-    with pytest.raises(LabError, match=r"private cannot be read \(Permission denied\): change its permissions"):
+    with pytest.raises(
+        LabError, match=r"private cannot be read \(Permission denied\): change its permissions"
+    ):
         load_dataset("photos", tmp_path)
 
 
@@ -225,7 +322,10 @@ def test_check_data_lists_every_picture_that_cannot_be_used(tmp_path):
     photo(tmp_path / "wrong.png", "JPEG")  # what counts is the content
     found = said(tmp_path)
     assert [line.split(":")[0] for line in found] == [
-        "case/10.jpg (case)", "none.jpg (none)", "print.jpg (print)", "text.jpg (text)",
+        "case/10.jpg (case)",
+        "none.jpg (none)",
+        "print.jpg (print)",
+        "text.jpg (text)",
     ]
     assert all(": cannot be used: " in line for line in found)
     assert str(tmp_path) not in "".join(found) and tmp_path.name not in "".join(found)
@@ -238,7 +338,9 @@ def test_the_command_line(tmp_path):
     command = [sys.executable, "-m", "helpers", "check-data", "photos", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "")
-    assert done.stdout.startswith("none.jpg (none): cannot be used: the file is empty (0 bytes)\n1 faults and 0 notes")
+    assert done.stdout.startswith(
+        "none.jpg (none): cannot be used: the file is empty (0 bytes)\n1 faults and 0 notes"
+    )
 
 
 # Picture ids of the published formats
@@ -258,11 +360,24 @@ def published(tmp_path) -> Path:
 
 
 def ask(folder: Path, *names: str) -> Path:
-    records = [{
-        "encounter_id": f"case{number}", "author_id": "U1", "image_ids": [name], "query_title_en": "?",
-        "query_content_en": "?", "responses": [{"author_id": "U2", "content_en": "Eczema.", "completeness": 1,
-                                                "contains_freq_ans": 0}],
-    } for number, name in enumerate(names)]
+    records = [
+        {
+            "encounter_id": f"case{number}",
+            "author_id": "U1",
+            "image_ids": [name],
+            "query_title_en": "?",
+            "query_content_en": "?",
+            "responses": [
+                {
+                    "author_id": "U2",
+                    "content_en": "Eczema.",
+                    "completeness": 1,
+                    "contains_freq_ans": 0,
+                }
+            ],
+        }
+        for number, name in enumerate(names)
+    ]
     return touch(folder / "train.json", json.dumps(records))
 
 
@@ -277,7 +392,9 @@ def test_heic_pictures_of_the_published_formats(published, kind):
 
 
 @pytest.mark.parametrize("kind", ["iiyi", "reddit"])
-@pytest.mark.parametrize("name", [f"../{SECRET}", f"../../{SECRET}.jpg", f"images/../../{SECRET}.jpg", f"..\\{SECRET}"])
+@pytest.mark.parametrize(
+    "name", [f"../{SECRET}", f"../../{SECRET}.jpg", f"images/../../{SECRET}.jpg", f"..\\{SECRET}"]
+)
 def test_no_id_climbs_out_of_the_folder(published, kind, name):
     ask(published, "a", name)
     with pytest.raises(LabError, match="leaves the picture folder"):
@@ -286,22 +403,30 @@ def test_no_id_climbs_out_of_the_folder(published, kind, name):
 
 
 @pytest.mark.parametrize("kind", ["iiyi", "reddit"])
-@pytest.mark.parametrize("link, target, name", [
-    ("images/out.jpg", f"../../{SECRET}.jpg", "out"),
-    ("images/out.jpg", f"../../{SECRET}.jpg", "out.jpg"),
-    ("out.jpg", f"../{SECRET}.jpg", "out"),
-    ("images/deep", "../..", f"deep/{SECRET}.jpg"),
-    ("images/deep", "../..", f"deep/{SECRET}"),
-])
+@pytest.mark.parametrize(
+    "link, target, name",
+    [
+        ("images/out.jpg", f"../../{SECRET}.jpg", "out"),
+        ("images/out.jpg", f"../../{SECRET}.jpg", "out.jpg"),
+        ("out.jpg", f"../{SECRET}.jpg", "out"),
+        ("images/deep", "../..", f"deep/{SECRET}.jpg"),
+        ("images/deep", "../..", f"deep/{SECRET}"),
+    ],
+)
 def test_no_link_leads_out_of_the_folder(published, kind, link, target, name):
     (published / link).symlink_to(target)
     ask(published, "a", name)
     faults = [str(fault) for fault in check_data(kind, published) if not fault.is_note]
     try:
-        images = [path for case in load_dataset(kind, published).split("train") for path in case.images]
+        images = [
+            path for case in load_dataset(kind, published).split("train") for path in case.images
+        ]
     except LabError as error:
         assert "is a link that leads out of" in str(error)
-        assert faults == [f"train.json, record 2 (case1): picture {name!r} is a link that leads out of the data folder"]
+        assert faults == [
+            f"train.json, record 2 (case1): picture {name!r} is a link that leads out of the data "
+            "folder"
+        ]
     else:  # a link beside the JSON files is passed over: pictures belong into the folder of pictures
         assert link == "out.jpg" and not images[1].exists()
         assert faults == [f"train.json, record 2 (case1): picture {name!r} is not on disk"]

@@ -1,10 +1,12 @@
-"""Fine-tune and answer at miniature size; `test_interruption.py` kills this process and starts it again."""
+"""Fine-tune and answer at miniature size; `test_interruption.py` kills this process and starts it
+again.
+"""
 
 import sys
 from types import SimpleNamespace
 
-from helpers.experiments import answers as experiments
 from helpers.data import load_dataset
+from helpers.experiments import answers as experiments
 from helpers.settings.profiles import resolve
 
 SETTINGS = {
@@ -24,7 +26,9 @@ def work(data_root: str):
     settings = SimpleNamespace(**resolve("pocket", SETTINGS | {"DATA_ROOT": data_root}))
     data = load_dataset(settings.DATASET, settings.DATA_ROOT)
     training = experiments.finetune(data, settings)
-    return training, experiments.answer(data, settings, shots=1, adapter=training.folder / "adapter")
+    return training, experiments.answer(
+        data, settings, shots=1, adapter=training.folder / "adapter"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The experiments at miniature size: what is trained on and asked, what is recorded, and how they refuse."""
+"""The experiments at miniature size: what is trained on and asked, what is recorded, and how they
+refuse.
+"""
 
 import shutil
 from dataclasses import replace
@@ -6,17 +8,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers.experiments import answers as experiments
-from helpers.data import Dataset, load_dataset
 from helpers.cases import Case
-from helpers.files import LabError, WorkFailed, outputs_folder, read_json, read_jsonl, write_json
-from helpers.training.recipe import PROJECTIONS
-from helpers.report.leaderboard import boards
-from helpers.models.encoders import packaged_minilm
-from helpers.models.loading import POCKET_MODELS
-from helpers.settings.profiles import resolve
+from helpers.data import Dataset, load_dataset
+from helpers.experiments import answers as experiments
 from helpers.experiments.runs import find_runs
 from helpers.experiments.studies import few_shot_grid, trace
+from helpers.files import LabError, WorkFailed, outputs_folder, read_json, read_jsonl, write_json
+from helpers.models.encoders import packaged_minilm
+from helpers.models.loading import POCKET_MODELS
+from helpers.report.leaderboard import boards
+from helpers.settings.profiles import resolve
+from helpers.training.recipe import PROJECTIONS
 from tests.models.api_server import api_server
 
 SMALL = {
@@ -47,17 +49,27 @@ def test_training_lowers_the_loss_and_changes_the_answers(lab):
     losses = [entry["loss"] for entry in read_json(run.folder / "training.json") if "loss" in entry]
     assert losses[-1] < 0.8 * losses[0]
     card = read_json(run.folder / "adapter" / "lab.json")
-    assert card["model"] == "pocket/llama" and card["data"] == data.fingerprint("train") and card["recipe"]["rank"] == 4
+    assert (
+        card["model"] == "pocket/llama"
+        and card["data"] == data.fingerprint("train")
+        and card["recipe"]["rank"] == 4
+    )
     config = read_json(run.folder / "adapter" / "adapter_config.json")
-    assert config["base_model_name_or_path"] == "pocket/llama" and set(config["target_modules"]) == set(PROJECTIONS)
+    assert config["base_model_name_or_path"] == "pocket/llama" and set(
+        config["target_modules"]
+    ) == set(PROJECTIONS)
     plain, tuned = (
-        experiments.answer(data, settings, shots=0, adapter=adapter) for adapter in (None, run.folder / "adapter")
+        experiments.answer(data, settings, shots=0, adapter=adapter)
+        for adapter in (None, run.folder / "adapter")
     )
     assert {key: answer.text for key, answer in experiments.answers_of(plain).items()} != {
         key: answer.text for key, answer in experiments.answers_of(tuned).items()
     }
     assert tuned.record["parent"] == run.id and plain.record["parent"] == ""
-    assert tuned.metrics["deltableu_en"]["n"] == 8 and "weights:yes" in tuned.metrics["deltableu_en"]["signature"]
+    assert (
+        tuned.metrics["deltableu_en"]["n"] == 8
+        and "weights:yes" in tuned.metrics["deltableu_en"]["signature"]
+    )
     again = experiments.finetune(data, settings)
     assert again.record["time"] == run.record["time"], "a finished run was done again"
 
@@ -74,7 +86,9 @@ def test_training_needs_no_validation_answers(lab):
     bare = tuple(Case(case.id, case.question) for case in data.split("valid"))
     inputs_only = Dataset("inputs", {"train": data.split("train"), "valid": bare})
     run = experiments.finetune(inputs_only, with_(settings, STEPS=2))
-    assert run.done and not any("eval_loss" in entry for entry in read_json(run.folder / "training.json"))
+    assert run.done and not any(
+        "eval_loss" in entry for entry in read_json(run.folder / "training.json")
+    )
 
 
 def test_a_training_that_diverges_is_no_result(lab):
@@ -96,7 +110,11 @@ def test_another_encoder_is_another_run_and_no_table_loses_a_row(lab, tmp_path):
     runs = [*experiments.baselines(data, settings), *experiments.baselines(data, other)]
     tables = boards(runs)
     assert [len(table) for table in tables.values()] == [3, 3]
-    assert not any(str(tmp_path) in (run.folder / "run.json").read_text() + title for run in runs for title in tables)
+    assert not any(
+        str(tmp_path) in (run.folder / "run.json").read_text() + title
+        for run in runs
+        for title in tables
+    )
 
 
 def test_an_encoder_that_is_not_there_is_found_out_before_any_answer(lab):
@@ -149,8 +167,12 @@ def test_data_without_questions_cannot_be_trained_on(lab):
 def test_cases_without_references_are_answered_and_described_but_not_scored(lab):
     data, settings = lab
     bare = tuple(Case(case.id, case.question) for case in data.split("test"))
-    run = experiments.answer(Dataset("bare", dict(data.splits) | {"valid": bare}), settings, shots=0)
-    assert len(experiments.answers_of(run)) == len(bare) and (run.folder / "prediction.json").exists()
+    run = experiments.answer(
+        Dataset("bare", dict(data.splits) | {"valid": bare}), settings, shots=0
+    )
+    assert (
+        len(experiments.answers_of(run)) == len(bare) and (run.folder / "prediction.json").exists()
+    )
     assert "deltableu_en" not in run.metrics and run.metrics["unfinished"]["n"] == len(bare)
 
 
@@ -166,7 +188,10 @@ def test_a_test_split_alone_can_be_answered_without_shots_and_not_with(lab):
 def test_an_empty_title_is_asked_by_its_content_and_nothing_at_all_is_refused(lab):
     data, settings = lab
     case = data.split("valid")[0]
-    for changed, fits in ((replace(case, question=" "), True), (replace(case, question="", context=" "), False)):
+    for changed, fits in (
+        (replace(case, question=" "), True),
+        (replace(case, question="", context=" "), False),
+    ):
         odd = Dataset("odd", dict(data.splits) | {"valid": (changed, *data.split("valid")[1:])})
         if fits:
             assert case.context and experiments.answer(odd, settings, shots=0).done
@@ -181,7 +206,11 @@ def test_the_run_says_which_shots_were_drawn_and_dropped(lab):
     run = experiments.answer(data, with_(tight, LIMIT=2), shots=12)
     trace = read_json(run.folder / "shots.json")
     for row in trace.values():
-        assert len(row["shots"]) + len(row["dropped"]) == 12 and row["dropped"] and row["tokens"] <= 2048 - 1860
+        assert (
+            len(row["shots"]) + len(row["dropped"]) == 12
+            and row["dropped"]
+            and row["tokens"] <= 2048 - 1860
+        )
     assert run.record["shots_dropped"] == sum(len(row["dropped"]) for row in trace.values())
     training = {case.id for case in data.split("train")}
     assert all(set(row["shots"] + row["dropped"]) <= training for row in trace.values())
@@ -199,7 +228,9 @@ def test_what_is_not_as_the_profile_says_stands_in_the_name(lab):
 def test_a_smaller_batch_with_more_accumulation_is_the_same_training(lab):
     data, settings = lab
     run = experiments.finetune(data, with_(settings, STEPS=2))
-    assert experiments.finetune(data, with_(settings, STEPS=2, BATCH=2, ACCUMULATION=2)).id == run.id
+    assert (
+        experiments.finetune(data, with_(settings, STEPS=2, BATCH=2, ACCUMULATION=2)).id == run.id
+    )
 
 
 def test_an_adapter_for_another_base_is_refused(lab, tmp_path):
@@ -218,8 +249,8 @@ def test_a_chat_model_is_asked_through_its_own_template(lab, tmp_path):
         experiments.answer(data, with_(settings, PROMPT="chat"), shots=0)
     chat = shutil.copytree(POCKET_MODELS / "llama", tmp_path / "chat")
     (chat / "chat_template.jinja").write_text(
-        "{{ bos_token }}{% for message in messages %}[{{ message.role }}] {{ message.content }}</s>\n{% endfor %}"
-        "{% if add_generation_prompt %}[assistant] {% endif %}"
+        "{{ bos_token }}{% for message in messages %}[{{ message.role }}] {{ message.content "
+        "}}</s>\n{% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}"
     )
     settings = with_(settings, PROMPT="chat", MODEL=str(chat), STEPS=2, LIMIT=2)
     run = experiments.finetune(data, settings)
@@ -239,7 +270,10 @@ def test_an_api_model_answers_in_the_same_run_and_cannot_be_trained(lab, monkeyp
             experiments.finetune(data, api)
         grid = few_shot_grid(data, with_(api, SHOTS=[0, 1]))
         assert list(grid) == [(False, 0), (False, 1)] and grid[False, 1].id == run.id
-        assert data.split("valid")[0].question in trace(data, api, run, data.split("valid")[0])["prompt"]
+        assert (
+            data.split("valid")[0].question
+            in trace(data, api, run, data.split("valid")[0])["prompt"]
+        )
 
 
 def test_a_full_disk_is_one_sentence_and_the_same_call_goes_on(lab):

@@ -1,4 +1,6 @@
-"""The captioning experiment, the tables of notebooks 01, 03 and 09 that rest on it, and what is shown of pictures."""
+"""The captioning experiment, the tables of notebooks 01, 03 and 09 that rest on it, and what is
+shown of pictures.
+"""
 
 import shutil
 from dataclasses import replace
@@ -7,31 +9,48 @@ from types import SimpleNamespace
 import pytest
 
 from helpers.data import load_dataset
-from helpers.models import memory
-from helpers.experiments.captions import (
-    caption, caption_claims, caption_files, captioned_cases, captions_of_run, compare_captioners,
-)
-from helpers.models.captions import FAILED, Caption, failed
+from helpers.data.images import BadPicture, open_picture
 from helpers.data.tables import skin_tones
 from helpers.experiments.answers import answer
-from helpers.files import LabError
+from helpers.experiments.captions import (
+    caption,
+    caption_claims,
+    caption_files,
+    captioned_cases,
+    captions_of_run,
+    compare_captioners,
+)
 from helpers.experiments.image_texts import compared, image_texts, with_captioner
-from helpers.report.leaderboard import caption_rows, captioner_rows, tone_table
-from helpers.notebook import Lab
 from helpers.experiments.parameters import check_size, recordable
-from helpers.data.images import BadPicture, open_picture
-from helpers.pocket.odd_pictures import write_odd_pictures
-from helpers.settings.profiles import resolve
 from helpers.experiments.studies import _varied_in, captioner_grid, recorded_grid
 from helpers.experiments.sweep import _trainings
+from helpers.files import LabError
+from helpers.models import memory
+from helpers.models.captions import FAILED, Caption, failed
+from helpers.notebook import Lab
+from helpers.pocket.odd_pictures import write_odd_pictures
+from helpers.report.leaderboard import caption_rows, captioner_rows, tone_table
+from helpers.settings.profiles import resolve
 
 
 @pytest.fixture
 def lab(clinic):
-    settings = SimpleNamespace(**resolve("pocket", {
-        "DATA_ROOT": str(clinic / "iiyi"), "SEED": 5, "CAPTIONERS": "pocket/blip", "STEPS": 2, "BATCH": 2, "RANK": 2,
-        "MAX_NEW_TOKENS": 6, "SHOTS": [0, 1], "CAPTION_TOKENS": 24,
-    }))
+    settings = SimpleNamespace(
+        **resolve(
+            "pocket",
+            {
+                "DATA_ROOT": str(clinic / "iiyi"),
+                "SEED": 5,
+                "CAPTIONERS": "pocket/blip",
+                "STEPS": 2,
+                "BATCH": 2,
+                "RANK": 2,
+                "MAX_NEW_TOKENS": 6,
+                "SHOTS": [0, 1],
+                "CAPTION_TOKENS": 24,
+            },
+        )
+    )
     return load_dataset("pocket", clinic / "iiyi"), settings
 
 
@@ -45,24 +64,44 @@ def test_captioners_are_compared_on_the_same_pictures(lab):
     assert list(runs) == ["pocket/blip", "recorded"]
     rows = caption_rows(list(runs.values()))
     pictures = sum(len(case.images) for case in captioned_cases(data, settings))
-    assert [row["captioner"] for row in rows] == list(runs) and {row["pictures"] for row in rows} == {pictures}
-    assert rows[1]["concept recall"].startswith("1.00") and "seconds" in rows[0] and "seconds" not in rows[1]
+    assert [row["captioner"] for row in rows] == list(runs) and {
+        row["pictures"] for row in rows
+    } == {pictures}
+    assert (
+        rows[1]["concept recall"].startswith("1.00")
+        and "seconds" in rows[0]
+        and "seconds" not in rows[1]
+    )
     record = runs["pocket/blip"].record
     assert {"true", "named", "precision", "recall"} == record["concepts"]["Erythema"].keys()
-    assert sum(row["cases"] for row in tone_table([runs["pocket/blip"]])) == len(captioned_cases(data, settings))
+    assert sum(row["cases"] for row in tone_table([runs["pocket/blip"]])) == len(
+        captioned_cases(data, settings)
+    )
     examples = {example["case"]: example["caption"] for example in record["examples"]}
     found = captions_of_run(data, settings, "pocket/blip")
-    assert examples == {case_id: found[case_id][0].text for case_id in examples} and len(examples) == 3
+    assert (
+        examples == {case_id: found[case_id][0].text for case_id in examples} and len(examples) == 3
+    )
 
 
 def test_where_no_picture_is_on_disk_no_captioner_is_compared(lab, clinic, tmp_path):
-    """As on the profiles that fetch the published texts alone: 03 goes on without words, 01 says what is missing."""
+    """As on the profiles that fetch the published texts alone: 03 goes on without words, 01 says
+    what is missing.
+    """
     _, settings = lab
     root = tmp_path / "iiyi"
-    shutil.copytree(clinic / "iiyi", root, ignore=shutil.ignore_patterns("images_final", "captions.csv"))
-    data, settings = load_dataset("iiyi", root), changed(settings, DATASET="iiyi", DATA_ROOT=str(root))
+    shutil.copytree(
+        clinic / "iiyi", root, ignore=shutil.ignore_patterns("images_final", "captions.csv")
+    )
+    data, settings = (
+        load_dataset("iiyi", root),
+        changed(settings, DATASET="iiyi", DATA_ROOT=str(root)),
+    )
     assert compared(data, settings) == []
-    assert [run.record["parameters"]["CAPTIONER"] for run in captioner_grid(data, settings)] == ["none", "none"]
+    assert [run.record["parameters"]["CAPTIONER"] for run in captioner_grid(data, settings)] == [
+        "none",
+        "none",
+    ]
     with pytest.raises(LabError, match="only its texts are fetched by themselves"):
         compare_captioners(data, settings)
     with pytest.raises(LabError, match="none of the pictures that the data set"):
@@ -83,7 +122,10 @@ def test_the_grid_of_table_3_has_a_row_per_captioner(lab):
     assert [row["words for pictures by"] for row in rows] == ["none", "pocket/blip", "recorded"]
     assert all({"0 shots", "1 shot"} <= row.keys() and row["fine-tuned"] == "yes" for row in rows)
     value = runs[0].metrics["deltableu_en"]["value"]
-    assert rows[0]["0 shots"].startswith(f"{value:.2f} [") and len({run.record["parent"] for run in runs}) == 1
+    assert (
+        rows[0]["0 shots"].startswith(f"{value:.2f} [")
+        and len({run.record["parent"] for run in runs}) == 1
+    )
     told = captioner_grid(data, changed(settings, IMAGE_TEXT="training", SHOTS=[0]))
     assert len(captioner_rows(told)) == 3 and len({run.record["parent"] for run in told}) == 3
 
@@ -91,13 +133,17 @@ def test_the_grid_of_table_3_has_a_row_per_captioner(lab):
 def test_recorded_answers_of_a_study_differ_in_what_it_varies_alone():
     found = recorded_grid("pocket")
     assert {run.record["parameters"].get("CAPTIONER", "none") for run in found} >= {"none"}
-    assert {run.record["shots"] for run in found} == {0, 1, 2, 4} and {run.record["tuned"] for run in found} == {True, False}
+    assert {run.record["shots"] for run in found} == {0, 1, 2, 4} and {
+        run.record["tuned"] for run in found
+    } == {True, False}
     assert not [run for run in found if _varied_in(run) - {"CAPTIONER"}]
 
 
 def test_what_answers_differ_in_is_told_from_what_they_depend_on(lab):
     data, settings = lab
-    settings = changed(settings, STEPS=3, SHOT_CHOICE="fixed")  # neither counts without tuning and without shots
+    settings = changed(
+        settings, STEPS=3, SHOT_CHOICE="fixed"
+    )  # neither counts without tuning and without shots
     assert _varied_in(answer(data, settings, shots=0)) == {"MAX_NEW_TOKENS"}
     assert _varied_in(answer(data, settings, shots=1)) == {"MAX_NEW_TOKENS", "SHOT_CHOICE"}
     told = answer(data, changed(settings, CAPTIONER="recorded", IMAGE_TEXT="shots"), shots=0)
@@ -107,7 +153,9 @@ def test_what_answers_differ_in_is_told_from_what_they_depend_on(lab):
 def test_only_words_that_are_read_are_made(lab, outputs):
     """With the shots: of the training cases, those that serve as shots."""
     data, settings = lab
-    chosen = changed(settings, CAPTIONER="pocket/blip", IMAGE_TEXT="shots", LIMIT=1, SHOT_CHOICE="fixed")
+    chosen = changed(
+        settings, CAPTIONER="pocket/blip", IMAGE_TEXT="shots", LIMIT=1, SHOT_CHOICE="fixed"
+    )
     answer(data, chosen, shots=1)
     (store,) = outputs.glob("captions/pocket/*.jsonl")
     assert len(store.read_text().splitlines()) <= 6  # two cases of up to three pictures
@@ -115,9 +163,17 @@ def test_only_words_that_are_read_are_made(lab, outputs):
 
 def test_claims_about_length_and_failures():
     brief = {"A": [Caption("1", "p", "a patch", finish="stop")], "B": [failed("2", "p", "broken")]}
-    long = {"A": [Caption("1", "p", "a red and scaly patch", finish="stop")], "B": [Caption("2", "p", "a bump")]}
+    long = {
+        "A": [Caption("1", "p", "a red and scaly patch", finish="stop")],
+        "B": [Caption("2", "p", "a bump")],
+    }
     fails, says = caption_claims(brief, long, names=("one", "two"))
-    assert fails["ours"].startswith("+0.50") and fails["n"] == 2 and says["ours"].startswith("+3.00") and says["n"] == 1
+    assert (
+        fails["ours"].startswith("+0.50")
+        and fails["n"] == 2
+        and says["ours"].startswith("+3.00")
+        and says["n"] == 1
+    )
     assert len(caption_claims({"A": brief["B"]}, {"A": brief["B"]}, names=("one", "two"))) == 1
     assert "not measured" in says["verdict"]  # two pictures are none to speak of
 
@@ -131,11 +187,22 @@ def test_odd_pictures_are_good_in_five_forms_and_bad_in_seven(lab, tmp_path):
             open_picture(path)
         except BadPicture:
             bad.add(path.name)
-    assert len(paths) == 12 and bad == {"cut off.jpg", "empty.jpg", "a text.jpg", "for print.jpg", "moving.gif", "16 bit.png", "huge.png"}
+    assert len(paths) == 12 and bad == {
+        "cut off.jpg",
+        "empty.jpg",
+        "a text.jpg",
+        "for print.jpg",
+        "moving.gif",
+        "16 bit.png",
+        "huge.png",
+    }
     assert open_picture(tmp_path / "turned.jpg").size == open_picture(tmp_path / "plain.jpg").size
     found = caption_files(settings, "pocket/blip", paths, "odd")
     assert {path.name for path, row in found.items() if row.text == FAILED} == bad
-    assert caption_files(settings, "recorded", paths[:1], "odd")[paths[0]].error == "no caption of it is recorded"
+    assert (
+        caption_files(settings, "recorded", paths[:1], "odd")[paths[0]].error
+        == "no caption of it is recorded"
+    )
 
 
 def test_pictures_of_patients_are_not_shown_unasked(lab, tmp_path):
@@ -153,11 +220,16 @@ def test_skin_tones_are_known_of_the_clinic_alone(clinic, tmp_path):
     assert skin_tones("photos", tmp_path) == {}
 
 
-@pytest.mark.parametrize(("name", "value", "message"), [
-    ("CAPTIONER", " ", "CAPTIONER names nothing"), ("CAPTIONERS", ",", "CAPTIONERS names nothing"),
-    ("CAPTIONERS", "pocket/blip, none", "lists 'none'"), ("CAPTION_BATCH", 0, "CAPTION_BATCH is 0"),
-    ("IMAGE_TEXT", "everywhere", "must be one of question, shots, training"),
-])
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("CAPTIONER", " ", "CAPTIONER names nothing"),
+        ("CAPTIONERS", ",", "CAPTIONERS names nothing"),
+        ("CAPTIONERS", "pocket/blip, none", "lists 'none'"),
+        ("CAPTION_BATCH", 0, "CAPTION_BATCH is 0"),
+        ("IMAGE_TEXT", "everywhere", "must be one of question, shots, training"),
+    ],
+)
 def test_wrong_captioning_parameters_are_one_sentence(name, value, message):
     with pytest.raises(LabError, match=message):
         check_size(name, value)
@@ -167,23 +239,37 @@ def test_no_folder_of_this_machine_is_recorded(lab, tmp_path):
     _, settings = lab
     (tmp_path / "model").mkdir()
     listed = f"pocket/blip,{tmp_path / 'model'},/home/jane/other"
-    assert recordable(changed(settings, CAPTIONERS=listed))["CAPTIONERS"] == "pocket/blip, model, other"
+    assert (
+        recordable(changed(settings, CAPTIONERS=listed))["CAPTIONERS"]
+        == "pocket/blip, model, other"
+    )
     assert recordable(changed(settings, CAPTIONER=str(tmp_path / "model")))["CAPTIONER"] == "model"
-    assert recordable(changed(settings, MODEL="/home/jane, doctor/model", ADAPTER=""))["MODEL"] == "model"
+    assert (
+        recordable(changed(settings, MODEL="/home/jane, doctor/model", ADAPTER=""))["MODEL"]
+        == "model"
+    )
     assert recordable(changed(settings, ADAPTER=""))["ADAPTER"] == ""
 
 
 def test_a_training_is_done_once_for_all_captioners_unless_its_records_hold_their_words(lab):
-    points = [("03_few_shot_inference", {"CAPTIONER": captioner, "IMAGE_TEXT": where, "SEED": 1})
-              for captioner in ("none", "pocket/blip") for where in ("question", "shots", "training")]
-    different = {tuple(sorted((name, str(value)) for name, value in row.items())) for _, row in _trainings(points)}
+    points = [
+        ("03_few_shot_inference", {"CAPTIONER": captioner, "IMAGE_TEXT": where, "SEED": 1})
+        for captioner in ("none", "pocket/blip")
+        for where in ("question", "shots", "training")
+    ]
+    different = {
+        tuple(sorted((name, str(value)) for name, value in row.items()))
+        for _, row in _trainings(points)
+    }
     assert len(different) == 3  # without words, and two with a captioner named beside "training"
 
 
 def test_one_model_is_kept_in_memory(monkeypatch):
     loaded = []
     load = {name: lambda name=name: loaded.append(name) or name for name in "ab"}
-    assert [memory.kept((name,), load[name]) for name in "aaba"] == list("aaba") and loaded == list("aba")
+    assert [memory.kept((name,), load[name]) for name in "aaba"] == list("aaba") and loaded == list(
+        "aba"
+    )
     memory.forget()
 
 

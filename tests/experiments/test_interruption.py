@@ -1,4 +1,6 @@
-"""A `kill -9` while training, another while answering, then the same command: the result of an undisturbed run."""
+"""A `kill -9` while training, another while answering, then the same command: the result of an
+undisturbed run.
+"""
 
 import os
 import signal
@@ -29,15 +31,23 @@ def kill_when(reached, data_root: Path, outputs: Path, *, seconds: float = 240) 
     process.wait()
 
 
-def test_killed_twice_and_taken_up_again_gives_the_undisturbed_result(clinic, tmp_path, monkeypatch):
+def test_killed_twice_and_taken_up_again_gives_the_undisturbed_result(
+    clinic, tmp_path, monkeypatch
+):
     data_root, killed, undisturbed = clinic / "iiyi", tmp_path / "killed", tmp_path / "undisturbed"
 
-    kill_when(lambda: any(killed.glob("runs/02*/*/checkpoints/checkpoint-*/trainer_state.json")), data_root, killed)
+    kill_when(
+        lambda: any(killed.glob("runs/02*/*/checkpoints/checkpoint-*/trainer_state.json")),
+        data_root,
+        killed,
+    )
     record = read_json(next(killed.glob("runs/02*/*/run.json")))
     assert record["status"] == "running" and not any(killed.glob("runs/02*/*/adapter"))
 
     kill_when(
-        lambda: any(path.stat().st_size for path in killed.glob("runs/03*/*/predictions.jsonl")), data_root, killed
+        lambda: any(path.stat().st_size for path in killed.glob("runs/03*/*/predictions.jsonl")),
+        data_root,
+        killed,
     )
     path = next(killed.glob("runs/03*/*/predictions.jsonl"))
     with open(path, "a") as file:
@@ -53,10 +63,15 @@ def test_killed_twice_and_taken_up_again_gives_the_undisturbed_result(clinic, tm
     weights = "adapter/adapter_model.safetensors"
     assert file_hash(training_a.folder / weights) == file_hash(training_b.folder / weights)
     texts = [
-        {case: (answer.text, answer.tokens, answer.finish) for case, answer in answers_of(run).items()}
+        {
+            case: (answer.text, answer.tokens, answer.finish)
+            for case, answer in answers_of(run).items()
+        }
         for run in (answers_a, answers_b)
     ]
     assert texts[0] == texts[1] and len(texts[0]) == 8
-    assert (answers_a.folder / "prediction.json").read_text() == (answers_b.folder / "prediction.json").read_text()
+    assert (answers_a.folder / "prediction.json").read_text() == (
+        answers_b.folder / "prediction.json"
+    ).read_text()
     assert answers_a.metrics == answers_b.metrics
     assert not (training_a.folder / "checkpoints").exists()

@@ -1,9 +1,11 @@
-"""Profiles and parameters: one meaning of "" and -1, types and sizes checked before anything is loaded."""
+"""Profiles and parameters: one meaning of "" and -1, types and sizes checked before anything is
+loaded.
+"""
 
 import pytest
 
-from helpers.files import LabError
 from helpers.experiments.parameters import check_size, parse, prepare
+from helpers.files import LabError
 from helpers.settings.profiles import is_unset, load_profile, profile_names, resolve
 
 
@@ -15,18 +17,26 @@ def test_all_profiles_know_the_same_names():
 
 def test_the_t4_profile_is_the_papers_recipe():
     profile = load_profile("t4")
-    assert (profile["RANK"], profile["ALPHA"], profile["LEARNING_RATE"], profile["STEPS"]) == (16, 16, 2e-4, 60)
+    assert (profile["RANK"], profile["ALPHA"], profile["LEARNING_RATE"], profile["STEPS"]) == (
+        16,
+        16,
+        2e-4,
+        60,
+    )
     assert (profile["BATCH"], profile["ACCUMULATION"]) == (2, 4)
 
 
 def test_an_explicit_value_beats_the_profile_and_unset_ones_are_filled_in():
     settings = resolve("pocket", {"MODEL": "", "STEPS": -1, "LIMIT": 5, "EXTRA": "x"})
-    assert settings["MODEL"] == "pocket/llama" and settings["LIMIT"] == 5 and settings["EXTRA"] == "x"
+    assert (
+        settings["MODEL"] == "pocket/llama" and settings["LIMIT"] == 5 and settings["EXTRA"] == "x"
+    )
     assert settings["STEPS"] == load_profile("pocket")["STEPS"] and settings["PROFILE"] == "pocket"
 
 
 @pytest.mark.parametrize(
-    ("value", "unset"), [("", True), (-1, True), (-1.0, True), (0, False), (False, False), ([], False)]
+    ("value", "unset"),
+    [("", True), (-1, True), (-1.0, True), (0, False), (False, False), ([], False)],
 )
 def test_what_counts_as_left_to_the_profile(value, unset):
     assert is_unset(value) is unset
@@ -98,10 +108,17 @@ def test_numbers_that_no_run_can_have_are_refused(name, value):
 
 def test_data_and_split_are_checked_with_the_parameters(tmp_path):
     kinds = {"PROFILE": "str", "DATASET": "str", "DATA_ROOT": "str", "SPLIT": "str"}
-    wrong = {"PROFILE": "pocket", "DATASET": "iiyi", "DATA_ROOT": str(tmp_path / "nowhere"), "SPLIT": ""}
+    wrong = {
+        "PROFILE": "pocket",
+        "DATASET": "iiyi",
+        "DATA_ROOT": str(tmp_path / "nowhere"),
+        "SPLIT": "",
+    }
     with pytest.raises(LabError, match="does not exist"):
         prepare(wrong, kinds)
     with pytest.raises(LabError, match="has no split 'dev'"):
         prepare({"PROFILE": "pocket", "DATASET": "pocket", "DATA_ROOT": "", "SPLIT": "dev"}, kinds)
-    settings, data = prepare({"PROFILE": "pocket", "DATASET": "pocket", "DATA_ROOT": "", "SPLIT": ""}, kinds)
+    settings, data = prepare(
+        {"PROFILE": "pocket", "DATASET": "pocket", "DATA_ROOT": "", "SPLIT": ""}, kinds
+    )
     assert settings.SPLIT == "valid" and len(data.split("valid")) == 60

@@ -12,7 +12,9 @@ from helpers.files import LabError, read_json, write_json
 
 
 def a_run(**determines):
-    return runs.open_run("03_few_shot_inference", determines={"shots": 1} | determines, about={"kind": "answers"})
+    return runs.open_run(
+        "03_few_shot_inference", determines={"shots": 1} | determines, about={"kind": "answers"}
+    )
 
 
 def test_the_same_settings_find_the_same_run_and_others_another():
@@ -27,20 +29,26 @@ def test_the_record_says_how_to_get_the_result_again():
     with run.working():
         run.save(device={"name": "cpu"})
     record = read_json(run.folder / "run.json")
-    assert record["status"] == "done" and record["minutes"] >= 0 and record["peak_memory_gb"]["ram"] > 0
+    assert (
+        record["status"] == "done"
+        and record["minutes"] >= 0
+        and record["peak_memory_gb"]["ram"] > 0
+    )
     assert set(runs.PACKAGES) < set(record["versions"])
     assert record["determines"] == {"shots": 1} and {"commit", "dirty", "time"} <= set(record)
 
 
 def test_two_processes_on_one_run_do_its_work_once(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from tests.experiments.test_runs import a_run\n"
-        "print('ready', flush=True); sys.stdin.readline()\n"
+        "import sys, time; from pathlib import Path; from tests.experiments.test_runs import "
+        "a_run\nprint('ready', flush=True); sys.stdin.readline()\n"
         "with a_run().working() as needed:\n"
         "    if needed: time.sleep(0.5); Path(sys.argv[1]).open('a').write('worked\\n')\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "log")]
-    both = [subprocess.Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) for _ in range(2)
+    ]
     for process in both:
         assert process.stdout.readline() == "ready\n"
     for process in both:
@@ -50,7 +58,9 @@ def test_two_processes_on_one_run_do_its_work_once(tmp_path):
     assert (tmp_path / "log").read_text() == "worked\n" and a_run().done
 
 
-@pytest.mark.parametrize(("error", "status"), [(ValueError, "failed"), (KeyboardInterrupt, "interrupted")])
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError, "failed"), (KeyboardInterrupt, "interrupted")]
+)
 def test_a_run_that_stops_says_so_and_is_not_done(error, status):
     run = a_run()
     with pytest.raises(error):

@@ -1,4 +1,6 @@
-"""Studies and sweeps: the plan fits the code, a grid is run in workers and found again, records are copied whole."""
+"""Studies and sweeps: the plan fits the code, a grid is run in workers and found again, records are
+copied whole.
+"""
 
 import os
 import subprocess
@@ -10,14 +12,24 @@ import psutil
 import pytest
 
 from conftest import ROOT
-from helpers.experiments import runs, sweep
-from helpers.experiments import answers as experiments
 from helpers.data import load_dataset
+from helpers.experiments import answers as experiments
+from helpers.experiments import runs, sweep
+from helpers.experiments.runs import open_run
+from helpers.experiments.studies import (
+    Cell,
+    Plan,
+    Study,
+    cells,
+    check_claims,
+    compare,
+    few_shot_grid,
+    load_plan,
+    trace,
+)
 from helpers.files import LabError, outputs_folder, read_json, write_json
 from helpers.settings.notebook_file import find_notebooks, read_parameters
 from helpers.settings.profiles import resolve
-from helpers.experiments.runs import open_run
-from helpers.experiments.studies import Cell, Plan, Study, cells, check_claims, compare, few_shot_grid, load_plan, trace
 
 SMALL = {
     "DATASET": "pocket",
@@ -51,11 +63,18 @@ def test_every_claim_of_the_plan_names_cells_that_its_grid_makes():
         assert study.title and study.claims and set(study.data) <= set(plan.data)
         assert {name for names in study.grid for name in names.split(", ")} <= known
         run = SimpleNamespace()
-        made = [Cell(resolve("pocket", point) | cell, run) for point in study.points(plan.seeds)
-                for cell in cells_of(study.notebook, point)]
+        made = [
+            Cell(resolve("pocket", point) | cell, run)
+            for point in study.points(plan.seeds)
+            for cell in cells_of(study.notebook, point)
+        ]
         for claim in study.claims:
-            for side in (claim[name] for name in ("first", "second") if "CONSTANT" not in claim[name]):
-                assert sum(cell.matches(side) for cell in made) == len(plan.seeds), f"{study.name}: {claim['claim']}"
+            for side in (
+                claim[name] for name in ("first", "second") if "CONSTANT" not in claim[name]
+            ):
+                assert sum(cell.matches(side) for cell in made) == len(plan.seeds), (
+                    f"{study.name}: {claim['claim']}"
+                )
             assert {"It is eczema."} >= {claim["first"].get("CONSTANT", "It is eczema.")}
 
 
@@ -63,12 +82,24 @@ def test_a_grid_has_every_cell_and_a_claim_is_held_against_its_answers(lab):
     data, settings = lab
     grid = few_shot_grid(data, settings)
     assert list(grid) == [(False, 0), (False, 1), (True, 0), (True, 1)]
-    claim = compare(data, settings, "LoRA helps", [grid[False, 0]] * 3, [grid[True, 0]], paper={"deltaBLEU": "1 to 2"})
+    claim = compare(
+        data,
+        settings,
+        "LoRA helps",
+        [grid[False, 0]] * 3,
+        [grid[True, 0]],
+        paper={"deltaBLEU": "1 to 2"},
+    )
     difference = claim.metrics["deltaBLEU"]
     values = [grid[tuned, 0].metrics["deltableu_en"]["value"] for tuned in (True, False)]
     assert difference["value"] == pytest.approx(values[0] - values[1])
-    assert difference["verdict"].startswith("not measured: fewer than 10") and claim.record["seeds"] == 1
-    assert compare(data, settings, "said otherwise", [grid[False, 0]], [grid[True, 0]]).id == claim.id
+    assert (
+        difference["verdict"].startswith("not measured: fewer than 10")
+        and claim.record["seeds"] == 1
+    )
+    assert (
+        compare(data, settings, "said otherwise", [grid[False, 0]], [grid[True, 0]]).id == claim.id
+    )
 
 
 def test_a_study_checks_its_claims_over_seeds(lab):
@@ -76,11 +107,18 @@ def test_a_study_checks_its_claims_over_seeds(lab):
     study = Study("s", "a title", ["pocket"], {"SHOTS": [[0, 1]]}, [
         {"claim": "more", "first": {"TUNED": True, "SHOTS": 0}, "second": {"TUNED": True, "SHOTS": 1}}
     ])  # fmt: skip
-    made = [cell for point in study.points([1, 2])
-            for cell in cells(study.notebook, data, SimpleNamespace(**vars(settings) | point))]
+    made = [
+        cell
+        for point in study.points([1, 2])
+        for cell in cells(study.notebook, data, SimpleNamespace(**vars(settings) | point))
+    ]
     assert len(made) == 8
     claim = check_claims(study, data, settings, made)[0]
-    assert claim.record["seeds"] == 2 and claim.record["study"] == "s" and "seeds:2" in claim.metrics["deltaBLEU"]["signature"]
+    assert (
+        claim.record["seeds"] == 2
+        and claim.record["study"] == "s"
+        and "seeds:2" in claim.metrics["deltaBLEU"]["signature"]
+    )
     wrong = Study("s", "", [], {}, [{"claim": "x", "first": {"SHOTS": 9}, "second": {"SHOTS": 0}}])
     with pytest.raises(LabError, match="no cell with"):
         check_claims(wrong, data, settings, made)
@@ -91,7 +129,9 @@ def test_a_trace_shows_one_case_from_title_to_answer(lab):
     run, case = experiments.answer(data, settings, shots=1), data.split("valid")[0]
     shown = trace(data, settings, run, case)
     assert shown["title"] == case.question and case.question in shown["prompt"]
-    shot = next(other for other in data.split("train") if other.id == shown["shots (training cases)"])
+    shot = next(
+        other for other in data.split("train") if other.id == shown["shots (training cases)"]
+    )
     assert shot.references[0].text in shown["prompt"] and shown["shots dropped"] == "none"
     assert experiments.answers_of(run)[case.id].text in shown["answer"]
 
@@ -104,8 +144,30 @@ def command(*arguments, outputs):
 
 
 def test_a_killed_sweep_is_taken_up_again_and_a_done_one_found(clinic, outputs):
-    arguments = ["03", "--grid", "SEED=1,2", "--grid", "SHOT_CHOICE=random,lexical", "-p", "SHOTS", "1", "-p", "STEPS", "3"]
-    arguments += ["-p", "LIMIT", "3", "-p", "MAX_NEW_TOKENS", "6", "-p", "DATA_ROOT", str(clinic / "iiyi")]
+    arguments = [
+        "03",
+        "--grid",
+        "SEED=1,2",
+        "--grid",
+        "SHOT_CHOICE=random,lexical",
+        "-p",
+        "SHOTS",
+        "1",
+        "-p",
+        "STEPS",
+        "3",
+    ]
+    arguments += [
+        "-p",
+        "LIMIT",
+        "3",
+        "-p",
+        "MAX_NEW_TOKENS",
+        "6",
+        "-p",
+        "DATA_ROOT",
+        str(clinic / "iiyi"),
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "helpers", "sweep", *arguments], cwd=ROOT, stderr=subprocess.DEVNULL,
         env=os.environ | {"LAB_OUTPUTS": str(outputs), "OMP_NUM_THREADS": "1"},
@@ -117,14 +179,21 @@ def test_a_killed_sweep_is_taken_up_again_and_a_done_one_found(clinic, outputs):
     workers = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
-    assert workers and not psutil.wait_procs(workers, timeout=30)[1], "workers outlive the sweep that started them"
-    made = {path: path.stat().st_mtime_ns for path in outputs.glob("runs/02*/*/adapter/adapter_model.safetensors")}
+    assert workers and not psutil.wait_procs(workers, timeout=30)[1], (
+        "workers outlive the sweep that started them"
+    )
+    made = {
+        path: path.stat().st_mtime_ns
+        for path in outputs.glob("runs/02*/*/adapter/adapter_model.safetensors")
+    }
     done = command(*arguments, outputs=outputs)
     assert done.returncode == 0 and "4 points done" in done.stdout, done.stderr
     records = [read_json(path) for path in outputs.glob("runs/*/*/run.json")]
     kinds = [record["kind"] for record in records if record["status"] == "done"]
     assert (kinds.count("finetuning"), kinds.count("answers"), len(kinds)) == (2, 8, len(records))
-    assert all(path.stat().st_mtime_ns == when for path, when in made.items()), "a finished training was done again"
+    assert all(path.stat().st_mtime_ns == when for path, when in made.items()), (
+        "a finished training was done again"
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,7 +213,9 @@ def test_a_wrong_grid_is_one_sentence(arguments, message, outputs):
 def test_records_take_the_place_of_the_older_ones_of_their_data_set(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "RECORDED", tmp_path)
     for name in ("pocket", "iiyi"):
-        write_json(tmp_path / "03_few_shot_inference" / f"old-{name}" / "run.json", {"dataset": name})
+        write_json(
+            tmp_path / "03_few_shot_inference" / f"old-{name}" / "run.json", {"dataset": name}
+        )
     run = open_run("03_few_shot_inference", determines={}, about={"dataset": "pocket"})
     write_json(run.folder / "metrics.json", {})
     (run.folder / "predictions.jsonl").write_text("{}\n")
@@ -154,7 +225,10 @@ def test_records_take_the_place_of_the_older_ones_of_their_data_set(tmp_path, mo
     run.save(dirty=False, commit="0" * 40)
     sweep._record([run], {"pocket"})
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.json*"))
-    assert left == sorted(f"03_few_shot_inference/{name}" for name in (f"{run.id}/metrics.json", f"{run.id}/run.json", "old-iiyi/run.json"))
+    assert left == sorted(
+        f"03_few_shot_inference/{name}"
+        for name in (f"{run.id}/metrics.json", f"{run.id}/run.json", "old-iiyi/run.json")
+    )
     assert outputs_folder() not in tmp_path.parents
 
 
@@ -173,12 +247,23 @@ def test_the_plan_is_run_its_claims_checked_and_recorded(clinic, tmp_path, monke
     monkeypatch.setattr(sweep, "load_plan", lambda: plan)
     monkeypatch.setattr(sweep, "RECORDED", tmp_path)
     monkeypatch.setattr(sweep, "_in_workers", one_by_one)
-    monkeypatch.setattr(runs, "_git", lambda *arguments: "a commit" if arguments[0] == "rev-parse" else "")
+    monkeypatch.setattr(
+        runs, "_git", lambda *arguments: "a commit" if arguments[0] == "rev-parse" else ""
+    )
     sweep.sweep_plan()
     records = [read_json(path) for path in tmp_path.glob("*/*/run.json")]
     kinds = [record["kind"] for record in records]
-    assert {kind: kinds.count(kind) for kind in kinds} == {"finetuning": 2, "answers": 3, "comparison": 1, "baseline": 3, "captions": 1}
-    assert all((record["dataset"], record["commit"], record["dirty"]) == ("pocket", "a commit", False) for record in records)
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "finetuning": 2,
+        "answers": 3,
+        "comparison": 1,
+        "baseline": 3,
+        "captions": 1,
+    }
+    assert all(
+        (record["dataset"], record["commit"], record["dirty"]) == ("pocket", "a commit", False)
+        for record in records
+    )
 
 
 def test_the_plan_is_not_recorded_from_uncommitted_code(monkeypatch):

@@ -2,35 +2,48 @@
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from helpers.experiments import vlm as vision_experiment
 from conftest import ROOT
-from helpers.data import load_dataset
 from helpers.cases import Case, Reference
-from helpers.experiments.small_device import on_small_device
-from helpers.report.vlm_tables import edge_rows
-from helpers.experiments.answers import answers_of
-from helpers.files import LabError, read_json
-from helpers.training.augmentation import augmented
-from helpers.training.recipe import VISION_RECIPES, VisionRecipe, moondream_rate
-from helpers.experiments.parameters import check_size
+from helpers.data import load_dataset
 from helpers.data.images import open_picture
-from helpers.settings.profiles import resolve
-from helpers.models.prompts import visual_question
+from helpers.experiments import vlm as vision_experiment
+from helpers.experiments.answers import answers_of
+from helpers.experiments.parameters import check_size
+from helpers.experiments.small_device import on_small_device
 from helpers.experiments.studies import cells, compare
 from helpers.experiments.sweep import _trainings
 from helpers.experiments.vlm import (
-    VLM_FINETUNE, answer_seen, ask_directly, finetune_vlm, vision_recipe, vlm_grid, vlm_trainings,
+    VLM_FINETUNE,
+    answer_seen,
+    ask_directly,
+    finetune_vlm,
+    vision_recipe,
+    vlm_grid,
+    vlm_trainings,
 )
+from helpers.files import LabError, read_json
+from helpers.models.prompts import visual_question
 from helpers.models.vlm import VisionModel
-from helpers.report.vlm_tables import cell_rows, cost_rows, epoch_curves, repetition_rows
+from helpers.report.vlm_tables import cell_rows, cost_rows, edge_rows, epoch_curves, repetition_rows
+from helpers.settings.profiles import resolve
+from helpers.training.augmentation import augmented
+from helpers.training.recipe import VISION_RECIPES, VisionRecipe, moondream_rate
 
-SMALL = {"SEED": 5, "LIMIT": 5, "TRAIN_LIMIT": 6, "VLM_BATCH": 2, "VLM_TOKENS": 6, "VLM_ANSWER_BATCH": 2, "RANK": 2,
-         "VLM_EPOCHS": [1], "VLMS": "pocket/idefics2"}
+SMALL = {
+    "SEED": 5,
+    "LIMIT": 5,
+    "TRAIN_LIMIT": 6,
+    "VLM_BATCH": 2,
+    "VLM_TOKENS": 6,
+    "VLM_ANSWER_BATCH": 2,
+    "RANK": 2,
+    "VLM_EPOCHS": [1],
+    "VLMS": "pocket/idefics2",
+}
 
 
 @pytest.fixture
@@ -53,24 +66,32 @@ def texts(run) -> dict[str, str]:
 def test_the_prompts_are_the_papers_to_the_letter():
     case = Case("1", "Red spots", "[removed] They itch. [deleted]")
     assert visual_question(case, "P1") == (
-        "This is additional information about the dermatology issue on the image: Red spots; They itch.  "
-        "What dermatological disease is on the image and how can it be treated?"
+        "This is additional information about the dermatology issue on the image: Red spots; They "
+        "itch.  What dermatological disease is on the image and how can it be treated?"
     )
     assert visual_question(case, "P2") == (
-        "Patient wants to find out what dermatological disease he suffers from. Considering patient additional "
-        "description: Red spots; They itch.  Answer two questions: 1. What dermatological disease is on the image? "
-        "2. How can it be treated?"
+        "Patient wants to find out what dermatological disease he suffers from. Considering "
+        "patient additional description: Red spots; They itch.  Answer two questions: 1. What "
+        "dermatological disease is on the image? 2. How can it be treated?"
     )
     assert "image:Red spots; They itch. What" in visual_question(case, "P1", glued=True)
 
 
 def test_moondreams_rate_climbs_and_does_not_fall_to_its_end():
     shares = [moondream_rate(step, 100) for step in (0, 5, 10, 55, 100)]
-    assert shares == pytest.approx([0.1, 0.55, 1.0, 0.1 + 0.9 * (1 + 0.15643447) / 2, 0.1220248], abs=1e-6)
+    assert shares == pytest.approx(
+        [0.1, 0.55, 1.0, 0.1 + 0.9 * (1 + 0.15643447) / 2, 0.1220248], abs=1e-6
+    )
     recipe = VisionRecipe(**VISION_RECIPES["moondream"], epochs=2, steps=0, batch=8, accumulation=1)
     assert (recipe.trained, recipe.learning_rate, recipe.rate(100)(10)) == ("text", 3e-5, 1.0)
-    assert recipe.optimiser() == {"optim": "adamw_bnb_8bit", "adam_beta1": 0.9, "adam_beta2": 0.95, "adam_epsilon": 1e-6,
-                                  "weight_decay": 0.0, "max_grad_norm": 0.0}
+    assert recipe.optimiser() == {
+        "optim": "adamw_bnb_8bit",
+        "adam_beta1": 0.9,
+        "adam_beta2": 0.95,
+        "adam_epsilon": 1e-6,
+        "weight_decay": 0.0,
+        "max_grad_norm": 0.0,
+    }
     assert VisionRecipe().rate(100) is None
 
 
@@ -84,9 +105,23 @@ def test_a_changed_picture_has_its_size_is_another_and_comes_again_from_its_seed
 
 @pytest.mark.parametrize(
     "name, value",
-    [("VLM", ""), ("VLMS", " , "), ("VLM_EPOCHS", []), ("VLM_EPOCHS", [0]), ("VLM_EPOCHS", ["2"]), ("VLM_PROMPT", "P3"),
-     ("VLM_EPOCHS", [float("inf")]), ("VLM_RECIPE", "qlora"), ("VLM_LEARNING_RATE", float("nan")), ("PICTURE_SIDE", -2),
-     ("PICTURE_SIDE", 5), ("AUGMENTATION", "validation"), ("REFERENCES", "best"), ("VLM_LEARNING_RATE", -0.1), ("FEATURES", "yes")],
+    [
+        ("VLM", ""),
+        ("VLMS", " , "),
+        ("VLM_EPOCHS", []),
+        ("VLM_EPOCHS", [0]),
+        ("VLM_EPOCHS", ["2"]),
+        ("VLM_PROMPT", "P3"),
+        ("VLM_EPOCHS", [float("inf")]),
+        ("VLM_RECIPE", "qlora"),
+        ("VLM_LEARNING_RATE", float("nan")),
+        ("PICTURE_SIDE", -2),
+        ("PICTURE_SIDE", 5),
+        ("AUGMENTATION", "validation"),
+        ("REFERENCES", "best"),
+        ("VLM_LEARNING_RATE", -0.1),
+        ("FEATURES", "yes"),
+    ],
 )
 def test_parameters_that_no_run_can_have_are_refused(name, value):
     with pytest.raises(LabError, match=f"^{name} "):
@@ -109,15 +144,25 @@ def test_features_of_pictures_that_change_cannot_be_computed_before():
 def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
     data, settings = lab
     direct = ask_directly(data, settings)
-    assert [run.record["name"].split(";")[0] for run in direct] == ["pocket/idefics2, P1", "pocket/idefics2, P2"]
+    assert [run.record["name"].split(";")[0] for run in direct] == [
+        "pocket/idefics2, P1",
+        "pocket/idefics2, P2",
+    ]
     grid = vlm_grid(data, settings)
     assert list(grid) == [0, 1]
     tuned = grid[1]
-    assert tuned.record["name"].startswith("pocket/llava + LoRA, P1, 1 epoch; RANK 2, VLM_BATCH 2, TRAIN_LIMIT 6")
-    assert {"deltableu_en", "BERTScore_en", "named", "repeated", "from training", "seconds"} <= set(tuned.metrics)
+    assert tuned.record["name"].startswith(
+        "pocket/llava + LoRA, P1, 1 epoch; RANK 2, VLM_BATCH 2, TRAIN_LIMIT 6"
+    )
+    assert {"deltableu_en", "BERTScore_en", "named", "repeated", "from training", "seconds"} <= set(
+        tuned.metrics
+    )
     training = vlm_trainings(data, settings)[0]
     assert tuned.record["parent"] == training.id and training.record["training_records"] == 6
-    assert training.record["features"] == "precomputed" and tuned.record["weights_mb"] > grid[0].record["weights_mb"] > 5
+    assert (
+        training.record["features"] == "precomputed"
+        and tuned.record["weights_mb"] > grid[0].record["weights_mb"] > 5
+    )
     assert set(texts(tuned)) == {case.id for case in data.split("valid")[:5]}
     for run in (tuned, training):
         written = (run.folder / "run.json").read_text()
@@ -127,7 +172,10 @@ def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
     again = vlm_grid(data, settings)
     assert [run.id for run in again.values()] == [run.id for run in grid.values()]
     made = cells(VLM_FINETUNE, data, settings)
-    assert [(cell.settings["TUNED"], cell.settings["EPOCHS"]) for cell in made] == [(False, 0), (True, 1)]
+    assert [(cell.settings["TUNED"], cell.settings["EPOCHS"]) for cell in made] == [
+        (False, 0),
+        (True, 1),
+    ]
     claim = compare(data, settings, "more epochs", [grid[0]], [tuned], study="x")
     assert {"deltaBLEU", "diagnosis named", "repeated", "from training"} <= set(claim.metrics)
     assert claim.metrics["repeated"]["verdict"].startswith("not measured: fewer than 10")
@@ -138,20 +186,30 @@ def test_tables_hold_the_runs(lab):
     grid, training = vlm_grid(data, settings), vlm_trainings(data, settings)
     rows = cell_rows(list(grid.values()), tuned="pocket/llava")
     assert {(row["model"], row["epochs"], row["augmented"]) for row in rows} == {
-        ("pocket/llava", "0", ""), ("pocket/llava", "1", "no")}
+        ("pocket/llava", "0", ""),
+        ("pocket/llava", "1", "no"),
+    }
     theirs = {row["epochs"]: row["their run"] for row in rows}
     assert theirs == {"0": "1: 1.502 / 0.839", "1": "not run"}
     assert [row["epochs"] for row in repetition_rows(list(grid.values()))] == ["0", "1"]
     curve = epoch_curves(list(grid.values()), "deltableu")["P1, not augmented"]
-    assert [point[0] for point in curve] == [0, 1] and all(low <= value <= high for _, value, low, high in curve)
+    assert [point[0] for point in curve] == [0, 1] and all(
+        low <= value <= high for _, value, low, high in curve
+    )
     costs = cost_rows(list(grid.values()), training)
-    assert costs[0]["minutes of training"] == "" and costs[1]["minutes of training"] and costs[1]["weights, MB"] > 5
+    assert (
+        costs[0]["minutes of training"] == ""
+        and costs[1]["minutes of training"]
+        and costs[1]["weights, MB"] > 5
+    )
 
 
 def test_what_determines_a_run(lab):
     data, settings = lab
     identity = finetune_vlm(data, settings, 1).id
-    same = changed(settings, VLM_BATCH=1, VLM_ACCUMULATION=2, FEATURES="live", LIMIT=3, VLM_TOKENS=9)
+    same = changed(
+        settings, VLM_BATCH=1, VLM_ACCUMULATION=2, FEATURES="live", LIMIT=3, VLM_TOKENS=9
+    )
     assert finetune_vlm(data, same, 1).id == identity
     for other in ({"AUGMENTATION": "training"}, {"REFERENCES": "sampled"}, {"SLIPS": "authors"}):
         assert finetune_vlm(data, changed(settings, **other), 1).id != identity
@@ -163,7 +221,9 @@ def test_answers_depend_on_what_the_pictures_show(lab, tmp_path):
     cases = data.split("valid")
     copy = tmp_path / cases[0].images[0].name
     shutil.copy(cases[1].pictures[0], copy)
-    other = replace(data, splits=data.splits | {"valid": (replace(cases[0], images=(copy,)), *cases[1:])})
+    other = replace(
+        data, splits=data.splits | {"valid": (replace(cases[0], images=(copy,)), *cases[1:])}
+    )
     assert answer_seen(other, settings).id != before.id
 
 
@@ -197,8 +257,12 @@ def test_a_picture_that_fails_is_an_empty_answer_with_its_reason(lab, tmp_path):
     cases[1] = replace(cases[1], images=(tmp_path / "absent.jpg",))
     other = replace(data, splits=data.splits | {"valid": tuple(cases)})
     answers = answers_of(answer_seen(other, settings))
-    assert [answers[case.id].text == "" for case in cases[:2]] == [True, True] and answers[cases[2].id].text
-    assert answers[cases[0].id].error and answers[cases[1].id].error == "no picture of it is on disk"
+    assert [answers[case.id].text == "" for case in cases[:2]] == [True, True] and answers[
+        cases[2].id
+    ].text
+    assert (
+        answers[cases[0].id].error and answers[cases[1].id].error == "no picture of it is on disk"
+    )
     with pytest.raises(LabError, match="models behind an API"):
         ask_directly(other, changed(settings, VLMS="openai:x, pocket/llama"))
     none = replace(data, splits=data.splits | {"valid": (cases[1],)})
@@ -216,8 +280,12 @@ def test_training_cases_without_answers_or_pictures_are_refused(lab):
 
 @pytest.mark.parametrize(
     "model, sentence",
-    [("pocket/llama", "a model of type 'llama' sees no pictures"), ("openai:gpt", "models behind an API are not asked"),
-     ("pocket/none", "the models shipped with the lab are"), ("pocket/blip", "a model of type 'blip' goes on with")],
+    [
+        ("pocket/llama", "a model of type 'llama' sees no pictures"),
+        ("openai:gpt", "models behind an API are not asked"),
+        ("pocket/none", "the models shipped with the lab are"),
+        ("pocket/blip", "a model of type 'blip' goes on with"),
+    ],
 )
 def test_models_that_cannot_be_asked_are_refused(lab, model, sentence):
     data, settings = lab
@@ -232,7 +300,9 @@ def test_an_earlier_run_answers_and_one_of_another_base_is_refused(lab):
     given = changed(settings, VLM_ADAPTER=str(training.folder))
     grid = vlm_grid(data, given)
     assert texts(grid[1]) == texts(vlm_grid(data, settings)[1])
-    with pytest.raises(LabError, match="but VLM is 'pocket/idefics2': set VLM to the adapter's base"):
+    with pytest.raises(
+        LabError, match="but VLM is 'pocket/idefics2': set VLM to the adapter's base"
+    ):
         vlm_trainings(data, changed(given, VLM="pocket/idefics2"))
     with pytest.raises(LabError, match="^VLM_ADAPTER is .*holds no run.json"):
         vlm_trainings(data, changed(given, VLM_ADAPTER=str(training.folder / "adapter")))
@@ -246,7 +316,9 @@ def test_the_whole_text_tower_is_trained_and_answers(lab, recipe):
     settings = changed(settings, VLM_RECIPE=recipe, VLM="pocket/idefics2")
     training = finetune_vlm(data, settings, 1)
     assert (training.folder / "adapter" / "model.safetensors").exists()
-    assert vision_recipe(settings, 1).learning_rate == (3e-5 if recipe == "moondream" else settings.VLM_LEARNING_RATE)
+    assert vision_recipe(settings, 1).learning_rate == (
+        3e-5 if recipe == "moondream" else settings.VLM_LEARNING_RATE
+    )
     assert vision_recipe(changed(settings, VLM_LEARNING_RATE=0), 1).learning_rate == 3e-5
     assert finetune_vlm(data, changed(settings, RANK=9), 1).id == training.id  # there is no adapter
     run = answer_seen(data, settings, training)
@@ -256,8 +328,11 @@ def test_the_whole_text_tower_is_trained_and_answers(lab, recipe):
 
 
 def test_a_sweep_trains_each_cell_once_and_the_longest_first():
-    points = [(VLM_FINETUNE, {"VLM_PROMPT": prompt, "VLM_EPOCHS": [1, 3], "SEED": 1, "LIMIT": limit})
-              for prompt in ("P1", "P2") for limit in (2, 4)]
+    points = [
+        (VLM_FINETUNE, {"VLM_PROMPT": prompt, "VLM_EPOCHS": [1, 3], "SEED": 1, "LIMIT": limit})
+        for prompt in ("P1", "P2")
+        for limit in (2, 4)
+    ]
     points += [(VLM_FINETUNE, {"VLM": "pocket/idefics2", "VLM_EPOCHS": [], "SEED": 1})]
     found = _trainings(points)
     assert [task["VLM_EPOCHS"] for _, task in found] == [[3]] * 4 + [[1]] * 4
@@ -270,9 +345,15 @@ def test_on_a_small_device(lab):
     training = finetune_vlm(data, settings, 1)
     run = on_small_device(data, settings, training)
     rows = edge_rows(run)
-    assert [row["form"] for row in rows] == ["float32", "int8"] and rows[0]["same answers %"] == "100"
+    assert [row["form"] for row in rows] == ["float32", "int8"] and rows[0][
+        "same answers %"
+    ] == "100"
     assert float(rows[1]["weights, MB"]) < float(rows[0]["weights, MB"])
-    assert (run.folder / "merged" / "model.safetensors").exists() and run.record["parent"] == training.id
-    assert "int8: deltaBLEU" in run.metrics and on_small_device(data, settings, training).id == run.id
+    assert (run.folder / "merged" / "model.safetensors").exists() and run.record[
+        "parent"
+    ] == training.id
+    assert (
+        "int8: deltaBLEU" in run.metrics and on_small_device(data, settings, training).id == run.id
+    )
     with pytest.raises(LabError, match="EDGE_FORMS is 'int3', but it lists some of: float32"):
         on_small_device(data, changed(settings, EDGE_FORMS="int3"), training)

@@ -1,4 +1,6 @@
-"""What the measurements for a GPU share: each part in a process of its own, as on a T4, with its memory counted."""
+"""What the measurements for a GPU share: each part in a process of its own, as on a T4, with its
+memory counted.
+"""
 
 import argparse
 import json
@@ -10,20 +12,40 @@ from pathlib import Path
 
 
 def in_its_own_process(script: str, part: str, arguments: argparse.Namespace, *more: str) -> dict:
-    """The figures of one part, or {"error": its last words}: what one part does to a GPU must not touch the next."""
+    """The figures of one part, or {"error": its last words}: what one part does to a GPU must not
+    touch the next.
+    """
     out, scratch = arguments.folder / f"{part}.json", arguments.folder
     command = [
-        sys.executable, str(Path(script).resolve()), "--part", part, "--folder", str(scratch), "--out", str(out),
-        "--cap", str(arguments.cap), "--steps", str(arguments.steps), *(["--tiny"] if arguments.tiny else []), *more,
+        sys.executable,
+        str(Path(script).resolve()),
+        "--part",
+        part,
+        "--folder",
+        str(scratch),
+        "--out",
+        str(out),
+        "--cap",
+        str(arguments.cap),
+        "--steps",
+        str(arguments.steps),
+        *(["--tiny"] if arguments.tiny else []),
+        *more,
     ]
     environment = os.environ | {
-        "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "UNSLOTH_DISABLE_STATISTICS": "1",
-        "UNSLOTH_COMPILE_LOCATION": str(scratch / "unsloth_compiled_cache"), "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "UNSLOTH_DISABLE_STATISTICS": "1",
+        "UNSLOTH_COMPILE_LOCATION": str(scratch / "unsloth_compiled_cache"),
+        "TOKENIZERS_PARALLELISM": "false",
     }
     done = subprocess.run(command, cwd=scratch, env=environment, capture_output=True, text=True)
     if done.returncode == 0:
         return json.loads(out.read_text())
-    return {"error": (done.stderr.strip().splitlines() or ["it said nothing"])[-1], "status": done.returncode}
+    return {
+        "error": (done.stderr.strip().splitlines() or ["it said nothing"])[-1],
+        "status": done.returncode,
+    }
 
 
 def as_on_a_t4(work: Callable[[], dict], arguments: argparse.Namespace, modules: Sequence) -> dict:
@@ -55,7 +77,8 @@ def as_on_a_t4(work: Callable[[], dict], arguments: argparse.Namespace, modules:
 def even_seconds(seconds: Sequence[float]) -> float:
     """Mean time between entries of a training's log, once it runs evenly.
 
-    The first steps compile kernels, and every few steps write a checkpoint: the faster half is free of both.
+    The first steps compile kernels, and every few steps write a checkpoint: the faster half is free
+    of both.
     """
     each = sorted(after - before for before, after in zip(seconds, seconds[1:]))
     faster = each[: max(1, len(each) // 2)]

@@ -1,11 +1,14 @@
-"""What a T4 would do with Llama-3 8B, on any CUDA machine and without network: Unsloth and PEFT side by side.
+"""What a T4 would do with Llama-3 8B, on any CUDA machine and without network: Unsloth and PEFT
+side by side.
 
-Run `python tests/gpu/text.py --out figures.json`. It writes a checkpoint of Llama-3 8B's shape with random weights in
-nf4 (7 GB of disk, in the temporary folder), then trains an adapter with each backend and answers a batch, each in a
-process of its own, in float16 and with the GPU's memory capped at 15 GB. Random weights cost what real ones cost.
-A faster GPU than a T4 shows the ratio of the backends and the memory, not a T4's seconds.
+Run `python tests/gpu/text.py --out figures.json`. It writes a checkpoint of Llama-3 8B's shape with
+random weights in nf4 (7 GB of disk, in the temporary folder), then trains an adapter with each
+backend and answers a batch, each in a process of its own, in float16 and with the GPU's memory
+capped at 15 GB. Random weights cost what real ones cost. A faster GPU than a T4 shows the ratio of
+the backends and the memory, not a T4's seconds.
 
-`--tiny` does the same with a tiny model on whatever there is (a test runs it on the CPU). Status 1 if a part failed.
+`--tiny` does the same with a tiny model on whatever there is (a test runs it on the CPU). Status 1
+if a part failed.
 """
 
 import argparse
@@ -19,16 +22,27 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.gpu.parts import as_on_a_t4, even_seconds, in_its_own_process  # noqa: E402
+from tests.gpu.parts import as_on_a_t4, even_seconds, in_its_own_process
 
 LLAMA_3_8B = {
-    "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
-    "num_key_value_heads": 8, "vocab_size": 128256, "max_position_embeddings": 8192, "rms_norm_eps": 1e-5,
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
+    "max_position_embeddings": 8192,
+    "rms_norm_eps": 1e-5,
     "rope_parameters": {"rope_theta": 500000.0, "rope_type": "default"},
 }
 TINY = LLAMA_3_8B | {
-    "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "vocab_size": 2048, "max_position_embeddings": 1024,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 2048,
+    "max_position_embeddings": 1024,
 }
 PARTS = ("unsloth", "peft", "answers")
 ANSWERED, NEW_TOKENS = 8, 64  # prompts in one batch, and tokens per answer at most
@@ -38,7 +52,9 @@ def main() -> int:
     """Measure all parts, or the one named, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="where the figures go, as JSON")
-    parser.add_argument("--tiny", action="store_true", help="a tiny model, on the CPU where there is no GPU")
+    parser.add_argument(
+        "--tiny", action="store_true", help="a tiny model, on the CPU where there is no GPU"
+    )
     parser.add_argument("--cap", type=float, default=15.0, help="GPU memory in GB of 10^9 bytes")
     parser.add_argument("--steps", type=int, default=20, help="optimiser steps of 2 x 4 records")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
@@ -51,7 +67,9 @@ def main() -> int:
     figures = {"tiny": arguments.tiny, "cap_gb": arguments.cap}
     with tempfile.TemporaryDirectory() as scratch:
         arguments.folder = Path(scratch)
-        figures["checkpoint_gb"] = write_checkpoint(Path(scratch) / "model", TINY if arguments.tiny else LLAMA_3_8B)
+        figures["checkpoint_gb"] = write_checkpoint(
+            Path(scratch) / "model", TINY if arguments.tiny else LLAMA_3_8B
+        )
         for part in PARTS:
             figures[part] = in_its_own_process(__file__, part, arguments)
             print(f"{part:8} {json.dumps(figures[part])}", flush=True)
@@ -96,23 +114,34 @@ def answers(arguments: argparse.Namespace) -> dict:
         made = generate(text_model, prompts, max_new_tokens=NEW_TOKENS)
         seconds = time.perf_counter() - started
     tokens = sum(answer.tokens for answer in made)
-    return {"prompts": len(prompts), "tokens": tokens, "tokens_per_second": round(tokens / seconds, 1)}
+    return {
+        "prompts": len(prompts),
+        "tokens": tokens,
+        "tokens_per_second": round(tokens / seconds, 1),
+    }
 
 
 def records(count: int) -> list[dict]:
-    """Records as long as DermaVQA's with title and content: about 200 tokens of prompt, 60 of answer."""
+    """Records as long as DermaVQA's with title and content: about 200 tokens of prompt, 60 of
+    answer.
+    """
     draw = random.Random(0)
     words = "itchy red spots on the left arm since three weeks worse at night in a woman of forty".split()
     return [
-        {"prompt": " ".join(draw.choices(words, k=150)), "completion": " ".join(draw.choices(words, k=45)) + "</s>"}
+        {
+            "prompt": " ".join(draw.choices(words, k=150)),
+            "completion": " ".join(draw.choices(words, k=45)) + "</s>",
+        }
         for _ in range(count)
     ]
 
 
 def write_checkpoint(folder: Path, shape: dict) -> float:
-    """Write a Llama of this shape in nf4 with random weights and the pocket Llama's tokenizer; return its size in GB.
+    """Write a Llama of this shape in nf4 with random weights and the pocket Llama's tokenizer;
+    return its size in GB.
 
-    A layer at a time, and every layer with the same weights: drawing and packing them is the slow part.
+    A layer at a time, and every layer with the same weights: drawing and packing them is the slow
+    part.
     """
     import torch
     from safetensors.torch import save_file
@@ -124,27 +153,40 @@ def write_checkpoint(folder: Path, shape: dict) -> float:
     tokenizer = load_tokenizer("pocket/llama")
     tokenizer.save_pretrained(folder)
     special = {
-        "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
     config = LlamaConfig(
-        **shape, **special, dtype="float16", tie_word_embeddings=False, architectures=["LlamaForCausalLM"]
+        **shape,
+        **special,
+        dtype="float16",
+        tie_word_embeddings=False,
+        architectures=["LlamaForCausalLM"],
     )
     config.quantization_config = BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.float16,
     )
     config.save_pretrained(folder)
     GenerationConfig(**special).save_pretrained(folder)
     hidden, norm = shape["hidden_size"], torch.ones(shape["hidden_size"], dtype=torch.float16)
     embedding = torch.empty(shape["vocab_size"], hidden, dtype=torch.float16)
-    files = {"embeddings": {
-        "model.embed_tokens.weight": embedding.normal_(std=0.02), "lm_head.weight": embedding.clone(),
-        "model.norm.weight": norm,
-    }}
+    files = {
+        "embeddings": {
+            "model.embed_tokens.weight": embedding.normal_(std=0.02),
+            "lm_head.weight": embedding.clone(),
+            "model.norm.weight": norm,
+        }
+    }
     save_file(files["embeddings"], folder / "embeddings.safetensors", metadata={"format": "pt"})
     places = dict.fromkeys(files["embeddings"], "embeddings.safetensors")
-    one_layer = packed_layer(shape) | {"input_layernorm.weight": norm, "post_attention_layernorm.weight": norm.clone()}
+    one_layer = packed_layer(shape) | {
+        "input_layernorm.weight": norm,
+        "post_attention_layernorm.weight": norm.clone(),
+    }
     for number in range(shape["num_hidden_layers"]):
         layer = {f"model.layers.{number}.{name}": tensor for name, tensor in one_layer.items()}
         save_file(layer, folder / f"layer-{number}.safetensors", metadata={"format": "pt"})
@@ -156,23 +198,33 @@ def write_checkpoint(folder: Path, shape: dict) -> float:
 
 
 def packed_layer(shape: dict) -> dict:
-    """The seven projections of one layer, drawn at random and packed into nf4 with double quantization."""
+    """The seven projections of one layer, drawn at random and packed into nf4 with double
+    quantization.
+    """
     import torch
     from bitsandbytes.functional import quantize_4bit
 
     hidden, inner = shape["hidden_size"], shape["intermediate_size"]
     narrow = hidden // shape["num_attention_heads"] * shape["num_key_value_heads"]
     sizes = {
-        "self_attn.q_proj": (hidden, hidden), "self_attn.k_proj": (narrow, hidden),
-        "self_attn.v_proj": (narrow, hidden), "self_attn.o_proj": (hidden, hidden),
-        "mlp.gate_proj": (inner, hidden), "mlp.up_proj": (inner, hidden), "mlp.down_proj": (hidden, inner),
+        "self_attn.q_proj": (hidden, hidden),
+        "self_attn.k_proj": (narrow, hidden),
+        "self_attn.v_proj": (narrow, hidden),
+        "self_attn.o_proj": (hidden, hidden),
+        "mlp.gate_proj": (inner, hidden),
+        "mlp.up_proj": (inner, hidden),
+        "mlp.down_proj": (hidden, inner),
     }
     packed = {}
     for name, size in sizes.items():
         weight = torch.empty(size, dtype=torch.float16).normal_(std=0.02)
-        data, state = quantize_4bit(weight, blocksize=64, compress_statistics=True, quant_type="nf4")
+        data, state = quantize_4bit(
+            weight, blocksize=64, compress_statistics=True, quant_type="nf4"
+        )
         parts = state.as_dict(packed=True)
-        packed |= {f"{name}.weight": data} | {f"{name}.weight.{key}": part for key, part in parts.items()}
+        packed |= {f"{name}.weight": data} | {
+            f"{name}.weight.{key}": part for key, part in parts.items()
+        }
     return packed
 
 

@@ -1,13 +1,16 @@
-"""What a T4 would do with models that see, on any CUDA machine and without network: Unsloth and PEFT side by side.
+"""What a T4 would do with models that see, on any CUDA machine and without network: Unsloth and
+PEFT side by side.
 
-Run `python tests/gpu/vlm.py --out figures.json`. For SmolVLM, Qwen3-VL-8B and Idefics2-8B it writes a checkpoint of
-the published shape with random weights in nf4 (2 to 7 GB of disk each, one at a time, in the temporary folder), then
-trains an adapter with each backend and answers a batch with pictures, each in a process of its own, in float16 and
-with the GPU's memory capped at 15 GB. Random weights cost what real ones cost. A faster GPU than a T4 shows the ratio
-of the backends and the memory, not a T4's seconds.
+Run `python tests/gpu/vlm.py --out figures.json`. For SmolVLM, Qwen3-VL-8B and Idefics2-8B it writes
+a checkpoint of the published shape with random weights in nf4 (2 to 7 GB of disk each, one at a
+time, in the temporary folder), then trains an adapter with each backend and answers a batch with
+pictures, each in a process of its own, in float16 and with the GPU's memory capped at 15 GB. Random
+weights cost what real ones cost. A faster GPU than a T4 shows the ratio of the backends and the
+memory, not a T4's seconds.
 
-`--tiny` does the same with tiny models on whatever there is (tests run it on the CPU, where Unsloth trains no model
-that sees and is left out); `--models` names some of them. Status 1 if a part failed.
+`--tiny` does the same with tiny models on whatever there is (tests run it on the CPU, where Unsloth
+trains no model that sees and is left out); `--models` names some of them. Status 1 if a part
+failed.
 """
 
 import argparse
@@ -21,8 +24,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.gpu.parts import as_on_a_t4, even_seconds, in_its_own_process  # noqa: E402
-from tests.gpu.vlm_checkpoints import SHAPES, TINY, write_checkpoint  # noqa: E402
+from tests.gpu.parts import as_on_a_t4, even_seconds, in_its_own_process
+from tests.gpu.vlm_checkpoints import SHAPES, TINY, write_checkpoint
 
 PARTS = ("unsloth", "peft", "answers")
 ANSWERED, NEW_TOKENS, PICTURE_SIDE = 4, 64, 512  # as the T4's profile has it
@@ -32,10 +35,14 @@ def main() -> int:
     """Measure all models and parts, or the one named, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="where the figures go, as JSON")
-    parser.add_argument("--tiny", action="store_true", help="tiny models, on the CPU where there is no GPU")
+    parser.add_argument(
+        "--tiny", action="store_true", help="tiny models, on the CPU where there is no GPU"
+    )
     parser.add_argument("--cap", type=float, default=15.0, help="GPU memory in GB of 10^9 bytes")
     parser.add_argument("--steps", type=int, default=6, help="optimiser steps of 2 x 4 records")
-    parser.add_argument("--models", nargs="+", choices=SHAPES, default=list(SHAPES), help="which of them")
+    parser.add_argument(
+        "--models", nargs="+", choices=SHAPES, default=list(SHAPES), help="which of them"
+    )
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -47,8 +54,14 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as scratch:
             arguments.folder = Path(scratch)
             figures[name] = all_parts(name, arguments)
-        arguments.out.write_text(json.dumps(figures, indent=1) + "\n")  # a later model's failure costs no earlier one
-    return 1 if any("error" in figures[name][part] for name in arguments.models for part in PARTS) else 0
+        arguments.out.write_text(
+            json.dumps(figures, indent=1) + "\n"
+        )  # a later model's failure costs no earlier one
+    return (
+        1
+        if any("error" in figures[name][part] for name in arguments.models for part in PARTS)
+        else 0
+    )
 
 
 def all_parts(name: str, arguments: argparse.Namespace) -> dict:
@@ -70,8 +83,8 @@ def measure(arguments: argparse.Namespace) -> dict:
     """One part, in this process."""
     if arguments.part == "unsloth":
         import unsloth  # noqa: F401  (before torch and transformers, which it patches)
-    from helpers.models import vlm as vision_models
     from helpers.models import loading as models
+    from helpers.models import vlm as vision_models
     from helpers.training import unsloth_worker
 
     work = answers if arguments.part == "answers" else training
@@ -79,14 +92,19 @@ def measure(arguments: argparse.Namespace) -> dict:
 
 
 def training(arguments: argparse.Namespace) -> dict:
-    """Seconds per optimiser step of the T4 profile's recipe, once it runs evenly, and what it said of itself."""
+    """Seconds per optimiser step of the T4 profile's recipe, once it runs evenly, and what it said
+    of itself.
+    """
     from helpers.training.lora_sft import train_adapter
     from helpers.training.recipe import BaseModel, VisionRecipe
     from helpers.training.unsloth_worker import train as train_with_unsloth_here
 
     folder = arguments.folder / f"run-{arguments.part}"
     recipe = VisionRecipe(steps=arguments.steps, picture_side=PICTURE_SIDE)
-    base, rows = BaseModel(str(arguments.folder / "model"), quantization="nf4"), records(arguments.folder, 16)
+    base, rows = (
+        BaseModel(str(arguments.folder / "model"), quantization="nf4"),
+        records(arguments.folder, 16),
+    )
     folder.mkdir()
     if arguments.part == "peft":
         card = {"model": "random", "weights": "random"}
@@ -95,8 +113,12 @@ def training(arguments: argparse.Namespace) -> dict:
         facts = train_with_unsloth_here(base, rows, [], folder, recipe, lambda report: None)
     log = json.loads((folder / "training.json").read_text())
     seconds = [entry["seconds"] for entry in log]
-    return {"even_seconds_per_step": round(even_seconds(seconds), 3), "seconds_to_first_step": seconds[0],
-            "losses": [round(entry["loss"], 3) for entry in log if "loss" in entry], **facts}
+    return {
+        "even_seconds_per_step": round(even_seconds(seconds), 3),
+        "seconds_to_first_step": seconds[0],
+        "losses": [round(entry["loss"], 3) for entry in log if "loss" in entry],
+        **facts,
+    }
 
 
 def answers(arguments: argparse.Namespace) -> dict:
@@ -105,23 +127,31 @@ def answers(arguments: argparse.Namespace) -> dict:
 
     from helpers.models.vlm import load_vision_model
 
-    model = load_vision_model(str(arguments.folder / "model"), quantization="nf4", picture_side=PICTURE_SIDE)
+    model = load_vision_model(
+        str(arguments.folder / "model"), quantization="nf4", picture_side=PICTURE_SIDE
+    )
     rows = records(arguments.folder, ANSWERED)
-    asked = {row["id"]: (Image.open(row["picture"]).convert("RGB"), row["question"]) for row in rows}
+    asked = {
+        row["id"]: (Image.open(row["picture"]).convert("RGB"), row["question"]) for row in rows
+    }
     for _ in range(2):
         started = time.perf_counter()
         made = model.answer(asked, max_new_tokens=NEW_TOKENS)
         seconds = time.perf_counter() - started
     tokens = sum(answer.tokens for answer in made)
-    return {"pictures": len(made), "tokens": tokens, "tokens_per_second": round(tokens / seconds, 1)}
+    return {
+        "pictures": len(made),
+        "tokens": tokens,
+        "tokens_per_second": round(tokens / seconds, 1),
+    }
 
 
 def records(scratch: Path, count: int) -> list[dict]:
     """Records as long as DermaVQA's with title and content, each with a photograph of another size."""
     from PIL import Image
 
-    from helpers.models.vlm_inputs import completion, turn_text
     from helpers.models.vlm import load_processor
+    from helpers.models.vlm_inputs import completion, turn_text
 
     processor, draw, rows = load_processor(str(scratch / "model")), random.Random(0), []
     words = "itchy red spots on the left arm since three weeks worse at night in a woman of forty".split()
@@ -130,9 +160,15 @@ def records(scratch: Path, count: int) -> list[dict]:
         path, size = scratch / "pictures" / f"{number}.jpg", (640 + 16 * number, 480)
         Image.frombytes("RGB", (16, 12), draw.randbytes(16 * 12 * 3)).resize(size).save(path)
         question, answer = (" ".join(draw.choices(words, k=length)) for length in (60, 45))
-        rows.append({"id": str(number), "picture": str(path), "question": question,
-                     "prompt": turn_text(processor, question),
-                     "completions": [completion(processor, question, answer)]})
+        rows.append(
+            {
+                "id": str(number),
+                "picture": str(path),
+                "question": question,
+                "prompt": turn_text(processor, question),
+                "completions": [completion(processor, question, answer)],
+            }
+        )
     return rows
 
 

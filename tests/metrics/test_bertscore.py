@@ -9,9 +9,15 @@ import pytest
 
 from helpers.files import LabError
 from helpers.metrics import bertscore
-from helpers.models import encoders
 from helpers.metrics.bertscore import bert_scores
-from helpers.models.encoders import load_encoder, load_tokenizer, packaged_minilm, quiet, verified_minilm
+from helpers.models import encoders
+from helpers.models.encoders import (
+    load_encoder,
+    load_tokenizer,
+    packaged_minilm,
+    quiet,
+    verified_minilm,
+)
 
 ANSWERS = [
     "It is eczema.",
@@ -30,7 +36,9 @@ REFERENCES = [
 
 
 def package_scores(folder, layers, tokenizer=None):
-    """Precision, recall and F1 of every pair of the table as the package computes them, one list per case."""
+    """Precision, recall and F1 of every pair of the table as the package computes them, one list
+    per case.
+    """
     import bert_score
 
     with quiet():
@@ -52,7 +60,9 @@ def assert_equal_to_package(found, expected):
 
 
 def save_roberta(folder, *, layers=2, states_limit=False):
-    """A tiny random RoBERTa with 64 positions, in the real format, with a byte-level tokenizer trained on our table."""
+    """A tiny random RoBERTa with 64 positions, in the real format, with a byte-level tokenizer
+    trained on our table.
+    """
     import torch
     from tokenizers import ByteLevelBPETokenizer
     from transformers import RobertaConfig, RobertaModel, RobertaTokenizer
@@ -60,15 +70,24 @@ def save_roberta(folder, *, layers=2, states_limit=False):
     folder.mkdir(parents=True)
     pairs = ByteLevelBPETokenizer()
     texts = ANSWERS + [text for texts in REFERENCES for text in texts]
-    pairs.train_from_iterator(texts * 4, vocab_size=420, special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    pairs.train_from_iterator(
+        texts * 4, vocab_size=420, special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    )
     pairs.save_model(str(folder))
     with quiet():
         limit = {"model_max_length": 40} if states_limit else {}
         RobertaTokenizer.from_pretrained(str(folder), **limit).save_pretrained(str(folder))
         torch.manual_seed(0)
         config = RobertaConfig(
-            vocab_size=pairs.get_vocab_size(), hidden_size=16, num_hidden_layers=layers, num_attention_heads=2,
-            intermediate_size=32, max_position_embeddings=66, pad_token_id=1, bos_token_id=0, eos_token_id=2,
+            vocab_size=pairs.get_vocab_size(),
+            hidden_size=16,
+            num_hidden_layers=layers,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=66,
+            pad_token_id=1,
+            bos_token_id=0,
+            eos_token_id=2,
             initializer_range=0.3,
         )
         RobertaModel(config).save_pretrained(folder)
@@ -93,24 +112,32 @@ def test_equals_a_whole_call_of_the_package():
     pairs = [(answer, text) for answer, texts in zip(ANSWERS, REFERENCES) for text in texts]
     answers, texts = [answer for answer, _ in pairs], [text for _, text in pairs]
     with quiet():
-        expected = bert_score.score(answers, texts, model_type=str(packaged_minilm()), num_layers=6, device="cpu")
+        expected = bert_score.score(
+            answers, texts, model_type=str(packaged_minilm()), num_layers=6, device="cpu"
+        )
     found = bert_scores(answers, [[text] for text in texts], device="cpu")
     for ours, theirs in zip((found.precision, found.recall, found.f1), expected):
         np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
 
 
 def test_references_of_a_case_are_matched_together_and_with_nothing_else():
-    """The package's value of the first pair depends on the padding beside the second, so company must be as there."""
+    """The package's value of the first pair depends on the padding beside the second, so company
+    must be as there.
+    """
     import bert_score
 
     answer, texts = "No worries :)", ["Syphilis", "Measure the blood sugar."]
     with quiet():
-        scorer = bert_score.BERTScorer(model_type=str(packaged_minilm()), num_layers=6, device="cpu")
+        scorer = bert_score.BERTScorer(
+            model_type=str(packaged_minilm()), num_layers=6, device="cpu"
+        )
         together = float(scorer.score([answer] * 2, texts)[2].max())
         alone = max(float(scorer.score([answer], [text])[2]) for text in texts)
     assert together - alone > 1e-4  # or there would be nothing to test
     for company in ([], ["A long answer to another case, which the padding must not follow."]):
-        found = bert_scores([answer, *company], [texts, *[["Another case"] for _ in company]], device="cpu")
+        found = bert_scores(
+            [answer, *company], [texts, *[["Another case"] for _ in company]], device="cpu"
+        )
         assert found.f1[0] == pytest.approx(together, abs=1e-5)
 
 
@@ -118,13 +145,19 @@ def test_more_texts_than_one_batch_holds(monkeypatch):
     whole = bert_scores(ANSWERS, REFERENCES, device="cpu")
     load_encoder("minilm", "cpu").references.clear()
     monkeypatch.setattr(bertscore, "BATCH_TOKENS", 40)
-    np.testing.assert_allclose(bert_scores(ANSWERS, REFERENCES, device="cpu").f1, whole.f1, atol=1e-5)
+    np.testing.assert_allclose(
+        bert_scores(ANSWERS, REFERENCES, device="cpu").f1, whole.f1, atol=1e-5
+    )
 
 
 def test_the_answer_is_the_candidate():
     """A short answer that a long reference holds is precise, but recalls little of it."""
-    found = bert_scores(["Eczema"], [["Eczema, and I would add a steroid cream twice daily for two weeks."]])
-    swapped = bert_scores(["Eczema, and I would add a steroid cream twice daily for two weeks."], [["Eczema"]])
+    found = bert_scores(
+        ["Eczema"], [["Eczema, and I would add a steroid cream twice daily for two weeks."]]
+    )
+    swapped = bert_scores(
+        ["Eczema, and I would add a steroid cream twice daily for two weeks."], [["Eczema"]]
+    )
     assert found.precision[0] > found.recall[0] + 0.05
     assert swapped.precision[0] == pytest.approx(found.recall[0], abs=1e-5)
     assert swapped.f1[0] == pytest.approx(found.f1[0], abs=1e-5)
@@ -147,7 +180,9 @@ def test_no_answers_at_all():
 def test_nothing_is_printed():
     """In a process of its own, since importing the libraries is what makes the most noise."""
     program = "from helpers.metrics.bertscore import bert_scores\nbert_scores(['', 'Eczema'], [['a'], ['b']])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout == done.stderr == ""
 
 
@@ -158,10 +193,13 @@ def test_a_loaded_encoder_and_its_references_are_kept():
     encoder = load_encoder("minilm", "cpu")
     assert {"Psoriasis", "Rosacea"} <= encoder.references.keys()
     assert "Eczema" not in encoder.references
-    # Put another text's vectors there: only if they are used again is the score that of the other text.
+    # Put another text's vectors there: only if they are used again is the score that of the other
+    # text.
     encoder.references["Psoriasis"] = encoder.references["Rosacea"]
     try:
-        assert bert_scores(["Rosacea"], [["Psoriasis"]], device="cpu").f1[0] == pytest.approx(1, abs=1e-5)
+        assert bert_scores(["Rosacea"], [["Psoriasis"]], device="cpu").f1[0] == pytest.approx(
+            1, abs=1e-5
+        )
     finally:
         encoder.references.clear()
     assert bert_scores(["Rosacea"], [["Psoriasis"]], device="cpu").f1[0] < 0.99
@@ -194,11 +232,15 @@ def test_equals_the_package_with_roberta_once_its_tokenizer_is_cured(roberta):
 
     plain = AutoTokenizer.from_pretrained(str(roberta), model_max_length=64)
     shifted = [scores[:, 2].max() for scores in package_scores(roberta, 2, plain)]
-    assert np.abs(found.f1 - shifted).max() > 1e-3  # the trap is there, so the test above is not idle
+    assert (
+        np.abs(found.f1 - shifted).max() > 1e-3
+    )  # the trap is there, so the test above is not idle
 
 
 def test_upper_case_is_kept(roberta):
-    assert bert_scores(["eczema"], [["eczema"]], encoder=str(roberta)).f1[0] == pytest.approx(1, abs=1e-5)
+    assert bert_scores(["eczema"], [["eczema"]], encoder=str(roberta)).f1[0] == pytest.approx(
+        1, abs=1e-5
+    )
     assert bert_scores(["ECZEMA"], [["eczema"]], encoder=str(roberta)).f1[0] < 0.99
 
 
@@ -208,7 +250,9 @@ def test_long_texts_are_cut_where_the_tokenizer_states_no_limit(roberta):
     assert AutoTokenizer.from_pretrained(str(roberta)).model_max_length > 1_000_000
     assert load_encoder(str(roberta), "cpu").tokenizer.model_max_length == 64
     long_text = "a mild steroid cream " * 200
-    found = bert_scores([long_text], [[long_text + "and something else"]], encoder=str(roberta), device="cpu")
+    found = bert_scores(
+        [long_text], [[long_text + "and something else"]], encoder=str(roberta), device="cpu"
+    )
     assert found.f1[0] == pytest.approx(1, abs=1e-5)  # they differ only after the cut
 
 
@@ -237,8 +281,12 @@ def test_signature_names_encoder_layers_and_versions(roberta):
     import transformers
 
     signature = bert_scores(["a"], [["b"]], device="cpu").signature
-    assert signature.startswith("BERTScore|encoder:all-MiniLM-L6-v2@53aa5117|layers:6|dtype:float32|idf:no|rescaled:no")
-    assert f"|transformers:{transformers.__version__}|" in signature and "|bert-score:0." in signature
+    assert signature.startswith(
+        "BERTScore|encoder:all-MiniLM-L6-v2@53aa5117|layers:6|dtype:float32|idf:no|rescaled:no"
+    )
+    assert (
+        f"|transformers:{transformers.__version__}|" in signature and "|bert-score:0." in signature
+    )
     signature = bert_scores(["a"], [["b"]], encoder=str(roberta), device="cpu").signature
     assert "|encoder:tiny@" in signature and str(roberta.parent) not in signature
 
@@ -279,7 +327,9 @@ def test_an_encoder_that_cannot_be_loaded_is_a_sentence(tmp_path, monkeypatch):
         bert_scores(["a"], [["b"]], encoder=str(tmp_path / "empty"))
     # Without this the hub is tried for half a minute on a machine with no network.
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(LabError, match="'nobody/no-such-encoder', but it could not be loaded.*minilm") as caught:
+    with pytest.raises(
+        LabError, match="'nobody/no-such-encoder', but it could not be loaded.*minilm"
+    ) as caught:
         bert_scores(["a"], [["b"]], encoder="nobody/no-such-encoder")
     assert "\n" not in str(caught.value)
 

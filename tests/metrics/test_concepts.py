@@ -1,4 +1,6 @@
-"""Which concepts a caption names: sentences of our own with what is in them, and scores worked out by hand."""
+"""Which concepts a caption names: sentences of our own with what is in them, and scores worked out
+by hand.
+"""
 
 import re
 import time
@@ -12,7 +14,10 @@ from helpers.metrics.concepts import concept_scores, named_concepts
 from helpers.pocket.conditions import CONCEPTS
 
 BROWN, WHITE, PURPURA, WARTY = (
-    "Brown(Hyperpigmentation)", "White(Hypopigmentation)", "Purpura/Petechiae", "Warty/Papillomatous",
+    "Brown(Hyperpigmentation)",
+    "White(Hypopigmentation)",
+    "Purpura/Petechiae",
+    "Warty/Papillomatous",
 )
 
 NAMED = {
@@ -28,7 +33,12 @@ NAMED = {
     "dry, cracked heels": ["Fissure", "Xerosis"],
     "Petechiae and palpable purpura": [PURPURA],
     "verrucous surface, wart-like": [WARTY],
-    "a dome-shaped, umbilicated, translucent papule": ["Papule", "Dome-shaped", "Translucent", "Umbilicated"],
+    "a dome-shaped, umbilicated, translucent papule": [
+        "Papule",
+        "Dome-shaped",
+        "Translucent",
+        "Umbilicated",
+    ],
     "flat-topped violaceous papules": ["Papule", "Flat topped", "Purple"],
     "hyper-pigmented and hypopigmented macules": ["Macule", BROWN, WHITE],
     "a depigmented patch": ["Patch", WHITE],
@@ -149,29 +159,49 @@ DENIED = {
     "a nodule, not itchy": ["Nodule"],
     "scale, then scale again, once not: no scale": ["Scale"],
 }
-# In the manner of the captions in YuanAI's Table 4: BLIP's one phrase, and Gemini's paragraph. Our own sentences.
+# In the manner of the captions in YuanAI's Table 4: BLIP's one phrase, and Gemini's paragraph. Our
+# own sentences.
 CAPTIONS = {
     "the image is of a red spot on the arm of a man": ["Erythema"],
     "the image is of a person with brown skin and a white bandage on their leg": [],
-    "The image shows a close-up of the inside of a person's forearm. Several small, red bumps stand in a row. The "
-    "surrounding skin looks normal. There is no visible bleeding, swelling, crusting or medical equipment. The "
-    "lighting is bright and the background is blurred. The person's age and gender cannot be determined.":
-        ["Papule", "Erythema"],
-    "The image shows a well-defined, oval plaque with silvery-white scales on the elbow of an adult with light brown "
-    "skin. The border is reddish. No injuries or ulcers are seen. The person wears a grey T-shirt and sits in front "
+    "The image shows a close-up of the inside of a person's forearm. Several small, red bumps "
+    "stand in a row. The surrounding skin looks normal. There is no visible bleeding, swelling, "
+    "crusting or medical equipment. The "
+    "lighting is bright and the background is blurred. The person's age and gender cannot be determined.": [
+        "Papule",
+        "Erythema",
+    ],
+    "The image shows a well-defined, oval plaque with silvery-white scales on the elbow of an "
+    "adult with light brown skin. The border is reddish. No injuries or ulcers are seen. The "
+    "person wears a grey T-shirt and sits in front "
     "of a white wall; the setting is unclear.": ["Plaque", "Scale", WHITE, "Erythema"],
-    "A single dark brown to black, slightly raised nodule, about 8 mm across, on the back. Its surface is smooth and "
-    "without scale or crust, and its border is irregular. The hair is gray. It is difficult to determine whether there "
+    "A single dark brown to black, slightly raised nodule, about 8 mm across, on the back. Its "
+    "surface is smooth and without scale or crust, and its border is irregular. The hair is gray. "
+    "It is difficult to determine whether there "
     "is pigmentation around it.": ["Nodule", BROWN, "Black"],
-    "The image shows the lower lip of a woman with yellowish crusts and small vesicles at its edge. Her lips are pink. "
-    "There does not appear to be any discharge, but the skin around the mouth is dry and slightly red.":
-        ["Vesicle", "Crust", "Xerosis", "Yellow", "Erythema"],
+    "The image shows the lower lip of a woman with yellowish crusts and small vesicles at its "
+    "edge. Her lips are pink. "
+    "There does not appear to be any discharge, but the skin around the mouth is dry and slightly red.": [
+        "Vesicle",
+        "Crust",
+        "Xerosis",
+        "Yellow",
+        "Erythema",
+    ],
 }
 
 
-@pytest.mark.parametrize("text, expected", [
-    *NAMED.items(), *SURROUNDINGS.items(), *DENIED.items(), *CAPTIONS.items(), ("", []), (" \n", []),
-])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        *NAMED.items(),
+        *SURROUNDINGS.items(),
+        *DENIED.items(),
+        *CAPTIONS.items(),
+        ("", []),
+        (" \n", []),
+    ],
+)
 def test_named_concepts(text, expected):
     assert named_concepts(text) == expected
 
@@ -187,8 +217,16 @@ def test_every_concept_has_words_and_is_named_by_its_own():
 def test_a_long_text_takes_no_long_time():
     started = time.perf_counter()
     texts = (
-        "red and brown, " * 4000, "small " * 8000, "no scale " * 4000, "white or " * 4000, "hair is very " * 6000,
-        "red. no scale. " * 3000, " " * 60_000, "scale is absent " * 3000, "papulo" * 9000, "with no red, " * 3000,
+        "red and brown, " * 4000,
+        "small " * 8000,
+        "no scale " * 4000,
+        "white or " * 4000,
+        "hair is very " * 6000,
+        "red. no scale. " * 3000,
+        " " * 60_000,
+        "scale is absent " * 3000,
+        "papulo" * 9000,
+        "with no red, " * 3000,
         "white dark " * 4000,
     )
     for text in texts:
@@ -200,18 +238,21 @@ def test_a_long_text_takes_no_long_time():
 
 
 def test_scores_by_hand():
-    result = concept_scores([
-        (["Plaque", "Scale"], "A scaly, red plaque."),  # 2 right of 3 named, 2 true
-        (["Papule", "Erythema"], "A brown papule."),  # 1 right of 2, 2 true
-        (["Ulcer"], "An arm."),  # nothing named, 1 true
-        ([], "A red macule."),  # nobody noted what is in it
-        (["Itch"], "A red macule."),  # nor here: no concept
-    ])
+    result = concept_scores(
+        [
+            (["Plaque", "Scale"], "A scaly, red plaque."),  # 2 right of 3 named, 2 true
+            (["Papule", "Erythema"], "A brown papule."),  # 1 right of 2, 2 true
+            (["Ulcer"], "An arm."),  # nothing named, 1 true
+            ([], "A red macule."),  # nobody noted what is in it
+            (["Itch"], "A red macule."),  # nor here: no concept
+        ]
+    )
     precision, recall = result["precision"], result["recall"]
     assert (result["cases"], result["left_out"]) == (3, 2)
     assert (precision.value, precision.n) == (pytest.approx(3 / 5), 2)
     assert (recall.value, recall.n) == (pytest.approx(3 / 5), 3)
-    # The two captions drawn anew: 2/3 at best, 1/2 at worst. The three cases: all of the first, or of the third.
+    # The two captions drawn anew: 2/3 at best, 1/2 at worst. The three cases: all of the first, or
+    # of the third.
     assert (precision.low, precision.high) == (pytest.approx(1 / 2), pytest.approx(2 / 3))
     assert (recall.low, recall.high) == (0, 1)
     assert result["concepts"] == {
@@ -225,29 +266,51 @@ def test_scores_by_hand():
 
 
 def test_scores_without_a_denominator():
-    assert concept_scores([]) == concept_scores([([], "red")]) | {"left_out": 0} == {
-        "precision": None, "recall": None, "cases": 0, "left_out": 0, "concepts": {},
-    }
+    assert (
+        concept_scores([])
+        == concept_scores([([], "red")]) | {"left_out": 0}
+        == {
+            "precision": None,
+            "recall": None,
+            "cases": 0,
+            "left_out": 0,
+            "concepts": {},
+        }
+    )
     silent = concept_scores([(["Scale"], ""), (["Scale", "Scale"], "No scale.")])
     assert silent["precision"] is None
     assert (silent["recall"].value, silent["recall"].low, silent["recall"].high) == (0, 0, 0)
-    assert silent["concepts"] == {"Scale": {"true": 2, "named": 0, "precision": None, "recall": 0.0}}
+    assert silent["concepts"] == {
+        "Scale": {"true": 2, "named": 0, "precision": None, "recall": 0.0}
+    }
 
 
 def test_the_same_pairs_give_the_same_scores_and_the_signature_tells_the_words(monkeypatch):
-    pairs = [(["Scale", "Erythema"], "red" if number % 3 else "scaly, brown") for number in range(30)]
+    pairs = [
+        (["Scale", "Erythema"], "red" if number % 3 else "scaly, brown") for number in range(30)
+    ]
     first, second = concept_scores(pairs), concept_scores(pairs)
     assert first == second
-    assert first["recall"].low < first["recall"].value < first["recall"].high or first["recall"].value == 0.5
+    assert (
+        first["recall"].low < first["recall"].value < first["recall"].high
+        or first["recall"].value == 0.5
+    )
     assert first["precision"].low < first["precision"].value < first["precision"].high
     signatures = [first[name].signature for name in ("precision", "recall")]
-    assert [signature.split("|")[1] for signature in signatures] == ["precision:micro", "recall:micro"]
-    assert all(signature.startswith("concepts|") and signature.endswith("|v:1") for signature in signatures)
+    assert [signature.split("|")[1] for signature in signatures] == [
+        "precision:micro",
+        "recall:micro",
+    ]
+    assert all(
+        signature.startswith("concepts|") and signature.endswith("|v:1") for signature in signatures
+    )
     monkeypatch.setattr(concepts, "CONCEPT_WORDS", CONCEPT_WORDS | {"Cyst": ("cysts?",)})
     assert concept_scores(pairs)["recall"].signature != signatures[1]
 
 
-@pytest.mark.parametrize("pair", [("A red plaque.", ["Plaque"]), ("Plaque", "A plaque."), (["Plaque"], None)])
+@pytest.mark.parametrize(
+    "pair", [("A red plaque.", ["Plaque"]), ("Plaque", "A plaque."), (["Plaque"], None)]
+)
 def test_a_pair_the_wrong_way_round_is_refused(pair):
     with pytest.raises(LabError, match="its list of true concepts and its caption were expected"):
         concept_scores([pair])

@@ -1,4 +1,6 @@
-"""The condition named first is the answer's diagnosis; longer names hide shorter ones; labels may be a user's own."""
+"""The condition named first is the answer's diagnosis; longer names hide shorter ones; labels may
+be a user's own.
+"""
 
 import random
 
@@ -12,24 +14,27 @@ from helpers.pocket import doctors
 from helpers.pocket.conditions import by_id, load_conditions
 
 
-@pytest.mark.parametrize("text, names", [
-    ("", []),
-    ("Please go to a hospital.", []),
-    ("It is ECZEMA!", ["eczema"]),
-    ("Atopic dermatitis or plaque psoriasis; eczema again", ["eczema", "psoriasis"]),
-    ("psoriasis, not eczema", ["psoriasis", "eczema"]),
-    ("seborrheic eczema", ["seborrheic dermatitis"]),
-    ("papular urticaria, less likely urticaria", ["insect bite reaction", "urticaria"]),
-    ("herpes zoster", ["herpes zoster"]),
-    ("herpes on the lip, no zoster", ["herpes simplex", "herpes zoster"]),
-    ("moles", ["melanocytic nevus"]),
-    ("benign naevi", ["melanocytic nevus"]),
-    ("seborrhoeic keratoses", ["seborrheic keratosis"]),
-    ("basal-cell  carcinomas\nand basal_cell_carcinoma", ["basal cell carcinoma"]),
-    ("insect bites", ["insect bite reaction"]),
-    ("ringworm's edge", ["tinea corporis"]),
-    ("guacamole, eczematous, dermatitis", []),
-])
+@pytest.mark.parametrize(
+    "text, names",
+    [
+        ("", []),
+        ("Please go to a hospital.", []),
+        ("It is ECZEMA!", ["eczema"]),
+        ("Atopic dermatitis or plaque psoriasis; eczema again", ["eczema", "psoriasis"]),
+        ("psoriasis, not eczema", ["psoriasis", "eczema"]),
+        ("seborrheic eczema", ["seborrheic dermatitis"]),
+        ("papular urticaria, less likely urticaria", ["insect bite reaction", "urticaria"]),
+        ("herpes zoster", ["herpes zoster"]),
+        ("herpes on the lip, no zoster", ["herpes simplex", "herpes zoster"]),
+        ("moles", ["melanocytic nevus"]),
+        ("benign naevi", ["melanocytic nevus"]),
+        ("seborrhoeic keratoses", ["seborrheic keratosis"]),
+        ("basal-cell  carcinomas\nand basal_cell_carcinoma", ["basal cell carcinoma"]),
+        ("insect bites", ["insect bite reaction"]),
+        ("ringworm's edge", ["tinea corporis"]),
+        ("guacamole, eczematous, dermatitis", []),
+    ],
+)
 def test_conditions_named_in_a_text(text, names):
     assert named(text) == names
 
@@ -42,23 +47,26 @@ def test_every_name_stands_for_its_own_condition_only(condition):
             assert judge(text, condition.name) == judge(text, name) == "correct"
 
 
-@pytest.mark.parametrize("text, label, judgement", [
-    ("It is ringworm.", "tinea corporis", "correct"),
-    ("It is ringworm.", "Body ringworm", "correct"),
-    ("tinea corporis, rule out psoriasis", "tinea corporis", "correct"),
-    ("psoriasis, rule out tinea corporis", "tinea corporis", "similar disease"),
-    ("acne or tinea corporis", "tinea corporis", "wrong"),
-    ("A biopsy would settle it.", "tinea corporis", "none named"),
-    ("", "tinea corporis", "none named"),
-    # A user's label, by its own words.
-    ("Granuloma annulare, I think", "granuloma annulare", "correct"),
-    ("granuloma-annulare or eczema", "Granuloma annulare", "correct"),
-    ("eczema or granuloma annulare", "granuloma annulare", "wrong"),
-    ("a granuloma", "granuloma annulare", "none named"),
-    ("discoid lupus", "lupus", "correct"),
-    ("cysts everywhere", "cyst", "correct"),
-    ("Nevus (benign)!", "nevus (benign)", "correct"),
-])
+@pytest.mark.parametrize(
+    "text, label, judgement",
+    [
+        ("It is ringworm.", "tinea corporis", "correct"),
+        ("It is ringworm.", "Body ringworm", "correct"),
+        ("tinea corporis, rule out psoriasis", "tinea corporis", "correct"),
+        ("psoriasis, rule out tinea corporis", "tinea corporis", "similar disease"),
+        ("acne or tinea corporis", "tinea corporis", "wrong"),
+        ("A biopsy would settle it.", "tinea corporis", "none named"),
+        ("", "tinea corporis", "none named"),
+        # A user's label, by its own words.
+        ("Granuloma annulare, I think", "granuloma annulare", "correct"),
+        ("granuloma-annulare or eczema", "Granuloma annulare", "correct"),
+        ("eczema or granuloma annulare", "granuloma annulare", "wrong"),
+        ("a granuloma", "granuloma annulare", "none named"),
+        ("discoid lupus", "lupus", "correct"),
+        ("cysts everywhere", "cyst", "correct"),
+        ("Nevus (benign)!", "nevus (benign)", "correct"),
+    ],
+)
 def test_the_first_named_condition_is_held_against_the_label(text, label, judgement):
     assert judge(text, label) == judgement
     assert judgement in JUDGEMENTS
@@ -79,18 +87,34 @@ def test_the_rule_finds_the_opinion_in_every_style_of_the_pocket_doctors():
 
 
 def test_the_share_counts_labelled_cases_and_missing_answers():
-    cases = [Case("1", label="acne"), Case("2", label="scabies"), Case("3"), Case("4", label="hives")]
-    answers = {"1": Prediction("1", "acne vulgaris"), "2": Prediction("2", "eczema"), "3": Prediction("3", "acne")}
+    cases = [
+        Case("1", label="acne"),
+        Case("2", label="scabies"),
+        Case("3"),
+        Case("4", label="hives"),
+    ]
+    answers = {
+        "1": Prediction("1", "acne vulgaris"),
+        "2": Prediction("2", "eczema"),
+        "3": Prediction("3", "acne"),
+    }
     score = diagnosis_named(cases, answers)
     assert (score.value, score.n) == (1 / 3, 3) and score.low < 1 / 3 < score.high
     assert score.signature.startswith("named|rule:first|names:")
     assert diagnosis_named([Case("3")], answers) is None
 
 
-@pytest.mark.parametrize("count, n, low, high", [
-    # Worked by hand: (p + z2/2n -+ z sqrt(p(1-p)/n + z2/4n2)) / (1 + z2/n).
-    (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (5, 10, 0.2366, 0.7634), (1, 3, 0.0615, 0.7923), (1, 1, 0.2065, 1.0),
-])
+@pytest.mark.parametrize(
+    "count, n, low, high",
+    [
+        # Worked by hand: (p + z2/2n -+ z sqrt(p(1-p)/n + z2/4n2)) / (1 + z2/n).
+        (0, 10, 0.0, 0.2775),
+        (10, 10, 0.7225, 1.0),
+        (5, 10, 0.2366, 0.7634),
+        (1, 3, 0.0615, 0.7923),
+        (1, 1, 0.2065, 1.0),
+    ],
+)
 def test_wilson_intervals(count, n, low, high):
     assert wilson_interval(count, n) == pytest.approx((low, high), abs=5e-5)
     score = share_score([True] * count + [False] * (n - count), signature="x")

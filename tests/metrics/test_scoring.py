@@ -22,12 +22,21 @@ RIGHT = [
 
 
 def value(cases, predictions, **settings):
-    return score_predictions(cases, predictions, metrics=["deltableu"], **settings).scores["deltableu_en"].value
+    return (
+        score_predictions(cases, predictions, metrics=["deltableu"], **settings)
+        .scores["deltableu_en"]
+        .value
+    )
 
 
 def test_both_metrics_with_names_and_intervals():
     found = score_predictions(CASES, RIGHT)
-    assert list(found.scores) == ["deltableu_en", "BERTScore_en", "BERTScore_precision_en", "BERTScore_recall_en"]
+    assert list(found.scores) == [
+        "deltableu_en",
+        "BERTScore_en",
+        "BERTScore_precision_en",
+        "BERTScore_recall_en",
+    ]
     assert found.scores["deltableu_en"].value == pytest.approx(100)
     for name in list(found.scores)[1:]:
         assert found.scores[name].value == pytest.approx(1, abs=1e-5)  # MiniLM knows no upper case
@@ -42,13 +51,23 @@ def test_json_forms():
     score = found.scores["BERTScore_en"]
     assert shown["BERTScore_en"] == score.value
     assert shown["BERTScore_en_interval"] == [score.low, score.high]
-    assert shown["deltableu_en_interval"][0] <= shown["deltableu_en"] <= shown["deltableu_en_interval"][1]
+    assert (
+        shown["deltableu_en_interval"][0]
+        <= shown["deltableu_en"]
+        <= shown["deltableu_en_interval"][1]
+    )
     assert (shown["n"], shown["missing"], shown["missing_ids"]) == (3, 1, ["c"])
-    assert shown["signature"].startswith("deltaBLEU|mode:aligned|") and " BERTScore|mode:aligned|" in shown["signature"]
+    assert (
+        shown["signature"].startswith("deltaBLEU|mode:aligned|")
+        and " BERTScore|mode:aligned|" in shown["signature"]
+    )
     assert "out_of_place" not in shown
     metrics = json.loads(json.dumps(metrics_json(found)))
     assert metrics["BERTScore_en"] == {
-        "value": score.value, "interval": [score.low, score.high], "n": 3, "signature": score.signature,
+        "value": score.value,
+        "interval": [score.low, score.high],
+        "n": 3,
+        "signature": score.signature,
     }
 
 
@@ -59,7 +78,9 @@ def test_aligned_goes_by_id_and_official_by_position():
     found = score_predictions(CASES, turned, mode="official")
     assert found.out_of_place == 3 and scores_json(found)["out_of_place"] == 3
     assert found.scores["BERTScore_en"].value < 0.95
-    assert score_predictions(CASES, turned, metrics=["bertscore"]).scores["BERTScore_en"].value > 0.999
+    assert (
+        score_predictions(CASES, turned, metrics=["bertscore"]).scores["BERTScore_en"].value > 0.999
+    )
 
 
 def test_official_lower_cases_only_the_answers():
@@ -96,10 +117,13 @@ def test_no_answer_at_all_scores_nothing():
 
 
 @pytest.mark.parametrize("mode", ["aligned", "official"])
-@pytest.mark.parametrize(("predictions", "message"), [
-    ([*RIGHT[:2], Prediction("x", "it")], "'x'"),
-    ([*RIGHT[:2], RIGHT[0]], "'a' more than once"),
-])
+@pytest.mark.parametrize(
+    ("predictions", "message"),
+    [
+        ([*RIGHT[:2], Prediction("x", "it")], "'x'"),
+        ([*RIGHT[:2], RIGHT[0]], "'a' more than once"),
+    ],
+)
 def test_unknown_and_doubled_ids_are_refused(mode, predictions, message):
     with pytest.raises(LabError, match=message):
         score_predictions(CASES, predictions, metrics=["deltableu"], mode=mode)
@@ -110,21 +134,27 @@ def test_official_needs_an_answer_for_every_case():
         score_predictions(CASES, RIGHT[:2], metrics=["deltableu"], mode="official")
 
 
-@pytest.mark.parametrize(("cases", "message"), [
-    ([*CASES, Case("d")], "1 of the 4 cases have no reference answer .*'d'"),
-    ([Case("d"), Case("e", references=(Reference("  "),))], "2 of the 2 cases"),
-    ([], "there are no cases"),
-])
+@pytest.mark.parametrize(
+    ("cases", "message"),
+    [
+        ([*CASES, Case("d")], "1 of the 4 cases have no reference answer .*'d'"),
+        ([Case("d"), Case("e", references=(Reference("  "),))], "2 of the 2 cases"),
+        ([], "there are no cases"),
+    ],
+)
 def test_cases_without_references_are_refused(cases, message):
     with pytest.raises(LabError, match=message):
         score_predictions(cases, [], metrics=["deltableu"])
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"mode": "fixed"}, "'fixed', but there are aligned and official"),
-    ({"metrics": ["bleu"]}, "'bleu', but there are deltableu and bertscore"),
-    ({"metrics": []}, "no metric"),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"mode": "fixed"}, "'fixed', but there are aligned and official"),
+        ({"metrics": ["bleu"]}, "'bleu', but there are deltableu and bertscore"),
+        ({"metrics": []}, "no metric"),
+    ],
+)
 def test_unknown_settings_are_refused(settings, message):
     with pytest.raises(LabError, match=message):
         score_predictions(CASES, RIGHT, **settings)
@@ -139,7 +169,15 @@ def test_one_metric_alone():
 def test_constant_answers():
     train = [
         Case("1", references=(Reference("Psoriasis"), Reference("Eczema "))),
-        Case("2", references=(Reference(" Eczema"), Reference("Psoriasis"), Reference("  "), Reference(""))),
+        Case(
+            "2",
+            references=(
+                Reference(" Eczema"),
+                Reference("Psoriasis"),
+                Reference("  "),
+                Reference(""),
+            ),
+        ),
         Case("3", references=(Reference("eczema"), Reference(" "), Reference(""))),
     ]
     assert constant_answers(train) == {
@@ -153,5 +191,7 @@ def test_constant_answers():
 
 def test_constant_predictions_are_scored_like_any_other():
     predictions = constant_predictions(CASES, "It is eczema.")
-    assert [(one.case_id, one.text) for one in predictions] == [(case.id, "It is eczema.") for case in CASES]
+    assert [(one.case_id, one.text) for one in predictions] == [
+        (case.id, "It is eczema.") for case in CASES
+    ]
     assert 0 < value(CASES, predictions) < 100

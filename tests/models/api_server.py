@@ -1,4 +1,5 @@
-"""A real HTTP server on loopback that speaks OpenAI's chat completions and Gemini's generateContent.
+"""A real HTTP server on loopback that speaks OpenAI's chat completions and Gemini's
+generateContent.
 
 It takes pictures as both do, and keeps them decoded from the transfer's base64.
 """
@@ -17,7 +18,9 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server says: an answer in the asked dialect, or an error of status and message, or a raw body."""
+    """What the server says: an answer in the asked dialect, or an error of status and message, or a
+    raw body.
+    """
 
     text: str = "A rash."
     finish: str = "stop"  # stop, length, blocked
@@ -32,7 +35,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Request:
-    """What came in: path, headers, JSON, the last message's text and pictures, and when (seconds of a steady clock)."""
+    """What came in: path, headers, JSON, the last message's text and pictures, and when (seconds of
+    a steady clock).
+    """
 
     path: str
     headers: dict
@@ -43,7 +48,9 @@ class Request:
 
 
 class ApiServer(ThreadingHTTPServer):
-    """Answers by `answer(prompt, how often that prompt was sent before)` and keeps what it was sent."""
+    """Answers by `answer(prompt, how often that prompt was sent before)` and keeps what it was
+    sent.
+    """
 
     daemon_threads = True
     request_queue_size = 64
@@ -62,7 +69,9 @@ class ApiServer(ThreadingHTTPServer):
 def api_server(answer: Callable[[str, int], Answer] = lambda prompt, count: Answer()):
     """A server for the time of a `with` block."""
     server = ApiServer(answer)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
     thread.start()
     try:
         yield server
@@ -83,7 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
         with server.lock:
             count = sum(request.prompt == prompt for request in server.requests)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            server.requests.append(Request(path, headers, content, prompt, time.monotonic(), pictures))
+            server.requests.append(
+                Request(path, headers, content, prompt, time.monotonic(), pictures)
+            )
             server.busy += 1
             server.most_busy = max(server.most_busy, server.busy)
         answer = server.answer(prompt, count)
@@ -128,7 +139,9 @@ def _gemini_prompt(content: dict) -> tuple[str, tuple[bytes, ...]]:
     # Google's JSON takes a name written either way.
     assert all((blob.get("mimeType") or blob["mime_type"]) == "image/jpeg" for blob in blobs)
     text = "".join(part.get("text", "") for part in parts)
-    return text, tuple(base64.b64decode(blob["data"], altchars=b"-_", validate=True) for blob in blobs)
+    return text, tuple(
+        base64.b64decode(blob["data"], altchars=b"-_", validate=True) for blob in blobs
+    )
 
 
 def _openai(answer: Answer) -> dict:
@@ -143,7 +156,11 @@ def _openai(answer: Answer) -> dict:
         "created": 0,
         "model": "m",
         "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-        "usage": {"prompt_tokens": 3, "completion_tokens": answer.tokens, "total_tokens": 3 + answer.tokens},
+        "usage": {
+            "prompt_tokens": 3,
+            "completion_tokens": answer.tokens,
+            "total_tokens": 3 + answer.tokens,
+        },
     }
 
 
@@ -151,9 +168,19 @@ def _gemini(answer: Answer) -> dict:
     if answer.status != 200:
         return {"error": {"code": answer.status, "message": answer.text, "status": "ERROR"}}
     if answer.finish == "blocked":
-        return {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 3}}
+        return {
+            "promptFeedback": {"blockReason": "SAFETY"},
+            "usageMetadata": {"promptTokenCount": 3},
+        }
     finish = {"stop": "STOP", "length": "MAX_TOKENS"}.get(answer.finish, answer.finish)
-    candidate = {"content": {"role": "model", "parts": [{"text": answer.text}]}, "finishReason": finish}
+    candidate = {
+        "content": {"role": "model", "parts": [{"text": answer.text}]},
+        "finishReason": finish,
+    }
     written = answer.tokens - answer.thoughts
-    usage = {"promptTokenCount": 3, "candidatesTokenCount": written, "thoughtsTokenCount": answer.thoughts}
+    usage = {
+        "promptTokenCount": 3,
+        "candidatesTokenCount": written,
+        "thoughtsTokenCount": answer.thoughts,
+    }
     return {"candidates": [candidate], "usageMetadata": usage}

@@ -11,6 +11,8 @@ from helpers.models.captions import CaptionStore
 
 if __name__ == "__main__":
     model, folder, store = sys.argv[1:]
-    captioner = open_captioner(model, prompt="auto", max_new_tokens=8, quantization="none", allow_upload=False)
+    captioner = open_captioner(
+        model, prompt="auto", max_new_tokens=8, quantization="none", allow_upload=False
+    )
     paths = sorted(Path(folder).iterdir())
     caption_pictures(captioner, paths, CaptionStore(Path(store)), batch_size=3)

@@ -1,4 +1,6 @@
-"""Pictures before API models: what leaves this machine, what is refused, kept or given up, and what it would cost."""
+"""Pictures before API models: what leaves this machine, what is refused, kept or given up, and what
+it would cost.
+"""
 
 import base64
 import io
@@ -14,11 +16,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from helpers.models.api import clients as api_clients, model as api_models
+from helpers.data.images import open_picture
+from helpers.files import LabError, WorkFailed
+from helpers.models.api import clients as api_clients
+from helpers.models.api import model as api_models
 from helpers.models.api.clients import Fault, picture_tokens
 from helpers.models.api.model import PRICES, ApiModel, open_api_model, upload_notice
-from helpers.files import LabError, WorkFailed
-from helpers.data.images import open_picture
 from tests.models.api_server import Answer, api_server
 from tests.models.test_api_models import BOTH, KEY, connect, environment, everything_said, failure  # noqa: F401 (fixtures)
 
@@ -27,7 +30,9 @@ GPS, ORIENTATION, MAKER = 0x8825, 0x0112, 0x010F
 
 @pytest.fixture
 def photo(tmp_path):
-    """A phone's photograph, 1600 x 1200, lying on its side: red where it is up, with GPS and a comment in its head."""
+    """A phone's photograph, 1600 x 1200, lying on its side: red where it is up, with GPS and a
+    comment in its head.
+    """
     image = Image.new("RGB", (1600, 1200), "blue")
     image.paste("red", (0, 0, 400, 1200))  # EXIF 6: the left of the file is the top of the picture
     exif = Image.Exif()
@@ -50,20 +55,29 @@ def small(colour: str = "red") -> Image.Image:
 
 def refusing(status: int, message: str):
     """A server's behaviour: it refuses whatever is asked about a bad one."""
-    return lambda prompt, count: Answer(message, status=status) if "bad" in prompt else Answer(f"{prompt}!")
+    return lambda prompt, count: (
+        Answer(message, status=status) if "bad" in prompt else Answer(f"{prompt}!")
+    )
 
 
 @BOTH
 def test_a_picture_is_sent_upright_small_and_bare(provider, photo, connect):
     with api_server() as server:
-        answers = connect(provider, server).answer({"A": asks("Describe.", open_picture(photo))}, max_new_tokens=8)
+        answers = connect(provider, server).answer(
+            {"A": asks("Describe.", open_picture(photo))}, max_new_tokens=8
+        )
     (request,) = server.requests
     (sent,) = request.pictures
     assert answers[0].text == "A rash." and request.prompt == "Describe."
     assert b"Secret" in photo.read_bytes() and b"Secret" not in sent and b"Exif" not in sent
     image = Image.open(io.BytesIO(sent))
     assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (768, 1024))
-    assert not image.getexif() and set(image.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+    assert not image.getexif() and set(image.info) <= {
+        "jfif",
+        "jfif_version",
+        "jfif_unit",
+        "jfif_density",
+    }
     red, _, blue = image.getpixel((384, 100))
     assert red > 200 > 60 > blue and image.getpixel((384, 900))[2] > 200
 
@@ -71,7 +85,9 @@ def test_a_picture_is_sent_upright_small_and_bare(provider, photo, connect):
 @BOTH
 def test_even_a_picture_that_was_opened_otherwise_is_sent_bare(provider, photo, connect):
     with api_server() as server:
-        connect(provider, server).answer({"A": asks("Describe.", Image.open(photo))}, max_new_tokens=8)
+        connect(provider, server).answer(
+            {"A": asks("Describe.", Image.open(photo))}, max_new_tokens=8
+        )
     sent = server.requests[0].pictures[0]
     assert b"Secret" not in sent and not Image.open(io.BytesIO(sent)).getexif()
 
@@ -91,10 +107,15 @@ def test_parts_keep_their_order_and_turns(provider, connect):
     if provider == "gemini":
         assert [turn["role"] for turn in turns] == ["user", "model", "user"]
         assert ["inlineData" in part for part in turns[2]["parts"]] == [True, True, False]
-        assert [part["text"] for part in request.content["systemInstruction"]["parts"]] == ["Be brief."]
+        assert [part["text"] for part in request.content["systemInstruction"]["parts"]] == [
+            "Be brief."
+        ]
     else:
         assert [turn["role"] for turn in turns] == ["system", "user", "assistant", "user"]
-        assert turns[0]["content"] == [{"type": "text", "text": "Be brief."}] and turns[2]["content"] == "A rash."
+        assert (
+            turns[0]["content"] == [{"type": "text", "text": "Be brief."}]
+            and turns[2]["content"] == "A rash."
+        )
         assert [part["type"] for part in turns[3]["content"]] == ["image_url", "image_url", "text"]
 
 
@@ -128,18 +149,34 @@ def test_pictures_are_answered_in_order_and_no_more_at_a_time_than_the_batch_has
     with api_server(answer) as server:
         model = connect(provider, server)
         batches = [dict(list(prompts.items())[start : start + 3]) for start in (0, 3)]
-        answers = [one for batch in batches for one in model.answer(batch, max_new_tokens=8, keep=kept.append)]
-    assert [(one.case_id, one.text) for one in answers] == [(f"P{n}", f"Question {n}!") for n in range(6)]
+        answers = [
+            one
+            for batch in batches
+            for one in model.answer(batch, max_new_tokens=8, keep=kept.append)
+        ]
+    assert [(one.case_id, one.text) for one in answers] == [
+        (f"P{n}", f"Question {n}!") for n in range(6)
+    ]
     assert sorted(one.case_id for one in kept) == list(prompts) and kept[0].case_id != "P0"
     assert 1 < server.most_busy <= 3
 
 
 BAD_PICTURE = [
-    (400, "Unable to process input image. Please retry or report in https://developers.example/guide"),
+    (
+        400,
+        "Unable to process input image. Please retry or report in https://developers.example/guide",
+    ),
     (400, "Provided image is not valid."),
-    (400, "You uploaded an unsupported image. Please make sure your image has of one the following formats: ['png']."),
-    (400, "The image data you provided does not represent a valid image. Please check your input and try again with "
-          "one of the supported image formats."),
+    (
+        400,
+        "You uploaded an unsupported image. Please make sure your image has of one the following "
+        "formats: ['png'].",
+    ),
+    (
+        400,
+        "The image data you provided does not represent a valid image. Please check your input and "
+        "try again with one of the supported image formats.",
+    ),
     (400, "Failed to load image: cannot identify image file <_io.BytesIO object at 0x7f>"),
     (422, "absolute aspect ratio must be smaller than 200, got 300.0"),
     (413, "Request Entity Too Large"),
@@ -176,7 +213,11 @@ ALL_PICTURES = [
     (400, "org/tiny is not a multimodal model"),
     (400, "At most 0 image(s) may be provided in one prompt."),
     (400, "Image input modality is not enabled for models/tiny"),
-    (422, "Failed to deserialize the JSON body: messages[0]: unknown variant `image_url`, expected `text`"),
+    (
+        422,
+        "Failed to deserialize the JSON body: messages[0]: unknown variant `image_url`, expected "
+        "`text`",
+    ),
     (400, "Request contains an invalid argument."),
     (400, "temperature does not support 0 with this model"),
 ]
@@ -193,8 +234,12 @@ def test_what_is_true_for_all_pictures_ends_the_run(provider, status, message, c
 
 @BOTH
 def test_a_picture_that_is_named_in_a_question_without_one_is_no_picture(provider, connect):
-    with api_server(lambda *_: Answer("cannot parse: 'see the image of my rash'", status=400)) as server:
-        assert "if it is too long" in failure(LabError, connect(provider, server), {"A": "see the image of my rash"})
+    with api_server(
+        lambda *_: Answer("cannot parse: 'see the image of my rash'", status=400)
+    ) as server:
+        assert "if it is too long" in failure(
+            LabError, connect(provider, server), {"A": "see the image of my rash"}
+        )
 
 
 @BOTH
@@ -209,7 +254,9 @@ def test_a_picture_that_is_named_in_a_question_without_one_is_no_picture(provide
         (503, WorkFailed, "in 6 attempts"),
     ],
 )
-def test_key_model_and_quota_end_the_run_with_pictures_too(provider, status, kind, words, connect, capsys, caplog):
+def test_key_model_and_quota_end_the_run_with_pictures_too(
+    provider, status, kind, words, connect, capsys, caplog
+):
     caplog.set_level(logging.DEBUG)
     said = Answer(f"image: no, says {KEY}", status=status, headers={"Retry-After": "0"})
     with api_server(lambda *_: said) as server:
@@ -220,8 +267,12 @@ def test_key_model_and_quota_end_the_run_with_pictures_too(provider, status, kin
 
 @BOTH
 def test_an_account_that_is_flagged_is_no_matter_of_one_picture(provider, connect):
-    with api_server(lambda *_: Answer("Your account was flagged for images.", status=403)) as server:
-        assert "_API_KEY" in failure(LabError, connect(provider, server), {"A": asks("Describe.", small())})
+    with api_server(
+        lambda *_: Answer("Your account was flagged for images.", status=403)
+    ) as server:
+        assert "_API_KEY" in failure(
+            LabError, connect(provider, server), {"A": asks("Describe.", small())}
+        )
 
 
 def test_a_picture_that_a_server_quotes_back_is_not_shown(connect):
@@ -229,7 +280,9 @@ def test_a_picture_that_a_server_quotes_back_is_not_shown(connect):
         return Answer(f"bad value data:image/jpeg;base64,{'QUJD' * 200}== given", status=400)
 
     with api_server(quote) as server:
-        prediction = connect("openai", server).answer({"A": asks("Describe.", small())}, max_new_tokens=8)[0]
+        prediction = connect("openai", server).answer(
+            {"A": asks("Describe.", small())}, max_new_tokens=8
+        )[0]
     assert "base64,<data> given" in prediction.error and "QUJD" not in prediction.error
 
 
@@ -239,19 +292,31 @@ def test_a_busy_server_is_asked_again_when_it_says(provider, as_date, connect):
     def answer(prompt: str, count: int) -> Answer:
         # A date has no fractions of a second: one 2 s ahead is at least 1 s ahead.
         after = formatdate(time.time() + 2, usegmt=True) if as_date else "1"
-        return Answer("slow down", status=429, headers={"Retry-After": after}) if count == 0 else Answer()
+        return (
+            Answer("slow down", status=429, headers={"Retry-After": after})
+            if count == 0
+            else Answer()
+        )
 
     with api_server(answer) as server:
-        prediction = connect(provider, server).answer({"A": asks("Describe.", small())}, max_new_tokens=8)[0]
+        prediction = connect(provider, server).answer(
+            {"A": asks("Describe.", small())}, max_new_tokens=8
+        )[0]
     first, second = server.requests
-    assert prediction.text == "A rash." and 0.9 <= second.at - first.at < 4 and prediction.seconds < 0.9
+    assert (
+        prediction.text == "A rash."
+        and 0.9 <= second.at - first.at < 4
+        and prediction.seconds < 0.9
+    )
     assert first.pictures == second.pictures and len(first.pictures) == 1
 
 
 @BOTH
 def test_a_connection_cut_in_the_middle_of_an_answer_is_asked_again(provider, connect):
     with api_server(lambda prompt, count: Answer(cut=count < 2)) as server:
-        prediction = connect(provider, server).answer({"A": asks("Describe.", small())}, max_new_tokens=8)[0]
+        prediction = connect(provider, server).answer(
+            {"A": asks("Describe.", small())}, max_new_tokens=8
+        )[0]
     assert prediction.text == "A rash." and len(server.requests) == 3
     with api_server(lambda *_: Answer(cut=True)) as server:
         sentence = failure(WorkFailed, connect(provider, server), {"A": asks("Describe.", small())})
@@ -262,12 +327,16 @@ def test_a_connection_cut_in_the_middle_of_an_answer_is_asked_again(provider, co
 def test_a_slow_server_is_not_waited_for_for_ever(provider, connect, monkeypatch):
     monkeypatch.setattr(api_clients, "REQUEST_SECONDS", 0.3)
     with api_server(lambda prompt, count: Answer(seconds=1.5 if count == 0 else 0)) as server:
-        prediction = connect(provider, server).answer({"A": asks("Describe.", small())}, max_new_tokens=8)[0]
+        prediction = connect(provider, server).answer(
+            {"A": asks("Describe.", small())}, max_new_tokens=8
+        )[0]
     assert prediction.text == "A rash." and len(server.requests) >= 2
 
 
 @BOTH
-@pytest.mark.parametrize("body", [b'{"candidates": [{"content"', b'{"choices": [{"mess', b"[1, 2", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body", [b'{"candidates": [{"content"', b'{"choices": [{"mess', b"[1, 2", b"\xff\xfe"]
+)
 def test_a_malformed_answer_is_asked_for_once_more(provider, body, connect):
     prompts = {"A": asks("Describe.", small())}
     with api_server(lambda prompt, count: Answer(body=body) if count == 0 else Answer()) as server:
@@ -279,22 +348,31 @@ def test_a_malformed_answer_is_asked_for_once_more(provider, body, connect):
 
 def gemini_says(connect, content: dict):
     with api_server(lambda *_: Answer(body=json.dumps(content).encode())) as server:
-        (prediction,) = connect("gemini", server).answer({"A": asks("Describe.", small())}, max_new_tokens=8)
+        (prediction,) = connect("gemini", server).answer(
+            {"A": asks("Describe.", small())}, max_new_tokens=8
+        )
     assert len(server.requests) == 1
     return prediction
 
 
 @pytest.mark.filterwarnings("ignore:A_NEW_ONE is not")
-@pytest.mark.parametrize("reason", ["SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "IMAGE_SAFETY", "A_NEW_ONE"])
+@pytest.mark.parametrize(
+    "reason", ["SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "IMAGE_SAFETY", "A_NEW_ONE"]
+)
 def test_a_picture_that_gemini_blocks_says_why(reason, connect):
     prediction = gemini_says(connect, {"promptFeedback": {"blockReason": reason}})
     assert (prediction.text, prediction.error) == ("", f"blocked by the server: {reason}")
 
 
 @pytest.mark.filterwarnings("ignore:A_NEW_ONE is not")
-@pytest.mark.parametrize("reason", ["SAFETY", "RECITATION", "PROHIBITED_CONTENT", "SPII", "OTHER", "A_NEW_ONE"])
+@pytest.mark.parametrize(
+    "reason", ["SAFETY", "RECITATION", "PROHIBITED_CONTENT", "SPII", "OTHER", "A_NEW_ONE"]
+)
 def test_an_answer_that_gemini_breaks_off_is_none(reason, connect):
-    candidate = {"content": {"role": "model", "parts": [{"text": "The image is of"}]}, "finishReason": reason}
+    candidate = {
+        "content": {"role": "model", "parts": [{"text": "The image is of"}]},
+        "finishReason": reason,
+    }
     usage = {"promptTokenCount": 3, "candidatesTokenCount": 4}
     prediction = gemini_says(connect, {"candidates": [candidate], "usageMetadata": usage})
     assert (prediction.text, prediction.tokens) == ("", 4)
@@ -307,9 +385,21 @@ def test_an_answer_that_gemini_breaks_off_is_none(reason, connect):
         ({"candidates": []}, "blocked by the server: no answer, no reason"),
         ({}, "blocked by the server: no answer, no reason"),
         ({"candidates": [{"finishReason": "STOP"}]}, "the server sent an empty answer"),
-        ({"candidates": [{"content": {"role": "model"}, "finishReason": "STOP"}]}, "the server sent an empty answer"),
-        ({"candidates": [{"content": {"parts": [{"text": "Hm", "thought": True}]}, "finishReason": "STOP"}]},
-         "the server sent an empty answer"),
+        (
+            {"candidates": [{"content": {"role": "model"}, "finishReason": "STOP"}]},
+            "the server sent an empty answer",
+        ),
+        (
+            {
+                "candidates": [
+                    {
+                        "content": {"parts": [{"text": "Hm", "thought": True}]},
+                        "finishReason": "STOP",
+                    }
+                ]
+            },
+            "the server sent an empty answer",
+        ),
     ],
 )
 def test_an_answer_of_gemini_without_one_says_so(content, error, connect):
@@ -320,7 +410,9 @@ def test_an_answer_of_gemini_without_one_says_so(content, error, connect):
 def test_thinking_that_leaves_no_token_for_the_answer_says_what_to_raise(connect, monkeypatch):
     with api_server(lambda *_: Answer("", finish="MAX_TOKENS", tokens=96, thoughts=96)) as server:
         monkeypatch.setenv("GEMINI_BASE_URL", server.url)
-        model = open_api_model("gemini:tiny", allow_upload=False, setting="CAPTIONER", limit="CAPTION_TOKENS")
+        model = open_api_model(
+            "gemini:tiny", allow_upload=False, setting="CAPTIONER", limit="CAPTION_TOKENS"
+        )
         prediction = model.answer({"A": asks("Describe.", small())}, max_new_tokens=96)[0]
     assert (prediction.text, prediction.finish, prediction.tokens) == ("", "length", 96)
     reason = "empty: all 96 tokens were spent before the answer began, as on thinking; raise CAPTION_TOKENS"
@@ -330,11 +422,21 @@ def test_thinking_that_leaves_no_token_for_the_answer_says_what_to_raise(connect
 
 def test_a_refusal_of_an_openai_model_is_no_answer(connect):
     message = {"role": "assistant", "content": None, "refusal": "I cannot look at people."}
-    content = {"id": "1", "object": "chat.completion", "created": 0, "model": "m",
-               "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    content = {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "m",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    }
     with api_server(lambda *_: Answer(body=json.dumps(content).encode())) as server:
-        prediction = connect("openai", server).answer({"A": asks("Describe.", small())}, max_new_tokens=8)[0]
-    assert (prediction.text, prediction.error) == ("", "blocked by the server: I cannot look at people.")
+        prediction = connect("openai", server).answer(
+            {"A": asks("Describe.", small())}, max_new_tokens=8
+        )[0]
+    assert (prediction.text, prediction.error) == (
+        "",
+        "blocked by the server: I cannot look at people.",
+    )
 
 
 @BOTH
@@ -345,13 +447,18 @@ def test_no_picture_leaves_without_consent(provider, monkeypatch, capsys, caplog
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv(f"{provider.upper()}_BASE_URL", "http://llm.example:8000/v1")
         with pytest.raises(LabError) as caught:
-            open_api_model(f"{provider}:tiny", allow_upload=False, setting="CAPTIONER", what="pictures")
+            open_api_model(
+                f"{provider}:tiny", allow_upload=False, setting="CAPTIONER", what="pictures"
+            )
         assert str(caught.value) == (
-            f"CAPTIONER is '{provider}:tiny', so pictures of the data set would be sent to llm.example:8000: set "
-            "ALLOW_UPLOAD to True if that is permitted, or choose a CAPTIONER that runs on this machine."
+            f"CAPTIONER is '{provider}:tiny', so pictures of the data set would be sent to "
+            "llm.example:8000: set ALLOW_UPLOAD to True if that is permitted, or choose a "
+            "CAPTIONER that runs on this machine."
         )
         assert KEY not in everything_said(caught.value) and proxy.requests == []
-        model = open_api_model(f"{provider}:tiny", allow_upload=True, setting="CAPTIONER", what="pictures")
+        model = open_api_model(
+            f"{provider}:tiny", allow_upload=True, setting="CAPTIONER", what="pictures"
+        )
         model.answer({"A": asks("Describe.", small())}, max_new_tokens=8)
         assert len(proxy.requests) == 1 and len(proxy.requests[0].pictures) == 1
     output = capsys.readouterr()
@@ -364,7 +471,9 @@ def test_sentences_name_the_parameter_that_is_meant(connect, monkeypatch):
     with api_server(lambda *_: Answer("no", status=404)) as server:
         monkeypatch.setenv("GEMINI_BASE_URL", server.url)
         model = open_api_model("gemini:tiny", allow_upload=False, setting="CAPTIONER")
-        assert "check CAPTIONER, and GEMINI_BASE_URL" in failure(LabError, model, {"A": asks("x", small())})
+        assert "check CAPTIONER, and GEMINI_BASE_URL" in failure(
+            LabError, model, {"A": asks("x", small())}
+        )
         server.answer = lambda *_: Answer("no such field", status=400)
         assert "see that CAPTIONER can read" in failure(LabError, model, {"A": asks("x", small())})
 
@@ -389,7 +498,9 @@ def test_the_tokens_of_a_picture(provider, name, size, tokens):
 
 
 def api_model(provider: str, name: str, host: str = "") -> ApiModel:
-    return ApiModel(provider, name, host or {"gemini": "generativelanguage.googleapis.com"}[provider], None)
+    return ApiModel(
+        provider, name, host or {"gemini": "generativelanguage.googleapis.com"}[provider], None
+    )
 
 
 def test_a_prompt_counts_its_text_and_its_pictures():
@@ -403,30 +514,38 @@ def test_the_notice_says_what_pictures_cost_at_most():
     notice = upload_notice(api_model("gemini", "gemini-2.5-flash"), prompts, 300)
     # (1000 * 358 * 0.30 + 1000 * 300 * 2.50) / 1e6 = 0.8574
     assert notice == (
-        "1,000 prompts with 1,000 pictures, about 358,000 tokens, go to generativelanguage.googleapis.com "
-        "(gemini:gemini-2.5-flash), for at most about 0.86 USD (prices of 2026-05, see "
-        "https://ai.google.dev/gemini-api/docs/pricing)."
+        "1,000 prompts with 1,000 pictures, about 358,000 tokens, go to "
+        "generativelanguage.googleapis.com (gemini:gemini-2.5-flash), for at most about 0.86 USD "
+        "(prices of 2026-05, see https://ai.google.dev/gemini-api/docs/pricing)."
     )
     assert "USD" not in upload_notice(api_model("gemini", "gemini-2.5-flash"), prompts)
 
 
 def test_the_notice_asks_a_picture_for_nothing_but_its_size():
     unopened = SimpleNamespace(size=(4000, 3000))
-    notice = upload_notice(api_model("gemini", "gemini-2.5-flash-lite"), {"A": asks("", unopened)}, 100)
-    assert "1 prompt with 1 picture, about 516 tokens" in notice and "at most about 0.01 USD" in notice
+    notice = upload_notice(
+        api_model("gemini", "gemini-2.5-flash-lite"), {"A": asks("", unopened)}, 100
+    )
+    assert (
+        "1 prompt with 1 picture, about 516 tokens" in notice and "at most about 0.01 USD" in notice
+    )
 
 
 def test_the_notice_of_an_unknown_price_says_so(monkeypatch):
     one, unknown = {"A": asks("", small())}, "; price unknown, see the provider's page."
     assert upload_notice(api_model("gemini", "gemini-9"), one, 8) == (
-        "1 prompt with 1 picture, about 1,120 tokens, goes to generativelanguage.googleapis.com (gemini:gemini-9)"
-        + unknown
+        "1 prompt with 1 picture, about 1,120 tokens, goes to generativelanguage.googleapis.com "
+        "(gemini:gemini-9)" + unknown
     )
     # Who stands between us and the provider may take something else.
     monkeypatch.setenv("GEMINI_BASE_URL", "https://router.example")
-    assert upload_notice(api_model("gemini", "gemini-2.5-pro", "router.example"), one, 8).endswith(unknown)
+    assert upload_notice(api_model("gemini", "gemini-2.5-pro", "router.example"), one, 8).endswith(
+        unknown
+    )
     monkeypatch.setenv("GEMINI_BASE_URL", "http://127.0.0.1:8000")
-    assert upload_notice(api_model("gemini", "gemini-2.5-pro", "127.0.0.1:8000"), one, 8).endswith("gemini-2.5-pro).")
+    assert upload_notice(api_model("gemini", "gemini-2.5-pro", "127.0.0.1:8000"), one, 8).endswith(
+        "gemini-2.5-pro)."
+    )
 
 
 def test_prices_are_dated_and_say_where_they_are_from():
@@ -435,7 +554,9 @@ def test_prices_are_dated_and_say_where_they_are_from():
     for provider in table.values():
         assert provider["source"].startswith("https://")
         for price in provider["models"].values():
-            assert 0 < price["input"] < price["output"] < 100 and re.fullmatch(r"\d{4}-\d\d(-\d\d)?", price["as_of"])
+            assert 0 < price["input"] < price["output"] < 100 and re.fullmatch(
+                r"\d{4}-\d\d(-\d\d)?", price["as_of"]
+            )
 
 
 def test_a_fault_hides_the_key_before_it_hides_data():
@@ -467,5 +588,7 @@ def test_what_goes_over_the_wire_is_base64_of_a_jpeg(connect):
 @BOTH
 def test_the_reason_why_a_picture_was_refused_holds_no_key(provider, connect):
     with api_server(lambda *_: Answer(f"bad image, sent with {KEY}", status=400)) as server:
-        prediction = connect(provider, server).answer({"A": asks("Describe.", small())}, max_new_tokens=8)[0]
+        prediction = connect(provider, server).answer(
+            {"A": asks("Describe.", small())}, max_new_tokens=8
+        )[0]
     assert prediction.error == "refused by the server: status 400: bad image, sent with <key>"

@@ -1,4 +1,6 @@
-"""API models against a real HTTP server on loopback: order, limits, waits, refusals, consent, and no key anywhere."""
+"""API models against a real HTTP server on loopback: order, limits, waits, refusals, consent, and
+no key anywhere.
+"""
 
 import json
 import logging
@@ -14,10 +16,10 @@ from types import SimpleNamespace
 import pytest
 
 from conftest import ROOT
+from helpers.files import LabError, WorkFailed
 from helpers.models.api import model as api_models
 from helpers.models.api.clients import _seconds_to_wait
 from helpers.models.api.model import is_api_model, open_api_model, upload_notice
-from helpers.files import LabError, WorkFailed
 from tests.models.api_server import Answer, api_server
 
 KEY = "sk-test-3f9a1c77d2"
@@ -27,7 +29,15 @@ BOTH = pytest.mark.parametrize("provider", ["openai", "gemini"])
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
     """A key for both, nothing else from the person's own environment, and short waits."""
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy", "GOOGLE_API_KEY"):
+    for name in (
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+        "NO_PROXY",
+        "no_proxy",
+        "GOOGLE_API_KEY",
+    ):
         monkeypatch.delenv(name, raising=False)
     for provider in ("OPENAI", "GEMINI"):
         monkeypatch.setenv(f"{provider}_API_KEY", KEY)
@@ -67,14 +77,21 @@ def failure(kind: type[Exception], model: api_models.ApiModel, prompts: dict | N
 
 @pytest.mark.parametrize(
     "model_id, expected",
-    [("openai:gpt-4o-mini", True), ("gemini:gemini-2.5-flash", True), ("openai:", True), ("openai", False)]
+    [
+        ("openai:gpt-4o-mini", True),
+        ("gemini:gemini-2.5-flash", True),
+        ("openai:", True),
+        ("openai", False),
+    ]
     + [("pocket/llama", False), ("openai/gpt-oss-20b", False), ("C:gemini:x", False)],
 )
 def test_an_api_model_is_known_by_its_prefix(model_id, expected):
     assert is_api_model(model_id) is expected
 
 
-@pytest.mark.parametrize("model_id", ["openai:", "gemini: ", "openai:a b", "claude:x", "gemini:x?key=1"])
+@pytest.mark.parametrize(
+    "model_id", ["openai:", "gemini: ", "openai:a b", "claude:x", "gemini:x?key=1"]
+)
 def test_a_malformed_name_is_refused(model_id):
     with pytest.raises(LabError, match="openai:<model name>"):
         open_api_model(model_id, allow_upload=True)
@@ -85,11 +102,15 @@ def test_answers_come_in_case_order_and_at_the_same_time(provider, connect):
     prompts = {f"C{number}": f"Question {number}" for number in range(8)}
 
     def answer(prompt: str, count: int) -> Answer:
-        return Answer(f"  {prompt}!\n", seconds=0.4 - 0.04 * int(prompt[-1]))  # the first is answered last
+        return Answer(
+            f"  {prompt}!\n", seconds=0.4 - 0.04 * int(prompt[-1])
+        )  # the first is answered last
 
     with api_server(answer) as server:
         predictions = connect(provider, server).answer(prompts, max_new_tokens=8)
-    assert [(p.case_id, p.text) for p in predictions] == [(case_id, f"{text}!") for case_id, text in prompts.items()]
+    assert [(p.case_id, p.text) for p in predictions] == [
+        (case_id, f"{text}!") for case_id, text in prompts.items()
+    ]
     assert {(p.tokens, p.finish, p.error) for p in predictions} == {(7, "stop", "")}
     assert predictions[0].seconds >= 0.4 and predictions[-1].seconds > 0
     assert server.most_busy > 1 and len(server.requests) == len(prompts)
@@ -103,19 +124,29 @@ def test_no_prompts_no_requests(provider, connect):
 
 
 def test_what_is_sent_to_an_openai_compatible_server(connect):
-    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is this?"}]
+    chat = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "What is this?"},
+    ]
     with api_server() as server:
         connect("openai", server, "org/tiny:1b").answer({"A": chat}, max_new_tokens=8)
     sent = server.requests[0]
     assert (sent.path, sent.headers["authorization"]) == ("/v1/chat/completions", f"Bearer {KEY}")
-    assert sent.content == {"model": "org/tiny:1b", "messages": chat, "temperature": 0, "max_tokens": 8}
+    assert sent.content == {
+        "model": "org/tiny:1b",
+        "messages": chat,
+        "temperature": 0,
+        "max_tokens": 8,
+    }
 
 
 def test_openai_itself_is_told_the_limit_by_its_new_name(monkeypatch):
     with api_server() as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("OPENAI_BASE_URL", "http://api.openai.com/v1")
-        open_api_model("openai:tiny", allow_upload=True).answer({"A": "What is this?"}, max_new_tokens=8)
+        open_api_model("openai:tiny", allow_upload=True).answer(
+            {"A": "What is this?"}, max_new_tokens=8
+        )
     sent = proxy.requests[0].content
     assert sent["max_completion_tokens"] == 8 and "max_tokens" not in sent
 
@@ -123,12 +154,21 @@ def test_openai_itself_is_told_the_limit_by_its_new_name(monkeypatch):
 def test_what_is_sent_to_gemini(connect, monkeypatch):
     monkeypatch.setenv("GOOGLE_API_KEY", "another-key")  # the client would prefer it
     monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
-    said = [("system", "Be brief."), ("user", "Itch?"), ("assistant", "Yes."), ("user", "Since when?")]
+    said = [
+        ("system", "Be brief."),
+        ("user", "Itch?"),
+        ("assistant", "Yes."),
+        ("user", "Since when?"),
+    ]
     with api_server() as server:
         model = connect("gemini", server)
-        model.answer({"A": [{"role": role, "content": text} for role, text in said]}, max_new_tokens=8)
+        model.answer(
+            {"A": [{"role": role, "content": text} for role, text in said]}, max_new_tokens=8
+        )
     sent = server.requests[0]
-    assert sent.path.endswith("/models/tiny:generateContent") and sent.headers["x-goog-api-key"] == KEY
+    assert (
+        sent.path.endswith("/models/tiny:generateContent") and sent.headers["x-goog-api-key"] == KEY
+    )
     assert [(turn["role"], turn["parts"][0]["text"]) for turn in sent.content["contents"]] == [
         ("user", "Itch?"),
         ("model", "Yes."),
@@ -170,7 +210,11 @@ def test_an_answer_that_gemini_breaks_off_for_safety_is_blocked(connect):
 @BOTH
 def test_a_busy_server_is_asked_again_when_it_says(provider, connect):
     def answer(prompt: str, count: int) -> Answer:
-        return Answer("slow down", status=429, headers={"Retry-After": "1"}) if count == 0 else Answer()
+        return (
+            Answer("slow down", status=429, headers={"Retry-After": "1"})
+            if count == 0
+            else Answer()
+        )
 
     with api_server(answer) as server:
         prediction = connect(provider, server).answer({"A": "What is this?"}, max_new_tokens=8)[0]
@@ -181,9 +225,13 @@ def test_a_busy_server_is_asked_again_when_it_says(provider, connect):
 
 def test_gemini_says_in_the_text_how_long_to_wait(connect):
     wait = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.7s"}
-    body = json.dumps({"error": {"code": 429, "message": "Quota.", "status": "X", "details": [wait]}}).encode()
+    body = json.dumps(
+        {"error": {"code": 429, "message": "Quota.", "status": "X", "details": [wait]}}
+    ).encode()
 
-    with api_server(lambda prompt, count: Answer(status=429, body=body) if count == 0 else Answer()) as server:
+    with api_server(
+        lambda prompt, count: Answer(status=429, body=body) if count == 0 else Answer()
+    ) as server:
         connect("gemini", server).answer({"A": "What is this?"}, max_new_tokens=8)
     first, second = server.requests
     assert 0.7 <= second.at - first.at < 2
@@ -212,10 +260,15 @@ def test_seconds_to_wait_until_a_date():
 @BOTH
 @pytest.mark.parametrize("status", [429, 500, 503, 529])
 def test_a_server_that_never_recovers_is_given_up(provider, status, connect):
-    with api_server(lambda *_: Answer("overloaded\nsee log", status=status, headers={"Retry-After": "0"})) as server:
+    with api_server(
+        lambda *_: Answer("overloaded\nsee log", status=status, headers={"Retry-After": "0"})
+    ) as server:
         sentence = failure(WorkFailed, connect(provider, server))
     assert len(server.requests) == api_models.ATTEMPTS == 6
-    assert f"case 'A' in 6 attempts (status {status}: overloaded)" in sentence and "the same command" in sentence
+    assert (
+        f"case 'A' in 6 attempts (status {status}: overloaded)" in sentence
+        and "the same command" in sentence
+    )
 
 
 @BOTH
@@ -231,7 +284,9 @@ def test_waits_double_where_the_server_names_none(provider, connect, monkeypatch
 
 @BOTH
 def test_a_wait_of_an_hour_is_not_waited(provider, connect):
-    with api_server(lambda *_: Answer("daily limit", status=429, headers={"Retry-After": "3600"})) as server:
+    with api_server(
+        lambda *_: Answer("daily limit", status=429, headers={"Retry-After": "3600"})
+    ) as server:
         sentence = failure(WorkFailed, connect(provider, server))
     assert len(server.requests) == 1 and "it asks to wait 3600 s" in sentence
 
@@ -241,7 +296,9 @@ def test_a_refusal_ends_the_waits_of_the_others(provider, connect):
     busy = Answer("busy", status=429, headers={"Retry-After": "60"})
 
     started = time.monotonic()
-    with api_server(lambda prompt, count: busy if prompt == "wait" else Answer("no", status=401)) as server:
+    with api_server(
+        lambda prompt, count: busy if prompt == "wait" else Answer("no", status=401)
+    ) as server:
         failure(LabError, connect(provider, server), {"A": "refuse", "B": "wait"})
         while any(thread.name.startswith("ThreadPoolExecutor") for thread in threading.enumerate()):
             time.sleep(0.01)
@@ -262,7 +319,9 @@ def test_an_unreachable_server_is_given_up(provider, monkeypatch):
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_is_named_and_not_shown(provider, status, connect, caplog):
     caplog.set_level(logging.DEBUG)
-    with api_server(lambda *_: Answer(f"Incorrect API key provided: {KEY}", status=status)) as server:
+    with api_server(
+        lambda *_: Answer(f"Incorrect API key provided: {KEY}", status=status)
+    ) as server:
         sentence = failure(LabError, connect(provider, server))
     assert f"{provider.upper()}_API_KEY" in sentence and len(server.requests) == 1
     assert KEY not in caplog.text
@@ -270,8 +329,15 @@ def test_a_refused_key_is_named_and_not_shown(provider, status, connect, caplog)
 
 def test_gemini_refuses_a_key_with_status_400(connect):
     info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
-    error = {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT", "details": [info]}
-    with api_server(lambda *_: Answer(status=400, body=json.dumps({"error": error}).encode())) as server:
+    error = {
+        "code": 400,
+        "message": "API key not valid.",
+        "status": "INVALID_ARGUMENT",
+        "details": [info],
+    }
+    with api_server(
+        lambda *_: Answer(status=400, body=json.dumps({"error": error}).encode())
+    ) as server:
         assert "check GEMINI_API_KEY" in failure(LabError, connect("gemini", server))
 
 
@@ -286,7 +352,9 @@ def test_an_unknown_model_and_a_prompt_too_long_are_named(provider, connect):
     with api_server(lambda *_: Answer(f"no such model for {KEY}", status=404)) as server:
         sentence = failure(LabError, connect(provider, server))
         assert "has no model 'tiny' (status 404: no such model for <key>)" in sentence
-    with api_server(lambda *_: Answer("maximum context length is 4096 tokens\nmore", status=400)) as server:
+    with api_server(
+        lambda *_: Answer("maximum context length is 4096 tokens\nmore", status=400)
+    ) as server:
         sentence = failure(LabError, connect(provider, server))
         assert "case 'A' (status 400: maximum context length is 4096 tokens)" in sentence
         assert len(server.requests) == 1
@@ -319,13 +387,20 @@ def test_a_key_that_is_none_is_refused_unseen(key, monkeypatch):
 def test_a_server_on_this_machine_needs_no_key(provider, connect, monkeypatch):
     monkeypatch.delenv(f"{provider.upper()}_API_KEY")
     with api_server() as server:
-        assert connect(provider, server).answer({"A": "What is this?"}, max_new_tokens=8)[0].text == "A rash."
+        assert (
+            connect(provider, server).answer({"A": "What is this?"}, max_new_tokens=8)[0].text
+            == "A rash."
+        )
 
 
 def test_colabs_secrets_are_asked_where_the_environment_has_no_key(connect, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     secrets = {"OPENAI_API_KEY": KEY}
-    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace(userdata=SimpleNamespace(get=secrets.__getitem__)))
+    monkeypatch.setitem(
+        sys.modules,
+        "google.colab",
+        SimpleNamespace(userdata=SimpleNamespace(get=secrets.__getitem__)),
+    )
     with api_server() as server:
         connect("openai", server).answer({"A": "What is this?"}, max_new_tokens=8)
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
@@ -341,7 +416,9 @@ def test_without_consent_nothing_is_sent_elsewhere(provider, monkeypatch):
     with api_server() as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv(f"{provider.upper()}_BASE_URL", "http://llm.example:8000/v1")
-        with pytest.raises(LabError, match="would be sent to llm.example:8000: set ALLOW_UPLOAD to True if that is"):
+        with pytest.raises(
+            LabError, match="would be sent to llm.example:8000: set ALLOW_UPLOAD to True if that is"
+        ):
             open_api_model(f"{provider}:tiny", allow_upload=False)
         assert proxy.requests == []
         model = open_api_model(f"{provider}:tiny", allow_upload=True)
@@ -351,7 +428,8 @@ def test_without_consent_nothing_is_sent_elsewhere(provider, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "provider, host", [("openai", "api.openai.com"), ("gemini", "generativelanguage.googleapis.com")]
+    "provider, host",
+    [("openai", "api.openai.com"), ("gemini", "generativelanguage.googleapis.com")],
 )
 def test_the_providers_own_address_needs_consent(provider, host):
     with pytest.raises(LabError, match=f"sent to {host}: set ALLOW_UPLOAD to True"):
@@ -378,7 +456,15 @@ def test_what_is_this_machine(url, host, local, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "url", ["localhost:8000", "ftp://127.0.0.1/", "http://", "http://me:secret@127.0.0.1", "http://a:b", "http://[::1"]
+    "url",
+    [
+        "localhost:8000",
+        "ftp://127.0.0.1/",
+        "http://",
+        "http://me:secret@127.0.0.1",
+        "http://a:b",
+        "http://[::1",
+    ],
 )
 def test_a_malformed_address_is_refused_unseen(url, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", url)
@@ -391,7 +477,9 @@ def test_a_malformed_address_is_refused_unseen(url, monkeypatch):
 def test_a_server_on_this_machine_cannot_send_the_questions_on(provider, connect, monkeypatch):
     with api_server() as elsewhere:
         monkeypatch.setenv("HTTP_PROXY", elsewhere.url)
-        moved = Answer("moved", status=307, headers={"Location": f"{elsewhere.url}/v1/chat/completions"})
+        moved = Answer(
+            "moved", status=307, headers={"Location": f"{elsewhere.url}/v1/chat/completions"}
+        )
         with api_server(lambda prompt, count: moved if prompt == "move" else Answer()) as server:
             model = connect(provider, server)
             assert model.answer({"A": "stay"}, max_new_tokens=8)[0].text == "A rash."
@@ -421,7 +509,9 @@ def test_the_notice_says_how_much_goes_where(connect):
 
 def test_no_client_is_loaded_before_a_model_is_opened():
     code = "import sys, helpers.models.api.model; print({'openai', 'google', 'httpx2'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "set()"
 
 
@@ -429,7 +519,9 @@ def test_answers_that_came_are_kept_when_another_request_of_the_batch_fails(conn
     prompts, kept = {str(number): f"question {number}" for number in range(4)}, []
 
     def serve(prompt, count):
-        return Answer(status=400, text="too long") if prompt == "question 2" else Answer(text=prompt)
+        return (
+            Answer(status=400, text="too long") if prompt == "question 2" else Answer(text=prompt)
+        )
 
     with api_server(serve) as server:
         with pytest.raises(LabError, match="refused the prompt of case '2'"):

@@ -14,22 +14,28 @@ import pytest
 from PIL import Image
 
 from conftest import ROOT
-from helpers.data import load_dataset
 from helpers.data import images as pictures
-from helpers.models.api import model as api_models
+from helpers.data import load_dataset
+from helpers.data.images import BadPicture, Unreadable
+from helpers.experiments.answers import answer, finetune
 from helpers.experiments.captions import caption
+from helpers.experiments.image_texts import captions_of, compared, image_texts
+from helpers.experiments.inputs import (
+    PictureWords,
+    picture_words,
+    prompts_with_shots,
+    training_records,
+    training_words,
+)
+from helpers.files import LabError, WorkFailed, read_json, read_jsonl, write_json
+from helpers.models.api import model as api_models
 from helpers.models.captioning import caption_pictures, open_captioner
 from helpers.models.captions import FAILED, CaptionStore
-from helpers.experiments.answers import answer, finetune
-from helpers.files import LabError, WorkFailed, read_json, read_jsonl, write_json
-from helpers.experiments.image_texts import captions_of, compared, image_texts
-from helpers.experiments.inputs import PictureWords, picture_words, prompts_with_shots, training_records, training_words
 from helpers.models.loading import load_text_model
-from helpers.data.images import BadPicture, Unreadable
-from helpers.settings.profiles import resolve
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.models.shots import shot_pool
 from helpers.models.vlm import load_vision_model
+from helpers.settings.profiles import resolve
 from tests.models import tiny_vlms as tiny_vision
 from tests.models.api_server import Answer, api_server
 
@@ -51,7 +57,9 @@ def photos(tmp_path) -> list[Path]:
 
 
 def captioner(model, prompt="auto"):
-    return open_captioner(str(model), prompt=prompt, max_new_tokens=8, quantization="none", allow_upload=False)
+    return open_captioner(
+        str(model), prompt=prompt, max_new_tokens=8, quantization="none", allow_upload=False
+    )
 
 
 def without_seconds(store: CaptionStore) -> list[dict]:
@@ -62,12 +70,18 @@ def without_seconds(store: CaptionStore) -> list[dict]:
 def test_models_of_each_kind_answer_a_batch_as_one_by_one(kind, tmp_path):
     model = load_vision_model(str(tiny_vision.build(kind, tmp_path / kind)))
     assert model.chats == (not kind.startswith("blip-2"))
-    asked = {colour: (Image.new("RGB", (40, 30), colour), "the image is of") for colour in COLOURS[:3]}
+    asked = {
+        colour: (Image.new("RGB", (40, 30), colour), "the image is of") for colour in COLOURS[:3]
+    }
     together = model.answer(asked, max_new_tokens=6)
     alone = [model.answer({name: pair}, max_new_tokens=6)[0] for name, pair in asked.items()]
-    assert [row.text for row in together] == [row.text for row in alone] and [row.case_id for row in together] == list(asked)
+    assert [row.text for row in together] == [row.text for row in alone] and [
+        row.case_id for row in together
+    ] == list(asked)
     assert all(row.tokens <= 6 and row.finish in ("length", "stop") for row in together)
-    assert all(row.text and not row.error for row in together)  # random weights say nonsense, but not nothing
+    assert all(
+        row.text and not row.error for row in together
+    )  # random weights say nonsense, but not nothing
 
 
 def test_a_captioner_in_four_bit(blip_2, photos):
@@ -78,14 +92,24 @@ def test_a_captioner_in_four_bit(blip_2, photos):
 
 
 def test_a_text_that_was_gone_on_with_is_part_of_the_caption(blip_2, photos, tmp_path):
-    found = caption_pictures(captioner(blip_2), photos, CaptionStore(tmp_path / "s.jsonl"), batch_size=4)
-    assert list(found) == photos and all(row.text.startswith(CAPTION_PREFIX + " ") for row in found.values())
+    found = caption_pictures(
+        captioner(blip_2), photos, CaptionStore(tmp_path / "s.jsonl"), batch_size=4
+    )
+    assert list(found) == photos and all(
+        row.text.startswith(CAPTION_PREFIX + " ") for row in found.values()
+    )
 
 
 def test_what_is_asked_is_data(blip_2):
     assert captioner(blip_2).text == captioner(blip_2, "prefix").text == CAPTION_PREFIX
-    assert captioner(blip_2, "clinical").text == CLINICAL_PROMPT and captioner(blip_2, "a photo of").text == "a photo of"
-    assert len({captioner(blip_2, prompt).prompt_id for prompt in ("auto", "clinical", "a photo of")}) == 3
+    assert (
+        captioner(blip_2, "clinical").text == CLINICAL_PROMPT
+        and captioner(blip_2, "a photo of").text == "a photo of"
+    )
+    assert (
+        len({captioner(blip_2, prompt).prompt_id for prompt in ("auto", "clinical", "a photo of")})
+        == 3
+    )
 
 
 def test_captions_that_are_kept_need_no_model(blip_2, photos, tmp_path):
@@ -94,7 +118,9 @@ def test_captions_that_are_kept_need_no_model(blip_2, photos, tmp_path):
     closed = replace(blip, open=lambda: pytest.fail("the model was loaded"))
     renamed = photos[0].rename(photos[0].with_name("other name.png"))
     again = caption_pictures(closed, [renamed, *photos[1:]], store, batch_size=2)
-    assert list(again.values()) == list(first.values()) and len(read_jsonl(store.path)) == len(photos)
+    assert list(again.values()) == list(first.values()) and len(read_jsonl(store.path)) == len(
+        photos
+    )
 
 
 def test_equal_pictures_are_captioned_once(blip_2, photos, tmp_path):
@@ -114,10 +140,15 @@ def test_bad_pictures_are_kept_as_failed_and_end_nothing(blip_2, photos, tmp_pat
     store = CaptionStore(tmp_path / "s.jsonl")
     found = caption_pictures(captioner(blip_2), paths, store, batch_size=3)
     bad = {path.name: caption.error for path, caption in found.items() if caption.error}
-    assert set(bad) == {"empty.jpg", "text.jpg", "1.png", "not there.jpg", "a folder.jpg"} and "0 bytes" in bad["empty.jpg"]
+    assert (
+        set(bad) == {"empty.jpg", "text.jpg", "1.png", "not there.jpg", "a folder.jpg"}
+        and "0 bytes" in bad["empty.jpg"]
+    )
     assert "not there" in bad["not there.jpg"] and str(tmp_path) not in str(bad)
     assert {found[path].text for path in paths if path.name in bad} == {FAILED}
-    assert len(read_jsonl(store.path)) == len(photos) + 2  # what is not there has no content to be kept under
+    assert (
+        len(read_jsonl(store.path)) == len(photos) + 2
+    )  # what is not there has no content to be kept under
     closed = replace(captioner(blip_2), open=lambda: pytest.fail("the model was loaded"))
     assert caption_pictures(closed, paths, store, batch_size=3) == found
 
@@ -127,14 +158,25 @@ def test_a_captioning_killed_anywhere_gives_the_same_store(blip_2, photos, tmp_p
     (photos[0].parent / "5a.jpg").write_text("no picture")
     whole, torn = CaptionStore(tmp_path / "whole.jsonl"), CaptionStore(tmp_path / "torn.jsonl")
     caption_pictures(captioner(blip_2), sorted(photos[0].parent.iterdir()), whole, batch_size=3)
-    command = [sys.executable, Path(__file__).with_name("captioning_worker.py"), blip_2, photos[0].parent, torn.path]
+    command = [
+        sys.executable,
+        Path(__file__).with_name("captioning_worker.py"),
+        blip_2,
+        photos[0].parent,
+        torn.path,
+    ]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     for lines in (1, 4):
         process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-        while process.poll() is None and (not torn.path.exists() or torn.path.read_bytes().count(b"\n") < lines):
+        while process.poll() is None and (
+            not torn.path.exists() or torn.path.read_bytes().count(b"\n") < lines
+        ):
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL and torn.path.read_bytes().count(b"\n") < len(photos) + 1
+        assert (
+            process.wait() == -signal.SIGKILL
+            and torn.path.read_bytes().count(b"\n") < len(photos) + 1
+        )
         with open(torn.path, "ab") as file:
             file.write(b'{"picture": "torn')
     subprocess.run(command, env=environment, check=True, stderr=subprocess.DEVNULL)
@@ -148,7 +190,10 @@ def test_what_lies_not_in_a_picture_is_not_kept(blip_2, photos, tmp_path, monkey
     store, real = CaptionStore(tmp_path / "s.jsonl"), pictures.open_picture
     monkeypatch.setattr(pictures, "open_picture", full)
     found = caption_pictures(captioner(blip_2), photos, store, batch_size=3)
-    assert found[photos[2]].error == "the memory is full" and len(read_jsonl(store.path)) == len(photos) - 1
+    assert (
+        found[photos[2]].error == "the memory is full"
+        and len(read_jsonl(store.path)) == len(photos) - 1
+    )
     monkeypatch.setattr(pictures, "open_picture", real)
     again = caption_pictures(captioner(blip_2), photos, store, batch_size=3)
     assert not again[photos[2]].error and again[photos[1]].error == "damaged"
@@ -180,7 +225,9 @@ def test_a_captioner_that_cannot_be_had_is_a_sentence(tmp_path):
         captioner("pocket/nothing")
     with pytest.raises(LabError, match="'nobody/no-such-model' is not on this machine"):
         captioner("nobody/no-such-model")
-    with pytest.raises(LabError, match="'pocket/llama', but a model of type 'llama' sees no pictures"):
+    with pytest.raises(
+        LabError, match="'pocket/llama', but a model of type 'llama' sees no pictures"
+    ):
         captioner("pocket/llama")
 
 
@@ -196,24 +243,41 @@ def gemini(monkeypatch):
         monkeypatch.setenv("GEMINI_BASE_URL", server.url)
         monkeypatch.setenv("GEMINI_API_KEY", "the-secret-key")
         return captioner("gemini:tiny")
+
     return connect
 
 
 def test_no_picture_leaves_without_consent(photos, tmp_path):
-    with pytest.raises(LabError, match="CAPTIONER is 'gemini:tiny', so pictures of the data set would be sent to"):
-        caption_pictures(captioner("gemini:tiny"), photos, CaptionStore(tmp_path / "s.jsonl"), batch_size=2)
+    with pytest.raises(
+        LabError, match="CAPTIONER is 'gemini:tiny', so pictures of the data set would be sent to"
+    ):
+        caption_pictures(
+            captioner("gemini:tiny"), photos, CaptionStore(tmp_path / "s.jsonl"), batch_size=2
+        )
 
 
-def test_gemini_captions_pictures_and_what_it_blocks_is_kept_with_its_reason(gemini, photos, tmp_path, capsys):
+def test_gemini_captions_pictures_and_what_it_blocks_is_kept_with_its_reason(
+    gemini, photos, tmp_path, capsys
+):
     (photos[0].parent / "8.jpg").write_text("no picture")
     count = iter(range(100))
-    behaviours = {2: Answer(finish="blocked"), 4: Answer(""), 5: Answer("slow down", status=429, headers={"Retry-After": "0"})}
-    with api_server(lambda prompt, again: behaviours.get(next(count), Answer("A red patch."))) as server:
+    behaviours = {
+        2: Answer(finish="blocked"),
+        4: Answer(""),
+        5: Answer("slow down", status=429, headers={"Retry-After": "0"}),
+    }
+    with api_server(
+        lambda prompt, again: behaviours.get(next(count), Answer("A red patch."))
+    ) as server:
         store = CaptionStore(tmp_path / "s.jsonl")
-        found = caption_pictures(gemini(server), sorted(photos[0].parent.iterdir()), store, batch_size=1)
+        found = caption_pictures(
+            gemini(server), sorted(photos[0].parent.iterdir()), store, batch_size=1
+        )
         sent = [request.pictures for request in server.requests]
     texts = [caption.text for caption in found.values()]
-    assert texts == ["A red patch."] * 2 + [FAILED, "A red patch.", FAILED] + ["A red patch."] * 2 + [FAILED]
+    assert texts == ["A red patch."] * 2 + [FAILED, "A red patch.", FAILED] + [
+        "A red patch."
+    ] * 2 + [FAILED]
     errors = [caption.error for caption in found.values() if caption.error]
     assert "SAFETY" in errors[0] and "empty" in errors[1] and "no picture" in errors[2]
     assert len(sent) == len(photos) + 1 and all(len(pictures) == 1 for pictures in sent)
@@ -224,7 +288,9 @@ def test_gemini_captions_pictures_and_what_it_blocks_is_kept_with_its_reason(gem
 
 def test_what_was_paid_for_is_not_asked_again(gemini, photos, tmp_path):
     store = CaptionStore(tmp_path / "s.jsonl")
-    with api_server(lambda prompt, again: Answer("no", status=500) if again >= 3 else Answer("A patch.")) as server:
+    with api_server(
+        lambda prompt, again: Answer("no", status=500) if again >= 3 else Answer("A patch.")
+    ) as server:
         with pytest.raises(WorkFailed, match="no answer to case"):
             caption_pictures(gemini(server), photos, store, batch_size=2)
         kept = len(read_jsonl(store.path))
@@ -232,7 +298,9 @@ def test_what_was_paid_for_is_not_asked_again(gemini, photos, tmp_path):
     with api_server(lambda prompt, again: Answer("A patch.")) as server:
         found = caption_pictures(gemini(server), photos, store, batch_size=2)
         assert len(server.requests) == len(photos) - kept
-    assert {caption.text for caption in found.values()} == {"A patch."} and len(read_jsonl(store.path)) == len(photos)
+    assert {caption.text for caption in found.values()} == {"A patch."} and len(
+        read_jsonl(store.path)
+    ) == len(photos)
 
 
 # From captions to prompts.
@@ -240,10 +308,20 @@ def test_what_was_paid_for_is_not_asked_again(gemini, photos, tmp_path):
 
 @pytest.fixture
 def lab(clinic):
-    settings = SimpleNamespace(**resolve("pocket", {
-        "DATA_ROOT": str(clinic / "iiyi"), "SEED": 5, "CAPTIONER": "recorded", "STEPS": 4, "BATCH": 4, "RANK": 4,
-        "MAX_NEW_TOKENS": 8,
-    }))
+    settings = SimpleNamespace(
+        **resolve(
+            "pocket",
+            {
+                "DATA_ROOT": str(clinic / "iiyi"),
+                "SEED": 5,
+                "CAPTIONER": "recorded",
+                "STEPS": 4,
+                "BATCH": 4,
+                "RANK": 4,
+                "MAX_NEW_TOKENS": 8,
+            },
+        )
+    )
     return load_dataset("pocket", clinic / "iiyi"), settings
 
 
@@ -254,10 +332,17 @@ def changed(settings, **values) -> SimpleNamespace:
 def test_the_clinic_comes_with_captions_of_somebody_who_sees_everything(lab):
     data, settings = lab
     found = captions_of(data, settings, data.split("valid"))
-    assert [len(found[case.id]) for case in data.split("valid")] == [len(case.images) for case in data.split("valid")]
-    assert not [caption.error for captions in found.values() for caption in captions if caption.error]
+    assert [len(found[case.id]) for case in data.split("valid")] == [
+        len(case.images) for case in data.split("valid")
+    ]
+    assert not [
+        caption.error for captions in found.values() for caption in captions if caption.error
+    ]
     assert compared(data, settings) == ["pocket/blip", "pocket/llava", "recorded"]
-    assert compared(data, changed(settings, CAPTIONERS=" pocket/blip ,")) == ["pocket/blip", "recorded"]
+    assert compared(data, changed(settings, CAPTIONERS=" pocket/blip ,")) == [
+        "pocket/blip",
+        "recorded",
+    ]
 
 
 def test_words_for_pictures_stand_where_image_text_says(lab):
@@ -266,30 +351,51 @@ def test_words_for_pictures_stand_where_image_text_says(lab):
     case, counts = cases[0], {}
     for where in ("question", "shots", "training"):
         chosen = changed(settings, IMAGE_TEXT=where)
-        prompts, _ = prompts_with_shots(model, data, [case], chosen, 2, picture_words(data, chosen, [case], 2))
+        prompts, _ = prompts_with_shots(
+            model, data, [case], chosen, 2, picture_words(data, chosen, [case], 2)
+        )
         words = training_words(data, chosen, data.split("train"))
         records = training_records(shot_pool(data.split("train")), chosen, words)
         counts[where] = prompts[case.id].count("Picture: "), "Picture: " in records[0]["prompt"]
     assert counts == {"question": (1, False), "shots": (3, False), "training": (3, True)}
     told = image_texts(data, settings, [case])[case.id]
-    assert f"{case.question or case.context}\nPicture: {told}\n\n### Response:\n" in prompts[case.id]
+    assert (
+        f"{case.question or case.context}\nPicture: {told}\n\n### Response:\n" in prompts[case.id]
+    )
     none = changed(settings, CAPTIONER="none", IMAGE_TEXT="training")
-    assert picture_words(data, none, cases, 2) == PictureWords() and not training_words(data, none, cases)
+    assert picture_words(data, none, cases, 2) == PictureWords() and not training_words(
+        data, none, cases
+    )
 
 
 def test_answers_with_words_for_pictures_are_another_run_and_others_keep_theirs(lab):
     data, settings = lab
     plain = answer(data, changed(settings, CAPTIONER="none"), shots=0)
     told = answer(data, settings, shots=0)
-    assert "image_text" not in plain.record["determines"] and told.record["determines"]["image_text"]
-    assert told.id != plain.id and "CAPTIONER recorded" in told.record["name"] and "CAPTIONER" not in plain.record["name"]
-    assert answer(data, changed(settings, IMAGE_TEXT="shots"), shots=0).id == told.id  # without shots it is the same
+    assert (
+        "image_text" not in plain.record["determines"] and told.record["determines"]["image_text"]
+    )
+    assert (
+        told.id != plain.id
+        and "CAPTIONER recorded" in told.record["name"]
+        and "CAPTIONER" not in plain.record["name"]
+    )
+    assert (
+        answer(data, changed(settings, IMAGE_TEXT="shots"), shots=0).id == told.id
+    )  # without shots it is the same
 
 
 def test_a_training_depends_on_words_only_where_they_are_in_its_records(lab):
     data, settings = lab
-    ids = [finetune(data, changed(settings, CAPTIONER=captioner, IMAGE_TEXT=where)).id
-           for captioner, where in (("none", "question"), ("recorded", "question"), ("recorded", "shots"), ("recorded", "training"))]
+    ids = [
+        finetune(data, changed(settings, CAPTIONER=captioner, IMAGE_TEXT=where)).id
+        for captioner, where in (
+            ("none", "question"),
+            ("recorded", "question"),
+            ("recorded", "shots"),
+            ("recorded", "training"),
+        )
+    ]
     assert len(set(ids[:3])) == 1 and ids[3] != ids[0]
 
 
@@ -297,12 +403,16 @@ def test_without_any_picture_on_disk_captioning_is_refused_and_with_some_it_is_n
     data, settings = lab
     blip = changed(settings, CAPTIONER="pocket/blip")
     cases = [replace(case, images=(Path("nowhere.jpg"),)) for case in data.split("valid")]
-    with pytest.raises(LabError, match="none of the pictures that the data set 'pocket' names is on disk"):
+    with pytest.raises(
+        LabError, match="none of the pictures that the data set 'pocket' names is on disk"
+    ):
         captions_of(replace(data, splits={"valid": tuple(cases)}), blip, cases)
     assert image_texts(data, blip, cases[:1]) == {cases[0].id: FAILED}
 
 
-def test_the_captioning_run_counts_failures_and_keeps_examples_of_drawn_pictures_only(lab, clinic, tmp_path):
+def test_the_captioning_run_counts_failures_and_keeps_examples_of_drawn_pictures_only(
+    lab, clinic, tmp_path
+):
     data, settings = lab
     run = caption(data, settings)
     assert run.metrics["failed"]["value"] == 0 and run.metrics["concept_recall"]["value"] > 0.9
@@ -311,5 +421,7 @@ def test_the_captioning_run_counts_failures_and_keeps_examples_of_drawn_pictures
     path = tmp_path / "iiyi" / "captions.csv"
     path.write_text("\n".join(path.read_text().splitlines()[:-12]))
     other = load_dataset("iiyi", tmp_path / "iiyi")
-    fewer = caption(other, changed(settings, DATASET="iiyi", DATA_ROOT=str(tmp_path / "iiyi"), SPLIT="test"))
+    fewer = caption(
+        other, changed(settings, DATASET="iiyi", DATA_ROOT=str(tmp_path / "iiyi"), SPLIT="test")
+    )
     assert fewer.metrics["failed"]["value"] > 0 and fewer.record["examples"] == []

@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
-from helpers.models.captions import FAILED, Caption, CaptionStore, case_text, failed, shown_pictures
 from helpers.cases import Case
+from helpers.models.captions import FAILED, Caption, CaptionStore, case_text, failed, shown_pictures
 
 
 def test_a_store_keeps_captions_by_picture_and_prompt(tmp_path):
     store = CaptionStore(tmp_path / "new" / "blip.jsonl")
     assert store.read("p") == {}
-    store.add([Caption("a", "p", "a red patch", 0.5, 3, "stop"), failed("b", "p", "the file is empty (0 bytes)")])
+    store.add(
+        [
+            Caption("a", "p", "a red patch", 0.5, 3, "stop"),
+            failed("b", "p", "the file is empty (0 bytes)"),
+        ]
+    )
     store.add([Caption("a", "q", "other words")])
     assert store.read("p")["a"].text == "a red patch" and store.read("q")["a"].text == "other words"
     assert store.read("p")["b"] == Caption("b", "p", FAILED, error="the file is empty (0 bytes)")
@@ -28,7 +33,11 @@ def test_a_torn_end_of_a_store_is_cut_off(tmp_path):
 
 
 def test_the_captions_of_a_case_become_one_text():
-    first, second, bad = Caption("a", "p", "a patch "), Caption("b", "p", "a bump"), failed("c", "p", "broken")
+    first, second, bad = (
+        Caption("a", "p", "a patch "),
+        Caption("b", "p", "a bump"),
+        failed("c", "p", "broken"),
+    )
     assert case_text([first, bad, second]) == "a patch a bump"
     assert case_text([first, first]) == "a patch"
     assert case_text([bad, bad]) == FAILED == "No Image describe"  # the paper's words

@@ -10,24 +10,34 @@ from peft import PeftModel
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from helpers.experiments.runs import open_run
+from helpers.files import LabError, WorkFailed, read_json, write_json
 from helpers.models import export as export_module
 from helpers.models.export import export
-from helpers.files import LabError, WorkFailed, read_json, write_json
-from helpers.training.lora_sft import BaseModel, LoraRecipe, train_adapter
 from helpers.models.loading import load_text_model, model_path, weights_fingerprint
-from helpers.experiments.runs import open_run
 from helpers.models.vlm import load_vision_model
+from helpers.training.lora_sft import BaseModel, LoraRecipe, train_adapter
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
 RECORDS = [
-    {"prompt": f"### Input:\nA rash, day {day}\n\n### Response:\n", "completion": "It is eczema.</s>"}
+    {
+        "prompt": f"### Input:\nA rash, day {day}\n\n### Response:\n",
+        "completion": "It is eczema.</s>",
+    }
     for day in range(8)
 ]
-RECIPE = LoraRecipe(rank=4, learning_rate=2e-2, steps=6, batch=4, accumulation=1, warmup_steps=0, max_length=64)
+RECIPE = LoraRecipe(
+    rank=4, learning_rate=2e-2, steps=6, batch=4, accumulation=1, warmup_steps=0, max_length=64
+)
 
 
 def train(model_id: str, folder: Path, quantization: str = "none") -> Path:
-    card = {"model": model_id, "weights": weights_fingerprint(model_id), "data": "abc", "prompt": "alpaca-1"}
+    card = {
+        "model": model_id,
+        "weights": weights_fingerprint(model_id),
+        "data": "abc",
+        "prompt": "alpaca-1",
+    }
     base = BaseModel(model_id, quantization=quantization)
     train_adapter(base, RECORDS, [], folder, recipe=RECIPE, card=card, backend="peft")
     return folder / "adapter"
@@ -66,7 +76,11 @@ def test_the_merged_model_answers_as_base_and_adapter_do(full_precision, tmp_pat
     merged = answers(str(tmp_path / "merged"))
     assert merged == answers(base, adapter) and merged != answers(base)
     card = read_json(tmp_path / "merged" / "lab.json")["merged"]
-    assert card["weights"] == weights_fingerprint(base) and card["data"] == "abc" and len(card["adapter"]) == 64
+    assert (
+        card["weights"] == weights_fingerprint(base)
+        and card["data"] == "abc"
+        and len(card["adapter"]) == 64
+    )
     assert (tmp_path / "merged" / "generation_config.json").exists() and card["recipe"]["rank"] == 4
 
 
@@ -79,14 +93,19 @@ def test_several_files_hold_the_same_weights(full_precision, tmp_path, monkeypat
     assert len(shards) > 2 and answers(str(tmp_path / "one")) == answers(str(tmp_path / "many"))
     whole = load_file(tmp_path / "one" / "model.safetensors")
     together = {name: tensor for shard in shards for name, tensor in shard.items()}
-    assert together.keys() == whole.keys() and all(torch.equal(together[name], whole[name]) for name in whole)
+    assert together.keys() == whole.keys() and all(
+        torch.equal(together[name], whole[name]) for name in whole
+    )
 
 
 def test_a_run_folder_will_do_and_the_card_names_the_base(tmp_path):
     run = open_run("02_lora_sft", determines={"test": 1}, about={})
     train("pocket/llama", run.folder)
     sentence = export(run.folder, tmp_path / "merged")
-    assert sentence.startswith("pocket/llama with its adapter") and "float16, as the base is" in sentence
+    assert (
+        sentence.startswith("pocket/llama with its adapter")
+        and "float16, as the base is" in sentence
+    )
     stored = load_file(Path(model_path("pocket/llama")) / "model.safetensors")
     merged = load_file(tmp_path / "merged" / "model.safetensors")
     changed = {name for name in stored if not torch.equal(stored[name], merged[name])}
@@ -151,19 +170,29 @@ except Exception as error:
 print(sorted(path.name for path in Path({str(tmp_path)!r}, "small").iterdir()))
 """
     done = on_a_small_disk(tmp_path / "small", "2m", [sys.executable, "-c", script])
-    assert WorkFailed.__name__ in done and "is full: free some space" in done and done.strip().endswith("[]")
+    assert (
+        WorkFailed.__name__ in done
+        and "is full: free some space" in done
+        and done.strip().endswith("[]")
+    )
 
 
 def train_to_see(base: str, folder: Path) -> Path:
-    """Two steps of LoRA on what speaks in a model that sees; returns the folder of the adapter, with its card."""
+    """Two steps of LoRA on what speaks in a model that sees; returns the folder of the adapter,
+    with its card.
+    """
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
 
     loaded = load_vision_model(base)
     set_seed(0)
     targets = r".*language_model.*\.(q_proj|v_proj|down_proj)"
-    model = get_peft_model(loaded.model, LoraConfig(r=4, lora_alpha=16, target_modules=targets)).train()
-    optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=1e-2)
+    model = get_peft_model(
+        loaded.model, LoraConfig(r=4, lora_alpha=16, target_modules=targets)
+    ).train()
+    optimizer = torch.optim.AdamW(
+        [weight for weight in model.parameters() if weight.requires_grad], lr=1e-2
+    )
     inputs = seen(loaded)
     for _ in range(2):
         model(**inputs, labels=inputs["input_ids"]).loss.backward()
@@ -177,7 +206,15 @@ def train_to_see(base: str, folder: Path) -> Path:
 def seen(loaded):
     """What a model that sees reads of one picture and a question."""
     picture = Image.radial_gradient("L").resize((96, 96)).convert("RGB")
-    turn = [{"role": "user", "content": [{"type": "image", "image": picture}, {"type": "text", "text": "What is it?"}]}]
+    turn = [
+        {
+            "role": "user",
+            "content": [
+                {"type": "image", "image": picture},
+                {"type": "text", "text": "What is it?"},
+            ],
+        }
+    ]
     return loaded.processor.apply_chat_template(
         turn, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
     ).to(loaded.model.dtype)
@@ -201,7 +238,12 @@ def test_a_model_that_sees_answers_as_base_and_adapter_do(tmp_path, stored, near
         found = merged.model(**inputs).logits
     assert (found - expected).abs().max() < near < 0.5 < (plain - expected).abs().max()
     names = {path.name for path in (tmp_path / "merged").iterdir()}
-    assert {"processor_config.json", "chat_template.jinja", "tokenizer.json", "generation_config.json"} <= names
+    assert {
+        "processor_config.json",
+        "chat_template.jinja",
+        "tokenizer.json",
+        "generation_config.json",
+    } <= names
     assert merged.processor.chat_template == apart.processor.chat_template
     kept = load_file(tmp_path / "merged" / "model.safetensors")
     assert kept.keys() == load_file(Path(model_path(base)) / "model.safetensors").keys()

@@ -1,4 +1,6 @@
-"""Batched answers equal single ones, come back in case order, are written as they come and not asked twice."""
+"""Batched answers equal single ones, come back in case order, are written as they come and not
+asked twice.
+"""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -26,8 +28,13 @@ def llama():
 
 def test_a_left_padded_batch_says_what_single_prompts_say(llama):
     batch = generate(llama, PROMPTS, max_new_tokens=16)
-    single = [generate(llama, {case_id: prompt}, max_new_tokens=16)[0] for case_id, prompt in PROMPTS.items()]
-    assert [(answer.case_id, answer.text) for answer in batch] == [(answer.case_id, answer.text) for answer in single]
+    single = [
+        generate(llama, {case_id: prompt}, max_new_tokens=16)[0]
+        for case_id, prompt in PROMPTS.items()
+    ]
+    assert [(answer.case_id, answer.text) for answer in batch] == [
+        (answer.case_id, answer.text) for answer in single
+    ]
     assert all(answer.text == answer.text.strip() and answer.tokens <= 16 for answer in batch)
 
 
@@ -67,7 +74,9 @@ def test_answers_come_in_case_order_and_are_not_asked_again(llama, tmp_path):
     first = answer_all(llama, PROMPTS, path, max_new_tokens=8, batch_size=2)
     assert [answer.case_id for answer in first] == list(PROMPTS)
     content = path.read_bytes()
-    nothing_to_ask = replace(llama, model=SimpleNamespace(config=llama.model.config))  # it has nothing to answer with
+    nothing_to_ask = replace(
+        llama, model=SimpleNamespace(config=llama.model.config)
+    )  # it has nothing to answer with
     assert answer_all(nothing_to_ask, PROMPTS, path, max_new_tokens=8, batch_size=2) == first
     assert path.read_bytes() == content
 
@@ -77,28 +86,48 @@ def test_a_half_written_batch_is_completed_with_the_same_answers(llama, tmp_path
     expected = answer_all(llama, PROMPTS, whole, max_new_tokens=8, batch_size=3)
     lines = whole.read_text().splitlines(keepends=True)
     torn.write_text("".join(lines[:2]) + lines[2][:20])
-    assert [answer.text for answer in answer_all(llama, PROMPTS, torn, max_new_tokens=8, batch_size=3)] == [
-        answer.text for answer in expected
-    ]
+    assert [
+        answer.text for answer in answer_all(llama, PROMPTS, torn, max_new_tokens=8, batch_size=3)
+    ] == [answer.text for answer in expected]
     assert sorted(row["case_id"] for row in read_jsonl(torn)) == sorted(PROMPTS)
 
 
 def test_a_prompt_without_room_for_the_answer_is_named(llama, tmp_path):
     with pytest.raises(LabError, match="case 'A' has .* tokens.*MAX_NEW_TOKENS"):
-        answer_all(llama, PROMPTS | {"A": "itch " * 3000}, tmp_path / "p.jsonl", max_new_tokens=8, batch_size=2)
+        answer_all(
+            llama,
+            PROMPTS | {"A": "itch " * 3000},
+            tmp_path / "p.jsonl",
+            max_new_tokens=8,
+            batch_size=2,
+        )
     assert not (tmp_path / "p.jsonl").exists()
 
 
 def test_a_shared_beginning_is_read_once_and_gives_the_same_tokens(llama):
-    shots = [(f"Itchy rash on the {site}", f"This suggests {name}.") for site, name in
-             (("elbow", "psoriasis"), ("hand", "eczema"), ("scalp", "ringworm"), ("groin", "scabies"))]
-    questions = ["Rash", "Red scaly plaques on both knees for years", "What is this?", "Spots on the face of a teenager"]
+    shots = [
+        (f"Itchy rash on the {site}", f"This suggests {name}.")
+        for site, name in (
+            ("elbow", "psoriasis"),
+            ("hand", "eczema"),
+            ("scalp", "ringworm"),
+            ("groin", "scabies"),
+        )
+    ]
+    questions = [
+        "Rash",
+        "Red scaly plaques on both knees for years",
+        "What is this?",
+        "Spots on the face of a teenager",
+    ]
     prompts = {str(number): alpaca(question, shots) for number, question in enumerate(questions)}
     prefix = read_prefix(llama, prompts)
     lengths = [llama.count_tokens(prompt) for prompt in prompts.values()]
     assert 0.8 * min(lengths) < len(prefix.tokens) < min(lengths)
     with_prefix = generate(llama, prompts, max_new_tokens=24, prefix=prefix)
-    again = generate(llama, prompts, max_new_tokens=24, prefix=prefix)  # the kept cache is not used up
+    again = generate(
+        llama, prompts, max_new_tokens=24, prefix=prefix
+    )  # the kept cache is not used up
     plain = generate(llama, prompts, max_new_tokens=24)
     assert [a.text for a in with_prefix] == [a.text for a in plain] == [a.text for a in again]
     assert [a.tokens for a in with_prefix] == [a.tokens for a in plain]
@@ -123,9 +152,13 @@ def test_no_room_on_the_gpu_says_which_setting_to_lower_and_is_taken_up_again(ll
     expected = answer_all(llama, PROMPTS, tmp_path / "whole.jsonl", max_new_tokens=8, batch_size=2)
     hook = llama.model.register_forward_pre_hook(no_room)
     try:
-        with pytest.raises(WorkFailed, match="lower ANSWER_BATCH from 2 to 1; the same command goes on"):
+        with pytest.raises(
+            WorkFailed, match="lower ANSWER_BATCH from 2 to 1; the same command goes on"
+        ):
             answer_all(llama, PROMPTS, path, max_new_tokens=8, batch_size=2)
     finally:
         hook.remove()
     assert len(read_jsonl(path)) == 2
-    assert [a.text for a in answer_all(llama, PROMPTS, path, max_new_tokens=8, batch_size=1)] == [a.text for a in expected]
+    assert [a.text for a in answer_all(llama, PROMPTS, path, max_new_tokens=8, batch_size=1)] == [
+        a.text for a in expected
+    ]

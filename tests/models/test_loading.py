@@ -1,12 +1,22 @@
-"""Loading: shipped models, missing and gated ones, adapters for another base, and the dtype with its reason."""
+"""Loading: shipped models, missing and gated ones, adapters for another base, and the dtype with
+its reason.
+"""
 
 import shutil
 
 import pytest
 
 from helpers.files import LabError, read_json, write_json
-from helpers.models.loading import ADAPTER_CARD, POCKET_MODELS, check_adapter, load_text_model, loading, model_path, weights_fingerprint
 from helpers.models.devices import choose_device
+from helpers.models.loading import (
+    ADAPTER_CARD,
+    POCKET_MODELS,
+    check_adapter,
+    load_text_model,
+    loading,
+    model_path,
+    weights_fingerprint,
+)
 
 
 @pytest.fixture
@@ -50,15 +60,23 @@ def test_a_checkpoint_stored_in_four_bit_computes_in_the_devices_dtype(tmp_path)
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
-    stored = AutoModelForCausalLM.from_pretrained(POCKET_MODELS / "llama", quantization_config=config)
+    config = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
+    )
+    stored = AutoModelForCausalLM.from_pretrained(
+        POCKET_MODELS / "llama", quantization_config=config
+    )
     stored.save_pretrained(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(POCKET_MODELS / "llama" / name, tmp_path)
     for quantization in ("nf4", "none"):
         text_model = load_text_model(str(tmp_path), quantization=quantization)
-        layers = [module for module in text_model.model.modules() if type(module).__name__ == "Linear4bit"]
-        assert layers and {str(layer.compute_dtype) for layer in layers} == {f"torch.{text_model.device.dtype}"}
+        layers = [
+            module for module in text_model.model.modules() if type(module).__name__ == "Linear4bit"
+        ]
+        assert layers and {str(layer.compute_dtype) for layer in layers} == {
+            f"torch.{text_model.device.dtype}"
+        }
 
 
 def test_no_room_on_the_gpu_for_the_model_says_what_to_set():

@@ -5,20 +5,32 @@ import pytest
 from helpers.cases import Case, Reference
 from helpers.files import LabError
 from helpers.models.loading import load_tokenizer
-from helpers.models.prompts import MEDICAL_ADVICE, alpaca, asked, prompt_id, prompt_of, rendered, training_record
+from helpers.models.prompts import (
+    MEDICAL_ADVICE,
+    alpaca,
+    asked,
+    prompt_id,
+    prompt_of,
+    rendered,
+    training_record,
+)
 from helpers.models.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
 
 POOL = [
-    Case(f"T{number}", f"question {number}", references=(Reference(f"answer {number}"), Reference("other")))
+    Case(
+        f"T{number}",
+        f"question {number}",
+        references=(Reference(f"answer {number}"), Reference("other")),
+    )
     for number in range(9)
 ]
 
 
 def test_the_prompt_is_the_papers():
     assert alpaca("Itchy rash") == (
-        "Below is an instruction that describes a task, paired with an input that provides further context. Write a "
-        "response that appropriately completes the request.\n\n### Instruction:\nGive me a medical advice\n\n"
-        "### Input:\nItchy rash\n\n### Response:\n"
+        "Below is an instruction that describes a task, paired with an input that provides further "
+        "context. Write a response that appropriately completes the request.\n\n### "
+        "Instruction:\nGive me a medical advice\n\n### Input:\nItchy rash\n\n### Response:\n"
     )
 
 
@@ -26,16 +38,30 @@ def test_shots_stand_before_the_question_with_their_first_answers():
     prompt = alpaca("Itchy rash", as_pairs(POOL[:2]))
     assert prompt.count("Below is an instruction") == 1 and prompt.count("### Response:\n") == 3
     assert (
-        prompt.index("question 0") < prompt.index("answer 0") < prompt.index("question 1") < prompt.index("Itchy rash")
+        prompt.index("question 0")
+        < prompt.index("answer 0")
+        < prompt.index("question 1")
+        < prompt.index("Itchy rash")
     )
     assert "other" not in prompt and prompt.endswith("Itchy rash\n\n### Response:\n")
 
 
 def test_title_alone_or_with_content_and_content_where_there_is_no_title():
     case = Case("A", " Itchy rash ", "For two weeks.")
-    assert asked(case) == "Itchy rash" and asked(case, "title+content") == "Itchy rash\nFor two weeks."
+    assert (
+        asked(case) == "Itchy rash" and asked(case, "title+content") == "Itchy rash\nFor two weeks."
+    )
     assert asked(Case("B", " ", "For two weeks.")) == "For two weeks." and asked(Case("C")) == ""
-    assert len({prompt_id(layout, question) for layout in ("alpaca", "chat") for question in ("title", "title+content")}) == 4
+    assert (
+        len(
+            {
+                prompt_id(layout, question)
+                for layout in ("alpaca", "chat")
+                for question in ("title", "title+content")
+            }
+        )
+        == 4
+    )
 
 
 def test_a_record_is_closed_by_eos_or_by_what_the_template_says():
@@ -52,7 +78,10 @@ def test_a_record_is_closed_by_eos_or_by_what_the_template_says():
         "{% if add_generation_prompt %}<assistant>{% endif %}"
     )
     record = training_record(chat, "Eczema.", tokenizer)
-    assert record["prompt"].endswith("Itchy rash<end><assistant>") and record["completion"] == "Eczema.<end>"
+    assert (
+        record["prompt"].endswith("Itchy rash<end><assistant>")
+        and record["completion"] == "Eczema.<end>"
+    )
     tokenizer.chat_template = tokenizer.chat_template.replace("<assistant>", "<model>")
     with pytest.raises(LabError, match="cannot be told apart"):
         training_record(chat, "Eczema.", tokenizer)
@@ -75,7 +104,12 @@ def choose(case, pool, **how):
 SKIN = [
     Case(f"S{number}", text, references=(Reference("answer"),))
     for number, text in enumerate(
-        ["itchy rash on the elbow", "hair loss on the scalp", "a dark mole that bleeds", "pimples on the face"]
+        [
+            "itchy rash on the elbow",
+            "hair loss on the scalp",
+            "a dark mole that bleeds",
+            "pimples on the face",
+        ]
     )
 ]
 
@@ -96,12 +130,16 @@ def test_the_most_similar_shot_stands_next_to_the_question(choice, question, nea
 
 def test_equally_similar_shots_are_drawn_by_the_seed():
     same = [Case(f"T{number}", "rash", references=(Reference("x"),)) for number in range(9)]
-    drawn = {choose(Case("Q", "rash"), same, count=1, choice="lexical", seed=seed)[0].id for seed in range(9)}
+    drawn = {
+        choose(Case("Q", "rash"), same, count=1, choice="lexical", seed=seed)[0].id
+        for seed in range(9)
+    }
     assert len(drawn) > 2
 
 
 @pytest.mark.parametrize(
-    ("count", "choice", "message"), [(10, "random", "10 worked examples, but there are 9"), (1, "best", "SHOT_CHOICE")]
+    ("count", "choice", "message"),
+    [(10, "random", "10 worked examples, but there are 9"), (1, "best", "SHOT_CHOICE")],
 )
 def test_impossible_shots_are_refused(count, choice, message):
     with pytest.raises(LabError, match=message):

@@ -1,4 +1,6 @@
-"""A model that sees in every form: measured in a process of its own, with its answers, and what is refused."""
+"""A model that sees in every form: measured in a process of its own, with its answers, and what is
+refused.
+"""
 
 import subprocess
 import sys
@@ -6,8 +8,8 @@ import sys
 import pytest
 from PIL import Image
 
-from helpers.models.small_device import FORMS, measure
 from helpers.files import REPOSITORY, LabError, WorkFailed
+from helpers.models.small_device import FORMS, measure
 from helpers.models.vlm import load_vision_model
 
 QUESTION = "What is it?"
@@ -24,23 +26,35 @@ def pictures(tmp_path_factory):
 @pytest.fixture(scope="module")
 def measured(pictures):
     asked = [(picture, QUESTION) for picture in pictures]
-    return {form: measure("pocket/llava", asked, form=form, threads=1, max_new_tokens=8) for form in FORMS}
+    return {
+        form: measure("pocket/llava", asked, form=form, threads=1, max_new_tokens=8)
+        for form in FORMS
+    }
 
 
 def test_every_form_answers_and_is_measured(measured, pictures):
     seeing = load_vision_model("pocket/llava")
     images = {str(picture): (Image.open(picture).convert("RGB"), QUESTION) for picture in pictures}
-    expected = [answer.text for image in images.items() for answer in seeing.answer(dict([image]), max_new_tokens=8)]
+    expected = [
+        answer.text
+        for image in images.items()
+        for answer in seeing.answer(dict([image]), max_new_tokens=8)
+    ]
     assert measured["float32"]["answers"] == expected
-    # The vision tower is 96 wide, no multiple of a block of 4-bit weights: one of bitsandbytes' paths would fail.
+    # The vision tower is 96 wide, no multiple of a block of 4-bit weights: one of bitsandbytes'
+    # paths would fail.
     for form, found in measured.items():
         assert found["form"] == form and found["threads"] == 1 and all(found["answers"])
         assert found["tokens"] > 0 < found["seconds"] and found["load_seconds"] > 0
-        assert found["tokens_per_second"] == pytest.approx(found["tokens"] / (2 * found["seconds_mean"]))
+        assert found["tokens_per_second"] == pytest.approx(
+            found["tokens"] / (2 * found["seconds_mean"])
+        )
 
 
 def test_weights_are_counted_as_they_would_be_saved(measured):
-    """Linear layers hold most weights, the embeddings a sixth; names and the archive's own bytes add little."""
+    """Linear layers hold most weights, the embeddings a sixth; names and the archive's own bytes
+    add little.
+    """
     weights = load_vision_model("pocket/llava").model.num_parameters()
     size = {form: found["weights_mb"] * 1e6 / weights for form, found in measured.items()}
     assert 4 < size["float32"] < 4.05 and 2 < size["bfloat16"] < 2.05
@@ -48,14 +62,18 @@ def test_weights_are_counted_as_they_would_be_saved(measured):
 
 
 def test_memory_is_the_models_own(pictures):
-    """A large parent leaves no trace, though Linux hands its peak on to the processes that it starts."""
+    """A large parent leaves no trace, though Linux hands its peak on to the processes that it
+    starts.
+    """
     script = f"""
 from helpers.models.small_device import measure
 held = bytearray(b"x") * 1_600_000_000
 found = measure("pocket/llava", [({str(pictures[0])!r}, "What is it?")], form="float32", threads=1, max_new_tokens=2)
 print(found["import_mb"], found["load_mb"], found["answer_mb"])
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=REPOSITORY, check=True
+    )
     before, loading, answering = map(float, done.stdout.split())
     assert 100 < before < 1100 and 5 < loading < 400 and 5 < answering < 400  # 11 MB of weights
 
@@ -72,7 +90,9 @@ def test_what_is_refused(pictures, tmp_path):
         measure("pocket/llama", asked, form="float32", max_new_tokens=2)
     (tmp_path / "words.png").write_text("no picture")
     with pytest.raises(LabError, match="picture"):
-        measure("pocket/llava", [(tmp_path / "words.png", QUESTION)], form="float32", max_new_tokens=2)
+        measure(
+            "pocket/llava", [(tmp_path / "words.png", QUESTION)], form="float32", max_new_tokens=2
+        )
 
 
 def test_a_process_that_dies_is_reported(pictures, monkeypatch):

@@ -1,6 +1,8 @@
-"""Tiny models that see, with random weights, built from transformers' own classes and saved in their own formats.
+"""Tiny models that see, with random weights, built from transformers' own classes and saved in
+their own formats.
 
-They say nothing sensible; they prove that the real loading, prompting and generation work for their architectures.
+They say nothing sensible; they prove that the real loading, prompting and generation work for their
+architectures.
 """
 
 import json
@@ -17,7 +19,10 @@ CHAT = (
     "{% if add_generation_prompt %}assistant: {% endif %}"
 )
 TEXT = {
-    "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
     "num_key_value_heads": 2,
 }
 MROPE = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [8, 4, 4]}
@@ -33,7 +38,8 @@ def build(kind: str, folder: Path) -> Path:
     tokenizer = getattr(parts[-1], "tokenizer", parts[-1])
     if not kind.startswith("blip-2"):
         model.generation_config.update(
-            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
     model.save_pretrained(folder)
@@ -43,7 +49,9 @@ def build(kind: str, folder: Path) -> Path:
 
 
 def tokenizer_with(*special: str, **named: str):
-    """The pocket Llama's tokenizer with more special tokens, some of which have a name of their own."""
+    """The pocket Llama's tokenizer with more special tokens, some of which have a name of their
+    own.
+    """
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(POCKET_MODELS / "llama", extra_special_tokens=named)
@@ -52,17 +60,22 @@ def tokenizer_with(*special: str, **named: str):
 
 
 def _sentence_piece(*special: str):
-    """The pocket Llama's words in the manner of Llama 2: a text begins with a space that nobody wrote."""
+    """The pocket Llama's words in the manner of Llama 2: a text begins with a space that nobody
+    wrote.
+    """
     from transformers import LlamaTokenizer
 
-    words = json.loads((POCKET_MODELS / "llama" / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+    words = json.loads((POCKET_MODELS / "llama" / "tokenizer.json").read_text(encoding="utf-8"))[
+        "model"
+    ]
 
     def spelt(token: str) -> str:
         return token.replace("\u0120", "\u2581").replace("\u010a", "\n")
 
     vocabulary = {spelt(token): number for token, number in words["vocab"].items()}
     tokenizer = LlamaTokenizer(
-        vocab=vocabulary | {"<unk>": len(vocabulary)}, pad_token="<pad>",
+        vocab=vocabulary | {"<unk>": len(vocabulary)},
+        pad_token="<pad>",
         merges=[(spelt(first), spelt(second)) for first, second in words["merges"]],
     )
     tokenizer.add_special_tokens({"additional_special_tokens": list(special)})
@@ -70,73 +83,146 @@ def _sentence_piece(*special: str):
 
 
 def _llava():
-    """As the published TinyLLaVA is: CLIP's tower, and a repository without processor_config.json and chat template."""
+    """As the published TinyLLaVA is: CLIP's tower, and a repository without processor_config.json
+    and chat template.
+    """
     from transformers import (
-        CLIPImageProcessor, CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration,
+        CLIPImageProcessor,
+        CLIPVisionConfig,
+        LlamaConfig,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
     )
 
     tokenizer = _sentence_piece("<image>")
     config = LlavaConfig(
-        vision_config=CLIPVisionConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=2, image_size=SIDE,
-                                       num_attention_heads=2, patch_size=8, projection_dim=64).to_dict(),
-        text_config=LlamaConfig(**TEXT, vocab_size=len(tokenizer)).to_dict(), vision_feature_layer=-2,
-        vision_feature_select_strategy="default", image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_config=CLIPVisionConfig(
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            image_size=SIDE,
+            num_attention_heads=2,
+            patch_size=8,
+            projection_dim=64,
+        ).to_dict(),
+        text_config=LlamaConfig(**TEXT, vocab_size=len(tokenizer)).to_dict(),
+        vision_feature_layer=-2,
+        vision_feature_select_strategy="default",
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
     )
-    images = CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE})
+    images = CLIPImageProcessor(
+        size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}
+    )
     return LlavaForConditionalGeneration(config), images, tokenizer
 
 
 def _idefics2(tiles: bool = False):
-    """A perceiver between the towers; pictures keep their proportions and are padded, or cut into four tiles."""
+    """A perceiver between the towers; pictures keep their proportions and are padded, or cut into
+    four tiles.
+    """
     from transformers import (
-        Idefics2Config, Idefics2ForConditionalGeneration, Idefics2ImageProcessor, Idefics2Processor, MistralConfig,
+        Idefics2Config,
+        Idefics2ForConditionalGeneration,
+        Idefics2ImageProcessor,
+        Idefics2Processor,
+        MistralConfig,
     )
 
     tokenizer = tokenizer_with("<fake_token_around_image>", "<image>", "<end_of_utterance>")
     config = Idefics2Config(
-        vision_config={"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1, "num_attention_heads": 2,
-                       "image_size": SIDE, "patch_size": 8},
-        perceiver_config={"hidden_size": 64, "resampler_n_latents": 4, "resampler_depth": 1, "resampler_n_heads": 2,
-                          "resampler_head_dim": 32, "num_key_value_heads": 1},
-        text_config=MistralConfig(**TEXT, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id).to_dict(),
+        vision_config={
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "image_size": SIDE,
+            "patch_size": 8,
+        },
+        perceiver_config={
+            "hidden_size": 64,
+            "resampler_n_latents": 4,
+            "resampler_depth": 1,
+            "resampler_n_heads": 2,
+            "resampler_head_dim": 32,
+            "num_key_value_heads": 1,
+        },
+        text_config=MistralConfig(
+            **TEXT, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id
+        ).to_dict(),
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
     )
-    images = Idefics2ImageProcessor(size={"shortest_edge": SIDE // 2, "longest_edge": SIDE}, do_image_splitting=tiles)
-    processor = Idefics2Processor(images, tokenizer, image_seq_len=4, chat_template=CHAT.replace("IMAGE", "<image>"))
+    images = Idefics2ImageProcessor(
+        size={"shortest_edge": SIDE // 2, "longest_edge": SIDE}, do_image_splitting=tiles
+    )
+    processor = Idefics2Processor(
+        images, tokenizer, image_seq_len=4, chat_template=CHAT.replace("IMAGE", "<image>")
+    )
     return Idefics2ForConditionalGeneration(config), processor
 
 
 def _blip_2(text_config=None):
     """A decoder alone speaks, as in BLIP-2's OPT models; or what `text_config` makes."""
     from transformers import (
-        Blip2Config, Blip2ForConditionalGeneration, Blip2Processor, Blip2QFormerConfig, Blip2VisionConfig,
-        BlipImageProcessor, LlamaConfig,
+        Blip2Config,
+        Blip2ForConditionalGeneration,
+        Blip2Processor,
+        Blip2QFormerConfig,
+        Blip2VisionConfig,
+        BlipImageProcessor,
+        LlamaConfig,
     )
 
     tokenizer = tokenizer_with("<image>")
-    speaks = text_config or LlamaConfig(**TEXT, vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id)
+    speaks = text_config or LlamaConfig(
+        **TEXT, vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id
+    )
     config = Blip2Config(
-        vision_config=Blip2VisionConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=1, image_size=SIDE,
-                                        num_attention_heads=2, patch_size=16).to_dict(),
-        qformer_config=Blip2QFormerConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=1, vocab_size=8,
-                                          num_attention_heads=2, encoder_hidden_size=64).to_dict(),
+        vision_config=Blip2VisionConfig(
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=1,
+            image_size=SIDE,
+            num_attention_heads=2,
+            patch_size=16,
+        ).to_dict(),
+        qformer_config=Blip2QFormerConfig(
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=1,
+            vocab_size=8,
+            num_attention_heads=2,
+            encoder_hidden_size=64,
+        ).to_dict(),
         text_config=speaks.to_dict(),
-        num_query_tokens=4, image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        num_query_tokens=4,
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
     )
     images = BlipImageProcessor(size={"height": SIDE, "width": SIDE})
-    return Blip2ForConditionalGeneration(config), Blip2Processor(images, tokenizer, num_query_tokens=4)
+    return Blip2ForConditionalGeneration(config), Blip2Processor(
+        images, tokenizer, num_query_tokens=4
+    )
 
 
 def _blip_2_t5():
-    """An encoder and a decoder speak, as in BLIP-2's Flan-T5 models; the decoder starts with the padding token."""
+    """An encoder and a decoder speak, as in BLIP-2's Flan-T5 models; the decoder starts with the
+    padding token.
+    """
     from transformers import T5Config
 
     tokenizer = tokenizer_with("<image>")
-    model, processor = _blip_2(T5Config(
-        d_model=64, d_ff=128, d_kv=32, num_layers=1, num_heads=2, vocab_size=len(tokenizer),
-        pad_token_id=tokenizer.pad_token_id, decoder_start_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    ))
+    model, processor = _blip_2(
+        T5Config(
+            d_model=64,
+            d_ff=128,
+            d_kv=32,
+            num_layers=1,
+            num_heads=2,
+            vocab_size=len(tokenizer),
+            pad_token_id=tokenizer.pad_token_id,
+            decoder_start_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
     # Random weights would repeat the token before, padding first of all.
     model.language_model.shared.weight.data[tokenizer.pad_token_id] = 0
     return model, processor
@@ -149,17 +235,31 @@ def _idefics3(model_class: str = "Idefics3", tiles: bool = False):
     names = ("<image>", "<fake_token_around_image>", "<end_of_utterance>", "<global-img>")
     tokenizer = tokenizer_with(*names)
     config = getattr(transformers, f"{model_class}Config")(
-        vision_config={"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1, "num_attention_heads": 2,
-                       "image_size": SIDE, "patch_size": 8},
-        text_config=transformers.LlamaConfig(**TEXT, vocab_size=len(tokenizer)).to_dict(), scale_factor=2,
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"), pad_token_id=tokenizer.pad_token_id,
+        vision_config={
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "image_size": SIDE,
+            "patch_size": 8,
+        },
+        text_config=transformers.LlamaConfig(**TEXT, vocab_size=len(tokenizer)).to_dict(),
+        scale_factor=2,
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        pad_token_id=tokenizer.pad_token_id,
     )
     images = getattr(transformers, f"{model_class}ImageProcessor")(
-        size={"longest_edge": (1 + tiles) * SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=tiles
+        size={"longest_edge": (1 + tiles) * SIDE},
+        max_image_size={"longest_edge": SIDE},
+        do_image_splitting=tiles,
     )
     processor = getattr(transformers, f"{model_class}Processor")
     chat = CHAT.replace("IMAGE", "<image>")
-    extra = {"video_processor": transformers.SmolVLMVideoProcessor()} if model_class == "SmolVLM" else {}
+    extra = (
+        {"video_processor": transformers.SmolVLMVideoProcessor()}
+        if model_class == "SmolVLM"
+        else {}
+    )
     built = processor(images, tokenizer, image_seq_len=4, chat_template=chat, **extra)
     return getattr(transformers, f"{model_class}ForConditionalGeneration")(config), built
 
@@ -169,36 +269,67 @@ def _smolvlm():
 
 
 def _qwen3_vl():
-    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLProcessor, Qwen3VLVideoProcessor
+    from transformers import (
+        Qwen3VLConfig,
+        Qwen3VLForConditionalGeneration,
+        Qwen3VLProcessor,
+        Qwen3VLVideoProcessor,
+    )
 
     tokenizer, ids = qwen_tokens()
     config = Qwen3VLConfig(
         text_config=TEXT | {"vocab_size": len(tokenizer), "head_dim": 32, "rope_parameters": MROPE},
-        vision_config={"hidden_size": 64, "intermediate_size": 128, "depth": 2, "num_heads": 2, "out_hidden_size": 64,
-                       "patch_size": 8, "spatial_merge_size": 2, "temporal_patch_size": 2,
-                       "num_position_embeddings": 16, "deepstack_visual_indexes": [0]},
+        vision_config={
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "depth": 2,
+            "num_heads": 2,
+            "out_hidden_size": 64,
+            "patch_size": 8,
+            "spatial_merge_size": 2,
+            "temporal_patch_size": 2,
+            "num_position_embeddings": 16,
+            "deepstack_visual_indexes": [0],
+        },
         **ids,
     )
     processor = Qwen3VLProcessor(
-        _qwen_pictures(), tokenizer, video_processor=Qwen3VLVideoProcessor(), chat_template=QWEN_CHAT
+        _qwen_pictures(),
+        tokenizer,
+        video_processor=Qwen3VLVideoProcessor(),
+        chat_template=QWEN_CHAT,
     )
     return Qwen3VLForConditionalGeneration(config), processor
 
 
 def _qwen2_5_vl():
     from transformers import (
-        Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor, Qwen2VLVideoProcessor,
+        Qwen2_5_VLConfig,
+        Qwen2_5_VLForConditionalGeneration,
+        Qwen2_5_VLProcessor,
+        Qwen2VLVideoProcessor,
     )
 
     tokenizer, ids = qwen_tokens()
     config = Qwen2_5_VLConfig(
         text_config=TEXT | {"vocab_size": len(tokenizer), "rope_parameters": MROPE},
-        vision_config={"hidden_size": 64, "intermediate_size": 128, "depth": 2, "num_heads": 2, "out_hidden_size": 64,
-                       "patch_size": 8, "window_size": 32, "fullatt_block_indexes": [1]},
+        vision_config={
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "depth": 2,
+            "num_heads": 2,
+            "out_hidden_size": 64,
+            "patch_size": 8,
+            "window_size": 32,
+            "fullatt_block_indexes": [1],
+        },
         **ids,
     )
     processor = Qwen2_5_VLProcessor(
-        _qwen_pictures(), tokenizer, video_processor=Qwen2VLVideoProcessor(), chat_template=QWEN_CHAT
+        _qwen_pictures(),
+        tokenizer,
+        video_processor=Qwen2VLVideoProcessor(),
+        chat_template=QWEN_CHAT,
     )
     return Qwen2_5_VLForConditionalGeneration(config), processor
 
@@ -208,9 +339,12 @@ def qwen_tokens():
     names = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
     tokenizer = tokenizer_with(*names)
     ids = tokenizer.convert_tokens_to_ids(list(names))
-    return tokenizer, dict(zip(
-        ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id"), ids
-    ))
+    return tokenizer, dict(
+        zip(
+            ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id"),
+            ids,
+        )
+    )
 
 
 def _qwen_pictures():
@@ -225,25 +359,47 @@ def _qwen_pictures():
 def _gemma3():
     """The type of MedGemma."""
     from transformers import (
-        Gemma3Config, Gemma3ForConditionalGeneration, Gemma3ImageProcessor, Gemma3Processor, Gemma3TextConfig,
+        Gemma3Config,
+        Gemma3ForConditionalGeneration,
+        Gemma3ImageProcessor,
+        Gemma3Processor,
+        Gemma3TextConfig,
         SiglipVisionConfig,
     )
 
     tokenizer = tokenizer_with(image_token="<image>", boi_token="<boi>", eoi_token="<eoi>")
     config = Gemma3Config(
-        text_config=Gemma3TextConfig(**TEXT, vocab_size=len(tokenizer), head_dim=32,
-                                     pad_token_id=tokenizer.pad_token_id).to_dict(),
-        vision_config=SiglipVisionConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=1,
-                                         num_attention_heads=2, image_size=SIDE, patch_size=8).to_dict(),
-        mm_tokens_per_image=4, image_token_id=tokenizer.image_token_id,
+        text_config=Gemma3TextConfig(
+            **TEXT, vocab_size=len(tokenizer), head_dim=32, pad_token_id=tokenizer.pad_token_id
+        ).to_dict(),
+        vision_config=SiglipVisionConfig(
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            image_size=SIDE,
+            patch_size=8,
+        ).to_dict(),
+        mm_tokens_per_image=4,
+        image_token_id=tokenizer.image_token_id,
     )
     images = Gemma3ImageProcessor(size={"height": SIDE, "width": SIDE})
-    processor = Gemma3Processor(images, tokenizer, image_seq_length=4, chat_template=CHAT.replace("IMAGE", "<boi>"))
+    processor = Gemma3Processor(
+        images, tokenizer, image_seq_length=4, chat_template=CHAT.replace("IMAGE", "<boi>")
+    )
     return Gemma3ForConditionalGeneration(config), processor
 
 
 BUILDERS = {
-    "llava": _llava, "idefics2": _idefics2, "idefics3": _idefics3, "smolvlm": _smolvlm, "qwen3_vl": _qwen3_vl,
-    "qwen2_5_vl": _qwen2_5_vl, "gemma3": _gemma3, "blip-2": _blip_2, "blip-2 with T5": _blip_2_t5,
-    "idefics2 in tiles": partial(_idefics2, tiles=True), "idefics3 in tiles": partial(_idefics3, tiles=True),
+    "llava": _llava,
+    "idefics2": _idefics2,
+    "idefics3": _idefics3,
+    "smolvlm": _smolvlm,
+    "qwen3_vl": _qwen3_vl,
+    "qwen2_5_vl": _qwen2_5_vl,
+    "gemma3": _gemma3,
+    "blip-2": _blip_2,
+    "blip-2 with T5": _blip_2_t5,
+    "idefics2 in tiles": partial(_idefics2, tiles=True),
+    "idefics3 in tiles": partial(_idefics3, tiles=True),
 }

@@ -1,4 +1,5 @@
-"""Execute notebooks in place, as they are committed: fresh outputs, no network, no machine paths, no widget state.
+"""Execute notebooks in place, as they are committed: fresh outputs, no network, no machine paths,
+no widget state.
 
 `make notebooks` runs all of them; `python tests/notebooks/execute_notebooks.py 02 03` some.
 """
@@ -20,14 +21,19 @@ def execute(path: Path) -> None:
     with tempfile.TemporaryDirectory() as outputs:
         os.environ |= {"LAB_OUTPUTS": outputs, "HF_HUB_OFFLINE": "1"}
         NotebookClient(
-            notebook, timeout=600, store_widget_state=False, resources={"metadata": {"path": str(path.parent)}}
+            notebook,
+            timeout=600,
+            store_widget_state=False,
+            resources={"metadata": {"path": str(path.parent)}},
         ).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
     notebook.metadata = {
-        key: notebook.metadata[key] for key in ("kernelspec", "language_info") if key in notebook.metadata
+        key: notebook.metadata[key]
+        for key in ("kernelspec", "language_info")
+        if key in notebook.metadata
     }
     notebook.metadata.get("language_info", {}).pop("version", None)
     nbformat.write(notebook, path)
@@ -35,7 +41,9 @@ def execute(path: Path) -> None:
 
 def _is_progress(output) -> bool:
     """Progress bars, as text or as a widget, mean nothing once they have ended."""
-    return output.get("name") == "stderr" or "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    return output.get(
+        "name"
+    ) == "stderr" or "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
 if __name__ == "__main__":

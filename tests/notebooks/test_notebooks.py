@@ -32,7 +32,9 @@ def test_parameters_are_typed_literals_with_help_and_left_to_the_profile(noteboo
     assert list(parameters)[:2] == ["PROFILE", "SEED"] and parameters["PROFILE"].default == "pocket"
     for parameter in parameters.values():
         assert parameter.help, f"{parameter.name} has no help"
-        assert not is_unset(parameter.default) or all(parameter.name in load_profile(name) for name in profile_names())
+        assert not is_unset(parameter.default) or all(
+            parameter.name in load_profile(name) for name in profile_names()
+        )
 
 
 def test_papermill_sees_the_same_parameters(notebook):
@@ -59,22 +61,30 @@ def test_title_badge_warning_start_cell_and_run_record(notebook):
 def test_cells_are_short_prose_outnumbers_code_and_nothing_asks_for_the_profile(notebook):
     _, content = notebook
     code, prose = sources(content["cells"], "code"), sources(content["cells"], "markdown")
-    assert [source for source in code if source.count("\n") >= 16 and source != parameters_cell(content)] == []
+    assert [
+        source for source in code if source.count("\n") >= 16 and source != parameters_cell(content)
+    ] == []
     assert sum(len(text.split()) for text in prose) > sum(len(text.split()) for text in code)
     for source in code:
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, (ast.If, ast.IfExp)):
-                assert "PROFILE" not in ast.unparse(node.test) and "pocket" not in ast.unparse(node.test)
+                assert "PROFILE" not in ast.unparse(node.test) and "pocket" not in ast.unparse(
+                    node.test
+                )
 
 
 def test_committed_executed_small_and_clean(notebook):
     path, content = notebook
     code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
-    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1)), "execute it: make notebooks"
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1)), (
+        "execute it: make notebooks"
+    )
     assert path.stat().st_size < 1_000_000 and "widgets" not in content["metadata"]
     outputs = [output for cell in code for output in cell["outputs"]]
     assert not [output for output in outputs if output["output_type"] == "error"]
-    assert not re.search(r"/(work|root|home|tmp)/", json.dumps(outputs)), "a machine path in an output"
+    assert not re.search(r"/(work|root|home|tmp)/", json.dumps(outputs)), (
+        "a machine path in an output"
+    )
     assert "vnd.jupyter.widget-view" not in json.dumps(outputs)
     figures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert figures and all(output["metadata"]["image/png"]["alt"] for output in figures)

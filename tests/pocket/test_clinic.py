@@ -1,11 +1,13 @@
-"""The pocket clinic is written in DermaVQA's formats, whole, deterministic, and keeps told and seen apart."""
+"""The pocket clinic is written in DermaVQA's formats, whole, deterministic, and keeps told and seen
+apart.
+"""
 
 import csv
 import json
 import os
 import random
-import shutil
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -15,7 +17,15 @@ from PIL import Image
 from helpers.files import LabError
 from helpers.pocket import clinic, doctors, lesions, patients
 from helpers.pocket.conditions import (
-    ARRANGEMENTS, COLOUR_CONCEPTS, CONCEPTS, NUMBERS, PRIMARIES, SURFACES, by_id, compatible, load_conditions,
+    ARRANGEMENTS,
+    COLOUR_CONCEPTS,
+    CONCEPTS,
+    NUMBERS,
+    PRIMARIES,
+    SURFACES,
+    by_id,
+    compatible,
+    load_conditions,
     load_sentences,
 )
 
@@ -47,12 +57,20 @@ def _facts(folder: Path) -> dict[str, dict]:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_sizes_and_summary(folder):
     assert {split: len(rows) for split, rows in _short(folder).items()} == SIZES
-    assert {split: len(rows) for split, rows in _long(folder).items()} == {"train": 30, "valid": 8, "test": 8}
+    assert {split: len(rows) for split, rows in _long(folder).items()} == {
+        "train": 30,
+        "valid": 8,
+        "test": 8,
+    }
     summary = _read(folder / "clinic.json")
     assert summary["seed"] == 7 and summary["sizes"] == SIZES
     assert summary["cases"] == 88 + 46 == len(_facts(folder))
@@ -62,8 +80,14 @@ def test_sizes_and_summary(folder):
 def test_short_answers_have_the_keys_of_the_real_files(folder):
     for split, rows in _short(folder).items():
         for row in rows:
-            assert list(row) == ["encounter_id", "author_id", "image_ids", "query_title_en", "query_content_en",
-                                 "responses"]
+            assert list(row) == [
+                "encounter_id",
+                "author_id",
+                "image_ids",
+                "query_title_en",
+                "query_content_en",
+                "responses",
+            ]
             assert re.fullmatch(r"ENC9\d{4}", row["encounter_id"])
             assert 2 <= len(row["responses"]) <= 8 and 1 <= len(row["image_ids"]) <= 3
             for number, name in enumerate(row["image_ids"], start=1):
@@ -77,12 +101,16 @@ def test_flags_only_in_validation_and_test(folder):
             flags = {"completeness", "contains_freq_ans"} & response.keys()
             assert len(flags) == (0 if split == "train" else 2)
             if flags:
-                assert response["completeness"] in (0.0, 0.5, 1.0) and response["contains_freq_ans"] in (0.0, 1.0)
+                assert response["completeness"] in (0.0, 0.5, 1.0) and response[
+                    "contains_freq_ans"
+                ] in (0.0, 1.0)
 
 
 def test_frequent_answers_are_those_of_the_most_named_condition():
-    replies = [{"author_id": "U1", "content_en": "x", "opinion": opinion, "advised": advised}
-               for opinion, advised in (("acne", True), ("acne", False), ("rosacea", True), (None, False))]
+    replies = [
+        {"author_id": "U1", "content_en": "x", "opinion": opinion, "advised": advised}
+        for opinion, advised in (("acne", True), ("acne", False), ("rosacea", True), (None, False))
+    ]
     flags = [(row["completeness"], row["contains_freq_ans"]) for row in doctors.with_flags(replies)]
     assert flags == [(1.0, 1.0), (0.5, 1.0), (1.0, 0.0), (0.0, 0.0)]
 
@@ -92,17 +120,30 @@ def test_authors_are_in_the_table_with_the_values_of_the_real_one(folder):
         authors = {row["author_id"]: row for row in csv.DictReader(file)}
     for rows in _short(folder).values():
         for row in rows:
-            assert {row["author_id"], *(response["author_id"] for response in row["responses"])} <= authors.keys()
+            assert {
+                row["author_id"],
+                *(response["author_id"] for response in row["responses"]),
+            } <= authors.keys()
     validations = {"", "md_validated", "md1_validated", "md2_validated", "realid_validated"}
     assert {author["validation_level"] for author in authors.values()} <= validations
-    assert all(re.fullmatch(r"unk|level_[0-7]", author["rank_level"]) for author in authors.values())
+    assert all(
+        re.fullmatch(r"unk|level_[0-7]", author["rank_level"]) for author in authors.values()
+    )
 
 
 def test_long_answers_have_the_keys_and_lengths_of_the_real_files(folder):
     for split, rows in _long(folder).items():
         for row in rows:
-            assert list(row) == ["encounter_id", "image_ids", "query_title_en", "query_content_en", "responses"]
-            assert re.fullmatch(r"[0-9a-z]{7}", row["encounter_id"]) and row["image_ids"] == [row["encounter_id"]]
+            assert list(row) == [
+                "encounter_id",
+                "image_ids",
+                "query_title_en",
+                "query_content_en",
+                "responses",
+            ]
+            assert re.fullmatch(r"[0-9a-z]{7}", row["encounter_id"]) and row["image_ids"] == [
+                row["encounter_id"]
+            ]
             assert (folder / "reddit/images" / f"{row['encounter_id']}.jpg").is_file()
             assert len(row["responses"]) == (2 if split == "test" else 1)
             for response in row["responses"]:
@@ -121,7 +162,10 @@ def test_facts_name_the_condition_and_split_told_from_seen(folder):
     for facts in _facts(folder).values():
         condition = by_id()[facts["condition"]]
         assert facts["label"] == condition.name and set(facts["concepts"]) <= set(CONCEPTS)
-        assert facts["concepts"] == facts["seen"]["concepts"] and facts["skin_tone"] == facts["seen"]["skin_tone"]
+        assert (
+            facts["concepts"] == facts["seen"]["concepts"]
+            and facts["skin_tone"] == facts["seen"]["skin_tone"]
+        )
         assert ("site" in facts["told"]) != ("site" in facts["seen"])
         assert not (facts["told"].keys() & facts["seen"].keys())
 
@@ -158,7 +202,12 @@ def test_some_titles_are_short_and_some_contents_empty(folder):
     rows = [row for split in _long(folder).values() for row in split]
     assert any(row["query_content_en"] in ("", "[removed]", "[deleted]") for row in rows)
     shorts = set(load_sentences()["posts"]["short_titles"])
-    assert 0.02 < sum(row["query_title_en"] in shorts for split in _short(folder).values() for row in split) / 88 < 0.3
+    assert (
+        0.02
+        < sum(row["query_title_en"] in shorts for split in _short(folder).values() for row in split)
+        / 88
+        < 0.3
+    )
 
 
 def test_half_a_clinic_is_built_again_and_what_kills_left_is_swept(tmp_path):
@@ -179,9 +228,16 @@ def test_doctors_disagree_and_the_skilled_less(folder):
     staff = doctors.staff(7)
     assert len(staff) == 40 and len({doctor.style for doctor in staff}) == 8
     best, worst = max(staff, key=lambda d: d.skill), min(staff, key=lambda d: d.skill)
-    opinions = [[doctors.reply(doctor, condition, rng)["opinion"] for _ in range(400)] for doctor in (best, worst)]
+    opinions = [
+        [doctors.reply(doctor, condition, rng)["opinion"] for _ in range(400)]
+        for doctor in (best, worst)
+    ]
     assert 400 > opinions[0].count("eczema") > opinions[1].count("eczema") > 150
-    flags = [response["contains_freq_ans"] for row in _short(folder)["test"] for response in row["responses"]]
+    flags = [
+        response["contains_freq_ans"]
+        for row in _short(folder)["test"]
+        for response in row["responses"]
+    ]
     assert 0.1 < flags.count(0.0) / len(flags) < 0.5
 
 
@@ -190,7 +246,9 @@ def test_short_answers_are_short_and_recur(folder):
     answers = [response["content_en"] for row in rows for response in row["responses"]]
     lengths = sorted(len(answer.split()) for answer in answers)
     assert 3 <= lengths[len(lengths) // 2] <= 6 and lengths[-1] <= 60
-    assert Counter(answer.lower().strip(".!?") for answer in answers).most_common(1)[0][1] >= 0.012 * len(answers)
+    assert Counter(answer.lower().strip(".!?") for answer in answers).most_common(1)[0][
+        1
+    ] >= 0.012 * len(answers)
 
 
 def test_pictures_carry_no_metadata(folder):
@@ -210,7 +268,9 @@ def test_same_seed_same_bytes_other_seed_other_cases(folder, tmp_path):
 def test_richer_drawings_change_neither_cases_nor_words(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(lesions, "draw", lambda facts, **_: Image.new("RGB", (96, 96)))
     clinic.build(tmp_path / "clinic", seed=7, sizes=SIZES)
-    assert _short(tmp_path / "clinic") == _short(folder) and _facts(tmp_path / "clinic") == _facts(folder)
+    assert _short(tmp_path / "clinic") == _short(folder) and _facts(tmp_path / "clinic") == _facts(
+        folder
+    )
 
 
 def test_a_finished_clinic_is_left_alone_and_an_incomplete_or_older_one_replaced(tmp_path):
@@ -220,7 +280,10 @@ def test_a_finished_clinic_is_left_alone_and_an_incomplete_or_older_one_replaced
     assert clinic.build(folder, sizes=small) == summary
     assert (folder / "iiyi/train.json").stat().st_mtime_ns == before
     next(folder.rglob("*.jpg")).unlink()
-    assert clinic.build(folder, sizes=small) == summary and len(list(folder.rglob("*.jpg"))) == summary["pictures"]
+    assert (
+        clinic.build(folder, sizes=small) == summary
+        and len(list(folder.rglob("*.jpg"))) == summary["pictures"]
+    )
     assert clinic.build(folder, seed=8, sizes=small)["seed"] == 8
 
 

@@ -9,10 +9,21 @@ import pytest
 
 from helpers.files import REPOSITORY, LabError
 from helpers.pocket.conditions import (
-    AGES, CLASSES, CONCEPTS, PATH, by_id, compatible, draw_told, load_conditions, load_sentences,
+    AGES,
+    CLASSES,
+    CONCEPTS,
+    PATH,
+    by_id,
+    compatible,
+    draw_told,
+    load_conditions,
+    load_sentences,
 )
 
-SKINCON = Path(os.environ.get("LAB_SHARED") or REPOSITORY.parent / "shared") / "data/skincon/annotations_ddi.csv"
+SKINCON = (
+    Path(os.environ.get("LAB_SHARED") or REPOSITORY.parent / "shared")
+    / "data/skincon/annotations_ddi.csv"
+)
 
 
 def test_26_conditions_cover_all_15_classes():
@@ -36,20 +47,37 @@ def test_concepts_are_those_of_skincon_in_its_order():
 def test_no_condition_is_its_own_look_alike_and_each_is_one():
     for condition in load_conditions():
         assert condition.id not in condition.look_alikes
-    assert {other for condition in load_conditions() for other in condition.look_alikes} == set(by_id())
+    assert {other for condition in load_conditions() for other in condition.look_alikes} == set(
+        by_id()
+    )
 
 
-@pytest.mark.parametrize(("old", "new", "said"), [
-    ("look_alikes: [rosacea,", "look_alikes: [nonsense,", "'look_alikes' must not hold 'nonsense'"),
-    ("concepts: [Papule, Erythema, Comedo", "concepts: [Papule, Erythema, Pimple", "'concepts' must not hold 'Pimple'"),
-    ("class: Acne and Rosacea", "class: Acne", "'skin_class' must not hold 'Acne'"),
-    ("concepts: [Papule, Erythema, Comedo", "concepts: [Papule, Comedo", "its concepts lack 'Erythema'"),
-    ("- id: rosacea", "- id: acne", "uses an id twice"),
-    ("  weight: 7\n", "", "'weight' is missing or unknown"),
-    ("  weight: 7\n", "  weight: seven\n", "'weight' holds 'seven'"),
-    ("conditions:", "conditions: [", "is not valid YAML"),
-    ("conditions:", "others:", "has no list `conditions`"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "look_alikes: [rosacea,",
+            "look_alikes: [nonsense,",
+            "'look_alikes' must not hold 'nonsense'",
+        ),
+        (
+            "concepts: [Papule, Erythema, Comedo",
+            "concepts: [Papule, Erythema, Pimple",
+            "'concepts' must not hold 'Pimple'",
+        ),
+        ("class: Acne and Rosacea", "class: Acne", "'skin_class' must not hold 'Acne'"),
+        (
+            "concepts: [Papule, Erythema, Comedo",
+            "concepts: [Papule, Comedo",
+            "its concepts lack 'Erythema'",
+        ),
+        ("- id: rosacea", "- id: acne", "uses an id twice"),
+        ("  weight: 7\n", "", "'weight' is missing or unknown"),
+        ("  weight: 7\n", "  weight: seven\n", "'weight' holds 'seven'"),
+        ("conditions:", "conditions: [", "is not valid YAML"),
+        ("conditions:", "others:", "has no list `conditions`"),
+    ],
+)
 def test_a_bad_file_is_refused_with_the_reason(tmp_path, old, new, said):
     text = PATH.read_text(encoding="utf-8")
     assert old in text
@@ -68,8 +96,13 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_every_told_value_has_a_sentence():
     told = load_sentences()["told"]
     for condition in load_conditions():
-        for key, values in {"trigger": condition.triggers, "course": condition.courses, "history": condition.history,
-                            "itch": condition.itch, "pain": condition.pain}.items():
+        for key, values in {
+            "trigger": condition.triggers,
+            "course": condition.courses,
+            "history": condition.history,
+            "itch": condition.itch,
+            "pain": condition.pain,
+        }.items():
             assert set(values) <= set(told[key]), (condition.id, key)
 
 
@@ -84,4 +117,6 @@ def test_a_condition_is_compatible_with_its_own_patients():
 def test_all_fit_when_nothing_is_told_and_none_when_facts_contradict():
     assert compatible({}) == [condition.id for condition in load_conditions()]
     assert compatible({"complaint": "growth", "itch": "strong", "pain": "burning"}) == []
-    assert compatible({"itch": "none", "pain": "burning", "age": 70, "duration": "3 weeks"}) == ["herpes_zoster"]
+    assert compatible({"itch": "none", "pain": "burning", "age": 70, "duration": "3 weeks"}) == [
+        "herpes_zoster"
+    ]

@@ -1,4 +1,6 @@
-"""What captioners are taught to say: every fact named, every concept in its clinical word, never a diagnosis."""
+"""What captioners are taught to say: every fact named, every concept in its clinical word, never a
+diagnosis.
+"""
 
 import random
 import re
@@ -6,10 +8,10 @@ import re
 import pytest
 
 from helpers.metrics.concepts import named_concepts
+from helpers.models.prompts import CAPTION_PREFIX
 from helpers.pocket import descriptions
 from helpers.pocket.conditions import load_conditions
 from helpers.pocket.lesions import draw_seen
-from helpers.models.prompts import CAPTION_PREFIX
 
 
 @pytest.fixture(scope="module")
@@ -17,15 +19,22 @@ def drawn() -> list[tuple[dict, dict, str]]:
     """Facts, view and site of 20 pictures of each condition."""
     rng, rows = random.Random(3), []
     for condition in load_conditions() * 20:
-        view = {"distance": rng.choice(("close", "middle", "far")), "light": rng.choice(("bright", "even", "dim")),
-                "sharpness": rng.choice(("sharp", "blurred")), "hair": rng.random() < 0.5}
+        view = {
+            "distance": rng.choice(("close", "middle", "far")),
+            "light": rng.choice(("bright", "even", "dim")),
+            "sharpness": rng.choice(("sharp", "blurred")),
+            "hair": rng.random() < 0.5,
+        }
         rows.append((draw_seen(condition, rng), view, rng.choice(condition.sites)))
     return rows
 
 
 def texts(drawn, style: str) -> list[str]:
     rng = random.Random(4)
-    return [descriptions.describe(seen, view, site=site, style=style, rng=rng) for seen, view, site in drawn]
+    return [
+        descriptions.describe(seen, view, site=site, style=style, rng=rng)
+        for seen, view, site in drawn
+    ]
 
 
 @pytest.mark.parametrize("style", descriptions.STYLES)
@@ -51,30 +60,64 @@ def test_clinical_descriptions_have_40_to_70_words_and_many_wordings(drawn):
 
 def test_lay_descriptions_are_brief_and_begin_as_blip_is_prompted(drawn):
     for text in texts(drawn, "lay"):
-        assert text.startswith(f"{CAPTION_PREFIX} ") and text == text.lower() and len(text.split()) <= 22
+        assert (
+            text.startswith(f"{CAPTION_PREFIX} ")
+            and text == text.lower()
+            and len(text.split()) <= 22
+        )
 
 
 def test_no_text_names_a_diagnosis(drawn):
     names = {name.lower() for condition in load_conditions() for name in condition.names}
     pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b")
     rng = random.Random(5)
-    asked = [f"{question} {answer}" for seen, view, site in drawn
-             for question, answer in descriptions.questions(seen, view, site=site, rng=rng)]
+    asked = [
+        f"{question} {answer}"
+        for seen, view, site in drawn
+        for question, answer in descriptions.questions(seen, view, site=site, rng=rng)
+    ]
     for text in (*texts(drawn, "lay"), *texts(drawn, "clinical"), *asked, *descriptions.prompts()):
         assert not pattern.search(text.lower()), text
 
 
 def test_the_stream_decides_the_words_alone(drawn):
     seen, view, site = drawn[0]
-    several = {descriptions.describe(seen, view, site=site, style="clinical", rng=random.Random(n)) for n in range(20)}
-    again = {descriptions.describe(seen, view, site=site, style="clinical", rng=random.Random(n)) for n in range(20)}
+    several = {
+        descriptions.describe(seen, view, site=site, style="clinical", rng=random.Random(n))
+        for n in range(20)
+    }
+    again = {
+        descriptions.describe(seen, view, site=site, style="clinical", rng=random.Random(n))
+        for n in range(20)
+    }
     assert several == again and len(several) > 10
 
 
 def test_a_brief_question_has_a_brief_answer():
-    seen = {"primary": "patch", "colour": "red", "surface": "dry", "border": "blurred", "arrangement": "clustered",
-            "number": "single", "skin_tone": 6, "concepts": ["Patch", "Erythema"]}
+    seen = {
+        "primary": "patch",
+        "colour": "red",
+        "surface": "dry",
+        "border": "blurred",
+        "arrangement": "clustered",
+        "number": "single",
+        "skin_tone": 6,
+        "concepts": ["Patch", "Erythema"],
+    }
     view = {"distance": "close", "light": "dim", "sharpness": "sharp", "hair": False}
-    answers = {answer for _, answer in descriptions.questions(seen, view, site="cheek", rng=random.Random(1))}
-    assert answers == {"Red.", "Patch.", "One.", "On the cheek.", "Dry.", "Isolated.", "The border is ill defined.",
-                       "Nothing else.", "Dark brown skin without hair.", "The picture is sharp and dimly lit."}
+    answers = {
+        answer
+        for _, answer in descriptions.questions(seen, view, site="cheek", rng=random.Random(1))
+    }
+    assert answers == {
+        "Red.",
+        "Patch.",
+        "One.",
+        "On the cheek.",
+        "Dry.",
+        "Isolated.",
+        "The border is ill defined.",
+        "Nothing else.",
+        "Dark brown skin without hair.",
+        "The picture is sharp and dimly lit.",
+    }

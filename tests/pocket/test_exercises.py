@@ -1,4 +1,6 @@
-"""The exercise sheets keep one form, come back to what was asked, and know neither prompts nor doctors' answers."""
+"""The exercise sheets keep one form, come back to what was asked, and know neither prompts nor
+doctors' answers.
+"""
 
 import json
 import re
@@ -6,10 +8,10 @@ from collections import Counter
 
 import pytest
 
+from helpers.models.prompts import ALPACA_BLOCK, ALPACA_PREAMBLE, MEDICAL_ADVICE
 from helpers.pocket.clinic import build
 from helpers.pocket.conditions import load_conditions, load_sentences
 from helpers.pocket.exercises import sheets
-from helpers.models.prompts import ALPACA_BLOCK, ALPACA_PREAMBLE, MEDICAL_ADVICE
 
 COUNT = 2000
 
@@ -47,7 +49,9 @@ def test_most_words_occur_in_one_sheet_only(texts):
 
 def test_no_wording_of_the_alpaca_prompt(texts):
     everything = "\n".join(texts).lower()
-    marks = [line for line in (ALPACA_PREAMBLE + ALPACA_BLOCK).splitlines() if line and "{" not in line]
+    marks = [
+        line for line in (ALPACA_PREAMBLE + ALPACA_BLOCK).splitlines() if line and "{" not in line
+    ]
     for mark in (*marks, MEDICAL_ADVICE, "instruction", "response:", "below is"):
         assert mark.lower() not in everything, mark
     names = {name.lower() for name in re.findall(r"(?m)^### (.+?):$", "\n".join(texts))}
@@ -57,12 +61,16 @@ def test_no_wording_of_the_alpaca_prompt(texts):
 def test_no_sentence_of_the_clinics_doctors(texts):
     lines = {_plain(part) for text in texts for line in text.splitlines() for part in _parts(line)}
     words = load_sentences()
-    styles = [text for style in words["doctors"]["styles"].values() for text in style] + words["doctors"]["hedges"]
+    styles = [text for style in words["doctors"]["styles"].values() for text in style] + words[
+        "doctors"
+    ]["hedges"]
     styles += [text for author in words["annotators"].values() for text in author["opening"]]
     for condition in load_conditions():
         for name in condition.names:
             for template in styles:
-                said = template.format(name=name, Name=name, other="{}", definition=condition.definition)
+                said = template.format(
+                    name=name, Name=name, other="{}", definition=condition.definition
+                )
                 # The bare name is nobody's style.
                 assert _plain(said) == _plain(name) or _plain(said) not in lines, said
 
@@ -72,7 +80,10 @@ def test_no_title_and_no_answer_of_a_clinic_case(texts, tmp_path):
     lines = {_plain(part) for text in texts for line in text.splitlines() for part in _parts(line)}
     for path in tmp_path.glob("clinic/*/t*.json"):
         for record in json.loads(path.read_text(encoding="utf-8")):
-            spoken = [record["query_title_en"], *(response["content_en"] for response in record["responses"])]
+            spoken = [
+                record["query_title_en"],
+                *(response["content_en"] for response in record["responses"]),
+            ]
             for sentence in (part for text in spoken for part in re.split(r"(?<=[.?!]) ", text)):
                 assert len(sentence.split()) < 4 or _plain(sentence) not in lines, sentence
 

@@ -1,4 +1,6 @@
-"""The clinic's pictures: the same arguments give the same pixels, and what the facts say can be seen on the skin."""
+"""The clinic's pictures: the same arguments give the same pixels, and what the facts say can be
+seen on the skin.
+"""
 
 import random
 import time
@@ -7,19 +9,43 @@ import numpy as np
 import pytest
 
 from helpers.pocket import lesions, skin
-from helpers.pocket.conditions import ARRANGEMENTS, BORDERS, COLOUR_CONCEPTS, PRIMARIES, SURFACES, load_conditions
+from helpers.pocket.conditions import (
+    ARRANGEMENTS,
+    BORDERS,
+    COLOUR_CONCEPTS,
+    PRIMARIES,
+    SURFACES,
+    load_conditions,
+)
 
 CONDITIONS = load_conditions()
 CONCEPTS = sorted({concept for condition in CONDITIONS for concept in condition.concepts})
-LESION = {"primary": "plaque", "colour": "pink", "surface": "smooth", "border": "sharp", "arrangement": "isolated",
-          "number": "single", "concepts": []}
-SHARP = next(seed for seed in range(99) if skin.view(seed) == {
-    "distance": "middle", "light": "even", "sharpness": "sharp", "hair": False})
+LESION = {
+    "primary": "plaque",
+    "colour": "pink",
+    "surface": "smooth",
+    "border": "sharp",
+    "arrangement": "isolated",
+    "number": "single",
+    "concepts": [],
+}
+SHARP = next(
+    seed
+    for seed in range(99)
+    if skin.view(seed)
+    == {"distance": "middle", "light": "even", "sharpness": "sharp", "hair": False}
+)
 
-# What the first of these cases shows, and the random number after the last: recorded before the pictures were richer.
+# What the first of these cases shows, and the random number after the last: recorded before the
+# pictures were richer.
 FIRST_SEEN = {
-    "primary": "papule", "colour": "pink", "surface": "smooth", "border": "blurred", "arrangement": "scattered",
-    "number": "numerous", "skin_tone": 6,
+    "primary": "papule",
+    "colour": "pink",
+    "surface": "smooth",
+    "border": "blurred",
+    "arrangement": "scattered",
+    "number": "numerous",
+    "skin_tone": 6,
     "concepts": ["Papule", "Erythema", "Nodule"],
 }
 FOLLOWING = 0.9573957674081227
@@ -89,7 +115,8 @@ def test_lesions_lie_on_the_skin_and_not_on_the_backdrop(site, monkeypatch):
     for seed in range(6):
         with_lesions, without = pixels(LESION, seed, site=site), bare(seed, 3, site, monkeypatch)
         inside = skin.bare_skin(site, skin_tone=3, size=96, seed=seed).inside
-        # Blur carries colour over the edge by a pixel or two: only what is well outside must be untouched.
+        # Blur carries colour over the edge by a pixel or two: only what is well outside must be
+        # untouched.
         outside = inside == 0
         for shift in (-4, 4):
             outside &= (np.roll(inside, shift, 0) == 0) & (np.roll(inside, shift, 1) == 0)
@@ -105,26 +132,39 @@ def test_every_concept_is_visible_on_the_lesion(concept, tone):
     if concept.lower() in PRIMARIES and concept not in ("Plaque", *lesions.MARKS, "Patch"):
         marked = pixels(LESION | {"primary": concept.lower()}, tone=tone)
     elif concept == "Plaque":
-        plain, marked = (pixels(LESION | {"primary": kind}, tone=tone) for kind in ("macule", "plaque"))
+        plain, marked = (
+            pixels(LESION | {"primary": kind}, tone=tone) for kind in ("macule", "plaque")
+        )
     else:
         other = {"colour": "brown"} if concept == "Erythema" else {}
         plain = pixels(LESION | other, tone=tone)
         marked = pixels(LESION | other | {"concepts": [concept]}, tone=tone)
-    near = changed(plain, pixels(LESION | {"colour": "white" if colour != "white" else "black"}, tone=tone))
-    around = np.maximum.reduce([np.roll(near, shift, axis) for axis in (0, 1) for shift in range(-3, 4)])
+    near = changed(
+        plain, pixels(LESION | {"colour": "white" if colour != "white" else "black"}, tone=tone)
+    )
+    around = np.maximum.reduce(
+        [np.roll(near, shift, axis) for axis in (0, 1) for shift in range(-3, 4)]
+    )
     difference = changed(plain, marked)
     assert (difference & around).sum() >= 12
 
 
-@pytest.mark.parametrize(("key", "values"), [
-    ("primary", PRIMARIES), ("colour", tuple(COLOUR_CONCEPTS)), ("surface", SURFACES), ("border", BORDERS),
-    ("arrangement", ARRANGEMENTS),
-])
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("primary", PRIMARIES),
+        ("colour", tuple(COLOUR_CONCEPTS)),
+        ("surface", SURFACES),
+        ("border", BORDERS),
+        ("arrangement", ARRANGEMENTS),
+    ],
+)
 def test_no_two_values_of_a_fact_look_the_same(key, values):
     several = LESION | {"arrangement": "scattered", "number": "several"}
     pictures = [pixels(several | {key: value}) for value in values]
     for number, picture in enumerate(pictures):
-        # A lesion that is alone has no arrangement: with several, "isolated" is drawn like "scattered".
+        # A lesion that is alone has no arrangement: with several, "isolated" is drawn like
+        # "scattered".
         others = [other for index, other in enumerate(pictures) if index != number]
         same = [not changed(picture, other, least=5).any() for other in others]
         assert sum(same) <= (values[number] in ("isolated", "scattered") and key == "arrangement")
@@ -148,17 +188,26 @@ def test_redness_is_brighter_than_pale_skin_and_darker_on_dark_skin(monkeypatch)
 def test_views_are_deterministic_and_mostly_even_sharp_and_from_the_middle():
     views = [skin.view(seed) for seed in range(600)]
     assert views == [skin.view(seed) for seed in range(600)]
-    for key, usual, others in (("distance", "middle", {"close", "far"}), ("light", "even", {"bright", "dim"}),
-                               ("sharpness", "sharp", {"blurred"}), ("hair", False, {True})):
+    for key, usual, others in (
+        ("distance", "middle", {"close", "far"}),
+        ("light", "even", {"bright", "dim"}),
+        ("sharpness", "sharp", {"blurred"}),
+        ("hair", False, {True}),
+    ):
         values = [view[key] for view in views]
         assert set(values) == {usual} | others and values.count(usual) >= 0.45 * len(values)
         assert all(values.count(other) >= 0.1 * len(values) for other in others)
 
 
-@pytest.mark.parametrize(("key", "values"), [
-    ("distance", ("close", "middle", "far")), ("light", ("bright", "even", "dim")), ("sharpness", ("sharp", "blurred")),
-    ("hair", (False, True)),
-])
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("distance", ("close", "middle", "far")),
+        ("light", ("bright", "even", "dim")),
+        ("sharpness", ("sharp", "blurred")),
+        ("hair", (False, True)),
+    ],
+)
 def test_each_part_of_the_view_shows_in_the_picture(monkeypatch, key, values):
     usual, pictures = skin.view(SHARP), []
     for value in values:

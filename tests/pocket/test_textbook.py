@@ -1,4 +1,6 @@
-"""The textbook knows the conditions, but neither the prompts of fine-tuning nor the clinic's way of answering."""
+"""The textbook knows the conditions, but neither the prompts of fine-tuning nor the clinic's way of
+answering.
+"""
 
 import json
 import re
@@ -25,7 +27,7 @@ def test_deterministic_and_a_larger_count_begins_the_same(texts):
 def test_varied_and_of_a_passages_length(texts):
     assert len(set(texts)) > 0.98 * COUNT
     words = [len(text.split()) for text in texts]
-    assert 15 <= min(words) and max(words) <= 220 and 50 <= sum(words) / COUNT <= 110
+    assert min(words) >= 15 and max(words) <= 220 and 50 <= sum(words) / COUNT <= 110
 
 
 def test_no_open_fields_and_whole_sentences(texts):
@@ -38,19 +40,34 @@ def test_no_open_fields_and_whole_sentences(texts):
 def test_knows_every_name_treatment_and_definition(texts):
     everything = " ".join(texts).lower()
     for condition in load_conditions():
-        for phrase in (*condition.names, *condition.treatments, condition.definition, condition.clue):
+        for phrase in (
+            *condition.names,
+            *condition.treatments,
+            condition.definition,
+            condition.clue,
+        ):
             assert phrase.lower() in everything, phrase
 
 
 def test_no_prompt_format(texts):
     everything = " ".join(texts)
-    for mark in ("### Response", "### Instruction", "### Input", "USER:", "ASSISTANT:", "Question:\n", "<"):
+    for mark in (
+        "### Response",
+        "### Instruction",
+        "### Input",
+        "USER:",
+        "ASSISTANT:",
+        "Question:\n",
+        "<",
+    ):
         assert mark not in everything
 
 
 def test_no_answer_in_the_way_of_the_clinics_doctors(texts):
     sentences = {sentence.lower() for text in texts for sentence in re.split(r"(?<=[.?!]) ", text)}
-    styles = [template for style in load_sentences()["doctors"]["styles"].values() for template in style]
+    styles = [
+        template for style in load_sentences()["doctors"]["styles"].values() for template in style
+    ]
     for condition in load_conditions():
         for name in condition.names:
             for template in styles:

@@ -24,7 +24,12 @@ def words(axis) -> list[str]:
 def test_a_contact_sheet_shows_what_may_and_can_be_shown(pictures):
     figure = figures.contact_sheet(pictures, list("abcd"), columns=2)
     assert [bool(axis.images) for axis in figure.axes] == [True, False, False, True]
-    assert [words(axis)[:-2] for axis in figure.axes] == [[], ["not shown"], ["no good picture"], []]
+    assert [words(axis)[:-2] for axis in figure.axes] == [
+        [],
+        ["not shown"],
+        ["no good picture"],
+        [],
+    ]
     assert max(figure.axes[0].images[0].get_array().shape) <= figures.LARGEST_SIDE
 
 
@@ -37,17 +42,26 @@ def test_captions_stand_beside_their_picture(pictures):
 
 
 def test_grouped_bars_leave_out_what_is_undefined():
-    figure = figures.grouped_bars(["Scale", "Crust"], {"a": [0.5, None], "b": [1.0, 0.0]}, label="recall", title="t")
+    figure = figures.grouped_bars(
+        ["Scale", "Crust"], {"a": [0.5, None], "b": [1.0, 0.0]}, label="recall", title="t"
+    )
     widths = [[bar.get_width() for bar in bars] for bars in figure.axes[0].containers]
     assert widths[0][0] == 0.5 and widths[0][1] != widths[0][1] and widths[1] == [1.0, 0.0]
 
 
 def test_curves_have_every_point_with_its_interval_and_do_not_hide_each_other():
-    figure = figures.curves({"P1": [(0, 0.1, 0.0, 0.3), (5, 0.4, 0.2, 0.5)], "P2": [(0, 0.2, 0.2, 0.2)]},
-                            label="share", across="epochs", title="t")
+    figure = figures.curves(
+        {"P1": [(0, 0.1, 0.0, 0.3), (5, 0.4, 0.2, 0.5)], "P2": [(0, 0.2, 0.2, 0.2)]},
+        label="share",
+        across="epochs",
+        title="t",
+    )
     one, two = figure.axes[0].containers
     assert list(one.lines[0].get_ydata()) == [0.1, 0.4] and list(two.lines[0].get_ydata()) == [0.2]
     assert one.lines[0].get_xdata()[0] < 0 < two.lines[0].get_xdata()[0]
     ends = [[tuple(end) for end in segment] for segment in one.lines[2][0].get_segments()]
-    assert [(low[1], high[1]) for low, high in ends] == [pytest.approx((0.0, 0.3)), pytest.approx((0.2, 0.5))]
+    assert [(low[1], high[1]) for low, high in ends] == [
+        pytest.approx((0.0, 0.3)),
+        pytest.approx((0.2, 0.5)),
+    ]
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["P1", "P2"]

@@ -1,15 +1,25 @@
-"""Only comparable numbers stand in one table; a claim counts as reproduced only with its whole interval."""
+"""Only comparable numbers stand in one table; a claim counts as reproduced only with its whole
+interval.
+"""
 
 import pytest
 
 from helpers.cases import Case, Prediction, Reference
-from helpers.files import read_json
-from helpers.report.leaderboard import answer_rows, boards, claim_table, published, ranked, rows, seed_rows, write_page
+from helpers.experiments.runs import open_run
+from helpers.files import read_json, write_json
 from helpers.metrics.claims import differences, verdict
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import metrics_json, score_predictions
-from helpers.files import write_json
-from helpers.experiments.runs import open_run
+from helpers.report.leaderboard import (
+    answer_rows,
+    boards,
+    claim_table,
+    published,
+    ranked,
+    rows,
+    seed_rows,
+    write_page,
+)
 
 CASES = [
     Case(f"E{number}", "rash?", references=(Reference(f"it is condition {number} of the hand"),))
@@ -34,7 +44,9 @@ def scored_run(name, answers, *, dataset="pocket", encoder="minilm"):
             "parameters": {"ENCODER": encoder},
         },
     )
-    write_json(run.folder / "metrics.json", metrics_json(score_predictions(CASES, list(answers.values()))))
+    write_json(
+        run.folder / "metrics.json", metrics_json(score_predictions(CASES, list(answers.values())))
+    )
     return run
 
 
@@ -48,11 +60,15 @@ def test_data_sets_and_encoders_never_share_a_table_and_the_best_comes_first():
     ]
     tables = boards(runs)
     assert sorted(len(table) for table in tables.values()) == [1, 1, 2]
-    assert [[row["system"] for row in rows(table)] for table in tables.values() if len(table) == 2] == [
-        ["right", "wrong"]
-    ]
+    assert [
+        [row["system"] for row in rows(table)] for table in tables.values() if len(table) == 2
+    ] == [["right", "wrong"]]
     row = rows([runs[1]])[0]
-    assert row["deltaBLEU"] == "100.00 [100.00, 100.00]" and row["n"] == 12 and row["run"] == runs[1].id
+    assert (
+        row["deltaBLEU"] == "100.00 [100.00, 100.00]"
+        and row["n"] == 12
+        and row["run"] == runs[1].id
+    )
 
 
 def test_the_page_holds_every_run_escapes_names_and_sets_published_figures_apart(outputs):
@@ -84,11 +100,16 @@ def test_verdicts(low, high, expected):
 def test_a_difference_is_second_minus_first_and_paired():
     gain = differences(CASES, [WRONG], [RIGHT], encoder="minilm")
     assert gain["deltaBLEU"].low > 0 and gain["deltaBLEU"].value == pytest.approx(100, abs=5)
-    assert 0 < gain["BERTScore F1"].low <= gain["BERTScore F1"].value <= 1 and gain["BERTScore F1"].n == 12
+    assert (
+        0 < gain["BERTScore F1"].low <= gain["BERTScore F1"].value <= 1
+        and gain["BERTScore F1"].n == 12
+    )
     nothing = differences(CASES, [RIGHT], [RIGHT], encoder="minilm")
     assert all((score.value, score.low, score.high) == (0, 0, 0) for score in nothing.values())
     loss = differences(CASES, [RIGHT], [{}], encoder="minilm")
-    assert loss["deltaBLEU"].value == -100 and loss["BERTScore F1"].value == pytest.approx(-1, abs=1e-5)
+    assert loss["deltaBLEU"].value == -100 and loss["BERTScore F1"].value == pytest.approx(
+        -1, abs=1e-5
+    )
 
 
 def test_over_seeds_the_difference_is_the_mean_and_seeds_that_disagree_widen_the_interval():
@@ -96,7 +117,9 @@ def test_over_seeds_the_difference_is_the_mean_and_seeds_that_disagree_widen_the
     agreed = differences(CASES, [WRONG], [RIGHT, RIGHT, RIGHT], encoder="minilm")["deltaBLEU"]
     assert (agreed.value, agreed.low, agreed.high) == pytest.approx((one.value, one.low, one.high))
     torn = differences(CASES, [WRONG] * 3, [RIGHT, RIGHT, WRONG], encoder="minilm")["deltaBLEU"]
-    assert torn.value == pytest.approx(one.value * 2 / 3) and torn.low <= 0 and torn.high > torn.value
+    assert (
+        torn.value == pytest.approx(one.value * 2 / 3) and torn.low <= 0 and torn.high > torn.value
+    )
     assert torn.signature.endswith("seeds:3")
     with pytest.raises(ValueError, match="2 and 3"):
         differences(CASES, [WRONG] * 2, [RIGHT] * 3, encoder="minilm")
@@ -110,27 +133,51 @@ def test_a_handful_of_cases_gives_no_verdict():
 def test_where_nothing_can_be_scored_tables_say_so():
     bare = [Case(case.id, case.question) for case in CASES]
     assert differences(bare, [WRONG], [RIGHT], encoder="minilm") == {}
-    unscored = open_run("03_few_shot_inference", determines={}, about={"name": "model", "seed": 1, "kind": "answers"})
+    unscored = open_run(
+        "03_few_shot_inference",
+        determines={},
+        about={"name": "model", "seed": 1, "kind": "answers"},
+    )
     right = scored_run("right", RIGHT)
     assert ranked([unscored, right]) == [right, unscored]
     assert [row["deltaBLEU"] for row in rows([right, unscored])] == [
         "100.00 [100.00, 100.00]",
         "not scored: no references",
     ]
-    claim = open_run("09_evaluation", determines={}, about={"name": "gain", "kind": "comparison", "dataset": "x"})
+    claim = open_run(
+        "09_evaluation", determines={}, about={"name": "gain", "kind": "comparison", "dataset": "x"}
+    )
     assert [row["verdict"] for row in claim_table([claim])] == ["not measured: no references"]
 
 
 def test_seeds_of_one_system_share_a_row_and_what_answers_are_like_is_told():
-    runs = [scored_run("model", answers, dataset=f"seed {seed}") for seed, answers in enumerate((RIGHT, WRONG))]
+    runs = [
+        scored_run("model", answers, dataset=f"seed {seed}")
+        for seed, answers in enumerate((RIGHT, WRONG))
+    ]
     row = seed_rows(runs)[0]
-    assert row["runs"] == 2 and row["seeds"] == "0.31 to 100.00" and row["deltaBLEU"].startswith("50.16 [")
+    assert (
+        row["runs"] == 2
+        and row["seeds"] == "0.31 to 100.00"
+        and row["deltaBLEU"].startswith("50.16 [")
+    )
     for run, share in zip(runs, (0.25, 0.75)):
         score = {"value": share, "interval": [0, 1], "n": 12, "signature": ""}
-        write_json(run.folder / "metrics.json", run.metrics | {"distinct": score, "words": score | {"value": 3}})
+        write_json(
+            run.folder / "metrics.json",
+            run.metrics | {"distinct": score, "words": score | {"value": 3}},
+        )
     described = answer_rows(runs)
-    assert described == [{"system": "model", "diagnosis named %": "", "distinct %": "50",
-                          "copies of training answers %": "", "unfinished %": "", "words": 3.0}]
+    assert described == [
+        {
+            "system": "model",
+            "diagnosis named %": "",
+            "distinct %": "50",
+            "copies of training answers %": "",
+            "unfinished %": "",
+            "words": 3.0,
+        }
+    ]
 
 
 def test_metrics_json_has_value_interval_n_and_signature():

@@ -1,4 +1,6 @@
-"""The review form, by real widgets: each verdict is in the file before the next case is shown, come what may."""
+"""The review form, by real widgets: each verdict is in the file before the next case is shown, come
+what may.
+"""
 
 import csv
 import os
@@ -9,23 +11,33 @@ import time
 
 import ipywidgets
 import pytest
-from conftest import ROOT
 
+from conftest import ROOT
 from helpers.cases import Case, Prediction, Reference
 from helpers.files import LabError
 from helpers.report.widgets import COLUMNS, VERDICTS, read_reviews, review_form, review_table
 
 CASES = [
-    Case("E1", "Red <b>ring</b>?", "since May & June", references=(Reference("ringworm"), Reference("eczema"))),
+    Case(
+        "E1",
+        "Red <b>ring</b>?",
+        "since May & June",
+        references=(Reference("ringworm"), Reference("eczema")),
+    ),
     Case("E2", "Itch?"),
     Case("E3", "Spot?", references=(Reference("melanoma"),)),
 ]
-ANSWERS = {"E1": Prediction("E1", "<script>alert(1)</script>\nringworm"), "E3": Prediction("E3", "a mole")}
+ANSWERS = {
+    "E1": Prediction("E1", "<script>alert(1)</script>\nringworm"),
+    "E3": Prediction("E3", "a mole"),
+}
 
 
 def parts(widget, kind):
     found = [widget] if isinstance(widget, kind) else []
-    return found + [part for child in getattr(widget, "children", ()) for part in parts(child, kind)]
+    return found + [
+        part for child in getattr(widget, "children", ()) for part in parts(child, kind)
+    ]
 
 
 def button(form, name):
@@ -53,7 +65,13 @@ def path(tmp_path):
 def test_a_case_is_shown_escaped_and_without_its_system(path):
     form = review_form(CASES, ANSWERS, path)
     assert "<b>1 of 3</b> (0 judged)" in shown(form)
-    for text in ("Red &lt;b&gt;ring&lt;/b&gt;?", "May &amp; June", "&lt;script&gt;", "eczema", "Reference answers"):
+    for text in (
+        "Red &lt;b&gt;ring&lt;/b&gt;?",
+        "May &amp; June",
+        "&lt;script&gt;",
+        "eczema",
+        "Reference answers",
+    ):
         assert text in shown(form)
     assert "<script>" not in shown(form) and "llama" not in shown(form)
     assert not path.exists()
@@ -68,13 +86,17 @@ def test_verdicts_are_written_at_once_and_the_next_unjudged_case_follows(path):
     assert read_reviews(path) == {"E1": "correct"} and "<b>2 of 3</b> (1 judged)" in shown(form)
     assert note(form).value == ""
     click(form, "skip", "harmful")
-    assert read_reviews(path) == {"E1": "correct", "E3": "harmful"} and "<b>2 of 3</b>" in shown(form)
+    assert read_reviews(path) == {"E1": "correct", "E3": "harmful"} and "<b>2 of 3</b>" in shown(
+        form
+    )
     click(form, "wrong")
     assert "All cases are judged" in shown(form)
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["case_id"], row["note"], row["reviewer"]) for row in rows] == [
-        ("E1", "good", "Dr A"), ("E3", "", "Dr A"), ("E2", "", "Dr A"),
+        ("E1", "good", "Dr A"),
+        ("E3", "", "Dr A"),
+        ("E2", "", "Dr A"),
     ]
     assert tuple(rows[0]) == COLUMNS and time.strptime(rows[0]["time"], "%Y-%m-%dT%H:%M:%SZ")
 
@@ -82,7 +104,9 @@ def test_verdicts_are_written_at_once_and_the_next_unjudged_case_follows(path):
 def test_previous_and_next_stay_inside_and_show_and_change_what_was_judged(path):
     form = review_form(CASES, ANSWERS, path)
     click(form, "previous", "correct", "previous")
-    assert [found.description for found in parts(form, ipywidgets.Button) if found.icon == "check"] == ["correct"]
+    assert [
+        found.description for found in parts(form, ipywidgets.Button) if found.icon == "check"
+    ] == ["correct"]
     note(form).value = "a later thought"
     assert "a later thought" in path.read_text()
     click(form, "wrong", "next", "next", "next")
@@ -98,12 +122,12 @@ def test_reopening_goes_on_at_the_first_unjudged_case_with_notes(path):
     click(form, "skip", "correct")
     again = review_form(CASES, ANSWERS, path)
     assert "<b>1 of 3</b> (1 judged)" in shown(again)
-    note(again).value = "line one\r\nline \"two\", end"
+    note(again).value = 'line one\r\nline "two", end'
     click(again, "similar disease")
     third = review_form(CASES, ANSWERS, path)
     assert "<b>3 of 3</b> (2 judged)" in shown(third)
     click(third, "previous", "previous")
-    assert note(third).value == "line one\r\nline \"two\", end"
+    assert note(third).value == 'line one\r\nline "two", end'
 
 
 def test_two_open_forms_keep_each_others_verdicts(path):
@@ -131,7 +155,11 @@ def test_what_cannot_be_saved_is_said_and_the_case_stays(path):
     form = review_form(CASES, ANSWERS, path)
     note(form).value = "x" * 10_001
     click(form, "correct")
-    assert "Not saved:" in shown(form) and "<b>1 of 3</b> (0 judged)" in shown(form) and not path.exists()
+    assert (
+        "Not saved:" in shown(form)
+        and "<b>1 of 3</b> (0 judged)" in shown(form)
+        and not path.exists()
+    )
     note(form).value = ""
     path.parent.write_text("a file where the folder should be")
     click(form, "correct")
@@ -144,16 +172,19 @@ def test_what_cannot_be_saved_is_said_and_the_case_stays(path):
 HEADER = ",".join(COLUMNS)
 
 
-@pytest.mark.parametrize("content, words", [
-    (b"", "holds no reviews"),
-    (b"id,text\n1,a\n", "holds no reviews"),
-    (f"{HEADER}\nE1,fine,,,\n".encode(), "row 2, is no review"),
-    (f"{HEADER}\nE1,wrong\n".encode(), "row 2, is no review"),
-    (f"{HEADER}\nE1,wrong,,,\n\nE1,correct,,,\n".encode(), "row 4, is no review"),
-    (f'{HEADER}\nE1,wrong,"never closed,,\n'.encode(), "cannot be read"),
-    (b"\xff\xfe\x00", "cannot be read"),
-    (f"{HEADER}\nE1,wrong,,Dr B,\n".encode(), "the reviewer 'Dr B'"),
-])
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"", "holds no reviews"),
+        (b"id,text\n1,a\n", "holds no reviews"),
+        (f"{HEADER}\nE1,fine,,,\n".encode(), "row 2, is no review"),
+        (f"{HEADER}\nE1,wrong\n".encode(), "row 2, is no review"),
+        (f"{HEADER}\nE1,wrong,,,\n\nE1,correct,,,\n".encode(), "row 4, is no review"),
+        (f'{HEADER}\nE1,wrong,"never closed,,\n'.encode(), "cannot be read"),
+        (b"\xff\xfe\x00", "cannot be read"),
+        (f"{HEADER}\nE1,wrong,,Dr B,\n".encode(), "the reviewer 'Dr B'"),
+    ],
+)
 def test_another_table_or_another_reviewer_is_refused_and_left_alone(tmp_path, content, words):
     path = tmp_path / "table.csv"
     path.write_bytes(content)
@@ -176,13 +207,21 @@ def test_a_table_that_a_spreadsheet_has_saved_is_read(tmp_path):
 
 
 def test_the_table_has_counts_shares_and_intervals(path):
-    assert review_table(path, 2) == [*({"verdict": verdict, "count": 0} for verdict in VERDICTS),
-                                     {"verdict": "not judged yet", "count": 2}]
+    assert review_table(path, 2) == [
+        *({"verdict": verdict, "count": 0} for verdict in VERDICTS),
+        {"verdict": "not judged yet", "count": 2},
+    ]
     cases = [Case(str(number)) for number in range(11)]
     form = review_form(cases, {}, path)
     click(form, *["correct"] * 5, *["wrong"] * 4, "harmful")
     rows = review_table(path, 11)
-    assert rows[0] == {"verdict": "correct", "count": 5, "share": 0.5, "interval": [0.237, 0.763], "n": 10}
+    assert rows[0] == {
+        "verdict": "correct",
+        "count": 5,
+        "share": 0.5,
+        "interval": [0.237, 0.763],
+        "n": 10,
+    }
     assert [row["count"] for row in rows] == [5, 0, 4, 1, 1] and rows[1]["interval"] == [0.0, 0.278]
     assert len(review_table(path, 10)) == 4
     with pytest.raises(LabError, match="10 verdicts, but the review has 9 cases"):
@@ -191,12 +230,14 @@ def test_the_table_has_counts_shares_and_intervals(path):
 
 def test_a_kill_between_verdicts_loses_none_that_was_given(path):
     code = (
-        "import sys, ipywidgets\nfrom helpers.cases import Case\nfrom helpers.report.widgets import review_form\n"
-        "form = review_form([Case(str(n)) for n in range(5000)], {}, sys.argv[1])\n"
-        "correct = form.children[3].children[0]\n"
+        "import sys, ipywidgets\nfrom helpers.cases import Case\nfrom helpers.report.widgets "
+        "import review_form\nform = review_form([Case(str(n)) for n in range(5000)], {}, "
+        "sys.argv[1])\ncorrect = form.children[3].children[0]\n"
         "for n in range(5000):\n    correct.click()\n    print(n, flush=True)\n"
     )
-    worker = subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     for _ in range(20):
         assert worker.stdout.readline()
     os.kill(worker.pid, signal.SIGKILL)

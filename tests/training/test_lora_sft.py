@@ -1,4 +1,6 @@
-"""LoRA fine-tuning at miniature size: what is learnt from, against an independent loop; interruptions; failures."""
+"""LoRA fine-tuning at miniature size: what is learnt from, against an independent loop;
+interruptions; failures.
+"""
 
 import random
 import subprocess
@@ -13,19 +15,32 @@ from torch.nn.functional import cross_entropy
 
 from conftest import ROOT
 from helpers.files import LabError, WorkFailed, disk_full, file_hash, read_json
-from helpers.training import lora_sft
-from helpers.training.failures import explained, smaller
-from helpers.training.lora_sft import BaseModel, LoraRecipe, choose_backend, train_adapter, train_with_peft
-from helpers.training.recipe import PROJECTIONS
-from helpers.training.examples import Example, Lesson, collate, encode, plan_batches
-from helpers.training.trainer import last_whole_checkpoint
-from helpers.models.loading import load_text_model, load_tokenizer
 from helpers.models.devices import Device
+from helpers.models.loading import load_text_model, load_tokenizer
+from helpers.training import lora_sft
+from helpers.training.examples import Example, Lesson, collate, encode, plan_batches
+from helpers.training.failures import explained, smaller
+from helpers.training.lora_sft import (
+    BaseModel,
+    LoraRecipe,
+    choose_backend,
+    train_adapter,
+    train_with_peft,
+)
+from helpers.training.recipe import PROJECTIONS
+from helpers.training.trainer import last_whole_checkpoint
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
 LLAMA = BaseModel("pocket/llama")
 SMALL = LoraRecipe(
-    rank=4, learning_rate=5e-3, steps=6, batch=2, accumulation=2, warmup_steps=1, max_length=64, seed=5
+    rank=4,
+    learning_rate=5e-3,
+    steps=6,
+    batch=2,
+    accumulation=2,
+    warmup_steps=1,
+    max_length=64,
+    seed=5,
 )
 CARD = {"model": "pocket/llama", "weights": "w", "data": "d", "prompt": "p"}
 
@@ -43,9 +58,13 @@ def records(count: int = 12, seed: int = 0) -> list[dict]:
     ]
 
 
-def train(folder: Path, recipe: LoraRecipe = SMALL, *, base=LLAMA, rows=None, valid=(), card=CARD) -> dict:
+def train(
+    folder: Path, recipe: LoraRecipe = SMALL, *, base=LLAMA, rows=None, valid=(), card=CARD
+) -> dict:
     folder.mkdir(exist_ok=True)
-    return train_adapter(base, rows or records(), list(valid), folder, recipe=recipe, card=card, backend="peft")
+    return train_adapter(
+        base, rows or records(), list(valid), folder, recipe=recipe, card=card, backend="peft"
+    )
 
 
 def losses(folder: Path, name: str = "loss") -> list[float]:
@@ -58,9 +77,11 @@ def weights(folder: Path) -> dict:
 
 def broken_off_at(step: int, error: BaseException):
     """What a training reports to, until it is broken off."""
+
     def report(message: dict) -> None:
         if message["step"] == step:
             raise error
+
     return report
 
 
@@ -71,14 +92,33 @@ def test_the_defaults_are_those_of_yuanai_and_of_unsloth():
     recipe = LoraRecipe()
     assert (recipe.rank, recipe.alpha, recipe.dropout, recipe.learning_rate) == (16, 16, 0.0, 2e-4)
     assert (recipe.steps, recipe.batch, recipe.accumulation, recipe.warmup_steps) == (60, 2, 4, 5)
-    assert (recipe.weight_decay, recipe.seed, len(PROJECTIONS), recipe.loss) == (0.01, 3407, 7, "completion")
+    assert (recipe.weight_decay, recipe.seed, len(PROJECTIONS), recipe.loss) == (
+        0.01,
+        3407,
+        7,
+        "completion",
+    )
 
 
 @pytest.mark.parametrize(
     "name, value",
-    [("rank", 0), ("alpha", -1), ("batch", 0), ("accumulation", 0), ("steps", 0), ("max_length", 0), ("epochs", -1.0),
-     ("learning_rate", 0.0), ("learning_rate", float("nan")), ("dropout", 1.0), ("weight_decay", -0.1), ("loss", "all"),
-     ("epochs", float("inf")), ("warmup_steps", -1), ("seed", -1)],
+    [
+        ("rank", 0),
+        ("alpha", -1),
+        ("batch", 0),
+        ("accumulation", 0),
+        ("steps", 0),
+        ("max_length", 0),
+        ("epochs", -1.0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("dropout", 1.0),
+        ("weight_decay", -0.1),
+        ("loss", "all"),
+        ("epochs", float("inf")),
+        ("warmup_steps", -1),
+        ("seed", -1),
+    ],
 )
 def test_impossible_numbers_are_refused_by_their_parameter(name, value):
     with pytest.raises(LabError, match=f"^{name.upper()} is {value!r}"):
@@ -101,14 +141,18 @@ def test_the_backend_is_chosen_by_the_machine_and_says_why(monkeypatch):
     assert choose_backend("auto") == lora_sft.Backend("peft", "unsloth is not installed")
     with pytest.raises(LabError, match="BACKEND is 'unsloth', but unsloth is not installed"):
         choose_backend("unsloth")
-    with pytest.raises(LabError, match="BACKEND is 'tpu', but it must be one of: auto, unsloth, peft"):
+    with pytest.raises(
+        LabError, match="BACKEND is 'tpu', but it must be one of: auto, unsloth, peft"
+    ):
         choose_backend("tpu")
 
 
 def test_importing_the_module_loads_nothing_heavy():
     heavy = "{'torch', 'transformers', 'unsloth'} & set(sys.modules)"
     code = f"import helpers.training.lora_sft, helpers.models.export, sys; print({heavy})"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "set()"
 
 
@@ -143,21 +187,33 @@ def test_batches_hold_every_record_once_a_pass_and_little_padding():
     batches = plan_batches(lengths, batch=2, **settings)
     assert all(len(batch) == 2 for batch in batches) and len(batches) == 96
     assert sorted(i for batch in batches for i in batch) == sorted([*range(96)] * 2)
-    padded = sum(len(batch) * max(lengths[i] for i in batch) for batch in batches) / (2 * sum(lengths))
+    padded = sum(len(batch) * max(lengths[i] for i in batch) for batch in batches) / (
+        2 * sum(lengths)
+    )
     shuffled = draw.sample(range(96), 96)
-    at_random = sum(8 * max(lengths[i] for i in shuffled[s : s + 8]) for s in range(0, 96, 8)) / sum(lengths)
+    at_random = sum(
+        8 * max(lengths[i] for i in shuffled[s : s + 8]) for s in range(0, 96, 8)
+    ) / sum(lengths)
     assert padded < 1.1 and at_random > 1.5, (padded, at_random)
-    assert max(lengths) in [lengths[i] for batch in batches[:4] for i in batch], "the longest must come first"
+    assert max(lengths) in [lengths[i] for batch in batches[:4] for i in batch], (
+        "the longest must come first"
+    )
     assert batches == plan_batches(lengths, batch=2, **settings)
     assert batches != plan_batches(lengths, batch=2, **settings | {"seed": 4})
 
 
 def test_a_step_holds_the_same_records_whatever_the_batch():
     lengths = random.Random(1).choices(range(5, 90), k=21)
+
     def steps(batch: int, accumulation: int) -> list[list[int]]:
         batches = plan_batches(lengths, records=45, per_step=8, batch=batch, seed=3)
-        return [sum(batches[i : i + accumulation], []) for i in range(0, len(batches), accumulation)]
-    assert steps(2, 4) == steps(1, 8) == steps(8, 1) and [len(step) for step in steps(2, 4)] == [8] * 5 + [5]
+        return [
+            sum(batches[i : i + accumulation], []) for i in range(0, len(batches), accumulation)
+        ]
+
+    assert steps(2, 4) == steps(1, 8) == steps(8, 1) and [len(step) for step in steps(2, 4)] == [
+        8
+    ] * 5 + [5]
 
 
 @pytest.mark.parametrize("loss", ["completion", "whole"])
@@ -167,8 +223,10 @@ def test_the_loss_of_a_batch_is_that_of_its_records_one_by_one(loss):
     batch = collate(examples, pad=text_model.tokenizer.pad_token_id)
     learnt = sum(len(example.ids) - example.first for example in examples)
     assert (batch["labels"] != -100).sum() == learnt
-    assert batch["logits_to_keep"] == batch["labels"].shape[1] == batch["input_ids"].shape[1] - (
-        min(example.first for example in examples) - 1
+    assert (
+        batch["logits_to_keep"]
+        == batch["labels"].shape[1]
+        == batch["input_ids"].shape[1] - (min(example.first for example in examples) - 1)
     )
     with torch.no_grad():
         together = text_model.model(**batch, num_items_in_batch=learnt).loss
@@ -182,9 +240,14 @@ def test_sharing_the_prompts_beginning_changes_neither_loss_nor_gradients(tmp_pa
     from helpers.training.trainer import SftTrainer
 
     text_model = load_text_model("pocket/llama")
-    rows = [{**row, "prompt": "Write a response that completes the request. " + row["prompt"]} for row in records(4)]
+    rows = [
+        {**row, "prompt": "Write a response that completes the request. " + row["prompt"]}
+        for row in records(4)
+    ]
     examples = encode(text_model.tokenizer, rows, max_length=99, loss="completion")
-    model = get_peft_model(text_model.model, LoraConfig(r=4, target_modules=list(PROJECTIONS), init_lora_weights=False))
+    model = get_peft_model(
+        text_model.model, LoraConfig(r=4, target_modules=list(PROJECTIONS), init_lora_weights=False)
+    )
     found = []
     for share in (False, True):
         batch = collate(examples, pad=text_model.tokenizer.pad_token_id, share=share)
@@ -193,7 +256,9 @@ def test_sharing_the_prompts_beginning_changes_neither_loss_nor_gradients(tmp_pa
         model.zero_grad()
         loss = trainer.compute_loss(model, batch)
         loss.backward()
-        found.append((float(loss.detach()), [p.grad.clone() for p in model.parameters() if p.requires_grad]))
+        found.append(
+            (float(loss.detach()), [p.grad.clone() for p in model.parameters() if p.requires_grad])
+        )
     assert batch["prefix"].shape[1] > 10 and found[0][0] == pytest.approx(found[1][0], abs=1e-5)
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(found[0][1], found[1][1]))
 
@@ -215,7 +280,9 @@ def _loss(model, example: Example):
 
 
 def test_training_is_plain_lora_with_adamw_and_a_linear_schedule(tmp_path):
-    """The same losses as a loop of our own over the planned records, without trainer, padding and accumulation."""
+    """The same losses as a loop of our own over the planned records, without trainer, padding and
+    accumulation.
+    """
     from peft import LoraConfig, get_peft_model
     from transformers import get_linear_schedule_with_warmup, set_seed
 
@@ -224,7 +291,9 @@ def test_training_is_plain_lora_with_adamw_and_a_linear_schedule(tmp_path):
     examples = encode(text_model.tokenizer, records(), max_length=64, loss="completion")
     batches = plan_batches([len(e.ids) for e in examples], records=24, per_step=4, batch=4, seed=5)
     set_seed(5)
-    model = get_peft_model(text_model.model, LoraConfig(r=4, lora_alpha=16, target_modules=list(PROJECTIONS)))
+    model = get_peft_model(
+        text_model.model, LoraConfig(r=4, lora_alpha=16, target_modules=list(PROJECTIONS))
+    )
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=5e-3, weight_decay=0.01)
     schedule = get_linear_schedule_with_warmup(optimiser, 1, 6)
@@ -238,21 +307,39 @@ def test_training_is_plain_lora_with_adamw_and_a_linear_schedule(tmp_path):
         expected.append(float(loss.detach()))
     assert losses(tmp_path) == pytest.approx(expected, abs=2e-4)
     assert facts["tokens_seen"] == sum(len(examples[i].ids) for batch in batches for i in batch)
-    assert facts["optimiser_steps"] == 6 and facts["training_records"] == 12 and facts["tokens_per_second"] > 0
-    assert facts["device"]["name"] in ("cpu", "cuda", "mps") and facts["backend"] == "peft" and facts["backend_reason"]
+    assert (
+        facts["optimiser_steps"] == 6
+        and facts["training_records"] == 12
+        and facts["tokens_per_second"] > 0
+    )
+    assert (
+        facts["device"]["name"] in ("cpu", "cuda", "mps")
+        and facts["backend"] == "peft"
+        and facts["backend_reason"]
+    )
 
 
 def test_the_adapter_carries_what_it_is_and_is_not_made_twice(tmp_path):
     facts = train(tmp_path, valid=records(5, seed=9))
-    card, config = (read_json(tmp_path / "adapter" / name) for name in ("lab.json", "adapter_config.json"))
-    assert {key: card[key] for key in CARD} == CARD and card["recipe"] == asdict(SMALL) and card["training"] == facts
-    assert config["base_model_name_or_path"] == "pocket/llama" and set(config["target_modules"]) == set(PROJECTIONS)
+    card, config = (
+        read_json(tmp_path / "adapter" / name) for name in ("lab.json", "adapter_config.json")
+    )
+    assert (
+        {key: card[key] for key in CARD} == CARD
+        and card["recipe"] == asdict(SMALL)
+        and card["training"] == facts
+    )
+    assert config["base_model_name_or_path"] == "pocket/llama" and set(
+        config["target_modules"]
+    ) == set(PROJECTIONS)
     assert {path.name for path in tmp_path.iterdir()} == {"adapter", "training.json"}
     before = (tmp_path / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns
     assert train(tmp_path) == facts
     assert (tmp_path / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns == before
     log = read_json(tmp_path / "training.json")
-    assert [entry["step"] for entry in log if "eval_loss" in entry] == list(range(7)), "before, and at every step"
+    assert [entry["step"] for entry in log if "eval_loss" in entry] == list(range(7)), (
+        "before, and at every step"
+    )
     assert log[-1]["epoch"] == pytest.approx(2.0) and log[-1]["seconds"] > 0
     assert losses(tmp_path, "eval_loss")[-1] < 0.8 * losses(tmp_path, "eval_loss")[0]
 
@@ -261,10 +348,17 @@ def test_the_whole_record_can_be_learnt_as_the_papers_notebook_did(tmp_path):
     facts = train(tmp_path, replace(SMALL, loss="whole", steps=1))
     text_model = load_text_model("pocket/llama")
     examples = encode(text_model.tokenizer, records(), max_length=64, loss="whole")
-    step = sum(plan_batches([len(e.ids) for e in examples], records=4, per_step=4, batch=2, seed=5), [])
+    step = sum(
+        plan_batches([len(e.ids) for e in examples], records=4, per_step=4, batch=2, seed=5), []
+    )
     with torch.no_grad():
-        expected = sum(_loss(text_model.model, examples[i]) for i in step) / sum(len(examples[i].ids) - 1 for i in step)
-    assert losses(tmp_path) == pytest.approx([float(expected)], abs=1e-4) and facts["optimiser_steps"] == 1
+        expected = sum(_loss(text_model.model, examples[i]) for i in step) / sum(
+            len(examples[i].ids) - 1 for i in step
+        )
+    assert (
+        losses(tmp_path) == pytest.approx([float(expected)], abs=1e-4)
+        and facts["optimiser_steps"] == 1
+    )
 
 
 def test_epochs_are_passes_over_the_records(tmp_path):
@@ -273,7 +367,9 @@ def test_epochs_are_passes_over_the_records(tmp_path):
 
 
 def test_a_four_bit_base_learns_the_same_with_and_without_validation(tmp_path):
-    """On some CPUs bitsandbytes repacks 4-bit weights at the first validation, and gradients are wrong after it."""
+    """On some CPUs bitsandbytes repacks 4-bit weights at the first validation, and gradients are
+    wrong after it.
+    """
     base, recipe = BaseModel("pocket/llama", quantization="nf4"), replace(SMALL, steps=3)
     train(tmp_path / "a", recipe, base=base)
     train(tmp_path / "b", recipe, base=base, valid=records(3, seed=9))
@@ -288,7 +384,11 @@ def test_prompts_that_fill_max_length_leave_nothing_to_learn(tmp_path):
         train(tmp_path, replace(SMALL, max_length=4))
     rows = [*records(3), {"prompt": "very " * 80, "completion": "No.</s>"}]
     facts = train(tmp_path, replace(SMALL, steps=1), rows=rows)
-    assert (facts["training_records"], facts["records_without_room"], facts["records_cut"]) == (3, 1, 0)
+    assert (facts["training_records"], facts["records_without_room"], facts["records_cut"]) == (
+        3,
+        1,
+        0,
+    )
 
 
 def test_a_training_that_diverges_stops_at_once(tmp_path):
@@ -318,7 +418,9 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path):
         train_with_peft(LLAMA, records(), valid, tmp_path / "stopped", recipe, report)
     assert last_whole_checkpoint(tmp_path / "stopped" / "checkpoints").endswith("checkpoint-3")
     facts = train(tmp_path / "stopped", recipe, valid=valid)
-    a, b = (tmp_path / name / "adapter/adapter_model.safetensors" for name in ("undisturbed", "stopped"))
+    a, b = (
+        tmp_path / name / "adapter/adapter_model.safetensors" for name in ("undisturbed", "stopped")
+    )
     assert file_hash(a) == file_hash(b)
     for name in ("loss", "eval_loss"):
         assert losses(tmp_path / "stopped", name) == losses(tmp_path / "undisturbed", name)
@@ -336,7 +438,9 @@ def test_out_of_memory_names_the_smaller_batch_and_that_goes_on_from_the_checkpo
     train(tmp_path / "undisturbed")
     folder = tmp_path / "small gpu"
     folder.mkdir()
-    with pytest.raises(WorkFailed, match="no room in memory.*BATCH from 2 to 1 and raise ACCUMULATION from 2 to 4"):
+    with pytest.raises(
+        WorkFailed, match="no room in memory.*BATCH from 2 to 1 and raise ACCUMULATION from 2 to 4"
+    ):
         with explained(SMALL, folder):
             error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
             train_with_peft(LLAMA, records(), [], folder, SMALL, broken_off_at(4, error))
@@ -349,7 +453,9 @@ def test_out_of_memory_names_the_smaller_batch_and_that_goes_on_from_the_checkpo
 
 
 def test_where_one_record_is_too_much_the_length_is_lowered():
-    assert "BATCH from 6 to 3 and raise ACCUMULATION from 1 to 2" in smaller(LoraRecipe(batch=6, accumulation=1))
+    assert "BATCH from 6 to 3 and raise ACCUMULATION from 1 to 2" in smaller(
+        LoraRecipe(batch=6, accumulation=1)
+    )
     assert smaller(LoraRecipe(batch=1)).startswith("lower MAX_LENGTH from 2048 to 1024")
 
 
@@ -382,7 +488,9 @@ print(train(folder, recipe)["optimiser_steps"], sorted(path.name for path in fol
 
 @needs_full_disk
 def test_a_full_disk_is_said_in_one_sentence_and_the_training_goes_on_after_the_cure(tmp_path):
-    done = on_a_small_disk(tmp_path / "small", "24m", [sys.executable, "-c", FULL_DISK, str(tmp_path / "small")])
+    done = on_a_small_disk(
+        tmp_path / "small", "24m", [sys.executable, "-c", FULL_DISK, str(tmp_path / "small")]
+    )
     sentence, left, finished = done.strip().splitlines()
     assert sentence.startswith("The disk of run is full: free some space, or move LAB_OUTPUTS")
     assert sentence.endswith("the same command goes on where it stopped.") and left == "False True"
@@ -402,7 +510,9 @@ def test_a_model_without_these_projections_is_named(tmp_path):
     from transformers import GPT2Config, GPT2LMHeadModel
 
     folder = tmp_path / "gpt2"
-    GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=2048, n_positions=64)).save_pretrained(folder)
+    GPT2LMHeadModel(
+        GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=2048, n_positions=64)
+    ).save_pretrained(folder)
     load_tokenizer("pocket/llama").save_pretrained(folder)
     with pytest.raises(LabError, match="none of the projections.*q_proj.*built like Llama"):
         train(tmp_path / "run", base=BaseModel(str(folder)))

@@ -1,4 +1,6 @@
-"""Unsloth, in its process: the same training as PEFT's, interrupted and taken up again, with nothing left behind."""
+"""Unsloth, in its process: the same training as PEFT's, interrupted and taken up again, with
+nothing left behind.
+"""
 
 import ast
 import json
@@ -15,6 +17,10 @@ from PIL import Image
 
 from conftest import ROOT
 from helpers.files import LabError, WorkFailed, read_json, write_json
+from helpers.models.devices import Device, choose_device
+from helpers.models.loading import load_text_model
+from helpers.models.vlm import load_processor
+from helpers.models.vlm_inputs import completion, turn_text
 from helpers.training import unsloth_process, unsloth_worker
 from helpers.training.lora_sft import BaseModel, train_adapter
 from helpers.training.recipe import VisionRecipe
@@ -22,17 +28,17 @@ from helpers.training.trainer import last_whole_checkpoint
 from helpers.training.unsloth_process import train_with_unsloth
 from helpers.training.unsloth_worker import ORPHANED
 from helpers.training.vlm_sft import linear_layers
-from helpers.models.loading import load_text_model
-from helpers.models.devices import Device, choose_device
-from helpers.models.vlm_inputs import completion, turn_text
-from helpers.models.vlm import load_processor
 from tests.training.test_lora_sft import CARD, LLAMA, SMALL, broken_off_at, losses, records, train
 
 
 def workers() -> list[str]:
     """The worker processes of this user that are alive."""
-    listed = subprocess.run(["ps", "-eo", "pid,stat,args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if unsloth_process.WORKER in line and " Z" not in line]
+    listed = subprocess.run(
+        ["ps", "-eo", "pid,stat,args"], capture_output=True, text=True, check=True
+    ).stdout
+    return [
+        line for line in listed.splitlines() if unsloth_process.WORKER in line and " Z" not in line
+    ]
 
 
 def test_unsloth_trains_as_peft_does_also_after_ctrl_c(tmp_path, monkeypatch):
@@ -43,7 +49,9 @@ def test_unsloth_trains_as_peft_does_also_after_ctrl_c(tmp_path, monkeypatch):
     before, valid = workers(), records(4, seed=9)
     (tmp_path / "unsloth").mkdir()
     with pytest.raises(KeyboardInterrupt):
-        train_with_unsloth(LLAMA, records(), valid, Path("unsloth"), SMALL, broken_off_at(4, KeyboardInterrupt()))
+        train_with_unsloth(
+            LLAMA, records(), valid, Path("unsloth"), SMALL, broken_off_at(4, KeyboardInterrupt())
+        )
     assert workers() == before, "the worker outlived its parent"
     assert not (tmp_path / "unsloth" / "adapter").exists()
     state = Path(last_whole_checkpoint(tmp_path / "unsloth" / "checkpoints")) / "trainer_state.json"
@@ -51,19 +59,34 @@ def test_unsloth_trains_as_peft_does_also_after_ctrl_c(tmp_path, monkeypatch):
     begun["log_history"][0]["seconds"] = 600.0  # so that we see whether it is gone on from
     write_json(state, begun)
 
-    facts = train_adapter(LLAMA, records(), valid, tmp_path / "unsloth", recipe=SMALL, card=CARD, backend="unsloth")
+    facts = train_adapter(
+        LLAMA, records(), valid, tmp_path / "unsloth", recipe=SMALL, card=CARD, backend="unsloth"
+    )
     train(tmp_path / "peft", valid=valid)
     for name in ("loss", "eval_loss"):
         found, expected = (losses(tmp_path / backend, name) for backend in ("unsloth", "peft"))
         assert found == pytest.approx(expected, abs=1e-3) and len(found) >= 6
     assert facts["train_minutes"] >= 10, "it was begun anew"
-    assert facts["backend"] == "unsloth" and facts["optimiser_steps"] == 6 and facts["peak_memory_gb"]["ram"] > 0
-    assert {path.name for path in tmp_path.iterdir()} == {"unsloth", "peft", "temporary"}, "something was dropped here"
+    assert (
+        facts["backend"] == "unsloth"
+        and facts["optimiser_steps"] == 6
+        and facts["peak_memory_gb"]["ram"] > 0
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {"unsloth", "peft", "temporary"}, (
+        "something was dropped here"
+    )
     assert not list((tmp_path / "temporary").glob("unsloth*"))
 
-    card, config = (read_json(tmp_path / "unsloth" / "adapter" / name) for name in ("lab.json", "adapter_config.json"))
-    assert card["weights"] == CARD["weights"] and config["base_model_name_or_path"] == "pocket/llama"
-    assert _logits(tmp_path / "unsloth" / "adapter") == pytest.approx(_logits(tmp_path / "peft" / "adapter"), abs=5e-3)
+    card, config = (
+        read_json(tmp_path / "unsloth" / "adapter" / name)
+        for name in ("lab.json", "adapter_config.json")
+    )
+    assert (
+        card["weights"] == CARD["weights"] and config["base_model_name_or_path"] == "pocket/llama"
+    )
+    assert _logits(tmp_path / "unsloth" / "adapter") == pytest.approx(
+        _logits(tmp_path / "peft" / "adapter"), abs=5e-3
+    )
 
 
 def _logits(adapter: Path) -> list[float]:
@@ -74,7 +97,11 @@ def _logits(adapter: Path) -> list[float]:
     base = load_text_model("pocket/llama")
     model = PeftModel.from_pretrained(base.model, str(adapter))
     with torch.no_grad():
-        return model(torch.tensor([base.token_ids(records(1)[0]["prompt"])])).logits[0, -1, :50].tolist()
+        return (
+            model(torch.tensor([base.token_ids(records(1)[0]["prompt"])]))
+            .logits[0, -1, :50]
+            .tolist()
+        )
 
 
 def test_the_worker_s_refusal_reaches_the_caller_as_its_sentence(tmp_path):
@@ -86,16 +113,29 @@ def test_the_worker_s_refusal_reaches_the_caller_as_its_sentence(tmp_path):
 
 def test_a_worker_that_dies_leaves_its_last_words(tmp_path, monkeypatch):
     monkeypatch.setattr(unsloth_process, "WORKER", "helpers.training.nobody")
-    with pytest.raises(WorkFailed, match="ended with status 1 .*nobody.*: run it again, or set BACKEND to 'peft'"):
+    with pytest.raises(
+        WorkFailed, match="ended with status 1 .*nobody.*: run it again, or set BACKEND to 'peft'"
+    ):
         train_with_unsloth(LLAMA, records(), [], tmp_path, SMALL, print)
 
 
 def test_the_worker_ends_when_its_parent_does(tmp_path):
-    job = {"base": asdict(BaseModel("pocket/llama")), "train": records(), "valid": [], "folder": str(tmp_path),
-           "recipe": asdict(SMALL), "sees": False}
+    job = {
+        "base": asdict(BaseModel("pocket/llama")),
+        "train": records(),
+        "valid": [],
+        "folder": str(tmp_path),
+        "recipe": asdict(SMALL),
+        "sees": False,
+    }
     process = subprocess.Popen(
-        [sys.executable, "-m", unsloth_process.WORKER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
+        [sys.executable, "-m", unsloth_process.WORKER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        text=True,
     )
     process.stdin.write(json.dumps(job) + "\n")
     process.stdin.close()  # as the system does for a parent that was killed
@@ -110,13 +150,25 @@ def test_the_measurement_for_a_gpu_runs_at_tiny_size(tmp_path):
     figures = read_json(tmp_path / "out.json")
     assert figures["unsloth"]["tokens_seen"] == figures["peft"]["tokens_seen"] > 0
     assert all(figures[part]["even_tokens_per_second"] > 0 for part in ("unsloth", "peft"))
-    assert 0 < figures["answers"]["tokens"] <= 8 * 64 and figures["answers"]["tokens_per_second"] > 0
+    assert (
+        0 < figures["answers"]["tokens"] <= 8 * 64 and figures["answers"]["tokens_per_second"] > 0
+    )
 
 
 def test_the_measurement_of_models_that_see_leaves_unsloth_out_where_there_is_no_gpu(tmp_path):
     """The command line; tests/training/test_vlm_sft.py runs all its models in one process."""
     script, out = str(ROOT / "tests/gpu/vlm.py"), tmp_path / "out.json"
-    command = [sys.executable, script, "--tiny", "--steps", "2", "--models", "qwen3_vl", "--out", str(out)]
+    command = [
+        sys.executable,
+        script,
+        "--tiny",
+        "--steps",
+        "2",
+        "--models",
+        "qwen3_vl",
+        "--out",
+        str(out),
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     figures = read_json(out)["qwen3_vl"]
@@ -127,7 +179,9 @@ def test_the_measurement_of_models_that_see_leaves_unsloth_out_where_there_is_no
 # Models that see
 
 
-SEEING = VisionRecipe(rank=4, learning_rate=5e-3, steps=4, batch=2, warmup_steps=1, max_length=256, seed=5)
+SEEING = VisionRecipe(
+    rank=4, learning_rate=5e-3, steps=4, batch=2, warmup_steps=1, max_length=256, seed=5
+)
 LLAVA = BaseModel("pocket/llava")
 
 
@@ -138,13 +192,21 @@ def seen(tmp_path) -> list[dict]:
     for number, colour in enumerate(("red", "green", "blue", "white")):
         Image.new("RGB", (40 + 9 * number, 30), colour).save(tmp_path / f"{number}.png")
         said = completion(processor, "What is it?", f"It is {colour}." * (number + 1))
-        rows.append({"id": colour, "picture": str(tmp_path / f"{number}.png"), "completions": [said],
-                     "prompt": turn_text(processor, "What is it?")})
+        rows.append(
+            {
+                "id": colour,
+                "picture": str(tmp_path / f"{number}.png"),
+                "completions": [said],
+                "prompt": turn_text(processor, "What is it?"),
+            }
+        )
     return rows
 
 
 class StandIn:
-    """What the lab asks of Unsloth's FastVisionModel, by transformers and PEFT; on a CPU Unsloth itself refuses."""
+    """What the lab asks of Unsloth's FastVisionModel, by transformers and PEFT; on a CPU Unsloth
+    itself refuses.
+    """
 
     asked: dict = {}
 
@@ -153,7 +215,9 @@ class StandIn:
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         cls.asked["from_pretrained"] = settings
-        return AutoModelForImageTextToText.from_pretrained(path, dtype=settings["dtype"]), AutoProcessor
+        return AutoModelForImageTextToText.from_pretrained(
+            path, dtype=settings["dtype"]
+        ), AutoProcessor
 
     @classmethod
     def get_peft_model(cls, model, **settings):
@@ -162,16 +226,24 @@ class StandIn:
         cls.asked["get_peft_model"] = settings
         names = linear_layers(model, vision=settings["finetune_vision_layers"])
         given = {name: settings[name] for name in ("r", "lora_alpha", "lora_dropout", "bias")}
-        return get_peft_model(model, LoraConfig(**given, target_modules=names, task_type="CAUSAL_LM"))
+        return get_peft_model(
+            model, LoraConfig(**given, target_modules=names, task_type="CAUSAL_LM")
+        )
 
 
-def test_the_worker_trains_a_model_that_sees_as_peft_does_if_unsloth_makes_it_alike(seen, tmp_path, monkeypatch):
+def test_the_worker_trains_a_model_that_sees_as_peft_does_if_unsloth_makes_it_alike(
+    seen, tmp_path, monkeypatch
+):
     """Unsloth's own model needs a GPU (see tests/gpu/vlm.py); all but that is shown here."""
     stand_in = SimpleNamespace(FastVisionModel=StandIn, __spec__=find_spec("unsloth"))
     monkeypatch.setitem(sys.modules, "unsloth", stand_in)
-    facts = unsloth_worker.train(LLAVA, seen, seen[:2], tmp_path / "unsloth", SEEING, lambda report: None)
+    facts = unsloth_worker.train(
+        LLAVA, seen, seen[:2], tmp_path / "unsloth", SEEING, lambda report: None
+    )
     (tmp_path / "peft").mkdir()
-    train_adapter(LLAVA, seen, seen[:2], tmp_path / "peft", recipe=SEEING, card=CARD, backend="peft")
+    train_adapter(
+        LLAVA, seen, seen[:2], tmp_path / "peft", recipe=SEEING, card=CARD, backend="peft"
+    )
     for name in ("loss", "eval_loss"):
         found, expected = (losses(tmp_path / backend, name) for backend in ("unsloth", "peft"))
         assert found == pytest.approx(expected, abs=1e-5) and len(found) >= 4
@@ -183,23 +255,36 @@ def test_the_worker_trains_a_model_that_sees_as_peft_does_if_unsloth_makes_it_al
 
 
 def _parameters_of_unsloth() -> dict[str, set[str]]:
-    """What the two functions of FastVisionModel take on a GPU, from Unsloth's source: importing it needs one."""
+    """What the two functions of FastVisionModel take on a GPU, from Unsloth's source: importing it
+    needs one.
+    """
     folder, found = Path(find_spec("unsloth").origin).parent / "models", {}
     for file, name in (("loader.py", "FastModel"), ("vision.py", "FastBaseModel")):
         for node in ast.walk(ast.parse((folder / file).read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef) and node.name == name:
-                found[name] = {part.name: {argument.arg for argument in part.args.args + part.args.kwonlyargs}
-                               for part in node.body if isinstance(part, ast.FunctionDef)}
-    return {"from_pretrained": found["FastModel"]["from_pretrained"],
-            "get_peft_model": found["FastBaseModel"]["get_peft_model"]}
+                found[name] = {
+                    part.name: {argument.arg for argument in part.args.args + part.args.kwonlyargs}
+                    for part in node.body
+                    if isinstance(part, ast.FunctionDef)
+                }
+    return {
+        "from_pretrained": found["FastModel"]["from_pretrained"],
+        "get_peft_model": found["FastBaseModel"]["get_peft_model"],
+    }
 
 
-def test_what_unsloth_cannot_do_with_models_that_see_is_refused_before_it_starts(seen, tmp_path, monkeypatch):
+def test_what_unsloth_cannot_do_with_models_that_see_is_refused_before_it_starts(
+    seen, tmp_path, monkeypatch
+):
     assert unsloth_process.cannot_train(LLAMA, SMALL) == ""
-    with pytest.raises(LabError, match="BACKEND is 'unsloth', but .*text tower whole: set BACKEND to 'peft'"):
+    with pytest.raises(
+        LabError, match="BACKEND is 'unsloth', but .*text tower whole: set BACKEND to 'peft'"
+    ):
         train_with_unsloth(LLAVA, seen, [], tmp_path, replace(SEEING, trained="text"), print)
     monkeypatch.setattr(unsloth_process, "choose_device", lambda: Device("cpu", "float32", ""))
-    with pytest.raises(LabError, match="on a CUDA GPU only, and there is none: set BACKEND to 'peft'"):
+    with pytest.raises(
+        LabError, match="on a CUDA GPU only, and there is none: set BACKEND to 'peft'"
+    ):
         train_with_unsloth(LLAVA, seen, [], tmp_path, SEEING, print)
     monkeypatch.setattr(unsloth_process, "choose_device", lambda: Device("cuda", "float16", ""))
     assert unsloth_process.cannot_train(LLAVA, SEEING) == ""
@@ -210,9 +295,13 @@ def test_what_unsloth_cannot_do_with_models_that_see_is_refused_before_it_starts
 
 @pytest.mark.skipif(choose_device().name == "cuda", reason="of a machine without a GPU")
 def test_unsloth_still_refuses_models_that_see_on_a_cpu(seen, tmp_path, monkeypatch):
-    """If this fails, Unsloth has learnt it: let `cannot_train` allow it, and compare with PEFT as for text above."""
+    """If this fails, Unsloth has learnt it: let `cannot_train` allow it, and compare with PEFT as
+    for text above.
+    """
     monkeypatch.setattr(unsloth_process, "cannot_train", lambda *arguments: "")
     monkeypatch.chdir(tmp_path)
     rows = [row | {"picture": Path(row["picture"]).name} for row in seen]
-    with pytest.raises(WorkFailed, match="NotImplementedError: .*vision.* not supported on the CPU backend yet"):
+    with pytest.raises(
+        WorkFailed, match="NotImplementedError: .*vision.* not supported on the CPU backend yet"
+    ):
         train_with_unsloth(LLAVA, rows, rows[:1], tmp_path / "run", SEEING, print)

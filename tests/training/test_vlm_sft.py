@@ -1,4 +1,6 @@
-"""Fine-tuning of models that see, at miniature size: tokens and losses against the model itself; failures; resuming."""
+"""Fine-tuning of models that see, at miniature size: tokens and losses against the model itself;
+failures; resuming.
+"""
 
 import random
 from argparse import Namespace
@@ -12,6 +14,10 @@ from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
 from helpers.files import LabError, file_hash, read_json
+from helpers.models.devices import Device
+from helpers.models.loading import weights_fingerprint
+from helpers.models.vlm import device_for, load_processor, load_vision_model
+from helpers.models.vlm_inputs import completion, turn_text
 from helpers.training import vlm_sft as vision_sft
 from helpers.training.features import with_features
 from helpers.training.lora_sft import train_adapter
@@ -19,19 +25,22 @@ from helpers.training.recipe import BaseModel, VisionRecipe
 from helpers.training.trainer import last_whole_checkpoint
 from helpers.training.vlm_examples import vision_lesson
 from helpers.training.vlm_sft import train_vision_with_peft
-from helpers.models.loading import weights_fingerprint
-from helpers.models.devices import Device
-from helpers.models.vlm_inputs import completion, turn_text
-from helpers.models.vlm import device_for, load_processor, load_vision_model
-from tests.models import tiny_vlms as tiny_vision
 from tests.gpu import vlm, vlm_checkpoints
+from tests.models import tiny_vlms as tiny_vision
 from tests.training.test_lora_sft import broken_off_at, losses
 
 ALL_KINDS = [kind for kind in tiny_vision.BUILDERS if "blip" not in kind]
 KINDS = [kind for kind in ALL_KINDS if "tiles" not in kind]
 SIZES = ((40, 30), (31, 64), (90, 45), (64, 64), (120, 33), (50, 80))
 SMALL = VisionRecipe(
-    rank=4, learning_rate=5e-3, steps=6, batch=2, accumulation=1, warmup_steps=1, max_length=512, seed=5,
+    rank=4,
+    learning_rate=5e-3,
+    steps=6,
+    batch=2,
+    accumulation=1,
+    warmup_steps=1,
+    max_length=512,
+    seed=5,
     features="live",
 )
 QUESTION = "What is seen, and what is to be done about it?"
@@ -64,17 +73,29 @@ def records(folder: Path, photos: list[Path], question: str = QUESTION) -> list[
     """A question to each picture, with two answers of quite different lengths."""
     draw, processor = random.Random(1), load_processor(str(folder))
     words = "eczema scabies rosacea a steroid cream twice daily".split()
-    answers = [[" ".join(draw.choices(words, k=draw.randint(1, 9))) + "." for _ in range(2)] for _ in photos]
+    answers = [
+        [" ".join(draw.choices(words, k=draw.randint(1, 9))) + "." for _ in range(2)]
+        for _ in photos
+    ]
     return [
-        {"id": photo.stem, "picture": str(photo), "prompt": turn_text(processor, question),
-         "completions": [completion(processor, question, answer) for answer in pair]}
+        {
+            "id": photo.stem,
+            "picture": str(photo),
+            "prompt": turn_text(processor, question),
+            "completions": [completion(processor, question, answer) for answer in pair],
+        }
         for photo, pair in zip(photos, answers)
     ]
 
 
 def train(folder: Path, run: Path, rows, recipe=SMALL, *, valid=(), quantization="none") -> dict:
     run.mkdir(exist_ok=True)
-    card = {"model": str(folder), "weights": weights_fingerprint(str(folder)), "data": "d", "prompt": "p"}
+    card = {
+        "model": str(folder),
+        "weights": weights_fingerprint(str(folder)),
+        "data": "d",
+        "prompt": "p",
+    }
     base = BaseModel(str(folder), quantization=quantization)
     return train_adapter(base, rows, list(valid), run, recipe=recipe, card=card, backend="peft")
 
@@ -107,8 +128,14 @@ def test_an_adapter_in_the_text_tower_of_a_four_bit_model_learns_and_answers(
     rows = records(folder, photos)
     facts = train(folder, tmp_path / "run", rows, valid=rows[:2], quantization="nf4")
     found = losses(tmp_path / "run", "eval_loss")
-    assert all(0 < loss < 20 for loss in losses(tmp_path / "run")) and found[-1] < found[0] - 0.2, found
-    assert facts["training_records"] == 6 and facts["optimiser_steps"] == 6 and facts["pictures_not_opened"] == 0
+    assert all(0 < loss < 20 for loss in losses(tmp_path / "run")) and found[-1] < found[0] - 0.2, (
+        found
+    )
+    assert (
+        facts["training_records"] == 6
+        and facts["optimiser_steps"] == 6
+        and facts["pictures_not_opened"] == 0
+    )
 
     (model,) = trained_models
     fresh = load_vision_model(str(folder), quantization="nf4")
@@ -125,15 +152,21 @@ def test_an_adapter_in_the_text_tower_of_a_four_bit_model_learns_and_answers(
             assert parameter.requires_grad and parameter.dtype == torch.float32
     assert not before
     saved = load_file(tmp_path / "run" / "adapter" / "adapter_model.safetensors")
-    assert len(saved) == 2 * 7 * 2 and all(saved[name].abs().max() > 0 for name in saved if "lora_B" in name)
+    assert len(saved) == 2 * 7 * 2 and all(
+        saved[name].abs().max() > 0 for name in saved if "lora_B" in name
+    )
 
     tuned = load_vision_model(str(folder), quantization="nf4", tuned=tmp_path / "run" / "adapter")
     answers = tuned.answer(asked(photos[:3]), max_new_tokens=6)
     assert len(answers) == 3 and all(answer.finish in ("stop", "length") for answer in answers)
-    assert [row.text for row in answers] != [row.text for row in fresh.answer(asked(photos[:3]), max_new_tokens=6)]
+    assert [row.text for row in answers] != [
+        row.text for row in fresh.answer(asked(photos[:3]), max_new_tokens=6)
+    ]
 
 
-def test_a_folder_with_a_strangers_adapter_does_not_change_a_model_loaded_there(folder_of, photos, tmp_path, monkeypatch):
+def test_a_folder_with_a_strangers_adapter_does_not_change_a_model_loaded_there(
+    folder_of, photos, tmp_path, monkeypatch
+):
     folder = folder_of("smolvlm")
     train(folder, tmp_path / "run", records(folder, photos[:2]), replace(SMALL, steps=1))
     monkeypatch.chdir(tmp_path / "run" / "adapter")
@@ -142,7 +175,9 @@ def test_a_folder_with_a_strangers_adapter_does_not_change_a_model_loaded_there(
 
 def test_with_vision_trained_both_towers_get_adapters(folder_of, photos, tmp_path):
     folder = folder_of("idefics2")
-    train(folder, tmp_path / "run", records(folder, photos), replace(SMALL, vision="trained", steps=2))
+    train(
+        folder, tmp_path / "run", records(folder, photos), replace(SMALL, vision="trained", steps=2)
+    )
     saved = load_file(tmp_path / "run" / "adapter" / "adapter_model.safetensors")
     for part in ("vision_model", "perceiver_resampler", "text_model"):
         changed = [tensor for name, tensor in saved.items() if part in name and "lora_B" in name]
@@ -153,24 +188,34 @@ def test_with_vision_trained_both_towers_get_adapters(folder_of, photos, tmp_pat
 def test_an_adapter_for_another_base_is_refused(folder_of, photos, tmp_path):
     folder = folder_of("smolvlm")
     train(folder, tmp_path / "run", records(folder, photos[:2]), replace(SMALL, steps=1))
-    with pytest.raises(LabError, match="^The adapter was trained on .*smolvlm.*set VLM to the adapter's base"):
-        load_vision_model(str(folder_of("idefics3")), setting="VLM", tuned=tmp_path / "run" / "adapter")
+    with pytest.raises(
+        LabError, match="^The adapter was trained on .*smolvlm.*set VLM to the adapter's base"
+    ):
+        load_vision_model(
+            str(folder_of("idefics3")), setting="VLM", tuned=tmp_path / "run" / "adapter"
+        )
 
 
 # What is learnt from
 
 
 @pytest.mark.parametrize("kind", ALL_KINDS)
-def test_a_padded_batch_asks_what_generation_asks_and_gives_each_token_the_loss_it_has_alone(kind, folder_of, photos):
+def test_a_padded_batch_asks_what_generation_asks_and_gives_each_token_the_loss_it_has_alone(
+    kind, folder_of, photos
+):
     folder = folder_of(kind)
     loaded, rows = load_vision_model(str(folder)), records(folder, photos[:4])
     lesson = vision_lesson(loaded, rows, [], SMALL)
     examples = [row[0] for row in lesson.train.records]
     for example, row, pair in zip(examples, rows, asked(photos[:4]).values()):
-        words = loaded.processor.tokenizer(row["completions"][0], add_special_tokens=False)["input_ids"]
+        words = loaded.processor.tokenizer(row["completions"][0], add_special_tokens=False)[
+            "input_ids"
+        ]
         assert example.ids[: example.first] == loaded._chat([pair])["input_ids"][0].tolist()
         assert example.ids[example.first :] == words and loaded._ends & set(words)
-        assert torch.allclose(_next(loaded, pair), _learnt_from(loaded.model, lesson, example), atol=1e-4)
+        assert torch.allclose(
+            _next(loaded, pair), _learnt_from(loaded.model, lesson, example), atol=1e-4
+        )
         labels = lesson.collate([example])["labels"]
         assert labels[labels != -100].tolist() == words
     for pair in (examples[:2], examples[2:]):
@@ -186,7 +231,11 @@ def test_a_padded_batch_asks_what_generation_asks_and_gives_each_token_the_loss_
 def _next(loaded, pair):
     """What generation makes of the first token of an answer, of all words."""
     made = loaded.model.generate(
-        **loaded._chat([pair]), max_new_tokens=1, do_sample=False, output_logits=True, return_dict_in_generate=True
+        **loaded._chat([pair]),
+        max_new_tokens=1,
+        do_sample=False,
+        output_logits=True,
+        return_dict_in_generate=True,
     )
     return made.logits[0][0]
 
@@ -231,8 +280,15 @@ def test_a_training_on_precomputed_features_is_that_on_live_pictures(folder_of, 
 
 def test_features_from_several_layers_cannot_be_precomputed(folder_of, photos, tmp_path):
     folder = folder_of("qwen3_vl")
-    with pytest.raises(LabError, match="^FEATURES is 'precomputed', but a model of type 'qwen3_vl'.* to 'live'.$"):
-        train(folder, tmp_path / "run", records(folder, photos), replace(SMALL, features="precomputed"))
+    with pytest.raises(
+        LabError, match="^FEATURES is 'precomputed', but a model of type 'qwen3_vl'.* to 'live'.$"
+    ):
+        train(
+            folder,
+            tmp_path / "run",
+            records(folder, photos),
+            replace(SMALL, features="precomputed"),
+        )
 
 
 @pytest.mark.parametrize("kind", ["qwen3_vl", "idefics3 in tiles"])
@@ -244,8 +300,10 @@ def test_a_smaller_picture_side_caps_the_tokens(kind, folder_of, photos, tmp_pat
         assert loaded.answer(asked(photos[3:5]), max_new_tokens=2)
     assert tokens[tiny_vision.SIDE] < tokens[2 * tiny_vision.SIDE] <= tokens[0], tokens
     rows = records(folder, photos)
-    facts = [train(folder, tmp_path / f"run-{side}", rows, replace(SMALL, steps=1, picture_side=side))
-             for side in (0, tiny_vision.SIDE)]
+    facts = [
+        train(folder, tmp_path / f"run-{side}", rows, replace(SMALL, steps=1, picture_side=side))
+        for side in (0, tiny_vision.SIDE)
+    ]
     assert facts[0]["tokens_seen"] > facts[1]["tokens_seen"]
 
 
@@ -253,32 +311,55 @@ def test_a_smaller_picture_side_caps_the_tokens(kind, folder_of, photos, tmp_pat
 
 
 @pytest.mark.parametrize("kind, schedule", [("llava", "moondream"), ("idefics2", "linear")])
-def test_the_whole_text_tower_is_trained_and_comes_back(kind, schedule, folder_of, photos, tmp_path, trained_models):
+def test_the_whole_text_tower_is_trained_and_comes_back(
+    kind, schedule, folder_of, photos, tmp_path, trained_models
+):
     folder = folder_of(kind)
-    rows, recipe = records(folder, photos), replace(SMALL, trained="text", schedule=schedule, learning_rate=3e-3)
+    rows, recipe = (
+        records(folder, photos),
+        replace(SMALL, trained="text", schedule=schedule, learning_rate=3e-3),
+    )
     train(folder, tmp_path / "run", rows, recipe, valid=rows[:2])
     found = losses(tmp_path / "run", "eval_loss")
     assert found[-1] < found[0] - 0.2, found
     tuned = load_vision_model(str(folder), tuned=tmp_path / "run" / "adapter")
     base = dict(load_vision_model(str(folder)).model.named_parameters())
-    text = {id(p) for part in (tuned.model.get_decoder(), tuned.model.lm_head) for p in part.parameters()}
+    text = {
+        id(p)
+        for part in (tuned.model.get_decoder(), tuned.model.lm_head)
+        for p in part.parameters()
+    }
     for name, parameter in tuned.model.named_parameters():
         assert torch.equal(parameter, base[name]) == (id(parameter) not in text), name
-        assert torch.allclose(parameter, dict(trained_models[0].named_parameters())[name], atol=1e-6), name
+        assert torch.allclose(
+            parameter, dict(trained_models[0].named_parameters())[name], atol=1e-6
+        ), name
     assert tuned.answer(asked(photos[:2]), max_new_tokens=4)
 
 
 def test_a_whole_tower_of_four_bit_weights_is_refused(folder_of, photos, tmp_path):
     folder = folder_of("llava")
-    with pytest.raises(LabError, match="VLM_QUANTIZATION is 'nf4': 4-bit weights cannot be; set it to 'none'"):
-        train(folder, tmp_path, records(folder, photos), replace(SMALL, trained="text"), quantization="nf4")
+    with pytest.raises(
+        LabError, match="VLM_QUANTIZATION is 'nf4': 4-bit weights cannot be; set it to 'none'"
+    ):
+        train(
+            folder,
+            tmp_path,
+            records(folder, photos),
+            replace(SMALL, trained="text"),
+            quantization="nf4",
+        )
 
 
 # What goes wrong
 
 
 def test_a_processor_of_another_model_is_refused_when_it_is_loaded(folder_of, tmp_path):
-    for model, processor in (("llava", "pocket/llava"), ("idefics3", "qwen3_vl"), ("gemma3", "idefics3")):
+    for model, processor in (
+        ("llava", "pocket/llava"),
+        ("idefics3", "qwen3_vl"),
+        ("gemma3", "idefics3"),
+    ):
         folder = tmp_path / model
         load_vision_model(str(folder_of(model))).model.save_pretrained(folder)
         other = processor if "/" in processor else str(folder_of(processor))
@@ -287,10 +368,18 @@ def test_a_processor_of_another_model_is_refused_when_it_is_loaded(folder_of, tm
             load_vision_model(str(folder))
 
 
-@pytest.mark.parametrize("kind", ["idefics2", "idefics3", "gemma3", "llava", "llava's size", "qwen3_vl"])
-def test_pictures_of_other_tokens_than_the_model_s_are_one_sentence_also_in_training(kind, folder_of, photos, tmp_path):
-    changes = {"gemma3": ("image_seq_length", 9), "llava": ("patch_size", 16), "llava's size": ("crop_size", 64),
-               "qwen3_vl": ("patch_size", 16)}
+@pytest.mark.parametrize(
+    "kind", ["idefics2", "idefics3", "gemma3", "llava", "llava's size", "qwen3_vl"]
+)
+def test_pictures_of_other_tokens_than_the_model_s_are_one_sentence_also_in_training(
+    kind, folder_of, photos, tmp_path
+):
+    changes = {
+        "gemma3": ("image_seq_length", 9),
+        "llava": ("patch_size", 16),
+        "llava's size": ("crop_size", 64),
+        "qwen3_vl": ("patch_size", 16),
+    }
     name, value = changes.get(kind, ("image_seq_len", 9))
     source, folder = folder_of(kind.partition("'")[0]), tmp_path / "model"
     processor, rows = load_processor(str(source)), records(source, photos)
@@ -309,10 +398,16 @@ def test_pictures_of_other_tokens_than_the_model_s_are_one_sentence_also_in_trai
 def test_a_question_longer_than_the_context_is_one_sentence(folder_of, photos, tmp_path):
     folder = folder_of("llava")
     rows = records(folder, photos[:2], "very " * 2100)
-    with pytest.raises(LabError, match=r"has 4\d{3} tokens or more, .* leave 2048, so there is nothing to learn"):
+    with pytest.raises(
+        LabError, match=r"has 4\d{3} tokens or more, .* leave 2048, so there is nothing to learn"
+    ):
         train(folder, tmp_path, rows, replace(SMALL, max_length=9999))
-    with pytest.raises(LabError, match=r"has 4\d{3} tokens and its answer up to 4, but the model's context 2048"):
-        load_vision_model(str(folder)).answer({"a": (Image.open(photos[0]), "very " * 2100)}, max_new_tokens=4)
+    with pytest.raises(
+        LabError, match=r"has 4\d{3} tokens and its answer up to 4, but the model's context 2048"
+    ):
+        load_vision_model(str(folder)).answer(
+            {"a": (Image.open(photos[0]), "very " * 2100)}, max_new_tokens=4
+        )
     rows += records(folder, photos[2:4])
     facts = train(folder, tmp_path / "run", rows, replace(SMALL, steps=1))
     assert (facts["records_without_room"], facts["training_records"]) == (2, 2)
@@ -323,8 +418,14 @@ def test_pictures_that_cannot_be_opened_are_left_out_and_counted(folder_of, phot
     torn.write_bytes(photos[0].read_bytes()[:60])
     rows = records(folder, [*photos[:3], torn, tmp_path / "missing.png"])
     facts = train(folder, tmp_path / "run", rows, replace(SMALL, steps=1), valid=rows[2:])
-    assert (facts["pictures_not_opened"], facts["training_records"], facts["validation_records"]) == (2, 3, 1)
-    with pytest.raises(LabError, match="^2 training cases .* none of the pictures can be opened: run check-data"):
+    assert (
+        facts["pictures_not_opened"],
+        facts["training_records"],
+        facts["validation_records"],
+    ) == (2, 3, 1)
+    with pytest.raises(
+        LabError, match="^2 training cases .* none of the pictures can be opened: run check-data"
+    ):
         train(folder, tmp_path / "none", rows[3:])
 
 
@@ -334,12 +435,20 @@ def test_pictures_that_cannot_be_opened_are_left_out_and_counted(folder_of, phot
 WHOLE = {"trained": "text", "learning_rate": 3e-3}
 
 
-@pytest.mark.parametrize("kind, changes", [
-    ("smolvlm", {"dropout": 0.1, "features": "precomputed"}),
-    ("smolvlm", {"augmentation": "training", "references": "sampled", "slips": "authors"}),
-    ("smolvlm", WHOLE | {"schedule": "moondream"}), ("llava", WHOLE), ("gemma3", WHOLE), ("qwen2_5_vl", WHOLE),
-])
-def test_an_interrupted_training_ends_as_an_undisturbed_one(kind, changes, folder_of, photos, tmp_path):
+@pytest.mark.parametrize(
+    "kind, changes",
+    [
+        ("smolvlm", {"dropout": 0.1, "features": "precomputed"}),
+        ("smolvlm", {"augmentation": "training", "references": "sampled", "slips": "authors"}),
+        ("smolvlm", WHOLE | {"schedule": "moondream"}),
+        ("llava", WHOLE),
+        ("gemma3", WHOLE),
+        ("qwen2_5_vl", WHOLE),
+    ],
+)
+def test_an_interrupted_training_ends_as_an_undisturbed_one(
+    kind, changes, folder_of, photos, tmp_path
+):
     folder, recipe = folder_of(kind), replace(SMALL, **changes)
     rows = records(folder, photos)
     train(folder, tmp_path / "undisturbed", rows, recipe, valid=rows[:2])
@@ -350,7 +459,10 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(kind, changes, folde
         train_vision_with_peft(BaseModel(str(folder)), rows, rows[:2], stopped, recipe, report)
     assert last_whole_checkpoint(stopped / "checkpoints").endswith("checkpoint-3")
     train(folder, stopped, rows, recipe, valid=rows[:2])
-    a, b = ((tmp_path / name / "adapter").glob("*model.safetensors") for name in ("undisturbed", "stopped"))
+    a, b = (
+        (tmp_path / name / "adapter").glob("*model.safetensors")
+        for name in ("undisturbed", "stopped")
+    )
     assert file_hash(*a) == file_hash(*b)
     assert read_json(stopped / "adapter" / "lab.json")["recipe"]["steps"] == 6
     for name in ("loss", "eval_loss"):
@@ -365,7 +477,9 @@ def test_how_a_step_is_cut_into_batches_changes_nothing(kind, folder_of, photos,
         recipe = replace(SMALL, steps=1, batch=batch, accumulation=4 // batch)
         train(folder, tmp_path / f"{batch}", rows, recipe, valid=rows[:3])
         found.append((losses(tmp_path / f"{batch}"), losses(tmp_path / f"{batch}", "eval_loss")))
-    assert found[0][0] == pytest.approx(found[1][0], abs=1e-4) and found[0][1] == pytest.approx(found[1][1], abs=1e-4)
+    assert found[0][0] == pytest.approx(found[1][0], abs=1e-4) and found[0][1] == pytest.approx(
+        found[1][1], abs=1e-4
+    )
 
 
 def test_tinyllava_is_asked_in_its_published_format(folder_of):
@@ -377,24 +491,38 @@ def test_tinyllava_is_asked_in_its_published_format(folder_of):
 # The measurement for a GPU (tests/gpu/vlm.py), in this process
 
 
-@pytest.mark.parametrize("name, billions", [("smolvlm", 2.25), ("qwen3_vl", 8.77), ("idefics2", 8.40)])
-def test_the_measurement_for_a_gpu_has_the_published_shapes_and_runs_at_tiny_size(name, billions, tmp_path):
+@pytest.mark.parametrize(
+    "name, billions", [("smolvlm", 2.25), ("qwen3_vl", 8.77), ("idefics2", 8.40)]
+)
+def test_the_measurement_for_a_gpu_has_the_published_shapes_and_runs_at_tiny_size(
+    name, billions, tmp_path
+):
     from transformers import AutoModelForImageTextToText
 
     model_class, config, _ = vlm_checkpoints.described(name, vlm_checkpoints.SHAPES[name])
     with torch.device("meta"):
         published = model_class(config)
     assert published.num_parameters() / 1e9 == pytest.approx(billions, abs=0.01)
-    assert vlm_checkpoints.write_checkpoint(tmp_path / "model", name, vlm_checkpoints.TINY[name]) > 0
-    model, found = AutoModelForImageTextToText.from_pretrained(tmp_path / "model", output_loading_info=True)
-    assert not found["missing_keys"] and not found["unexpected_keys"] and not found["mismatched_keys"]
+    assert (
+        vlm_checkpoints.write_checkpoint(tmp_path / "model", name, vlm_checkpoints.TINY[name]) > 0
+    )
+    model, found = AutoModelForImageTextToText.from_pretrained(
+        tmp_path / "model", output_loading_info=True
+    )
+    assert (
+        not found["missing_keys"] and not found["unexpected_keys"] and not found["mismatched_keys"]
+    )
     layers = {path: type(module).__name__ for path, module in model.named_modules()}
     assert [path for path, kind in layers.items() if kind == "Linear"] == ["lm_head"]
     assert sum(kind == "Linear4bit" for kind in layers.values()) > 20
 
     arguments = Namespace(tiny=True, cap=15.0, steps=2, folder=tmp_path, part="peft")
     trained = vlm.measure(arguments)
-    assert trained["optimiser_steps"] == 2 and trained["training_records"] == 16 and trained["records_cut"] == 0
+    assert (
+        trained["optimiser_steps"] == 2
+        and trained["training_records"] == 16
+        and trained["records_cut"] == 0
+    )
     assert trained["even_seconds_per_step"] > 0 and all(5 < loss < 12 for loss in trained["losses"])
     answered = vlm.measure(Namespace(**vars(arguments) | {"part": "answers"}))
     assert answered["pictures"] == 4 and 0 < answered["tokens"] <= 4 * 64
@@ -402,5 +530,8 @@ def test_the_measurement_for_a_gpu_has_the_published_shapes_and_runs_at_tiny_siz
 
 def test_gemma_does_not_compute_in_float16():
     t4, a100 = Device("cuda", "float16", "T4"), Device("cuda", "bfloat16", "A100")
-    assert device_for("gemma3", t4).dtype == "float32" and "would overflow" in device_for("gemma3", t4).reason
+    assert (
+        device_for("gemma3", t4).dtype == "float32"
+        and "would overflow" in device_for("gemma3", t4).reason
+    )
     assert device_for("gemma3", a100) == a100 and device_for("qwen3_vl", t4) == t4

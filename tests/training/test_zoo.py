@@ -8,12 +8,21 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from helpers.files import LabError, read_json
 from helpers.models.generation import generate
 from helpers.models.loading import POCKET_MODELS, load_text_model
+from helpers.models.prompts import prompt_of, stop_text
 from helpers.pocket import descriptions
-from helpers.training import zoo
 from helpers.pocket.conditions import load_conditions
 from helpers.pocket.lesions import draw
-from helpers.training.zoo import RECIPE_FILE, RECIPES, build_model, captioners, idefics2, is_current, pictures, talking
-from helpers.models.prompts import prompt_of, stop_text
+from helpers.training import zoo
+from helpers.training.zoo import (
+    RECIPE_FILE,
+    RECIPES,
+    build_model,
+    captioners,
+    idefics2,
+    is_current,
+    pictures,
+    talking,
+)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -45,15 +54,24 @@ def test_an_unknown_model_is_named():
 
 def test_asked_in_a_form_it_has_never_read_it_answers_briefly_and_begins_another_block():
     model = load_text_model("pocket/llama")
-    questions = ["Rash on the elbow", "Spots on the face of a teenager", "Itching at night", "Hair loss", "A mole"]
+    questions = [
+        "Rash on the elbow",
+        "Spots on the face of a teenager",
+        "Itching at night",
+        "Hair loss",
+        "A mole",
+    ]
     prompts = {question: prompt_of(question) for question in questions}
     answers = generate(model, prompts, max_new_tokens=48, stop=stop_text("alpaca", "block"))
     assert sum(answer.finish == "stop" for answer in answers) >= 4
     assert all(1 <= len(answer.text.split()) <= 25 for answer in answers if answer.finish == "stop")
 
 
-CAPTIONERS = {"blip": "BlipForConditionalGeneration", "llava": "LlavaForConditionalGeneration",
-              "idefics2": "Idefics2ForConditionalGeneration"}
+CAPTIONERS = {
+    "blip": "BlipForConditionalGeneration",
+    "llava": "LlavaForConditionalGeneration",
+    "idefics2": "Idefics2ForConditionalGeneration",
+}
 CHATS = ("llava", "idefics2")
 
 
@@ -62,27 +80,43 @@ def test_a_captioner_is_of_its_own_architecture_in_half_precision(name):
     model = AutoModelForImageTextToText.from_pretrained(POCKET_MODELS / name, use_safetensors=True)
     processor = AutoProcessor.from_pretrained(POCKET_MODELS / name)
     assert type(model).__name__ == CAPTIONERS[name] and model.dtype == torch.float16
-    assert type(processor).__name__ == CAPTIONERS[name].replace("ForConditionalGeneration", "Processor")
+    assert type(processor).__name__ == CAPTIONERS[name].replace(
+        "ForConditionalGeneration", "Processor"
+    )
 
 
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_captions_of_a_batch_are_those_of_one_by_one_and_end_by_themselves(name):
     images = [pictures.picture(example) for example in captioners.held_out(5)]
     together = captioners.caption(name, POCKET_MODELS / name, images)
-    assert together == [captioners.caption(name, POCKET_MODELS / name, [image])[0] for image in images]
+    assert together == [
+        captioners.caption(name, POCKET_MODELS / name, [image])[0] for image in images
+    ]
     assert together == captioners.caption(name, POCKET_MODELS / name, images, max_new_tokens=110)
     assert len(set(together)) >= 4
 
 
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_a_captioner_sees_what_is_red_and_what_is_black(name):
-    facts = {"border": "sharp", "arrangement": "isolated", "number": "single", "surface": "smooth", "skin_tone": 2}
+    facts = {
+        "border": "sharp",
+        "arrangement": "isolated",
+        "number": "single",
+        "surface": "smooth",
+        "skin_tone": 2,
+    }
     red = facts | {"primary": "plaque", "colour": "red", "concepts": ["Plaque", "Erythema"]}
     black = facts | {"primary": "patch", "colour": "black", "concepts": ["Patch", "Black"]}
-    images = [draw(seen, skin_tone=2, site="back", seed=seed) for seen in (red, black) for seed in (1, 2, 3)]
+    images = [
+        draw(seen, skin_tone=2, site="back", seed=seed)
+        for seen in (red, black)
+        for seed in (1, 2, 3)
+    ]
     style = captioners.MAKERS[name].style
-    told = [descriptions.read_back(text, style).get("colour")
-            for text in captioners.caption(name, POCKET_MODELS / name, images)]
+    told = [
+        descriptions.read_back(text, style).get("colour")
+        for text in captioners.caption(name, POCKET_MODELS / name, images)
+    ]
     assert sum(colour in ("red", "pink", "crimson") for colour in told[:3]) >= 2, told
     assert sum(colour in ("black", "brown") for colour in told[3:]) >= 2, told
 
@@ -97,7 +131,9 @@ def test_held_out_captions_are_better_than_the_commonest_words(name):
 def test_a_chat_model_answers_brief_questions_briefly(name):
     images = [pictures.picture(example) for example in captioners.held_out(3)]
     asked = "What colour are the lesions?"
-    for text in captioners.caption(name, POCKET_MODELS / name, images, max_new_tokens=24, text=asked):
+    for text in captioners.caption(
+        name, POCKET_MODELS / name, images, max_new_tokens=24, text=asked
+    ):
         assert "colour" in descriptions.read_back(text, "clinical") and len(text.split()) <= 3
 
 
@@ -114,12 +150,21 @@ def lesion():
 
 def asked_in_chat(processor, image, *more: tuple[str, str], answered: str = "", **settings):
     """One question about a picture, and perhaps its answer, through the processor's chat template."""
-    turns = [{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": "What colour?"}]}]
+    turns = [
+        {
+            "role": "user",
+            "content": [
+                {"type": "image", "image": image},
+                {"type": "text", "text": "What colour?"},
+            ],
+        }
+    ]
     if answered:
         turns.append({"role": "assistant", "content": [{"type": "text", "text": answered}]})
     turns += [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in more]
-    return processor.apply_chat_template([turns], add_generation_prompt=not answered, tokenize=True, return_dict=True,
-                                         **settings)
+    return processor.apply_chat_template(
+        [turns], add_generation_prompt=not answered, tokenize=True, return_dict=True, **settings
+    )
 
 
 def test_idefics2_was_trained_on_what_its_chat_template_writes():
@@ -127,9 +172,16 @@ def test_idefics2_was_trained_on_what_its_chat_template_writes():
     tokenizer, more = processor.tokenizer, (("user", "Where?"), ("assistant", "Wrist."))
     shown = asked_in_chat(processor, lesion(), *more, answered="Red.")["input_ids"][0]
     trained, labels = talking.tokens_of(
-        [("What colour?", "Red."), ("Where?", "Wrist.")], tokenizer, idefics2.asked(places=16), idefics2.END)
+        [("What colour?", "Red."), ("Where?", "Wrist.")],
+        tokenizer,
+        idefics2.asked(places=16),
+        idefics2.END,
+    )
     assert shown == trained + tokenizer.encode("\n")
-    assert tokenizer.decode([token for token in labels if token != -100]) == f" Red.{idefics2.END} Wrist.{idefics2.END}"
+    assert (
+        tokenizer.decode([token for token in labels if token != -100])
+        == f" Red.{idefics2.END} Wrist.{idefics2.END}"
+    )
 
 
 def test_to_idefics2_a_picture_is_16_tokens_and_a_square_of_96_pixels():
@@ -137,19 +189,26 @@ def test_to_idefics2_a_picture_is_16_tokens_and_a_square_of_96_pixels():
     for image in (lesion(), lesion().resize((640, 200)), lesion().resize((40, 50))):
         inputs = asked_in_chat(processor, image, return_tensors="pt")
         assert inputs["input_ids"][0].tolist().count(processor.image_token_id) == 16
-        assert inputs["pixel_values"].shape == (1, 1, 3, 96, 96) and inputs["pixel_attention_mask"].all()
+        assert (
+            inputs["pixel_values"].shape == (1, 1, 3, 96, 96)
+            and inputs["pixel_attention_mask"].all()
+        )
 
 
 def test_idefics2_sees_with_the_tower_of_llava():
-    ours, theirs = (AutoModelForImageTextToText.from_pretrained(POCKET_MODELS / name, dtype=torch.float32)
-                    for name in ("idefics2", "llava"))
+    ours, theirs = (
+        AutoModelForImageTextToText.from_pretrained(POCKET_MODELS / name, dtype=torch.float32)
+        for name in ("idefics2", "llava")
+    )
     image = pictures.normal(torch.tensor(np.asarray(pictures.picture(captioners.held_out(1)[0]))))
     image = image.permute(2, 0, 1).unsqueeze(0)
     with torch.inference_mode():
         seen = ours.model.vision_model(image).last_hidden_state
         known = theirs.model.vision_tower(image, output_hidden_states=True).hidden_states[-1]
         # Its positions are the patches' own, and it ends with a norm.
-        torch.testing.assert_close(seen, ours.model.vision_model.post_layernorm(known), atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(
+            seen, ours.model.vision_model.post_layernorm(known), atol=1e-3, rtol=1e-3
+        )
 
 
 @pytest.mark.parametrize("name", CAPTIONERS)
@@ -157,14 +216,19 @@ def test_training_pictures_are_never_those_of_a_clinic(name):
     made = pictures.examples(f"{name}/{RECIPES[name]['seed']}", 300)
     assert min(example.seed for example in made) >= 2**32  # a clinic's seeds have 32 bits
     assert len({example.condition for example in made}) == 26
-    assert not {example.seed for example in made} & {example.seed for example in captioners.held_out(300)}
+    assert not {example.seed for example in made} & {
+        example.seed for example in captioners.held_out(300)
+    }
 
 
 def test_no_conversation_names_a_diagnosis():
     made = pictures.examples("idefics2/23", 400)
     share = RECIPES["idefics2"]["speak"]["share"]
-    said = " ".join(f"{request} {answer}" for turns in talking.conversations(made, "test", share)
-                    for request, answer in turns).lower()
+    said = " ".join(
+        f"{request} {answer}"
+        for turns in talking.conversations(made, "test", share)
+        for request, answer in turns
+    ).lower()
     assert not [condition.name for condition in load_conditions() if condition.name.lower() in said]
 
 

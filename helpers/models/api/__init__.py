@@ -1,1 +1,3 @@
-"""Models behind an HTTP address: OpenAI-compatible servers, and Gemini; nothing is sent without consent."""
+"""Models behind an HTTP address: OpenAI-compatible servers, and Gemini; nothing is sent without
+consent.
+"""

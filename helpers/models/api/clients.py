@@ -1,11 +1,12 @@
-"""How the two official clients are asked: one chat in, one `Reply` or one `Fault` out, the same for both.
+"""How the two official clients are asked: one chat in, one `Reply` or one `Fault` out, the same for
+both.
 
-A message's content is text, or a list of parts as transformers has them: {"type": "text", "text": ...} and
-{"type": "image", "image": an RGB image of PIL}. A picture becomes a JPEG without metadata when it is sent, and that
-JPEG is kept nowhere.
+A message's content is text, or a list of parts as transformers has them: {"type": "text", "text":
+...} and {"type": "image", "image": an RGB image of PIL}. A picture becomes a JPEG without metadata
+when it is sent, and that JPEG is kept nowhere.
 
-Neither client retries here: OpenAI's would honour Retry-After, but takes 0 for "not said"; Gemini's (3.4) never
-looks at it. `api_models` waits for both alike.
+Neither client retries here: OpenAI's would honour Retry-After, but takes 0 for "not said"; Gemini's
+(3.4) never looks at it. `api_models` waits for both alike.
 """
 
 import base64
@@ -21,26 +22,39 @@ from helpers.data.images import jpeg
 
 REQUEST_SECONDS = 300  # for one attempt; a long answer of a server without a GPU may take minutes
 LONGEST = 1024  # pixels of a picture's longest side, at most, when it is sent
-TILE, TILE_TOKENS, ONE_TILE = 768, 258, 384  # Gemini 1 and 2: pixels, tokens, and the sides that still are one tile
-GEMINI_PICTURE = 1120  # tokens that Gemini 3 and later spend on a picture, at most, unless told otherwise
+TILE, TILE_TOKENS, ONE_TILE = (
+    768,
+    258,
+    384,
+)  # Gemini 1 and 2: pixels, tokens, and the sides that still are one tile
+GEMINI_PICTURE = (
+    1120  # tokens that Gemini 3 and later spend on a picture, at most, unless told otherwise
+)
 PATCH = 32  # pixels: one token a patch, as OpenAI's newer models and Qwen-VL cut
-NOT_THAT = 200  # the status of an answer that is none: a login page, another service, half of a JSON
+NOT_THAT = (
+    200  # the status of an answer that is none: a login page, another service, half of a JSON
+)
 
 # Refusals by what they say of a prompt or a picture; servers have no common code for them.
 FLAGGED = r"(input|prompt|content|message|image)s? (was|were|is|has been) flagged"  # an account may be, too
 POLICY = re.compile(rf"content.?(policy|filter|management)|{FLAGGED}|safety system", re.IGNORECASE)
 PICTURE = re.compile(r"image|picture|photo|inline.?data|aspect ratio", re.IGNORECASE)
-# Said of pictures too, yet true for all of them: the model reads none, or the server wants them otherwise.
+# Said of pictures too, yet true for all of them: the model reads none, or the server wants them
+# otherwise.
 ALL_PICTURES = re.compile(
     r"(\bnot|\bonly|n't|\bno)\b.{0,40}support|not a multi-?modal|modalit|not enabled|mmproj|text.only"
     r"|at most \d+ (image|picture)|unknown variant|deseriali|content.type|(must be|valid) a? ?string"
-    r"|(not|n't|only) (accept|take)", re.IGNORECASE)
+    r"|(not|n't|only) (accept|take)",
+    re.IGNORECASE,
+)
 DATA = re.compile(r"[\w+/=-]{200,}", re.ASCII)  # a picture that a server quotes back
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server said, in one form for both: `blocked` is the reason why it kept the answer back."""
+    """What a server said, in one form for both: `blocked` is the reason why it kept the answer
+    back.
+    """
 
     text: str | None
     tokens: int | None
@@ -48,36 +62,62 @@ class Reply:
     blocked: str = ""
 
     def prediction(self, case_id: str, seconds: float, limit: str = "MAX_NEW_TOKENS") -> Prediction:
-        """The answer to a case, stripped; one that was blocked or is empty has its reason in `error`.
+        """The answer to a case, stripped; one that was blocked or is empty has its reason in
+        `error`.
 
         `limit`: the parameter to raise where all tokens went into thinking.
         """
-        text, tokens, finish = (self.text or "").strip(), self.tokens or 0, "length" if self.cut else "stop"
+        text, tokens, finish = (
+            (self.text or "").strip(),
+            self.tokens or 0,
+            "length" if self.cut else "stop",
+        )
         if self.blocked:
-            return Prediction(case_id, "", seconds, tokens, error=f"blocked by the server: {self.blocked}")
+            return Prediction(
+                case_id, "", seconds, tokens, error=f"blocked by the server: {self.blocked}"
+            )
         if not text and self.cut:
             spent = f"all {tokens} tokens" if tokens else "all tokens"
-            reason = f"empty: {spent} were spent before the answer began, as on thinking; raise {limit}"
+            reason = (
+                f"empty: {spent} were spent before the answer began, as on thinking; raise {limit}"
+            )
             return Prediction(case_id, "", seconds, tokens, finish, reason)
-        return Prediction(case_id, text, seconds, tokens, finish, "" if text else "the server sent an empty answer")
+        return Prediction(
+            case_id,
+            text,
+            seconds,
+            tokens,
+            finish,
+            "" if text else "the server sent an empty answer",
+        )
 
 
 class Fault(Exception):
     """A request without an answer.
 
-    Its text is the server's first line without the key, `status` the HTTP status (0: no connection), `wait` the seconds
-    that the server asks for, or None. `about_content`: the server will not have this one prompt or picture, which says
-    nothing of the next.
+    Its text is the server's first line without the key, `status` the HTTP status (0: no
+    connection), `wait` the seconds that the server asks for, or None. `about_content`: the server
+    will not have this one prompt or picture, which says nothing of the next.
     """
 
-    def __init__(self, status: int, text: str, headers: Mapping[str, str], key: str, *, pictures: bool = False):
+    def __init__(
+        self,
+        status: int,
+        text: str,
+        headers: Mapping[str, str],
+        key: str,
+        *,
+        pictures: bool = False,
+    ):
         text = DATA.sub("<data>", text.replace(key, "<key>"))
         line = text.strip().partition("\n")[0][:300]
         self.status, self.wait = status, _seconds_to_wait(headers.get("retry-after", ""), text)
         self.may_pass = status in (0, NOT_THAT, 408, 409, 429) or status >= 500
         self.about_content = _about_content(status, text, pictures)
         # Gemini says 400 to a wrong key; a router says 403 to a prompt that its moderation flagged.
-        self.about_key = (status in (401, 403) and not self.about_content) or "API_KEY_INVALID" in text
+        self.about_key = (
+            status in (401, 403) and not self.about_content
+        ) or "API_KEY_INVALID" in text
         super().__init__(f"status {status}: {line}" if status else line)
 
 
@@ -88,13 +128,19 @@ def parts_of(content: str | list[dict]) -> list[dict]:
 
 def pictures_of(messages: list[dict]) -> list:
     """The pictures of a chat, in order."""
-    return [part["image"] for message in messages for part in parts_of(message["content"]) if part["type"] == "image"]
+    return [
+        part["image"]
+        for message in messages
+        for part in parts_of(message["content"])
+        if part["type"] == "image"
+    ]
 
 
 def picture_tokens(provider: str, name: str, width: int, height: int) -> int:
     """About how many tokens a picture of this size is to a model, once it is shrunk to be sent.
 
-    Gemini's own rules, the highest number of its newer one; `PATCH` for all others, although some count otherwise.
+    Gemini's own rules, the highest number of its newer one; `PATCH` for all others, although some
+    count otherwise.
     """
     scale = min(1, LONGEST / max(width, height))
     width, height = max(1, round(width * scale)), max(1, round(height * scale))
@@ -102,11 +148,14 @@ def picture_tokens(provider: str, name: str, width: int, height: int) -> int:
         return -(-width // PATCH) * -(-height // PATCH)
     if not re.match(r"(models/)?gemini-[12]\b", name):
         return GEMINI_PICTURE
-    return TILE_TOKENS * (1 if max(width, height) <= ONE_TILE else -(-width // TILE) * -(-height // TILE))
+    return TILE_TOKENS * (
+        1 if max(width, height) <= ONE_TILE else -(-width // TILE) * -(-height // TILE)
+    )
 
 
 def open_openai(name: str, url: str, key: str, *, local: bool) -> Callable:
-    """Open OpenAI's client; return what asks it: (messages, max_new_tokens) -> `Reply`, raising `Fault`.
+    """Open OpenAI's client; return what asks it: (messages, max_new_tokens) -> `Reply`, raising
+    `Fault`.
 
     Args:
         name: the model, as the server calls it.
@@ -115,9 +164,18 @@ def open_openai(name: str, url: str, key: str, *, local: bool) -> Callable:
     """
     from openai import APIConnectionError, APIStatusError, OpenAI
 
-    client = OpenAI(api_key=key, base_url=url, http_client=_connection(local), timeout=REQUEST_SECONDS, max_retries=0)
-    create = client.chat.completions.create  # loads what it needs now, not in the seconds of the first answer
-    # OpenAI's newer models know only the new name of this limit, most compatible servers only the old one.
+    client = OpenAI(
+        api_key=key,
+        base_url=url,
+        http_client=_connection(local),
+        timeout=REQUEST_SECONDS,
+        max_retries=0,
+    )
+    create = (
+        client.chat.completions.create
+    )  # loads what it needs now, not in the seconds of the first answer
+    # OpenAI's newer models know only the new name of this limit, most compatible servers only the
+    # old one.
     limit = "max_completion_tokens" if urlsplit(url).hostname == "api.openai.com" else "max_tokens"
 
     def ask(messages: list[dict], max_new_tokens: int) -> Reply:
@@ -135,7 +193,9 @@ def open_openai(name: str, url: str, key: str, *, local: bool) -> Callable:
         if not getattr(reply, "choices", None):
             raise Fault(NOT_THAT, "what it sent is no chat completion", {}, key)
         choice, usage = reply.choices[0], reply.usage
-        blocked = choice.message.refusal or ("content_filter" if choice.finish_reason == "content_filter" else "")
+        blocked = choice.message.refusal or (
+            "content_filter" if choice.finish_reason == "content_filter" else ""
+        )
         tokens = usage.completion_tokens if usage else 0
         return Reply(choice.message.content, tokens, choice.finish_reason == "length", blocked)
 
@@ -143,49 +203,78 @@ def open_openai(name: str, url: str, key: str, *, local: bool) -> Callable:
 
 
 def open_gemini(name: str, url: str, key: str, *, local: bool) -> Callable:
-    """Open Gemini's client; return what asks it, as `open_openai` does. Thinking counts among the tokens.
+    """Open Gemini's client; return what asks it, as `open_openai` does. Thinking counts among the
+    tokens.
 
-    How much a model thinks is left to it: 2.5 knows only a budget and Pro not the budget 0, 3 and later know only
-    levels and not all of them the lowest; what a model does not know is a refusal.
+    How much a model thinks is left to it: 2.5 knows only a budget and Pro not the budget 0, 3 and
+    later know only levels and not all of them the lowest; what a model does not know is a refusal.
     """
     import httpx2
     from google import genai
     from google.genai import errors, types
 
-    options = types.HttpOptions(base_url=url, httpx_client=_connection(local), timeout=REQUEST_SECONDS * 1000)
+    options = types.HttpOptions(
+        base_url=url, httpx_client=_connection(local), timeout=REQUEST_SECONDS * 1000
+    )
     client = genai.Client(vertexai=False, api_key=key, http_options=options)
     no_tools = types.AutomaticFunctionCallingConfig(disable=True)
 
     def ask(messages: list[dict], max_new_tokens: int) -> Reply:
         system = [
-            part["text"] for message in messages if message["role"] == "system" for part in parts_of(message["content"])
+            part["text"]
+            for message in messages
+            if message["role"] == "system"
+            for part in parts_of(message["content"])
         ]
         config = types.GenerateContentConfig(
-            temperature=0, max_output_tokens=max_new_tokens, system_instruction=system or None,
+            temperature=0,
+            max_output_tokens=max_new_tokens,
+            system_instruction=system or None,
             automatic_function_calling=no_tools,
         )
         contents = [
             types.Content(
-                role="model" if message["role"] == "assistant" else "user", parts=_gemini_parts(message["content"])
+                role="model" if message["role"] == "assistant" else "user",
+                parts=_gemini_parts(message["content"]),
             )
-            for message in messages if message["role"] != "system"
+            for message in messages
+            if message["role"] != "system"
         ]
         try:
             reply = client.models.generate_content(model=name, contents=contents, config=config)
         except errors.APIError as error:
             headers = error.response.headers if error.response is not None else {}
-            text, pictures = f"{error.message or error.status}\n{error.details}", bool(pictures_of(messages))
+            text, pictures = (
+                f"{error.message or error.status}\n{error.details}",
+                bool(pictures_of(messages)),
+            )
             raise Fault(error.code, text, headers, key, pictures=pictures)
         except ValueError:  # not JSON, or none that the client knows
             raise Fault(NOT_THAT, "what it sent is no answer of Gemini", {}, key)
         except httpx2.RequestError as error:
             raise Fault(0, f"{type(error).__name__}: {error}", {}, key)
         usage, feedback = reply.usage_metadata, reply.prompt_feedback
-        why = reply.candidates[0].finish_reason if reply.candidates else feedback and feedback.block_reason
+        why = (
+            reply.candidates[0].finish_reason
+            if reply.candidates
+            else feedback and feedback.block_reason
+        )
         reason = why.value if why else ""
-        tokens = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0) if usage else 0
-        whole = reply.candidates and reason in ("STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED", "")
-        return Reply(reply.text, tokens, reason == "MAX_TOKENS", "" if whole else reason or "no answer, no reason")
+        tokens = (
+            (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0) if usage else 0
+        )
+        whole = reply.candidates and reason in (
+            "STOP",
+            "MAX_TOKENS",
+            "FINISH_REASON_UNSPECIFIED",
+            "",
+        )
+        return Reply(
+            reply.text,
+            tokens,
+            reason == "MAX_TOKENS",
+            "" if whole else reason or "no answer, no reason",
+        )
 
     return ask
 
@@ -197,7 +286,10 @@ def _openai_content(content: str | list[dict]) -> str | list[dict]:
     sent = []
     for part in content:
         if part["type"] == "image":
-            url = "data:image/jpeg;base64," + base64.b64encode(jpeg(part["image"], longest=LONGEST)).decode()
+            url = (
+                "data:image/jpeg;base64,"
+                + base64.b64encode(jpeg(part["image"], longest=LONGEST)).decode()
+            )
             part = {"type": "image_url", "image_url": {"url": url}}
         sent.append(part)
     return sent
@@ -209,31 +301,44 @@ def _gemini_parts(content: str | list[dict]) -> list:
 
     return [
         types.Part.from_bytes(data=jpeg(part["image"], longest=LONGEST), mime_type="image/jpeg")
-        if part["type"] == "image" else types.Part(text=part["text"])
+        if part["type"] == "image"
+        else types.Part(text=part["text"])
         for part in parts_of(content)
     ]
 
 
 def _about_content(status: int, text: str, pictures: bool) -> bool:
-    """Whether a refusal is about this one prompt or picture, by its words: not about the request's form or the key."""
+    """Whether a refusal is about this one prompt or picture, by its words: not about the request's
+    form or the key.
+    """
     if status == 403:
         return bool(re.search(FLAGGED, text, re.IGNORECASE))
     if status in (400, 422) and POLICY.search(text):
         return True
-    if not pictures or status not in (400, 413, 415, 422, 500):  # some servers fail (500) at a picture they cannot read
+    if not pictures or status not in (
+        400,
+        413,
+        415,
+        422,
+        500,
+    ):  # some servers fail (500) at a picture they cannot read
         return False
     return status == 413 or bool(PICTURE.search(text) and not ALL_PICTURES.search(text))
 
 
 def _connection(local: bool):
-    """What both clients send with: no redirect, which could lead elsewhere, and no proxy for an address here."""
+    """What both clients send with: no redirect, which could lead elsewhere, and no proxy for an
+    address here.
+    """
     import httpx2
 
     return httpx2.Client(follow_redirects=False, trust_env=not local)
 
 
 def _seconds_to_wait(retry_after: str, text: str) -> float | None:
-    """What a server asks for: Retry-After in seconds or as a date, or the `retryDelay` in Gemini's error text."""
+    """What a server asks for: Retry-After in seconds or as a date, or the `retryDelay` in Gemini's
+    error text.
+    """
     delay = re.search(r"retryDelay\W+(\d+(?:\.\d+)?)s", text)
     if not retry_after and delay:
         return float(delay[1])

@@ -1,9 +1,11 @@
-"""Models behind an HTTP address: any OpenAI-compatible server, and Gemini. Nothing is sent without ALLOW_UPLOAD.
+"""Models behind an HTTP address: any OpenAI-compatible server, and Gemini. Nothing is sent without
+ALLOW_UPLOAD.
 
-`openai:<model name>` asks api.openai.com, or the server that OPENAI_BASE_URL names (vLLM, Ollama, llama.cpp ...);
-`gemini:<model name>` asks Google, or GEMINI_BASE_URL. An address on this machine needs neither consent nor key
-(that no tunnel leads on from there is up to whoever set it up). Keys come from the environment or Colab's secrets;
-only the open client knows them, no text and no record.
+`openai:<model name>` asks api.openai.com, or the server that OPENAI_BASE_URL names (vLLM, Ollama,
+llama.cpp ...); `gemini:<model name>` asks Google, or GEMINI_BASE_URL. An address on this machine
+needs neither consent nor key (that no tunnel leads on from there is up to whoever set it up). Keys
+come from the environment or Colab's secrets; only the open client knows them, no text and no
+record.
 """
 
 import ipaddress
@@ -18,14 +20,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from helpers.models.api.clients import (
-    NOT_THAT, Fault, open_gemini, open_openai, parts_of, picture_tokens, pictures_of,
-)
 from helpers.cases import Prediction
 from helpers.files import LabError, WorkFailed
+from helpers.models.api.clients import (
+    NOT_THAT,
+    Fault,
+    open_gemini,
+    open_openai,
+    parts_of,
+    picture_tokens,
+    pictures_of,
+)
 from helpers.models.prompts import Prompt, as_messages
 
-ADDRESSES = {"openai": "https://api.openai.com/v1", "gemini": "https://generativelanguage.googleapis.com"}
+ADDRESSES = {
+    "openai": "https://api.openai.com/v1",
+    "gemini": "https://generativelanguage.googleapis.com",
+}
 PRICES = Path(__file__).with_name("prices.yaml")
 ASSUMED_CONTEXT = 128_000  # tokens
 BYTES_PER_TOKEN = 4  # of UTF-8: four English letters, or one Chinese character and a third
@@ -38,51 +49,70 @@ LONGEST_WAIT = 120.0  # seconds; a server that asks for more is not waited for
 class ApiModel:
     """A model that answers over HTTP.
 
-    Temperature is 0, yet the same prompt may be answered otherwise tomorrow: who runs the server may change the
-    model behind a name. A model that refuses temperature 0 cannot be used here. A reasoning model spends tokens
-    before its answer begins; they count in `tokens` and towards `max_new_tokens`.
+    Temperature is 0, yet the same prompt may be answered otherwise tomorrow: who runs the server
+    may change the model behind a name. A model that refuses temperature 0 cannot be used here. A
+    reasoning model spends tokens before its answer begins; they count in `tokens` and towards
+    `max_new_tokens`.
     """
 
     provider: str
     name: str
     host: str
-    ask: Callable = field(repr=False, compare=False)  # (messages, max_new_tokens) -> Reply; it knows the key
-    setting: str = field(default="MODEL", repr=False)  # the parameter that named it, and the one that cuts its answers
+    ask: Callable = field(
+        repr=False, compare=False
+    )  # (messages, max_new_tokens) -> Reply; it knows the key
+    setting: str = field(
+        default="MODEL", repr=False
+    )  # the parameter that named it, and the one that cuts its answers
     limit: str = field(default="MAX_NEW_TOKENS", repr=False)
 
     @property
     def context_length(self) -> int:
-        """Tokens of prompt and answer together: unknown, assumed generously; a server refuses what is too long."""
+        """Tokens of prompt and answer together: unknown, assumed generously; a server refuses what
+        is too long.
+        """
         return ASSUMED_CONTEXT
 
     def count_tokens(self, prompt: Prompt) -> int:
-        """An estimate of a prompt's length, for sorting and for the notice; of a picture only its `size` is asked.
+        """An estimate of a prompt's length, for sorting and for the notice; of a picture only its
+        `size` is asked.
 
         Assumed are `BYTES_PER_TOKEN`, and what `picture_tokens` says.
         """
         parts = [part for message in as_messages(prompt) for part in parts_of(message["content"])]
-        letters = sum(len(part["text"].encode("utf-8", "replace")) for part in parts if part["type"] == "text")
+        letters = sum(
+            len(part["text"].encode("utf-8", "replace")) for part in parts if part["type"] == "text"
+        )
         sizes = [part["image"].size for part in parts if part["type"] == "image"]
-        return -(-letters // BYTES_PER_TOKEN) + sum(picture_tokens(self.provider, self.name, *size) for size in sizes)
+        return -(-letters // BYTES_PER_TOKEN) + sum(
+            picture_tokens(self.provider, self.name, *size) for size in sizes
+        )
 
     def answer(
-        self, prompts: dict[str, Prompt], *, max_new_tokens: int,
+        self,
+        prompts: dict[str, Prompt],
+        *,
+        max_new_tokens: int,
         keep: Callable[[Prediction], None] = lambda answer: None,
     ) -> list[Prediction]:
-        """Ask all prompts of one batch at the same time, so that the batch size bounds the concurrency.
+        """Ask all prompts of one batch at the same time, so that the batch size bounds the
+        concurrency.
 
         Args:
-            prompts: case id -> one user message, or chat messages with "role" (system, user, assistant) and "content":
-                text, or parts of text and pictures (see `api_clients`).
+            prompts: case id -> one user message, or chat messages with "role" (system, user,
+                assistant) and "content": text, or parts of text and pictures (see `api_clients`).
             max_new_tokens: where an answer is cut, in tokens of the server.
-            keep: told of each answer as it comes, so that what is paid for is not lost when another request fails.
+            keep: told of each answer as it comes, so that what is paid for is not lost when another
+                request fails.
         Returns:
-            one prediction per prompt, in their order; `seconds` of the request that was answered, `tokens` as the
-            server counts them. A blocked or empty answer is "" with the reason in `error`, and so is the refusal of
-            a single picture or text for what is in it.
+            one prediction per prompt, in their order; `seconds` of the request that was answered,
+            `tokens` as the server counts them. A blocked or empty answer is "" with the reason in
+            `error`, and so is the refusal of a single picture or text for what is in it.
         Raises:
-            LabError: the server refuses the key, the model or the form of a prompt, or is no such server.
-            WorkFailed: no answer after `ATTEMPTS` attempts at a busy, failing or unreachable server.
+            LabError: the server refuses the key, the model or the form of a prompt, or is no such
+                server.
+            WorkFailed: no answer after `ATTEMPTS` attempts at a busy, failing or unreachable
+                server.
         """
         stop, failures = threading.Event(), []
         pool = ThreadPoolExecutor(max(1, len(prompts)))
@@ -104,13 +134,19 @@ class ApiModel:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _answer(self, case_id: str, messages: list[dict], max_new_tokens: int, stop: threading.Event) -> Prediction:
-        """Ask once, and again after a fault that may pass, as late as the server's Retry-After says."""
+    def _answer(
+        self, case_id: str, messages: list[dict], max_new_tokens: int, stop: threading.Event
+    ) -> Prediction:
+        """Ask once, and again after a fault that may pass, as late as the server's Retry-After
+        says.
+        """
         for attempt in range(1, ATTEMPTS + 1):
             started = time.perf_counter()
             try:
                 reply = self.ask(messages, max_new_tokens)
-                return reply.prediction(case_id, round(time.perf_counter() - started, 4), self.limit)
+                return reply.prediction(
+                    case_id, round(time.perf_counter() - started, 4), self.limit
+                )
             except Fault as error:
                 fault, seconds = error, round(time.perf_counter() - started, 4)
             last = attempt == (2 if fault.status == NOT_THAT else ATTEMPTS) or not fault.may_pass
@@ -124,29 +160,32 @@ class ApiModel:
         asked = f"; it asks to wait {wait:g} s" if wait > LONGEST_WAIT else ""
         times = "1 attempt" if attempt == 1 else f"{attempt} attempts"
         raise WorkFailed(
-            f"{self.host} gave no answer to case {case_id!r} in {times} ({fault}{asked}): see that the "
-            "server is up and has quota left for this key; the same command goes on where the run stopped."
+            f"{self.host} gave no answer to case {case_id!r} in {times} ({fault}{asked}): see that "
+            "the server is up and has quota left for this key; the same command goes on where the "
+            "run stopped."
         )
 
     def _refusal(self, case_id: str, fault: Fault, pictures: bool) -> str:
-        """The sentence for what another attempt would not change; one about a key never quotes the server."""
+        """The sentence for what another attempt would not change; one about a key never quotes the
+        server.
+        """
         variable = self.provider.upper()
         if fault.about_key:
             return (
-                f"{self.host} does not let this key use {self.name!r} (status {fault.status}): check "
-                f"{variable}_API_KEY in the environment or in Colab's secrets."
+                f"{self.host} does not let this key use {self.name!r} (status {fault.status}): "
+                f"check {variable}_API_KEY in the environment or in Colab's secrets."
             )
         if fault.status == 402:
             return f"{self.host} wants to be paid first ({fault}): see that the account of this key has credit."
         if fault.status == 404:
             return (
-                f"{self.host} has no model {self.name!r} ({fault}): check {self.setting}, and {variable}_BASE_URL if "
-                "it is set."
+                f"{self.host} has no model {self.name!r} ({fault}): check {self.setting}, and "
+                f"{variable}_BASE_URL if it is set."
             )
         if fault.status == NOT_THAT:
             return (
-                f"{self.host} twice gave no sound answer to case {case_id!r} ({fault}): check {variable}_BASE_URL if "
-                "it is set, and what answers at that address."
+                f"{self.host} twice gave no sound answer to case {case_id!r} ({fault}): check "
+                f"{variable}_BASE_URL if it is set, and what answers at that address."
             )
         cure = f"if it is too long, shorten it or lower {self.limit}; otherwise choose another {self.setting}"
         if pictures:
@@ -165,7 +204,12 @@ def is_api_model(model_id: str) -> bool:
 
 
 def open_api_model(
-    model_id: str, *, allow_upload: bool, setting: str = "MODEL", what: str = "questions", limit: str = "MAX_NEW_TOKENS"
+    model_id: str,
+    *,
+    allow_upload: bool,
+    setting: str = "MODEL",
+    what: str = "questions",
+    limit: str = "MAX_NEW_TOKENS",
 ) -> ApiModel:
     """Open the client of an API model; no request is made yet.
 
@@ -183,14 +227,15 @@ def open_api_model(
     provider, _, name = model_id.partition(":")
     if not is_api_model(model_id) or not re.fullmatch(r"[\w./:@+-]+", name):
         raise LabError(
-            f"{setting} is {model_id!r}, but a model behind an API is written openai:<model name> or "
-            "gemini:<model name>, as in 'openai:gpt-4o-mini': correct it."
+            f"{setting} is {model_id!r}, but a model behind an API is written openai:<model name> "
+            "or gemini:<model name>, as in 'openai:gpt-4o-mini': correct it."
         )
     url, host, local = _address(provider)
     if not (local or allow_upload):
         raise LabError(
-            f"{setting} is {model_id!r}, so {what} of the data set would be sent to {host}: set ALLOW_UPLOAD to True "
-            f"if that is permitted, or choose a {setting} that runs on this machine."
+            f"{setting} is {model_id!r}, so {what} of the data set would be sent to {host}: set "
+            f"ALLOW_UPLOAD to True if that is permitted, or choose a {setting} that runs on this "
+            "machine."
         )
     key = _find_key(f"{provider.upper()}_API_KEY", host, local)
     open_client = {"openai": open_openai, "gemini": open_gemini}[provider]
@@ -198,11 +243,13 @@ def open_api_model(
 
 
 def upload_notice(model: ApiModel, prompts: Mapping[str, Prompt], max_new_tokens: int = 0) -> str:
-    """One line to print before prompts are sent: how many, about how many tokens, where they go, and for how much.
+    """One line to print before prompts are sent: how many, about how many tokens, where they go,
+    and for how much.
 
     Args:
         prompts: each is looked at once, and of its pictures only their `size`.
-        max_new_tokens: where an answer is cut; 0 leaves the cost out. Thinking is within this limit, too.
+        max_new_tokens: where an answer is cut; 0 leaves the cost out. Thinking is within this
+            limit, too.
     """
     count = pictures = tokens = 0
     for prompt in prompts.values():
@@ -230,18 +277,25 @@ def _cost(model: ApiModel, sent: int, answered: int) -> str:
 
 
 def _address(provider: str) -> tuple[str, str, bool]:
-    """URL of a provider's server, its host and port as they are shown, and whether that is this very machine."""
+    """URL of a provider's server, its host and port as they are shown, and whether that is this
+    very machine.
+    """
     variable = f"{provider.upper()}_BASE_URL"
     url = os.environ.get(variable) or ADDRESSES[provider]
     try:
         parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+        sound = (
+            parts.scheme in ("http", "https")
+            and parts.hostname
+            and parts.port != 0
+            and "@" not in parts.netloc
+        )
     except ValueError:  # a port or a bracket that is none
         sound = False
     if not sound:
         raise LabError(
-            f"{variable} is not an address of the form http://127.0.0.1:8000/v1 (scheme, host, port and path, no "
-            "password): correct it, or unset it to ask the provider itself."
+            f"{variable} is not an address of the form http://127.0.0.1:8000/v1 (scheme, host, "
+            "port and path, no password): correct it, or unset it to ask the provider itself."
         )
     try:
         local = ipaddress.ip_address(parts.hostname).is_loopback
@@ -257,11 +311,14 @@ def _find_key(name: str, host: str, local: bool) -> str:
         return "no-key-needed"  # the clients insist on some text
     if not key:
         raise LabError(
-            f"{host} wants a key, but {name} is neither in the environment nor in Colab's secrets: set it there, never "
-            "in a notebook."
+            f"{host} wants a key, but {name} is neither in the environment nor in Colab's secrets: "
+            "set it there, never in a notebook."
         )
     if not re.fullmatch(r"[!-~]+", key):
-        raise LabError(f"{name} holds a blank or a character that no key has: copy it once more from {host}'s page.")
+        raise LabError(
+            f"{name} holds a blank or a character that no key has: copy it once more from {host}'s "
+            "page."
+        )
     return key
 
 
@@ -272,5 +329,7 @@ def _colab_secret(name: str) -> str:
         return ""
     try:
         return userdata.get(name) or ""
-    except Exception:  # not there, not allowed for this notebook, nobody to ask: each an exception of its own
+    except (
+        Exception
+    ):  # not there, not allowed for this notebook, nobody to ask: each an exception of its own
         return ""

@@ -1,8 +1,10 @@
-"""moondream2 of 2024-04-02 as a transformers model: what `helpers.models.moondream.processor.register` makes known to the auto classes.
+"""moondream2 of 2024-04-02 as a transformers model: what
+`helpers.models.moondream.processor.register` makes known to the auto classes.
 
-A SigLIP tower (so400m, 378 x 378 pixels in patches of 14), a projector of two layers and Phi-1.5, put together as in
-LLaVA. How the published weights are read is said in `helpers.models.moondream.weights`.
-Source of the architecture: the published checkpoint (vikhyatk/moondream2, revision 2024-04-02) and its model card.
+A SigLIP tower (so400m, 378 x 378 pixels in patches of 14), a projector of two layers and Phi-1.5,
+put together as in LLaVA. How the published weights are read is said in
+`helpers.models.moondream.weights`. Source of the architecture: the published checkpoint
+(vikhyatk/moondream2, revision 2024-04-02) and its model card.
 """
 
 from contextlib import contextmanager
@@ -19,24 +21,37 @@ from transformers.utils import logging
 from helpers.files import LabError
 
 PUBLISHED = "vikhyatk/moondream2@2024-04-02"
-# The sizes of the published tower and projector, which its config.json leaves to the code beside it.
+# The sizes of the published tower and projector, which its config.json leaves to the code beside
+# it.
 FULL_SIZE = {
-    "image_size": 378, "patch_size": 14, "hidden_size": 1152, "layers": 27, "heads": 16, "mlp": 4304,
+    "image_size": 378,
+    "patch_size": 14,
+    "hidden_size": 1152,
+    "layers": 27,
+    "heads": 16,
+    "mlp": 4304,
     "projection_hidden": 8192,
 }
 END_OF_TEXT = 50256  # of GPT-2's vocabulary: begins a text, and ends it
-IMAGE_TOKEN_ID = 50295  # the first row of the embeddings that no token of the published tokenizer uses
-UNPACKED = ("model.vision_tower", "model.multi_modal_projector", "lm_head")  # what "nf4" leaves as it is
+IMAGE_TOKEN_ID = (
+    50295  # the first row of the embeddings that no token of the published tokenizer uses
+)
+UNPACKED = (
+    "model.vision_tower",
+    "model.multi_modal_projector",
+    "lm_head",
+)  # what "nf4" leaves as it is
 PHI_DEFAULTS = (None, 1, 2)  # ids of special tokens that PhiConfig states for want of better ones
 
 
 @strict
 class MoondreamConfig(LlavaConfig):
-    """Sizes of tower, projector and text model, from a published config.json or from one that we saved.
+    """Sizes of tower, projector and text model, from a published config.json or from one that we
+    saved.
 
-    A published one has no `vision_config`: its text model is `phi_config` (empty for the real size), and a `note`
-    may state sizes of a smaller tower in the keys of `FULL_SIZE`. `projector_hidden_size`: width between the
-    projector's layers.
+    A published one has no `vision_config`: its text model is `phi_config` (empty for the real
+    size), and a `note` may state sizes of a smaller tower in the keys of `FULL_SIZE`.
+    `projector_hidden_size`: width between the projector's layers.
     Raises:
         LabError: the config is of a moondream2 of 2025, which is built in another way.
     """
@@ -51,9 +66,17 @@ class MoondreamConfig(LlavaConfig):
     image_seq_length: int | None = None
 
     def __post_init__(self, phi_config: dict | None = None, note: dict | None = None, **kwargs):
-        kwargs.pop("auto_map", None)  # code in a checkpoint, which is not run, and which a saved one does not hold
+        kwargs.pop(
+            "auto_map", None
+        )  # code in a checkpoint, which is not run, and which a saved one does not hold
         if "HfMoondream" in (self.architectures or []):
-            raise LabError(_unfit(kwargs.get("name_or_path", ""), "", "its config.json is that of a later moondream2"))
+            raise LabError(
+                _unfit(
+                    kwargs.get("name_or_path", ""),
+                    "",
+                    "its config.json is that of a later moondream2",
+                )
+            )
         if self.vision_config is None:
             sizes = FULL_SIZE | (note or {}).get("vision", {})
             self.vision_config = _tower(sizes)
@@ -68,11 +91,18 @@ class MoondreamConfig(LlavaConfig):
 
 
 def _tower(sizes: dict) -> dict:
-    # The published code's normalisations have torch's default epsilon, ten times that of timm's and of SigLIP's.
+    # The published code's normalisations have torch's default epsilon, ten times that of timm's and
+    # of SigLIP's.
     return {
-        "model_type": "siglip_vision_model", "vision_use_head": False, "image_size": sizes["image_size"],
-        "patch_size": sizes["patch_size"], "hidden_size": sizes["hidden_size"], "num_hidden_layers": sizes["layers"],
-        "num_attention_heads": sizes["heads"], "intermediate_size": sizes["mlp"], "layer_norm_eps": 1e-5,
+        "model_type": "siglip_vision_model",
+        "vision_use_head": False,
+        "image_size": sizes["image_size"],
+        "patch_size": sizes["patch_size"],
+        "hidden_size": sizes["hidden_size"],
+        "num_hidden_layers": sizes["layers"],
+        "num_attention_heads": sizes["heads"],
+        "intermediate_size": sizes["mlp"],
+        "layer_norm_eps": 1e-5,
         "hidden_act": "gelu_pytorch_tanh",
     }
 
@@ -87,7 +117,9 @@ def _phi(stated) -> dict:
 
 
 class MoondreamProjector(nn.Module):
-    """What the tower sees (pictures, patches, tower's width) as word embeddings (pictures, patches, Phi's width)."""
+    """What the tower sees (pictures, patches, tower's width) as word embeddings (pictures, patches,
+    Phi's width).
+    """
 
     def __init__(self, config: MoondreamConfig):
         super().__init__()
@@ -114,10 +146,12 @@ class MoondreamModel(LlavaModel):
         self.post_init()
 
     def get_image_features(self, pixel_values, **kwargs):
-        """What the text model reads of pictures, as `pooler_output`: one (patches, Phi's width) per picture.
+        """What the text model reads of pictures, as `pooler_output`: one (patches, Phi's width) per
+        picture.
 
         LLaVA takes a layer's output; here it is what comes out of the tower's last normalisation.
-        `pixel_values`: (pictures, 3, height, width). LLaVA's arguments for choosing a layer are passed over.
+        `pixel_values`: (pictures, 3, height, width). LLaVA's arguments for choosing a layer are
+        passed over.
         """
         seen = self.vision_tower(pixel_values, return_dict=True)
         seen.pooler_output = list(self.multi_modal_projector(seen.last_hidden_state))
@@ -125,7 +159,9 @@ class MoondreamModel(LlavaModel):
 
 
 class MoondreamForConditionalGeneration(LlavaForConditionalGeneration):
-    """moondream2: answers questions on one picture or more, which stand where `image_token_index` does in a prompt."""
+    """moondream2: answers questions on one picture or more, which stand where `image_token_index`
+    does in a prompt.
+    """
 
     config: MoondreamConfig
 
@@ -136,8 +172,11 @@ class MoondreamForConditionalGeneration(LlavaForConditionalGeneration):
         self.post_init()
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path, *args, output_loading_info: bool = False, **kwargs):
-        """As in transformers, from a published checkpoint or one that we saved; refuses weights that do not fit.
+    def from_pretrained(
+        cls, pretrained_model_name_or_path, *args, output_loading_info: bool = False, **kwargs
+    ):
+        """As in transformers, from a published checkpoint or one that we saved; refuses weights
+        that do not fit.
 
         Raises:
             LabError: names or shapes of the weights are those of another moondream2.
@@ -146,7 +185,9 @@ class MoondreamForConditionalGeneration(LlavaForConditionalGeneration):
         kwargs |= {"ignore_mismatched_sizes": True, **_packing(kwargs.get("quantization_config"))}
         with _without_load_report():
             try:
-                model, info = super().from_pretrained(path, *args, output_loading_info=True, **kwargs)
+                model, info = super().from_pretrained(
+                    path, *args, output_loading_info=True, **kwargs
+                )
             except RuntimeError as error:
                 if "automatic conversion of the weights" not in str(error):
                     raise
@@ -157,15 +198,20 @@ class MoondreamForConditionalGeneration(LlavaForConditionalGeneration):
         return (model, info) if output_loading_info else model
 
     def save_pretrained(self, save_directory, *args, save_original_format: bool = False, **kwargs):
-        """As in transformers, but with this class's names, which hold 4-bit weights, too, unlike the published ones."""
-        return super().save_pretrained(save_directory, *args, save_original_format=save_original_format, **kwargs)
+        """As in transformers, but with this class's names, which hold 4-bit weights, too, unlike
+        the published ones.
+        """
+        return super().save_pretrained(
+            save_directory, *args, save_original_format=save_original_format, **kwargs
+        )
 
 
 def _packing(quantization) -> dict:
-    """How weights are packed into fewer bits: tower and projector stay as they are, unless the caller chose.
+    """How weights are packed into fewer bits: tower and projector stay as they are, unless the
+    caller chose.
 
-    They are a quarter of the weights, and on a CPU with AVX-512 bitsandbytes cannot compute with rows of 4304, which
-    is no multiple of its blocks of 64.
+    They are a quarter of the weights, and on a CPU with AVX-512 bitsandbytes cannot compute with
+    rows of 4304, which is no multiple of its blocks of 64.
     """
     if getattr(quantization, "llm_int8_skip_modules", ()) is not None:
         return {}
@@ -175,7 +221,9 @@ def _packing(quantization) -> dict:
 
 
 def _know_the_end(model) -> None:
-    """Let generation stop where the text model's texts end: a published repository may only state Phi's defaults."""
+    """Let generation stop where the text model's texts end: a published repository may only state
+    Phi's defaults.
+    """
     generation, text = model.generation_config, model.config.text_config
     if generation.eos_token_id in PHI_DEFAULTS:
         generation.update(bos_token_id=text.bos_token_id, eos_token_id=text.eos_token_id)
@@ -197,24 +245,34 @@ def _without_load_report():
 def _misfits(model, info: dict) -> str:
     """What does not fit in loaded weights, in words; "" if all do."""
     shapes = sorted(name for name, *_ in info["mismatched_keys"]) or _misshapen(model)
-    for names, problem in ((sorted(info["unexpected_keys"]), "have other names"), (shapes, "have other shapes"),
-                           (sorted(info["missing_keys"]), "are missing")):
+    for names, problem in (
+        (sorted(info["unexpected_keys"]), "have other names"),
+        (shapes, "have other shapes"),
+        (sorted(info["missing_keys"]), "are missing"),
+    ):
         if names:
             return f"weights {problem}, such as {names[0]}"
     return ""
 
 
 def _misshapen(model) -> list[str]:
-    """The layers whose weights have another shape: transformers compares none when it packs into 4 bits."""
-    layers = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    return [name for name, layer in layers.items()
-            if tuple((getattr(layer.weight, "quant_state", None) or layer.weight).shape)
-            != (layer.out_features, layer.in_features)]
+    """The layers whose weights have another shape: transformers compares none when it packs into 4
+    bits.
+    """
+    layers = {
+        name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)
+    }
+    return [
+        name
+        for name, layer in layers.items()
+        if tuple((getattr(layer.weight, "quant_state", None) or layer.weight).shape)
+        != (layer.out_features, layer.in_features)
+    ]
 
 
 def _unfit(path, revision: str | None, found: str) -> str:
     asked = f"{path}@{revision}" if revision else str(path)
     return (
-        f"{asked or 'This model'!r} is no moondream2 as the lab knows it ({found}): ask for {PUBLISHED}, whose "
-        "architecture later revisions changed."
+        f"{asked or 'This model'!r} is no moondream2 as the lab knows it ({found}): ask for "
+        f"{PUBLISHED}, whose architecture later revisions changed."
     )

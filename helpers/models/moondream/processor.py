@@ -1,7 +1,9 @@
-"""moondream2 without remote code: what makes its published checkpoint load through transformers' ordinary calls.
+"""moondream2 without remote code: what makes its published checkpoint load through transformers'
+ordinary calls.
 
-`register()` before `AutoConfig` or `AutoModelForImageTextToText`, and `load_processor` where the repository has no
-processor, as the published one has none. The classes are in `helpers.models.moondream.model`, which is slow to import.
+`register()` before `AutoConfig` or `AutoModelForImageTextToText`, and `load_processor` where the
+repository has no processor, as the published one has none. The classes are in
+`helpers.models.moondream.model`, which is slow to import.
 """
 
 from functools import cache
@@ -10,27 +12,31 @@ from helpers.files import LabError
 
 MODEL_TYPE = "moondream1"  # what the config.json of every moondream2 says
 IMAGE_TOKEN = "<image>"
-# The words that the model was trained on. The first token is written here, so that nobody else has to.
+# The words that the model was trained on. The first token is written here, so that nobody else has
+# to.
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
-    "{% if message['content'] is string %}{% set parts = [{'type': 'text', 'text': message['content']}] %}"
-    "{% else %}{% set parts = message['content'] %}{% endif %}"
+    "{% if message['content'] is string %}{% set parts = [{'type': 'text', 'text': "
+    "message['content']}] %}{% else %}{% set parts = message['content'] %}{% endif %}"
     "{% for part in parts if part['type'] == 'image' %}" + IMAGE_TOKEN + "{% endfor %}"
     "{% if message['role'] == 'user' %}{{ '\n\nQuestion: ' }}"
     "{% elif message['role'] == 'assistant' %}{{ ' ' }}{% endif %}"
     "{% for part in parts if part['type'] == 'text' %}{{ part['text'] }}{% endfor %}"
-    "{% if message['role'] == 'user' %}{{ '\n\nAnswer:' }}{% elif message['role'] == 'assistant' %}{{ eos_token }}"
-    "{% endif %}{% endfor %}"
+    "{% if message['role'] == 'user' %}{{ '\n\nAnswer:' }}{% elif message['role'] == 'assistant' "
+    "%}{{ eos_token }}{% endif %}{% endfor %}"
 )
 
 
 @cache
 def register() -> None:
-    """Make moondream2 known to transformers' auto classes, once; a checkpoint's own code is then never asked for."""
+    """Make moondream2 known to transformers' auto classes, once; a checkpoint's own code is then
+    never asked for.
+    """
     from transformers import AutoConfig, AutoModelForImageTextToText
     from transformers.conversion_mapping import register_checkpoint_conversion_mapping
 
-    from helpers.models.moondream import model as moondream_model, weights as moondream_weights
+    from helpers.models.moondream import model as moondream_model
+    from helpers.models.moondream import weights as moondream_weights
 
     AutoConfig.register(MODEL_TYPE, moondream_model.MoondreamConfig)
     AutoModelForImageTextToText.register(
@@ -42,41 +48,64 @@ def register() -> None:
 def load_processor(path, revision: str | None = None):
     """The processor of a moondream2: the one saved with it, or one made around its tokenizer.
 
-    Made: pictures are resized to the tower's square without keeping their proportions (bicubic), with values from -1
-    to 1, as in the published preprocessing up to rounding; `<image>` becomes a token whose row of the embeddings
-    stands ready, so that nothing is resized; padding is on the left, by the token that ends texts.
+    Made: pictures are resized to the tower's square without keeping their proportions (bicubic),
+    with values from -1 to 1, as in the published preprocessing up to rounding; `<image>` becomes a
+    token whose row of the embeddings stands ready, so that nothing is resized; padding is on the
+    left, by the token that ends texts.
 
     Args:
         path: a folder or a hub id.
         revision: commit, tag or branch of a hub id.
     Raises:
-        LabError: the tokenizer is another's, so that `<image>` gets an id that the model does not expect.
+        LabError: the tokenizer is another's, so that `<image>` gets an id that the model does not
+            expect.
     """
-    from transformers import AutoConfig, AutoProcessor, AutoTokenizer, LlavaProcessor, SiglipImageProcessor
+    from transformers import (
+        AutoConfig,
+        AutoProcessor,
+        AutoTokenizer,
+        LlavaProcessor,
+        SiglipImageProcessor,
+    )
     from transformers.utils import cached_file
 
     register()
-    saved = cached_file(path, "processor_config.json", revision=revision, _raise_exceptions_for_missing_entries=False)
+    saved = cached_file(
+        path,
+        "processor_config.json",
+        revision=revision,
+        _raise_exceptions_for_missing_entries=False,
+    )
     if saved:
         return AutoProcessor.from_pretrained(path, revision=revision)
     config = AutoConfig.from_pretrained(path, revision=revision)
     tokenizer = AutoTokenizer.from_pretrained(
-        path, revision=revision, padding_side="left", extra_special_tokens={"image_token": IMAGE_TOKEN},
+        path,
+        revision=revision,
+        padding_side="left",
+        extra_special_tokens={"image_token": IMAGE_TOKEN},
         model_max_length=config.text_config.max_position_embeddings,
     )
     if tokenizer.image_token_id != config.image_token_index:
         raise LabError(
-            f"The tokenizer of {str(path)!r} gives {IMAGE_TOKEN} the id {tokenizer.image_token_id}, but the model "
-            f"expects {config.image_token_index}: take weights and tokenizer from vikhyatk/moondream2@2024-04-02."
+            f"The tokenizer of {str(path)!r} gives {IMAGE_TOKEN} the id "
+            f"{tokenizer.image_token_id}, but the model expects {config.image_token_index}: take "
+            "weights and tokenizer from vikhyatk/moondream2@2024-04-02."
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tower = config.vision_config
     images = SiglipImageProcessor(
-        size={"height": tower.image_size, "width": tower.image_size}, resample=3,
-        image_mean=[0.5] * 3, image_std=[0.5] * 3,
+        size={"height": tower.image_size, "width": tower.image_size},
+        resample=3,
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
     )
     return LlavaProcessor(
-        images, tokenizer, patch_size=tower.patch_size, image_token=IMAGE_TOKEN,
-        vision_feature_select_strategy="full", chat_template=CHAT_TEMPLATE,
+        images,
+        tokenizer,
+        patch_size=tower.patch_size,
+        image_token=IMAGE_TOKEN,
+        vision_feature_select_strategy="full",
+        chat_template=CHAT_TEMPLATE,
     )

@@ -1,18 +1,21 @@
-"""The small models shipped with the lab: one recipe each, from scratch, in the real architectures' own format.
+"""The small models shipped with the lab: one recipe each, from scratch, in the real architectures'
+own format.
 
-`pocket/llama` is a real `LlamaForCausalLM` with a byte-level BPE tokenizer. It has read textbook prose about the
-clinic's conditions, and exercise sheets: worked items in many forms. It has read neither the Alpaca prompt nor a word
-of the clinic's patients and doctors, so that fine-tuning has something to teach.
+`pocket/llama` is a real `LlamaForCausalLM` with a byte-level BPE tokenizer. It has read textbook
+prose about the clinic's conditions, and exercise sheets: worked items in many forms. It has read
+neither the Alpaca prompt nor a word of the clinic's patients and doctors, so that fine-tuning has
+something to teach.
 
-What it can do: write prose about the conditions; take an unknown form of question and answer for what it is, answer in
-a few words, mostly with a condition or a phrase about one, and go on with the next block.
-What it cannot: learn from worked examples. Shots change the form of its answers a little, but it copies hardly any
-answer even where a shot asks the same, and does not find the diagnosis. It cannot reason, and it knows no medicine.
+What it can do: write prose about the conditions; take an unknown form of question and answer for
+what it is, answer in a few words, mostly with a condition or a phrase about one, and go on with the
+next block. What it cannot: learn from worked examples. Shots change the form of its answers a
+little, but it copies hardly any answer even where a shot asks the same, and does not find the
+diagnosis. It cannot reason, and it knows no medicine.
 
-`pocket/blip`, `pocket/llava` and `pocket/idefics2` see: they describe drawn pictures of skin, the first in a brief
-everyday phrase, the others in clinical sentences; to the last a picture is 16 tokens, to llava 64. None was ever asked
-for a diagnosis, and of photographs they know nothing. `recipe.json` says how often they are right on drawings that they
-have not seen.
+`pocket/blip`, `pocket/llava` and `pocket/idefics2` see: they describe drawn pictures of skin, the
+first in a brief everyday phrase, the others in clinical sentences; to the last a picture is 16
+tokens, to llava 64. None was ever asked for a diagnosis, and of photographs they know nothing.
+`recipe.json` says how often they are right on drawings that they have not seen.
 """
 
 import json
@@ -22,41 +25,126 @@ from pathlib import Path
 
 from helpers.files import LabError, file_hash, fingerprint, read_json, write_json
 from helpers.models.loading import POCKET_MODELS
+from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.pocket import conditions, descriptions, lesions
 from helpers.training.zoo import captioners, llama
-from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 
 # How the captioners' towers learn, and how they look: 96 pixels in patches of 12 are 64 tokens.
-LOOK = {"layers": 4, "width": 96, "intermediate": 384, "heads": 4, "epochs": 8, "batch": 32, "shift": 6, "seed": 5,
-        "learning_rate": 4e-3, "adam_rate": 3e-3, "warmup": 0.05, "weight_decay": 0.05}
+LOOK = {
+    "layers": 4,
+    "width": 96,
+    "intermediate": 384,
+    "heads": 4,
+    "epochs": 8,
+    "batch": 32,
+    "shift": 6,
+    "seed": 5,
+    "learning_rate": 4e-3,
+    "adam_rate": 3e-3,
+    "warmup": 0.05,
+    "weight_decay": 0.05,
+}
 RECIPES = {
     "llama": {
-        "architecture": "LlamaForCausalLM", "vocabulary": 2048, "hidden": 192, "intermediate": 512, "layers": 4,
-        "heads": 4, "kv_heads": 2, "head_width": 64, "rope_theta": 500000.0, "context": 2048,
-        "passages": 13000, "document": 4, "sheets": 8000, "block": 640, "batch": 6,
-        "learning_rate": 5e-3, "adam_rate": 3e-3, "warmup": 0.05, "weight_decay": 0.05, "seed": 11,
+        "architecture": "LlamaForCausalLM",
+        "vocabulary": 2048,
+        "hidden": 192,
+        "intermediate": 512,
+        "layers": 4,
+        "heads": 4,
+        "kv_heads": 2,
+        "head_width": 64,
+        "rope_theta": 500000.0,
+        "context": 2048,
+        "passages": 13000,
+        "document": 4,
+        "sheets": 8000,
+        "block": 640,
+        "batch": 6,
+        "learning_rate": 5e-3,
+        "adam_rate": 3e-3,
+        "warmup": 0.05,
+        "weight_decay": 0.05,
+        "seed": 11,
     },
     "blip": {
-        "architecture": "BlipForConditionalGeneration", "image": 96, "patch": 12, "vocabulary": 400, "context": 64,
-        "pictures": 4000, "held_out": 500, "asked": 300, "seed": 21, "look": LOOK,
-        "speak": {"layers": 3, "width": 96, "intermediate": 384, "heads": 4, "epochs": 4, "batch": 32,
-                  "learning_rate": 3e-3, "adam_rate": 2e-3, "warmup": 0.05, "weight_decay": 0.05},
+        "architecture": "BlipForConditionalGeneration",
+        "image": 96,
+        "patch": 12,
+        "vocabulary": 400,
+        "context": 64,
+        "pictures": 4000,
+        "held_out": 500,
+        "asked": 300,
+        "seed": 21,
+        "look": LOOK,
+        "speak": {
+            "layers": 3,
+            "width": 96,
+            "intermediate": 384,
+            "heads": 4,
+            "epochs": 4,
+            "batch": 32,
+            "learning_rate": 3e-3,
+            "adam_rate": 2e-3,
+            "warmup": 0.05,
+            "weight_decay": 0.05,
+        },
     },
     "llava": {
-        "architecture": "LlavaForConditionalGeneration", "image": 96, "patch": 12, "joined": 220,
-        "pictures": 4800, "held_out": 500, "asked": 300, "seed": 22, "look": LOOK,
-        "speak": {"epochs": 1, "batch": 8, "share": {"describe": 0.5, "clinical": 0.25, "questions": 6},
-                  "learning_rate": 3e-3, "adam_rate": 2e-3, "warmup": 0.05, "weight_decay": 0.05},
+        "architecture": "LlavaForConditionalGeneration",
+        "image": 96,
+        "patch": 12,
+        "joined": 220,
+        "pictures": 4800,
+        "held_out": 500,
+        "asked": 300,
+        "seed": 22,
+        "look": LOOK,
+        "speak": {
+            "epochs": 1,
+            "batch": 8,
+            "share": {"describe": 0.5, "clinical": 0.25, "questions": 6},
+            "learning_rate": 3e-3,
+            "adam_rate": 2e-3,
+            "warmup": 0.05,
+            "weight_decay": 0.05,
+        },
     },
     # Both towers are llava's. `spread`: how unlike its latents are at first.
     "idefics2": {
-        "architecture": "Idefics2ForConditionalGeneration", "image": 96, "pictures": 4800, "held_out": 500,
-        "asked": 300, "seed": 23,
-        "perceiver": {"latents": 16, "depth": 1, "heads": 4, "head_width": 32, "kv_heads": 2, "spread": 1.0},
-        "gather": {"epochs": 4, "batch": 32, "seed": 6,
-                   "learning_rate": 1e-2, "adam_rate": 7e-3, "warmup": 0.05, "weight_decay": 0.05},
-        "speak": {"epochs": 1, "batch": 8, "share": {"describe": 0.5, "clinical": 0.25, "questions": 6},
-                  "learning_rate": 3e-3, "adam_rate": 2e-3, "warmup": 0.05, "weight_decay": 0.05},
+        "architecture": "Idefics2ForConditionalGeneration",
+        "image": 96,
+        "pictures": 4800,
+        "held_out": 500,
+        "asked": 300,
+        "seed": 23,
+        "perceiver": {
+            "latents": 16,
+            "depth": 1,
+            "heads": 4,
+            "head_width": 32,
+            "kv_heads": 2,
+            "spread": 1.0,
+        },
+        "gather": {
+            "epochs": 4,
+            "batch": 32,
+            "seed": 6,
+            "learning_rate": 1e-2,
+            "adam_rate": 7e-3,
+            "warmup": 0.05,
+            "weight_decay": 0.05,
+        },
+        "speak": {
+            "epochs": 1,
+            "batch": 8,
+            "share": {"describe": 0.5, "clinical": 0.25, "questions": 6},
+            "learning_rate": 3e-3,
+            "adam_rate": 2e-3,
+            "warmup": 0.05,
+            "weight_decay": 0.05,
+        },
     },
 }
 # What a model begins with, and so must be current before it is built.
@@ -65,7 +153,9 @@ RECIPE_FILE = "recipe.json"
 
 
 def recipe_hash(name: str) -> str:
-    """Hash of all that a model is made from: its recipe, and the text that it reads or what pictures and words are."""
+    """Hash of all that a model is made from: its recipe, and the text that it reads or what
+    pictures and words are.
+    """
     recipe = RECIPES[name]
     if name == "llama":
         return _hash_of_read(json.dumps(recipe))
@@ -75,13 +165,25 @@ def recipe_hash(name: str) -> str:
     parts = [recipe, lesions.VERSION, file_hash(conditions.PATH)]
     if name == "blip":
         # Clinical words may change without it.
-        return fingerprint([*parts, descriptions.prefix(), descriptions.load_words()["lay"], CAPTION_PREFIX])
-    return fingerprint([*parts, file_hash(descriptions.PATH), CAPTION_PREFIX, CLINICAL_PROMPT, recipe_hash("llama")])
+        return fingerprint(
+            [*parts, descriptions.prefix(), descriptions.load_words()["lay"], CAPTION_PREFIX]
+        )
+    return fingerprint(
+        [
+            *parts,
+            file_hash(descriptions.PATH),
+            CAPTION_PREFIX,
+            CLINICAL_PROMPT,
+            recipe_hash("llama"),
+        ]
+    )
 
 
 @lru_cache
 def _hash_of_read(recipe: str) -> str:
-    """Hash of a language model's recipe, given as JSON, and of the text it reads, which takes seconds to write."""
+    """Hash of a language model's recipe, given as JSON, and of the text it reads, which takes
+    seconds to write.
+    """
     recipe = json.loads(recipe)
     return fingerprint([recipe, llama.texts_of(recipe)])
 
@@ -93,7 +195,9 @@ def is_current(name: str) -> bool:
 
 
 def build_model(name: str) -> str:
-    """Train a model of the zoo again if its recipe has changed; returns a sentence that says what was done."""
+    """Train a model of the zoo again if its recipe has changed; returns a sentence that says what
+    was done.
+    """
     if name not in RECIPES:
         raise LabError(f"The zoo has no model {name!r}; it has {', '.join(RECIPES)}.")
     if is_current(name):
@@ -116,6 +220,7 @@ def _train(name: str, folder: Path) -> dict:
     first = BEGINS_WITH.get(name)
     if first and not is_current(first):
         raise LabError(
-            f"pocket/{name} begins with pocket/{first}'s weights, and those are not current: build {first} first."
+            f"pocket/{name} begins with pocket/{first}'s weights, and those are not current: build "
+            f"{first} first."
         )
     return captioners.build(name, RECIPES[name], folder)

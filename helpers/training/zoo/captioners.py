@@ -1,6 +1,8 @@
-"""The shipped models that see: pictures are drawn, a captioner is trained and saved, and then asked about others.
+"""The shipped models that see: pictures are drawn, a captioner is trained and saved, and then asked
+about others.
 
-The figures come from the saved model, loaded as every other one is, on pictures of seeds it has not seen.
+The figures come from the saved model, loaded as every other one is, on pictures of seeds it has not
+seen.
 """
 
 import time
@@ -9,17 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
+from helpers.models.vlm import load_vision_model
 from helpers.pocket import descriptions
 from helpers.training.zoo import blip, idefics2, llava
 from helpers.training.zoo.pictures import Example, examples, picture, pixels
 from helpers.training.zoo.vision import stated
-from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
-from helpers.models.vlm import load_vision_model
 
 
 @dataclass(frozen=True)
 class Maker:
-    """How a captioner is made: what trains it, how it speaks (see `descriptions`), and what it is asked."""
+    """How a captioner is made: what trains it, how it speaks (see `descriptions`), and what it is
+    asked.
+    """
 
     train: Callable
     style: str
@@ -35,12 +39,19 @@ TOLD = ("colour", "primary", "number", "site")
 
 
 def build(name: str, recipe: dict, folder: Path) -> dict:
-    """Train and save one captioner; returns its size, its minutes, and what it tells of held-out pictures."""
+    """Train and save one captioner; returns its size, its minutes, and what it tells of held-out
+    pictures.
+    """
     started = time.monotonic()
-    made, held = examples(f"{name}/{recipe['seed']}", recipe["pictures"]), held_out(recipe["held_out"])
+    made, held = (
+        examples(f"{name}/{recipe['seed']}", recipe["pictures"]),
+        held_out(recipe["held_out"]),
+    )
     drawn = pixels(made + held)
-    result = MAKERS[name].train(recipe, folder, (made, drawn[:len(made)]), (held, drawn[len(made):]))
-    told, _ = told_shares(name, folder, held[:recipe["asked"]])
+    result = MAKERS[name].train(
+        recipe, folder, (made, drawn[: len(made)]), (held, drawn[len(made) :])
+    )
+    told, _ = told_shares(name, folder, held[: recipe["asked"]])
     return result | {"minutes": round((time.monotonic() - started) / 60, 1), "captions": told}
 
 
@@ -56,9 +67,17 @@ def told_shares(name: str, folder: Path, held: list[Example]) -> tuple[dict, lis
 
 
 def caption(
-    name: str, folder: Path, images: list, *, batch: int = 25, max_new_tokens: int = 96, text: str = ""
+    name: str,
+    folder: Path,
+    images: list,
+    *,
+    batch: int = 25,
+    max_new_tokens: int = 96,
+    text: str = "",
 ) -> list[str]:
-    """Caption pictures with a saved model, as notebooks do; `text` is what it is asked instead of its usual prompt."""
+    """Caption pictures with a saved model, as notebooks do; `text` is what it is asked instead of
+    its usual prompt.
+    """
     model = load_vision_model(str(folder))
     asked = {number: (image, text or MAKERS[name].prompt) for number, image in enumerate(images)}
     answers = []
@@ -69,19 +88,33 @@ def caption(
 
 
 def shares(captions: list[str], held: list[Example], style: str) -> dict[str, float]:
-    """The percentage of captions that tell each of `TOLD` rightly, and what the commonest value would reach.
+    """The percentage of captions that tell each of `TOLD` rightly, and what the commonest value
+    would reach.
 
-    For clinical descriptions also precision and recall of the concepts that they name, over all pictures.
+    For clinical descriptions also precision and recall of the concepts that they name, over all
+    pictures.
     """
-    told, known = [descriptions.read_back(text, style) for text in captions], [stated(example) for example in held]
-    counts = {fact: _percent(row.get(fact) == truth[fact] for row, truth in zip(told, known)) for fact in TOLD}
+    told, known = (
+        [descriptions.read_back(text, style) for text in captions],
+        [stated(example) for example in held],
+    )
+    counts = {
+        fact: _percent(row.get(fact) == truth[fact] for row, truth in zip(told, known))
+        for fact in TOLD
+    }
     for fact in TOLD:
         values = [truth[fact] for truth in known]
-        counts[f"{fact}_commonest"] = _percent(value == max(values, key=values.count) for value in values)
+        counts[f"{fact}_commonest"] = _percent(
+            value == max(values, key=values.count) for value in values
+        )
     if style == "clinical":
         both = sum(len(row["concepts"] & set(truth["concepts"])) for row, truth in zip(told, known))
-        counts["concepts_precision"] = round(100 * both / max(sum(len(row["concepts"]) for row in told), 1), 1)
-        counts["concepts_recall"] = round(100 * both / sum(len(set(truth["concepts"])) for truth in known), 1)
+        counts["concepts_precision"] = round(
+            100 * both / max(sum(len(row["concepts"]) for row in told), 1), 1
+        )
+        counts["concepts_recall"] = round(
+            100 * both / sum(len(set(truth["concepts"])) for truth in known), 1
+        )
     return counts
 
 

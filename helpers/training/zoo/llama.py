@@ -1,7 +1,7 @@
 """How `pocket/llama` is made: it reads textbook prose and exercise sheets, from scratch.
 
-It has read neither the Alpaca prompt nor a word of the clinic's patients and doctors, so that fine-tuning has
-something to teach.
+It has read neither the Alpaca prompt nor a word of the clinic's patients and doctors, so that
+fine-tuning has something to teach.
 """
 
 import random
@@ -17,10 +17,14 @@ SPECIAL_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
 def texts_of(recipe: dict) -> list[str]:
     """What the model reads: textbook prose and exercise sheets, shuffled.
 
-    Prose comes in documents of one to `document` passages: what follows an empty line is a new passage, not the end.
+    Prose comes in documents of one to `document` passages: what follows an empty line is a new
+    passage, not the end.
     """
     passages = textbook.passages(seed=recipe["seed"], count=recipe["passages"])
-    rng, texts = random.Random(recipe["seed"]), exercises.sheets(seed=recipe["seed"], count=recipe["sheets"])
+    rng, texts = (
+        random.Random(recipe["seed"]),
+        exercises.sheets(seed=recipe["seed"], count=recipe["sheets"]),
+    )
     while passages:
         count = rng.randint(1, recipe["document"])
         texts.append("\n\n".join(passages[:count]))
@@ -39,19 +43,31 @@ def build(recipe: dict, folder: Path) -> dict:
     tokenizer = _train_tokenizer(texts, recipe["vocabulary"])
     blocks = _blocks(tokenizer, texts, recipe["block"])
     set_seed(recipe["seed"])
-    model = LlamaForCausalLM(LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=recipe["hidden"], intermediate_size=recipe["intermediate"],
-        num_hidden_layers=recipe["layers"], num_attention_heads=recipe["heads"], num_key_value_heads=recipe["kv_heads"],
-        head_dim=recipe["head_width"], rope_parameters={"rope_type": "default", "rope_theta": recipe["rope_theta"]},
-        max_position_embeddings=recipe["context"], tie_word_embeddings=True, bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-    ))
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=recipe["hidden"],
+            intermediate_size=recipe["intermediate"],
+            num_hidden_layers=recipe["layers"],
+            num_attention_heads=recipe["heads"],
+            num_key_value_heads=recipe["kv_heads"],
+            head_dim=recipe["head_width"],
+            rope_parameters={"rope_type": "default", "rope_theta": recipe["rope_theta"]},
+            max_position_embeddings=recipe["context"],
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
     loss = _train(model, blocks, recipe)
     model.to(torch.float16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return {
-        "parameters": model.num_parameters(), "tokens": blocks.numel(),
-        "final_loss": round(loss, 3), "minutes": round((time.monotonic() - started) / 60, 1),
+        "parameters": model.num_parameters(),
+        "tokens": blocks.numel(),
+        "final_loss": round(loss, 3),
+        "minutes": round((time.monotonic() - started) / 60, 1),
     }
 
 
@@ -63,22 +79,33 @@ def _train_tokenizer(texts: list[str], size: int):
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=size, special_tokens=list(SPECIAL_TOKENS.values()), show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    ))
+    tokenizer.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=size,
+            special_tokens=list(SPECIAL_TOKENS.values()),
+            show_progress=False,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        ),
+    )
     bos = SPECIAL_TOKENS["bos_token"]
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{bos} $A", pair=f"{bos} $A {bos} $B", special_tokens=[(bos, tokenizer.token_to_id(bos))]
+        single=f"{bos} $A",
+        pair=f"{bos} $A {bos} $B",
+        special_tokens=[(bos, tokenizer.token_to_id(bos))],
     )
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL_TOKENS)
 
 
 def _blocks(tokenizer, texts: list[str], length: int):
-    """All passages, each closed by EOS, joined and cut into rows of `length` tokens: a tensor (rows, length)."""
+    """All passages, each closed by EOS, joined and cut into rows of `length` tokens: a tensor
+    (rows, length).
+    """
     import torch
 
-    stream = [token for text in texts for token in tokenizer(text)["input_ids"] + [tokenizer.eos_token_id]]
+    stream = [
+        token for text in texts for token in tokenizer(text)["input_ids"] + [tokenizer.eos_token_id]
+    ]
     rows = len(stream) // length
     return torch.tensor(stream[: rows * length]).view(rows, length)
 
@@ -89,4 +116,6 @@ def _train(model, blocks, recipe: dict) -> float:
 
     order = torch.randperm(len(blocks), generator=torch.Generator().manual_seed(recipe["seed"]))
     batches = order.split(recipe["batch"])
-    return descend(model, batches, lambda rows: model(input_ids=blocks[rows], labels=blocks[rows]).loss, recipe)
+    return descend(
+        model, batches, lambda rows: model(input_ids=blocks[rows], labels=blocks[rows]).loss, recipe
+    )

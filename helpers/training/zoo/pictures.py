@@ -21,7 +21,9 @@ BEYOND_CLINIC = 2**32
 
 @dataclass(frozen=True)
 class Example:
-    """One picture's facts: what was drawn (`seen`), where on the body, how it was photographed, and from which seed."""
+    """One picture's facts: what was drawn (`seen`), where on the body, how it was photographed, and
+    from which seed.
+    """
 
     condition: str
     seen: dict
@@ -33,7 +35,8 @@ class Example:
 def examples(name: str, count: int) -> list[Example]:
     """`count` drawn facts, the same for a name; a larger `count` begins with the same ones.
 
-    One half is drawn by the conditions' weights, as in a clinic, one half evenly, so that none is rare.
+    One half is drawn by the conditions' weights, as in a clinic, one half evenly, so that none is
+    rare.
     """
     conditions, made = load_conditions(), []
     weights = [condition.weight for condition in conditions]
@@ -53,14 +56,21 @@ def _example(condition: Condition, rng: random.Random) -> Example:
 def picture(example: Example) -> Image.Image:
     """The drawing, as a clinic's file would show it: through JPEG of the same quality."""
     stream = io.BytesIO()
-    drawn = lesions.draw(example.seen, skin_tone=example.seen["skin_tone"], size=SIZE, seed=example.seed,
-                         site=example.site)
+    drawn = lesions.draw(
+        example.seen,
+        skin_tone=example.seen["skin_tone"],
+        size=SIZE,
+        seed=example.seed,
+        site=example.site,
+    )
     drawn.save(stream, "JPEG", quality=88)
     return Image.open(stream).convert("RGB")
 
 
 def pixels(made: list[Example]):
-    """All pictures as one tensor of bytes (pictures, 3, SIZE, SIZE), drawn on as many cores as there are."""
+    """All pictures as one tensor of bytes (pictures, 3, SIZE, SIZE), drawn on as many cores as
+    there are.
+    """
     import torch
 
     # Fresh processes: a fork of one that runs threads of torch could hang.
@@ -70,7 +80,9 @@ def pixels(made: list[Example]):
 
 
 def _cores() -> int:
-    """How many cores this process may use; where the system does not say (macOS, Windows), how many there are."""
+    """How many cores this process may use; where the system does not say (macOS, Windows), how many
+    there are.
+    """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return min(os.cpu_count() or 1, 61)  # Windows cannot wait for more processes at once

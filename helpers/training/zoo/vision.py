@@ -1,11 +1,20 @@
-"""How a vision tower learns to look, before it is given a language: it says what was drawn, fact by fact.
+"""How a vision tower learns to look, before it is given a language: it says what was drawn, fact by
+fact.
 
-A small captioner that is trained end to end from scratch does not learn to look: it learns the sentences and guesses.
-The heads are thrown away; the tower goes into the captioner.
+A small captioner that is trained end to end from scratch does not learn to look: it learns the
+sentences and guesses. The heads are thrown away; the tower goes into the captioner.
 """
 
 from helpers.pocket import descriptions
-from helpers.pocket.conditions import ARRANGEMENTS, BORDERS, COLOUR_CONCEPTS, CONCEPTS, NUMBERS, PRIMARIES, SURFACES
+from helpers.pocket.conditions import (
+    ARRANGEMENTS,
+    BORDERS,
+    COLOUR_CONCEPTS,
+    CONCEPTS,
+    NUMBERS,
+    PRIMARIES,
+    SURFACES,
+)
 from helpers.training.zoo.pictures import Example, normal
 from helpers.training.zoo.training import descend
 
@@ -13,10 +22,18 @@ from helpers.training.zoo.training import descend
 def facts() -> dict[str, tuple]:
     """What a tower has to tell, and the values of each fact."""
     return {
-        "primary": PRIMARIES, "colour": tuple(COLOUR_CONCEPTS), "surface": SURFACES, "border": BORDERS,
-        "arrangement": ARRANGEMENTS, "number": NUMBERS, "skin_tone": (1, 2, 3, 4, 5, 6),
-        "site": tuple(descriptions.sites()), "distance": ("close", "middle", "far"), "hair": (False, True),
-        "light": ("bright", "even", "dim"), "sharpness": ("sharp", "blurred"),
+        "primary": PRIMARIES,
+        "colour": tuple(COLOUR_CONCEPTS),
+        "surface": SURFACES,
+        "border": BORDERS,
+        "arrangement": ARRANGEMENTS,
+        "number": NUMBERS,
+        "skin_tone": (1, 2, 3, 4, 5, 6),
+        "site": tuple(descriptions.sites()),
+        "distance": ("close", "middle", "far"),
+        "hair": (False, True),
+        "light": ("bright", "even", "dim"),
+        "sharpness": ("sharp", "blurred"),
     }
 
 
@@ -26,11 +43,13 @@ def stated(example: Example) -> dict:
 
 
 def learn_to_look(tower, look, pixels, made: list[Example], recipe: dict):
-    """Train a vision tower on the facts of pictures; returns the heads, which are not part of any captioner.
+    """Train a vision tower on the facts of pictures; returns the heads, which are not part of any
+    captioner.
 
     Args:
         tower: a vision model of transformers; all of it is trained.
-        look: numbers (pictures, 3, height, width) -> what the language model will see (pictures, tokens, width).
+        look: numbers (pictures, 3, height, width) -> what the language model will see (pictures,
+            tokens, width).
         pixels: bytes (pictures, 3, height, width), in the order of `made`.
         recipe: width, epochs, batch, seed, and what `descend` needs.
     """
@@ -44,8 +63,12 @@ def learn_to_look(tower, look, pixels, made: list[Example], recipe: dict):
     def loss_of(rows):
         batch = _moved(normal(pixels[rows]), recipe["shift"], generator)
         told, signs = heads(look(batch))
-        losses = [torch.nn.functional.cross_entropy(scores, labels[name][rows]) for name, scores in told.items()]
-        # Most concepts are absent from most pictures, so their mean is small: weighed up to count like three facts.
+        losses = [
+            torch.nn.functional.cross_entropy(scores, labels[name][rows])
+            for name, scores in told.items()
+        ]
+        # Most concepts are absent from most pictures, so their mean is small: weighed up to count
+        # like three facts.
         signs_loss = torch.nn.functional.binary_cross_entropy_with_logits(signs, concepts[rows])
         return sum(losses) / len(losses) + 3 * signs_loss
 
@@ -63,19 +86,28 @@ def right_facts(heads, look, pixels, made: list[Example]) -> dict[str, float]:
     with torch.inference_mode():
         parts = [heads(look(normal(part))) for part in pixels.split(256)]
     told = {name: torch.cat([part[0][name] for part in parts]).argmax(1) for name in labels}
-    share = {name: 100 * (guess == labels[name]).float().mean().item() for name, guess in told.items()}
+    share = {
+        name: 100 * (guess == labels[name]).float().mean().item() for name, guess in told.items()
+    }
     named = torch.cat([part[1] for part in parts]) > 0
     overlap = (named & (concepts > 0)).sum() * 2 / (named.sum() + concepts.sum())
-    return {name: round(value, 1) for name, value in (share | {"concepts_f1": 100 * overlap.item()}).items()}
+    return {
+        name: round(value, 1)
+        for name, value in (share | {"concepts_f1": 100 * overlap.item()}).items()
+    }
 
 
 def _moved(batch, most: int, generator):
-    """The same pictures mirrored or not, and cut a few pixels off the middle: up to `most`, edges repeated."""
+    """The same pictures mirrored or not, and cut a few pixels off the middle: up to `most`, edges
+    repeated.
+    """
     import torch
 
     down, across, mirrored = torch.randint(0, 2 * most + 1, (3,), generator=generator).tolist()
     size = batch.shape[-1]
-    wider = torch.nn.functional.pad(batch, (most,) * 4, mode="replicate")[..., down:down + size, across:across + size]
+    wider = torch.nn.functional.pad(batch, (most,) * 4, mode="replicate")[
+        ..., down : down + size, across : across + size
+    ]
     return wider.flip(-1) if mirrored % 2 else wider
 
 
@@ -84,22 +116,34 @@ def _batches(count: int, recipe: dict) -> list:
     import torch
 
     generator = torch.Generator().manual_seed(recipe["seed"])
-    return [rows for _ in range(recipe["epochs"]) for rows in
-            torch.randperm(count, generator=generator).split(recipe["batch"])]
+    return [
+        rows
+        for _ in range(recipe["epochs"])
+        for rows in torch.randperm(count, generator=generator).split(recipe["batch"])
+    ]
 
 
 def _labels(made: list[Example]):
-    """The number of each fact's value (pictures,), and the concepts as ones and zeros (pictures, 48)."""
+    """The number of each fact's value (pictures,), and the concepts as ones and zeros (pictures,
+    48).
+    """
     import torch
 
     known = [stated(example) for example in made]
-    labels = {name: torch.tensor([values.index(row[name]) for row in known]) for name, values in facts().items()}
-    concepts = torch.tensor([[float(concept in row["concepts"]) for concept in CONCEPTS] for row in known])
+    labels = {
+        name: torch.tensor([values.index(row[name]) for row in known])
+        for name, values in facts().items()
+    }
+    concepts = torch.tensor(
+        [[float(concept in row["concepts"]) for concept in CONCEPTS] for row in known]
+    )
     return labels, concepts
 
 
 def _heads(width: int):
-    """Heads that look at a picture's tokens each by its own attention: one per fact, and one for all concepts."""
+    """Heads that look at a picture's tokens each by its own attention: one per fact, and one for
+    all concepts.
+    """
     import torch
 
     class Heads(torch.nn.Module):
@@ -107,14 +151,19 @@ def _heads(width: int):
             super().__init__()
             self.norm = torch.nn.LayerNorm(width)
             self.attention = torch.nn.Linear(width, len(facts()) + 1)
-            self.facts = torch.nn.ModuleList([torch.nn.Linear(width, len(values)) for values in facts().values()])
+            self.facts = torch.nn.ModuleList(
+                [torch.nn.Linear(width, len(values)) for values in facts().values()]
+            )
             self.concepts = torch.nn.Linear(width, len(CONCEPTS))
 
         def forward(self, tokens):
             tokens = self.norm(tokens)
             # (pictures, heads, tokens) times (pictures, tokens, width)
             pooled = self.attention(tokens).softmax(1).transpose(1, 2) @ tokens
-            told = {name: head(pooled[:, index]) for index, (name, head) in enumerate(zip(facts(), self.facts))}
+            told = {
+                name: head(pooled[:, index])
+                for index, (name, head) in enumerate(zip(facts(), self.facts))
+            }
             return told, self.concepts(pooled[:, -1])
 
     return Heads()
