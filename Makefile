@@ -31,7 +31,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/bench_bertscore.py
 	$(BIN)/python tests/benchmarks/bench_sft.py
 	$(BIN)/python tests/benchmarks/bench_generation.py
-	$(BIN)/python tests/benchmarks/bench_pictures.py
+	$(BIN)/python tests/benchmarks/bench_images.py
 	$(BIN)/python tests/benchmarks/bench_decoding.py
 	$(BIN)/python tests/benchmarks/bench_captioning.py
 	$(BIN)/python tests/benchmarks/bench_vision_sft.py

@@ -18,7 +18,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Case:
-    """One question about zero or more pictures, with zero or more expert answers.
+    """One question about zero or more images, with zero or more expert answers.
 
     `question` is the short text (a DermaVQA title), `context` the long one (its content). `images`
     are paths that may not exist on this machine; they are opened late, one at a time. A case
@@ -35,7 +35,7 @@ class Case:
     split: str = ""
 
     @property
-    def pictures(self) -> tuple[Path, ...]:
+    def images_on_disk(self) -> tuple[Path, ...]:
         """The images that are on disk."""
         return tuple(path for path in self.images if path.is_file())
 
@@ -78,7 +78,7 @@ def check_matching(cases: list[Case], predictions: list[Prediction]) -> list[str
     return [case.id for case in cases if case.id not in counts]
 
 
-def read_predictions(path: Path | str, language: str = "en") -> list[Prediction]:
+def read_answers(path: Path | str, language: str = "en") -> list[Prediction]:
     """Read answers from a challenge file (`prediction.json`) or from a run's `predictions.jsonl`."""
     path = Path(path)
     if path.suffix == ".jsonl":

@@ -29,7 +29,7 @@ class WorkFailed(Exception):
     """
 
 
-def no_statistics() -> None:
+def disable_statistics() -> None:
     """Switch off the usage statistics of libraries, before they are imported: nothing leaves this
     machine unasked.
     """
@@ -41,7 +41,7 @@ def outputs_folder() -> Path:
     return Path(os.environ.get("LAB_OUTPUTS") or REPOSITORY / "outputs").expanduser().resolve()
 
 
-def shown(path: Path | str) -> str:
+def display_path(path: Path | str) -> str:
     """A path as it may be printed or recorded: never with the folders of this machine in it."""
     path = Path(path).expanduser().resolve()
     for root, name in ((outputs_folder(), "outputs"), (REPOSITORY, "")):
@@ -168,7 +168,7 @@ def mend_torn_end(path: Path | str) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def lock_file(path: Path) -> Iterator[None]:
     """One process at a time holds the lock of this file; it goes with the process, however that
     ends.
     """
@@ -218,7 +218,7 @@ def disk_full(error: BaseException, folder: Path | str) -> str:
             sign in str(error).lower() for sign in signs
         ):
             return (
-                f"The disk of {shown(folder)} is full: free some space, or move LAB_OUTPUTS to "
+                f"The disk of {display_path(folder)} is full: free some space, or move LAB_OUTPUTS to "
                 "another disk together with what is in it; the same command goes on where it "
                 "stopped."
             )

@@ -10,7 +10,7 @@ from helpers.data import POCKET, Dataset
 from helpers.experiments.parameters import prepare, recordable
 from helpers.experiments.runs import Run, environment, open_run, package_versions
 from helpers.experiments.vlm import training_backend
-from helpers.files import shown
+from helpers.files import display_path
 from helpers.models.devices import choose_device, peak_memory_gb
 from helpers.models.loading import split_revision, weights_fingerprint
 from helpers.models.process import prepare_process
@@ -31,12 +31,12 @@ class Lab:
     run: Run
     started: float = field(default_factory=time.monotonic)
 
-    def shows(self, picture):
-        """A picture for an output, or None: patients' pictures are shown only where SHOW_PICTURES
+    def shows(self, image):
+        """An image for an output, or None: patients' images are shown only where SHOW_PICTURES
         says so.
         """
         drawn = self.data is not None and self.data.name in POCKET
-        return picture if drawn or getattr(self.settings, "SHOW_PICTURES", False) else None
+        return image if drawn or getattr(self.settings, "SHOW_PICTURES", False) else None
 
     def finish(self, runs: list[Run] = ()) -> None:
         """Record that the notebook came to its end, and the runs that it shows. The last cell calls
@@ -51,7 +51,7 @@ class Lab:
             peak_memory_gb=peak_memory_gb(),
             results=[run.id for run in runs],
         )
-        text = f"Recorded in {shown(self.run.folder)} after {minutes} minutes; {len(runs)} results."
+        text = f"Recorded in {display_path(self.run.folder)} after {minutes} minutes; {len(runs)} results."
         display(
             {"text/plain": text, RUN_RECORD: {"notebook": self.notebook, "run_id": self.run.id}},
             raw=True,
@@ -108,7 +108,7 @@ def start(notebook: str, namespace: dict) -> Lab:
         print(f"Training  {backend.name}: {backend.reason}")
     print("Versions ", ", ".join(f"{name} {number}" for name, number in package_versions().items()))
     print(f"Profile   {settings.PROFILE}:", ", ".join(left) or "nothing is left to it")
-    print(f"Run       {shown(run.folder)}")
+    print(f"Run       {display_path(run.folder)}")
     print("For research and teaching, not for diagnosis.")
     return Lab(notebook, settings, data, run)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from helpers.cases import Case, Prediction, check_matching, read_predictions, write_submission
+from helpers.cases import Case, Prediction, check_matching, read_answers, write_submission
 from helpers.files import LabError, append_jsonl
 
 CASES = [Case("A", "a?"), Case("B", "b?")]
@@ -16,7 +16,7 @@ def test_a_submission_keeps_the_order_of_the_cases_and_leaves_missing_answers_em
         {"encounter_id": "A", "responses": [{"content_en": ""}]},
         {"encounter_id": "B", "responses": [{"content_en": "eczema"}]},
     ]
-    assert read_predictions(path) == [Prediction("A", ""), Prediction("B", "eczema")]
+    assert read_answers(path) == [Prediction("A", ""), Prediction("B", "eczema")]
 
 
 def test_a_runs_own_file_is_read_with_all_fields(tmp_path):
@@ -24,7 +24,7 @@ def test_a_runs_own_file_is_read_with_all_fields(tmp_path):
         tmp_path / "p.jsonl",
         [{"case_id": "A", "text": "x", "seconds": 0.5, "tokens": 3, "finish": "stop", "error": ""}],
     )
-    assert read_predictions(tmp_path / "p.jsonl") == [Prediction("A", "x", 0.5, 3, "stop")]
+    assert read_answers(tmp_path / "p.jsonl") == [Prediction("A", "x", 0.5, 3, "stop")]
 
 
 def test_missing_answers_are_returned_and_wrong_ids_refused():
@@ -48,4 +48,4 @@ def test_malformed_predictions_are_one_sentence(tmp_path, records, message):
     path = tmp_path / "prediction.json"
     path.write_text(json.dumps(records))
     with pytest.raises(LabError, match=message):
-        read_predictions(path)
+        read_answers(path)

@@ -8,12 +8,12 @@ import pytest
 from helpers.files import (
     LabError,
     append_jsonl,
+    display_path,
     fingerprint,
     mend_torn_end,
     outputs_folder,
     read_json,
     read_jsonl,
-    shown,
     write_json,
 )
 
@@ -94,5 +94,5 @@ def test_fingerprints_follow_content_and_not_order_of_keys():
 
 
 def test_shown_paths_hold_no_folder_of_this_machine(tmp_path):
-    assert shown(outputs_folder() / "runs" / "x") == "outputs/runs/x"
-    assert shown(tmp_path / "somewhere" / "model") == "model"
+    assert display_path(outputs_folder() / "runs" / "x") == "outputs/runs/x"
+    assert display_path(tmp_path / "somewhere" / "model") == "model"

@@ -10,12 +10,12 @@ import json
 import sys
 from pathlib import Path
 
-from helpers.files import LabError, WorkFailed, no_statistics, write_json
+from helpers.files import LabError, WorkFailed, disable_statistics, write_json
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    no_statistics()
+    disable_statistics()
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
@@ -48,7 +48,7 @@ def run(options) -> int:
 def sweep(options) -> int:
     """Run a grid of experiments in warm workers, or all recorded studies."""
     from helpers.experiments.sweep import sweep_notebook, sweep_plan
-    from helpers.files import shown
+    from helpers.files import display_path
     from helpers.report.leaderboard import write_page
 
     if options.notebook == "plan":
@@ -60,7 +60,7 @@ def sweep(options) -> int:
             typed=options.parameters or [],
             grid=options.grid or [],
         )
-    print(f"Leaderboard: {shown(write_page())}")
+    print(f"Leaderboard: {display_path(write_page())}")
     return 0
 
 
@@ -75,7 +75,7 @@ def export(options) -> int:
 
 def score(options) -> int:
     """Score a file of answers against a file of references."""
-    from helpers.cases import read_predictions
+    from helpers.cases import read_answers
     from helpers.data.dermavqa import load_references
     from helpers.metrics.scoring import score_predictions, scores_json
 
@@ -83,7 +83,7 @@ def score(options) -> int:
     cases = load_references(
         options.references, options.authors, language=options.language, keep_blank=official
     )
-    predictions = read_predictions(options.predictions, options.language)
+    predictions = read_answers(options.predictions, options.language)
     scores = scores_json(
         score_predictions(
             cases,
@@ -126,11 +126,11 @@ def pocket(options) -> int:
 
         print(build_model(options.model))
         return 0
-    from helpers.files import outputs_folder, shown
+    from helpers.files import display_path, outputs_folder
     from helpers.pocket.clinic import build
 
     print(
-        f"The clinic lies in {shown(outputs_folder() / 'pocket')}: "
+        f"The clinic lies in {display_path(outputs_folder() / 'pocket')}: "
         f"{json.dumps(build(outputs_folder() / 'pocket'))}"
     )
     return 0

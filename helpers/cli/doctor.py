@@ -7,7 +7,7 @@ import platform
 import shutil
 
 from helpers.experiments.runs import package_versions
-from helpers.files import outputs_folder, shown
+from helpers.files import display_path, outputs_folder
 from helpers.models.devices import choose_device
 from helpers.models.loading import shipped_models
 from helpers.training.lora_sft import choose_backend
@@ -27,7 +27,11 @@ def report() -> str:
         "Packages: " + ", ".join(f"{name} {number}" for name, number in package_versions().items()),
         "Models shipped with the lab: " + (", ".join(shipped_models()) or "none"),
         "Pocket clinic: "
-        + (f"built in {shown(clinic)}" if clinic.exists() else "built when it is first needed"),
+        + (
+            f"built in {display_path(clinic)}"
+            if clinic.exists()
+            else "built when it is first needed"
+        ),
         "",
     ]
     lines += [

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from helpers.experiments.parameters import parse, prepare
-from helpers.files import LabError, WorkFailed, outputs_folder, shown, write_text
+from helpers.files import LabError, WorkFailed, display_path, outputs_folder, write_text
 from helpers.notebook import RUN_RECORD
 from helpers.report.leaderboard import write_page
 from helpers.settings.notebook_file import Parameter, find_notebooks, read_parameters
@@ -38,7 +38,7 @@ def run_notebooks(names: list[str], *, profile: str = "", typed: list[list[str]]
         )
     for path, values in plan.items():
         _execute(path, values)
-    print(f"Leaderboard: {shown(write_page())}")
+    print(f"Leaderboard: {display_path(write_page())}")
 
 
 def _refuse_unknown(typed: list[list[str]], known: set[str]) -> None:
@@ -98,7 +98,7 @@ def _failure(path: Path, executed: Path, values: dict, error) -> Exception:
     kept = write_text(outputs_folder() / f"failed-{path.name}", _without_paths(notebook, values))
     return WorkFailed(
         f"{path.stem} failed in cell {error.cell_index}: {error.ename}: {error.evalue}; the cells "
-        f"up to there are in {shown(kept)}."
+        f"up to there are in {display_path(kept)}."
     )
 
 
@@ -113,7 +113,7 @@ def _without_paths(notebook, values: dict) -> str:
         if "injected-parameters" in cell.metadata.get("tags", []):
             for value in values.values():
                 if isinstance(value, str) and Path(value).is_absolute():
-                    cell.source = cell.source.replace(value, shown(value))
+                    cell.source = cell.source.replace(value, display_path(value))
     return nbformat.writes(notebook)
 
 

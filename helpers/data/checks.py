@@ -2,7 +2,7 @@
 
 A *fault* is something that stops loading, loses data or would make a score wrong. A *note* says
 what the folder has not, where the published data is like that too and loading copes with it.
-Pictures are opened one at a time, so that thousands of them need the memory of one.
+Images are opened one at a time, so that thousands of them need the memory of one.
 """
 
 from collections.abc import Collection, Iterator
@@ -13,19 +13,19 @@ from helpers.data import photos
 from helpers.data.authors import AUTHOR_FILE, Author, scan_authors
 from helpers.data.dermavqa import FACTS_FILE, facts_faults
 from helpers.data.given_captions import (
-    RECORDED_FILE,
+    GIVEN_FILE,
     ambiguity,
     ambiguous_names,
-    scan_recorded,
+    scan_given_captions,
     strangers,
 )
-from helpers.data.images import BadPicture, open_picture
+from helpers.data.images import BadImage, open_image
 from helpers.data.layout import (
-    PICTURE_FOLDERS,
-    Pictures,
+    IMAGE_FOLDERS,
+    Images,
     all_files,
     answers_expected,
-    index_pictures,
+    index_images,
 )
 from helpers.data.records import (
     CASE_FIELDS,
@@ -34,10 +34,10 @@ from helpers.data.records import (
     RESPONSE_FIELDS,
     case_id_of,
     clean_text,
+    image_names,
     leaves_folder,
     missing_fields,
     numbered_responses,
-    picture_names,
     read_records,
     stopping_faults,
     usual_fields,
@@ -70,7 +70,7 @@ class _Place:
 
     path: Path
     split: str
-    pictures: Pictures
+    images: Images
     authors: dict[str, Author]
     needed: set[str] = field(default_factory=set)
     needed_in_response: set[str] = field(default_factory=set)
@@ -100,24 +100,24 @@ def _folder_faults(kind: str, root: Path, files: list[tuple[str, Path]]) -> Iter
     if kind == "iiyi" and not table.exists():
         yield Fault(AUTHOR_FILE, 0, "is not there: all references get weight 1", is_note=True)
     seen: dict[str, tuple[str, str, int]] = {}
-    without_pictures, on_disk = [], set()
+    without_images, on_disk = [], set()
     for split, path in files:
-        place = _Place(path, split, index_pictures(kind, root, split), authors)
-        if not place.pictures.on_disk:
-            without_pictures.append(path.name)
-        on_disk.update(place.pictures.found.values())
+        place = _Place(path, split, index_images(kind, root, split), authors)
+        if not place.images.on_disk:
+            without_images.append(path.name)
+        on_disk.update(place.images.found.values())
         yield from _file_faults(kind, place, seen)
-    if without_pictures:
-        folders = " or ".join(pattern.format(split="SPLIT") for pattern in PICTURE_FOLDERS)
-        message = f"no pictures on disk (no folder {folders}), so none were checked"
-        yield Fault(", ".join(without_pictures), 0, message, is_note=True)
+    if without_images:
+        folders = " or ".join(pattern.format(split="SPLIT") for pattern in IMAGE_FOLDERS)
+        message = f"no images on disk (no folder {folders}), so none were checked"
+        yield Fault(", ".join(without_images), 0, message, is_note=True)
     if (root / FACTS_FILE).exists():
         yield from _facts_faults(root / FACTS_FILE, seen)
     yield from _recorded_faults(root, sorted(on_disk))
 
 
 def _photo_faults(root: Path) -> Iterator[Fault]:
-    """A folder of photos: every picture that cannot be used, the table of questions, and what is
+    """A folder of photos: every image that cannot be used, the table of questions, and what is
     left out.
     """
     album = photos.read_album(root)
@@ -126,7 +126,7 @@ def _photo_faults(root: Path) -> Iterator[Fault]:
         if case_id in names:
             yield Fault(_printable(case_id), 0, names[case_id])
         for path in paths:
-            if reason := broken_picture(path):
+            if reason := find_image_fault(path):
                 name = _printable(path.relative_to(root).as_posix())
                 yield Fault(name, 0, f"cannot be used: {_printable(reason)}", _printable(case_id))
     yield from (
@@ -141,16 +141,18 @@ def _photo_faults(root: Path) -> Iterator[Fault]:
         yield Fault(_first_of(left_out), 0, f"left out ({len(left_out)}): {reason}", is_note=True)
 
 
-def _recorded_faults(root: Path, pictures: Collection[Path]) -> Iterator[Fault]:
-    """The table of captions, if there is one, held against the pictures on disk."""
-    captions, faults = scan_recorded(root)
-    yield from (Fault(RECORDED_FILE, 0, message) for message in faults)
-    for name, fitting in ambiguous_names(captions, root, pictures).items():
-        yield Fault(RECORDED_FILE, 0, _printable(ambiguity(name, fitting)))
-    # The published texts come without pictures: there no name could be held against any.
-    if unknown := strangers(captions, root, pictures) if pictures else []:
-        message = f"{len(unknown)} of {len(captions)} captions are of no picture here: {_first_of(unknown)}"
-        yield Fault(RECORDED_FILE, 0, message, is_note=True)
+def _recorded_faults(root: Path, images: Collection[Path]) -> Iterator[Fault]:
+    """The table of captions, if there is one, held against the images on disk."""
+    captions, faults = scan_given_captions(root)
+    yield from (Fault(GIVEN_FILE, 0, message) for message in faults)
+    for name, fitting in ambiguous_names(captions, root, images).items():
+        yield Fault(GIVEN_FILE, 0, _printable(ambiguity(name, fitting)))
+    # The published texts come without images: there no name could be held against any.
+    if unknown := strangers(captions, root, images) if images else []:
+        message = (
+            f"{len(unknown)} of {len(captions)} captions are of no image here: {_first_of(unknown)}"
+        )
+        yield Fault(GIVEN_FILE, 0, message, is_note=True)
 
 
 def _first_of(names: list[str]) -> str:
@@ -196,9 +198,7 @@ def _with_needed_fields(kind: str, place: _Place, records: list[dict]) -> _Place
     needed |= {"query_title_en", "query_content_en"} if kind == "iiyi" else set()
     needed |= {"responses"} if place.answered else set()
     needed_in_response = usual_fields(responses, RESPONSE_FIELDS) | {"author_id", "content_en"}
-    return _Place(
-        place.path, place.split, place.pictures, place.authors, needed, needed_in_response
-    )
+    return _Place(place.path, place.split, place.images, place.authors, needed, needed_in_response)
 
 
 def _record_faults(place: _Place, record: object) -> Iterator[tuple[str, bool]]:
@@ -212,8 +212,8 @@ def _record_faults(place: _Place, record: object) -> Iterator[tuple[str, bool]]:
     yield from _reference_faults(record, place.answered)
     for message in _author_faults(record, place.authors):
         yield message, False
-    if place.pictures.on_disk:
-        for message in _picture_faults(record, place.pictures):
+    if place.images.on_disk:
+        for message in _image_faults(record, place.images):
             yield message, False
 
 
@@ -248,28 +248,28 @@ def _author_faults(record: dict, authors: dict[str, Author]) -> Iterator[str]:
             yield f"response {number}: author {author!r} is not in {AUTHOR_FILE}"
 
 
-def _picture_faults(record: dict, pictures: Pictures) -> Iterator[str]:
-    for name in picture_names(record):
+def _image_faults(record: dict, images: Images) -> Iterator[str]:
+    for name in image_names(record):
         if leaves_folder(name):
             continue  # said with the types, and not to be opened
         try:
-            path = pictures.path(name)
+            path = images.path(name)
         except LabError:
-            yield f"picture {name!r} is a link that leads out of the data folder"
+            yield f"image {name!r} is a link that leads out of the data folder"
             continue
         if not path.is_file():
-            yield f"picture {name!r} is not on disk"
-        elif reason := broken_picture(path):
-            yield f"picture {name!r} cannot be used: {reason}"
+            yield f"image {name!r} is not on disk"
+        elif reason := find_image_fault(path):
+            yield f"image {name!r} cannot be used: {reason}"
 
 
-def broken_picture(path: Path) -> str:
-    """Why a picture cannot be used, or "" where it can: all of it is decoded, and a PNG's checksums
+def find_image_fault(path: Path) -> str:
+    """Why an image cannot be used, or "" where it can: all of it is decoded, and a PNG's checksums
     are verified.
     """
     try:
-        open_picture(path)
-    except BadPicture as bad:
+        open_image(path)
+    except BadImage as bad:
         return str(bad)
     return ""
 

@@ -1,7 +1,7 @@
 """DermaVQA as published: IIYI (the M3G 2024 challenge) and Reddit (MAGIC 2024), with or without
-pictures.
+images.
 
-The pictures and the test answers are at https://osf.io/72rp3, the rest at
+The images and the test answers are at https://osf.io/72rp3, the rest at
 https://github.com/wyim/DermaVQA (CC BY 4.0). Nothing is opened here but the JSON files and the
 author table.
 """
@@ -13,16 +13,16 @@ from pathlib import Path
 
 from helpers.cases import Case, Reference
 from helpers.data.authors import AUTHOR_FILE, Author, read_authors, reference_weight
-from helpers.data.layout import index_pictures, split_files
+from helpers.data.layout import index_images, split_files
 from helpers.data.records import (
     FACT_FIELDS,
     LANGUAGES,
     case_id_of,
     clean_text,
+    image_names,
     languages_of,
     named,
     numbered_responses,
-    picture_names,
     read_records,
     stopping_faults,
     wrong_types,
@@ -42,7 +42,7 @@ class _Source:
     split: str = ""
     authors: dict[str, Author] = field(default_factory=dict)
     facts: dict[str, dict] = field(default_factory=dict)
-    picture_path: Callable[[str], Path] | None = None
+    image_path: Callable[[str], Path] | None = None
     keep_blank: bool = False
 
 
@@ -64,9 +64,9 @@ def load_splits(
     facts = read_facts(root / FACTS_FILE) if (root / FACTS_FILE).exists() else {}
     splits = {}
     for split, path in files.items():
-        pictures = index_pictures(kind, root, split)
+        images = index_images(kind, root, split)
         splits[split] = _read_cases(
-            _Source(path, language, advice, split, authors, facts, pictures.path)
+            _Source(path, language, advice, split, authors, facts, images.path)
         )
     return splits
 
@@ -78,7 +78,7 @@ def load_references(
     *,
     keep_blank: bool = False,
 ) -> tuple[Case, ...]:
-    """Load the cases of one references file of either format, for scoring; pictures are left out.
+    """Load the cases of one references file of either format, for scoring; images are left out.
 
     All weights are 1 unless an author table is given. A case without references keeps its place:
     whoever scores decides about it. `keep_blank` keeps blank answers as references with text "".
@@ -151,12 +151,12 @@ def _read_cases(source: _Source) -> tuple[Case, ...]:
 def _case(source: _Source, number: int, record: dict) -> Case:
     case_id = record["encounter_id"]
     fact = source.facts.get(case_id, {})
-    names = picture_names(record) if source.picture_path else []
+    names = image_names(record) if source.image_path else []
     return Case(
         id=case_id,
         question=clean_text(record, f"query_title_{source.language}"),
         context=clean_text(record, f"query_content_{source.language}"),
-        images=tuple(source.picture_path(name) for name in names),
+        images=tuple(source.image_path(name) for name in names),
         references=_references(source, number, record),
         label=fact.get("label", ""),
         concepts=tuple(fact.get("concepts", ())),

@@ -1,6 +1,6 @@
 """Fetch the published DermaVQA texts (CC BY 4.0) once, at a pinned commit, into `outputs/data/`.
 
-The pictures are not fetched: they are 1.1 GB on OSF (https://osf.io/72rp3) and belong beside the
+The images are not fetched: they are 1.1 GB on OSF (https://osf.io/72rp3) and belong beside the
 JSON files.
 """
 

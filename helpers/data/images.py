@@ -1,8 +1,8 @@
-"""Pictures as they come from cameras, phones and posts: opened upright and in plain sRGB, or
+"""Images as they come from cameras, phones and posts: opened upright and in plain sRGB, or
 refused with a reason.
 
 What is in a file is told from its content, not from its name. Nothing of its metadata is kept, and
-a picture that leaves this machine is made anew from its pixels.
+an image that leaves this machine is made anew from its pixels.
 """
 
 import errno
@@ -16,27 +16,27 @@ from functools import lru_cache
 from pathlib import Path
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "GIF", "BMP", "TIFF")
-# Formats that may hold several pictures and say which one is meant: a phone's depth map or burst
+# Formats that may hold several images and say which one is meant: a phone's depth map or burst
 # comes after it.
-WITH_MAIN_PICTURE = ("MPO", "HEIF")
+WITH_MAIN_IMAGE = ("MPO", "HEIF")
 LARGEST = (
     120_000_000  # pixels: a phone's 108 megapixels may come, a bomb of 20,000 x 20,000 may not
 )
 DECODERS = 2
 
 
-class BadPicture(Exception):
+class BadImage(Exception):
     """A file that cannot be shown to a model; its text says why, without any folder."""
 
 
-class Unreadable(BadPicture):
-    """A picture that could not be read for a reason that does not lie in it: a full memory, a
+class Unreadable(BadImage):
+    """An image that could not be read for a reason that does not lie in it: a full memory, a
     failing disk.
     """
 
 
-def picture_key(path: Path | str) -> str:
-    """What identifies a picture wherever it lies and whatever it is called: 16 hex digits of its
+def image_key(path: Path | str) -> str:
+    """What identifies an image wherever it lies and whatever it is called: 16 hex digits of its
     content's SHA-256.
     """
     state = Path(path).stat()
@@ -45,19 +45,19 @@ def picture_key(path: Path | str) -> str:
 
 @lru_cache(maxsize=100_000)
 def _hash(path: str, changed: int, size: int) -> str:
-    """Read once as long as the file stays the same: many experiments ask for the same pictures."""
+    """Read once as long as the file stays the same: many experiments ask for the same images."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def open_picture(path: Path | str, *, longest: int = 0):
-    """A picture as an RGB image of PIL, turned upright by its EXIF, in the colours of sRGB, without
+def open_image(path: Path | str, *, max_side: int = 0):
+    """An image as an RGB image of PIL, turned upright by its EXIF, in the colours of sRGB, without
     metadata.
 
     Args:
         longest: its longest side in pixels at most; a larger one is shrunk. 0 keeps its size.
     Raises:
-        BadPicture: no picture, of another format than `FORMATS`, empty, truncated, too large,
+        BadPicture: no image, of another format than `FORMATS`, empty, truncated, too large,
             animated, in the inks of a printer (CMYK) or with 16 bits a colour.
         Unreadable: a `BadPicture` whose reason may pass: no such file, no permission, a full
             memory, a failing disk.
@@ -71,44 +71,46 @@ def open_picture(path: Path | str, *, longest: int = 0):
         with Image.open(path, formats=FORMATS) as image:
             _check(image)
             _check_sums(image, path)
-            if longest and image.format in (
+            if max_side and image.format in (
                 "JPEG",
                 "MPO",
             ):  # a draft of a HEIC would be its embedded thumbnail
-                image.draft("RGB", (longest, longest))  # decoded at about the wanted size at once
+                image.draft("RGB", (max_side, max_side))  # decoded at about the wanted size at once
             image.load()
-            plain = _on_white(_upright(image), longest)
+            plain = _on_white(_upright(image), max_side)
         # From bare pixels: nothing that the file said besides them comes along.
         return Image.frombytes("RGB", plain.size, plain.tobytes())
-    except BadPicture:
+    except BadImage:
         raise
     except (
         Exception
     ) as error:  # decoders raise whatever they like: OSError, SyntaxError, struct.error, ...
-        kind = Unreadable if _may_pass(error) else BadPicture
+        kind = Unreadable if _may_pass(error) else BadImage
         raise kind(_reason(path, error)) from None
 
 
-def jpeg(image, *, longest: int = 1024) -> bytes:
-    """An RGB image as JPEG without metadata, its longest side `longest` pixels at most."""
+def to_jpeg(image, *, max_side: int = 1024) -> bytes:
+    """An RGB image as JPEG without metadata, its longest side `max_side` pixels at most."""
     smaller = image.copy()
-    smaller.thumbnail((longest, longest))
+    smaller.thumbnail((max_side, max_side))
     smaller.info.clear()
     stream = io.BytesIO()
     smaller.save(stream, "JPEG", quality=90)
     return stream.getvalue()
 
 
-def opened(paths: Sequence[Path], *, longest: int, ahead: int) -> Iterator[tuple[Path, object]]:
+def open_images(
+    paths: Sequence[Path], *, max_side: int, ahead: int
+) -> Iterator[tuple[Path, object]]:
     """Each path with its image or its `BadPicture`, in order, decoded in the background.
 
-    At most `ahead` pictures are held at a time, however many paths there are.
+    At most `ahead` images are held at a time, however many paths there are.
     """
     waiting: deque = deque()
     with ThreadPoolExecutor(DECODERS) as pool:
         try:
             for path in paths:
-                waiting.append((path, pool.submit(_opened_or_bad, path, longest)))
+                waiting.append((path, pool.submit(_opened_or_bad, path, max_side)))
                 if len(waiting) >= ahead:
                     yield _next(waiting)
             while waiting:
@@ -124,10 +126,10 @@ def _next(waiting: deque) -> tuple[Path, object]:
     return path, future.result()
 
 
-def _opened_or_bad(path: Path, longest: int):
+def _opened_or_bad(path: Path, max_side: int):
     try:
-        return open_picture(path, longest=longest)
-    except BadPicture as bad:
+        return open_image(path, max_side=max_side)
+    except BadImage as bad:
         return bad
 
 
@@ -135,33 +137,33 @@ def _check_file(path: Path) -> None:
     """Refuse what is no file with something in it; opening a pipe, say, would wait for ever."""
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):
-        raise BadPicture("a folder, but a picture was expected")
+        raise BadImage("a folder, but an image was expected")
     if not stat.S_ISREG(status.st_mode):
-        raise BadPicture("no ordinary file")
+        raise BadImage("no ordinary file")
     if status.st_size == 0:
-        raise BadPicture("the file is empty (0 bytes)")
+        raise BadImage("the file is empty (0 bytes)")
 
 
 def _check(image) -> None:
     """Refuse by what the file's head says, before a pixel is decoded."""
     width, height = image.size
     if width * height > LARGEST:
-        raise BadPicture(
+        raise BadImage(
             f"too large: {width} x {height} pixels, more than {LARGEST // 1_000_000} megapixels"
         )
-    if image.format not in WITH_MAIN_PICTURE and getattr(image, "n_frames", 1) > 1:
-        raise BadPicture(
+    if image.format not in WITH_MAIN_IMAGE and getattr(image, "n_frames", 1) > 1:
+        raise BadImage(
             f"animated or of several pages ({image.n_frames} frames): save the one that is meant"
         )
     if image.mode == "CMYK":
-        raise BadPicture(
+        raise BadImage(
             "in the inks of a printer (CMYK), whose colours on a screen nobody can tell: save it "
             "as RGB"
         )
     # A BMP with 16 bits a pixel has 5 or 6 for each colour.
     deep = "16" in _raw_mode(image) and image.format != "BMP"
     if image.mode in ("I", "F") or "16" in image.mode or deep:
-        raise BadPicture("with more than 8 bits a colour: save it with 8")
+        raise BadImage("with more than 8 bits a colour: save it with 8")
 
 
 def _check_sums(image, path: Path) -> None:
@@ -187,7 +189,7 @@ def _raw_mode(image) -> str:
 
 
 def _upright(image):
-    """Turned as its EXIF says; a picture whose EXIF is damaged stays as it lies, as in every
+    """Turned as its EXIF says; an image whose EXIF is damaged stays as it lies, as in every
     viewer.
     """
     from PIL import ImageOps
@@ -200,30 +202,30 @@ def _upright(image):
         return image
 
 
-def _on_white(image, longest: int):
-    """In sRGB, `longest` pixels long at most; what is transparent becomes white, as in every
+def _on_white(image, max_side: int):
+    """In sRGB, `max_side` pixels long at most; what is transparent becomes white, as in every
     viewer.
     """
     from PIL import Image
 
     profile, grey = image.info.get("icc_profile"), image.mode in ("1", "L", "LA")
     if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
-        # Shrunk first: all colours of a phone's picture take as long as to decode it.
-        return _in_srgb(_shrunk(image.convert("RGB"), longest), profile, grey)
+        # Shrunk first: all colours of a phone's image take as long as to decode it.
+        return _in_srgb(_shrunk(image.convert("RGB"), max_side), profile, grey)
     whole = image.convert("RGBA")
     colours = _in_srgb(whole.convert("RGB"), profile, grey)
     colours.putalpha(whole.getchannel("A"))
     return _shrunk(
         Image.alpha_composite(Image.new("RGBA", whole.size, "white"), colours).convert("RGB"),
-        longest,
+        max_side,
     )
 
 
-def _shrunk(image, longest: int):
+def _shrunk(image, max_side: int):
     from PIL import Image
 
-    if longest and max(image.size) > longest:
-        image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    if max_side and max(image.size) > max_side:
+        image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
     return image
 
 
@@ -232,7 +234,7 @@ def _in_srgb(image, profile: bytes | None, grey: bool):
     is a paler red.
 
     `grey` says whether the file has but one colour, so that a profile of greys is of it.
-    A profile that is broken, or of other colours than the picture's, costs nothing but itself.
+    A profile that is broken, or of other colours than the image's, costs nothing but itself.
     """
     if not profile:
         return image
@@ -272,7 +274,7 @@ def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"too large: more than {LARGEST // 1_000_000} megapixels"
     if isinstance(error, Image.UnidentifiedImageError):
-        return f"no picture of a known format ({', '.join(FORMATS)})"
+        return f"no image of a known format ({', '.join(FORMATS)})"
     if _of_memory(error):
         return "too large for the memory that is left"
     if isinstance(error, OSError) and error.errno:  # of the system, not of a decoder
@@ -282,7 +284,7 @@ def _reason(path: Path, error: Exception) -> str:
 
 @lru_cache
 def _prepare_decoders() -> None:
-    """Let Pillow read HEIC, the format of iPhones, and not warn of pictures that `LARGEST` lets
+    """Let Pillow read HEIC, the format of iPhones, and not warn of images that `LARGEST` lets
     pass.
     """
     import pillow_heif

@@ -1,5 +1,5 @@
 """Where the published DermaVQA folders keep their files: which JSON is which split, and where
-pictures lie.
+images lie.
 """
 
 import os
@@ -26,11 +26,11 @@ FILES = {
 # Published beside test_ht.json, with better Spanish and the same cases.
 SPANISH_TEST = "test_ht_spanishtestsetcorrected.json"
 
-PICTURE_FOLDERS = ("images_final/images_{split}", "images_{split}", "images")
+IMAGE_FOLDERS = ("images_final/images_{split}", "images_{split}", "images")
 DEFAULT_FOLDER = {"iiyi": "images_final/images_{split}", "reddit": "images"}
 # download_data.py names a file by the last three letters of its address, so "peg" and "ebp" are
 # JPEG and WebP.
-PICTURE_SUFFIXES = (
+IMAGE_SUFFIXES = (
     ".jpg",
     ".jpeg",
     ".png",
@@ -47,8 +47,8 @@ PICTURE_SUFFIXES = (
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """The pictures of one split on disk: by full name and by name without suffix, and where others
+class Images:
+    """The images of one split on disk: by full name and by name without suffix, and where others
     belong.
     """
 
@@ -58,20 +58,20 @@ class Pictures:
     on_disk: bool
 
     def path(self, name: str) -> Path:
-        """The file of a picture name; where it is not on disk, the place where it is expected.
+        """The file of an image name; where it is not on disk, the place where it is expected.
 
-        A name whose file is a link out of the data folder is a `LabError`: the id of a picture,
+        A name whose file is a link out of the data folder is a `LabError`: the id of an image,
         which whoever made the data could choose, must not show a file from elsewhere. A linked
-        picture folder is the person's own doing.
+        image folder is the person's own doing.
         """
         if name in self.found:
             return self.found[name]
         path = self.folder / (
-            name if Path(name).suffix.lower() in PICTURE_SUFFIXES else f"{name}.jpg"
+            name if Path(name).suffix.lower() in IMAGE_SUFFIXES else f"{name}.jpg"
         )
         if leads_out(path, self.root) and leads_out(path, self.folder):
             raise LabError(
-                f"Picture {name!r} is a link that leads out of {self.root}: put the picture itself "
+                f"Image {name!r} is a link that leads out of {self.root}: put the image itself "
                 "there."
             )
         return path
@@ -126,17 +126,17 @@ def answers_expected(split: str, path: Path) -> bool:
     return split != "test" and "input" not in path.name
 
 
-def index_pictures(kind: str, root: Path, split: str) -> Pictures:
-    """Look once through each folder where pictures of a split may lie; no file is opened."""
-    folders = [root / pattern.format(split=split) for pattern in PICTURE_FOLDERS]
+def index_images(kind: str, root: Path, split: str) -> Images:
+    """Look once through each folder where images of a split may lie; no file is opened."""
+    folders = [root / pattern.format(split=split) for pattern in IMAGE_FOLDERS]
     folders = [folder for folder in folders if folder.is_dir()]
     found: dict[str, Path] = {}
     for folder in [*folders, root]:
-        for name in _picture_files(folder, root):
+        for name in _image_files(folder, root):
             found.setdefault(name, folder / name)
             found.setdefault(Path(name).stem, folder / name)
     expected = folders[0] if folders else root / DEFAULT_FOLDER[kind].format(split=split)
-    return Pictures(root=root, folder=expected, found=found, on_disk=bool(folders or found))
+    return Images(root=root, folder=expected, found=found, on_disk=bool(folders or found))
 
 
 def leads_out(path: Path, folder: Path) -> bool:
@@ -149,15 +149,15 @@ def leads_out(path: Path, folder: Path) -> bool:
         return True
 
 
-def _picture_files(folder: Path, root: Path) -> list[str]:
-    """The names of the pictures in a folder, without links that lead out of it and of the data
+def _image_files(folder: Path, root: Path) -> list[str]:
+    """The names of the images in a folder, without links that lead out of it and of the data
     folder.
     """
     with os.scandir(folder) as entries:
         names = [
             (entry.name, entry.is_symlink())
             for entry in entries
-            if entry.name.lower().endswith(PICTURE_SUFFIXES) and entry.is_file()
+            if entry.name.lower().endswith(IMAGE_SUFFIXES) and entry.is_file()
         ]
     return sorted(
         name

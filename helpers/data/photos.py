@@ -1,7 +1,7 @@
 """A folder of a person's own photos as a data set: no JSON and no references, at most a table of
 questions.
 
-Every picture in the folder is a case, and so is every sub-folder with pictures. No picture is
+Every image in the folder is a case, and so is every sub-folder with images. No image is
 opened here.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.data.given_captions import RECORDED_FILE
+from helpers.data.given_captions import GIVEN_FILE
 from helpers.data.layout import check_folder, leads_out
 from helpers.data.sheets import composed, scan_sheet
 from helpers.files import LabError
@@ -26,16 +26,16 @@ SPLIT = "valid"
 LITTER = ("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir")
 
 # Why something in the folder is no part of a case.
-NO_PICTURE = "no picture by its suffix"
+NO_IMAGE = "no image by its suffix"
 LEADS_OUT = "a link that leads out of the folder or nowhere"
-NO_PICTURES_IN_IT = "a folder without pictures directly in it"
+NO_IMAGES_IN_IT = "a folder without images directly in it"
 TOO_DEEP = "a folder in a sub-folder, which is not looked into"
 NO_FILE = "neither a file nor a folder"
 
 
 @dataclass(frozen=True)
 class Album:
-    """What a folder of photos holds: the pictures of each case by its id, and what is left out as
+    """What a folder of photos holds: the images of each case by its id, and what is left out as
     (name, reason).
     """
 
@@ -46,12 +46,12 @@ class Album:
 def load_photos(root: Path) -> dict[str, tuple[Case, ...]]:
     """The photos of a folder as cases, all of them in one split named "valid", without references.
 
-    A picture's id is its file name without suffix (with it, where another file or sub-folder would
-    have the same id), a sub-folder's its name. Cases, and the pictures of one, are in natural
+    An image's id is its file name without suffix (with it, where another file or sub-folder would
+    have the same id), a sub-folder's its name. Cases, and the images of one, are in natural
     order: IMG_2 before IMG_10. Hidden files, what systems leave behind, and links that lead out of
     the folder are left out. A table questions.csv with the columns id and question may ask
     something about some cases; the others have no question.
-    Raises `LabError` for a folder without pictures, an unreadable one and a faulty table.
+    Raises `LabError` for a folder without images, an unreadable one and a faulty table.
     """
     album = read_album(root)
     for fault in name_faults(album).values():
@@ -74,8 +74,8 @@ def load_photos(root: Path) -> dict[str, tuple[Case, ...]]:
 def read_album(root: Path) -> Album:
     """Look through the folder and its sub-folders, one level deep; no file is opened."""
     check_folder("photos", root)
-    pictures, folders, left_out = _sorted_out(root, root)
-    names = [path.name for path in (*pictures, *folders)]
+    images, folders, left_out = _sorted_out(root, root)
+    names = [path.name for path in (*images, *folders)]
     cases = {}
     for folder in folders:
         inside, deeper, other = _sorted_out(folder, root)
@@ -83,9 +83,9 @@ def read_album(root: Path) -> Album:
             cases[folder.name] = tuple(inside)
             left_out += [*other, *((f"{folder.name}/{path.name}", TOO_DEEP) for path in deeper)]
         else:
-            left_out.append((folder.name, NO_PICTURES_IN_IT))
-    taken = Counter(path.stem for path in pictures)
-    for path in pictures:
+            left_out.append((folder.name, NO_IMAGES_IN_IT))
+    taken = Counter(path.stem for path in images)
+    for path in images:
         # A name with suffix is no other's, so ids can't meet.
         alone = taken[path.stem] == 1 and path.stem not in names
         cases[path.stem if alone else path.name] = (path,)
@@ -101,7 +101,7 @@ def read_album(root: Path) -> Album:
 def scan_questions(root: Path, album: Album) -> tuple[dict[str, str], list[str]]:
     """The questions by case id, and every fault of their table; ({}, []) where there is none.
 
-    A picture may be named with its suffix too, as a person reads it in the folder.
+    An image may be named with its suffix too, as a person reads it in the folder.
     """
     # Some systems compose the accents of file names, others do not.
     known = {
@@ -115,7 +115,7 @@ def scan_questions(root: Path, album: Album) -> tuple[dict[str, str], list[str]]
     def take(name: str, question: str) -> str:
         case_id = known.get(composed(name))
         if case_id is None:
-            return f"{name!r} is no picture and no sub-folder with pictures"
+            return f"{name!r} is no image and no sub-folder with images"
         if case_id in questions:
             return f"{name!r} is in the table twice"
         questions[case_id] = question
@@ -144,11 +144,11 @@ def natural_key(name: str) -> tuple:
 
 
 def _sorted_out(folder: Path, root: Path) -> tuple[list[Path], list[Path], list[tuple[str, str]]]:
-    """The pictures and the folders of one folder in natural order, and what is left out as (name,
+    """The images and the folders of one folder in natural order, and what is left out as (name,
     reason).
     """
-    pictures, folders, left_out = [], [], []
-    tables = (root / QUESTIONS_FILE, root / RECORDED_FILE)
+    images, folders, left_out = [], [], []
+    tables = (root / QUESTIONS_FILE, root / GIVEN_FILE)
     for entry in _entries(folder):
         path = folder / entry.name
         if entry.name.startswith(".") or entry.name.casefold() in LITTER or path in tables:
@@ -156,19 +156,19 @@ def _sorted_out(folder: Path, root: Path) -> tuple[list[Path], list[Path], list[
         if reason := _left_out(entry, path, root):
             left_out.append((path.relative_to(root).as_posix(), reason))
         else:
-            (folders if entry.is_dir() else pictures).append(path)
-    return pictures, folders, left_out
+            (folders if entry.is_dir() else images).append(path)
+    return images, folders, left_out
 
 
 def _left_out(entry: os.DirEntry, path: Path, root: Path) -> str:
     """Why a visible thing in a folder is no part of a case, or "" where it may be."""
-    # A link to the folder itself would show all its pictures a second time, as one case.
+    # A link to the folder itself would show all its images a second time, as one case.
     if entry.is_symlink() and (leads_out(path, root) or not path.exists() or path.samefile(root)):
         return LEADS_OUT
     if entry.is_dir():
         return ""
     if path.suffix.lower() not in SUFFIXES:
-        return NO_PICTURE
+        return NO_IMAGE
     return "" if entry.is_file() else NO_FILE
 
 

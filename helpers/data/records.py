@@ -63,7 +63,7 @@ def clean_text(holder: dict, field: str) -> str:
 
 
 def stopping_faults(record: object) -> Iterator[str]:
-    """What makes a record unfit for loading: no id, a field of another type, a picture outside the
+    """What makes a record unfit for loading: no id, a field of another type, an image outside the
     folder.
     """
     if not isinstance(record, dict):
@@ -77,9 +77,9 @@ def stopping_faults(record: object) -> Iterator[str]:
     for number, response in numbered_responses(record):
         for message in wrong_types(response, RESPONSE_FIELDS):
             yield f"response {number}: {message}"
-    for name in picture_names(record):
+    for name in image_names(record):
         if leaves_folder(name):
-            yield f"picture name {name!r} leaves the picture folder"
+            yield f"image name {name!r} leaves the image folder"
 
 
 def wrong_types(holder: dict, fields: dict[str, str]) -> Iterator[str]:
@@ -149,14 +149,14 @@ def numbered_responses(record: dict) -> list[tuple[int, dict]]:
     ]
 
 
-def picture_names(record: dict) -> list[str]:
-    """The picture names that are text."""
+def image_names(record: dict) -> list[str]:
+    """The image names that are text."""
     names = record.get("image_ids")
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def leaves_folder(name: str) -> bool:
-    """Whether a picture name is no place inside a folder: absolute, with `..`, with a drive, or
+    """Whether an image name is no place inside a folder: absolute, with `..`, with a drive, or
     blank.
     """
     # The Windows rules take both kinds of slash and drives, so they refuse the more; data travels.

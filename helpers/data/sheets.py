@@ -1,4 +1,4 @@
-"""Tables that a person writes beside pictures: a name and a text about it in each row, checked line
+"""Tables that a person writes beside images: a name and a text about it in each row, checked line
 by line.
 """
 

@@ -35,7 +35,7 @@ class Dataset:
         return self.splits[name]
 
     def fingerprint(self, split: str) -> str:
-        """Twelve hex digits of all texts, weights and picture names of a split, wherever it lies on
+        """Twelve hex digits of all texts, weights and image names of a split, wherever it lies on
         disk.
         """
         return fingerprint([case.content() for case in self.split(split)])
@@ -45,7 +45,7 @@ def load_dataset(name: str, root: Path | str = "", *, language: str = "en") -> D
     """Load a data set by name from its folder.
 
     The names are iiyi, reddit (the published DermaVQA data), pocket and pocket_reddit (the
-    simulated clinic), and photos (a folder of the person's own pictures, all in the split "valid":
+    simulated clinic), and photos (a folder of the person's own images, all in the split "valid":
     see `photos.load_photos`). With `root` "" the texts are fetched, or the clinic is built, once
     under the outputs folder; photos need a folder. `language` is en, zh or es.
     Raises `LabError` for an unknown name, a folder without the data and the first record that is

@@ -8,11 +8,11 @@ from helpers.data.sources import Dataset, data_folder
 
 
 def table_1(dataset: Dataset) -> list[dict]:
-    """One row per split: cases, cases with pictures, pictures and references (YuanAI, Table 1, for
+    """One row per split: cases, cases with images, images and references (YuanAI, Table 1, for
     any data).
 
-    "with picture" counts the cases that list one, "picture on disk" those with a file here: their
-    pull of Reddit had 310 train cases, 271 with a picture.
+    "with image" counts the cases that list one, "image on disk" those with a file here: their
+    pull of Reddit had 310 train cases, 271 with an image.
     """
     return [_row(split, cases) for split, cases in dataset.splits.items()]
 
@@ -31,9 +31,9 @@ def _row(split: str, cases: tuple[Case, ...]) -> dict:
     return {
         "split": split,
         "all cases": len(cases),
-        "with picture": sum(bool(case.images) for case in cases),
-        "picture on disk": sum(bool(case.pictures) for case in cases),
-        "pictures": sum(len(case.images) for case in cases),
+        "with image": sum(bool(case.images) for case in cases),
+        "image on disk": sum(bool(case.images_on_disk) for case in cases),
+        "images": sum(len(case.images) for case in cases),
         "references": references,
         "references per case": round(references / len(cases), 2) if cases else 0.0,
     }

@@ -10,18 +10,18 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.cases import Prediction, read_predictions, write_submission
+from helpers.cases import Prediction, read_answers, write_submission
 from helpers.data import Dataset
-from helpers.experiments.image_texts import NONE
+from helpers.experiments.caption_texts import NONE
 from helpers.experiments.inputs import (
     cases_to_answer,
     check_questions,
     data_read,
-    picture_words,
+    image_words,
+    llm_examples,
     prompt_identity,
     prompts_with_shots,
     training_cases,
-    training_records,
     training_words,
 )
 from helpers.experiments.parameters import recordable, variant
@@ -29,20 +29,20 @@ from helpers.experiments.runs import Run, load_run, open_run
 from helpers.files import LabError, append_jsonl, file_hash, fingerprint, read_jsonl, write_json
 from helpers.metrics import answers, bertscore, deltableu, diagnosis
 from helpers.metrics.answers import answer_statistics
-from helpers.metrics.baselines import constant_answers, constant_predictions
+from helpers.metrics.baselines import constant_answer_set, constant_answers
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import metrics_json, score_predictions
 from helpers.models.api.model import ApiModel, is_api_model, open_api_model, upload_notice
 from helpers.models.generation import answer_all
 from helpers.models.loading import (
-    TextModel,
+    LLM,
     check_adapter,
     generation_fingerprint,
-    load_text_model,
-    pinned,
+    load_llm,
+    resolve_commit,
     weights_fingerprint,
 )
-from helpers.models.memory import forget, kept
+from helpers.models.memory import forget_models, load_once
 from helpers.models.prompts import IMAGE_LINE, stop_text
 from helpers.models.shots import shot_pool
 from helpers.training.lora_sft import BaseModel, choose_backend, train_adapter
@@ -67,7 +67,7 @@ TRAINING_VARIES = (
     "PROMPT",
 )
 
-# What else it says where pictures are put into words.
+# What else it says where images are put into words.
 CAPTIONS_VARY = (
     "CAPTIONER",
     "CAPTION_PROMPT",
@@ -93,7 +93,7 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
             f"The data set {data.name!r} has no training case with both a question and an answer, "
             "so there is nothing to learn: choose another DATASET."
         )
-    recipe, backend = recipe_of(settings), choose_backend(settings.BACKEND)
+    recipe, backend = lora_recipe(settings), choose_backend(settings.BACKEND)
     identity = {
         "weights": weights_fingerprint(settings.MODEL, settings.REVISION),
         "data": data.fingerprint("train"),
@@ -118,14 +118,16 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
     )
     with run.working() as needed:
         if needed:
-            forget()
+            forget_models()
             base = BaseModel(
-                settings.MODEL, pinned(settings.MODEL, settings.REVISION), settings.QUANTIZATION
+                settings.MODEL,
+                resolve_commit(settings.MODEL, settings.REVISION),
+                settings.QUANTIZATION,
             )
             facts = train_adapter(
                 base,
-                training_records(train, settings, words),
-                training_records(valid, settings, training_words(data, settings, valid)),
+                llm_examples(train, settings, words),
+                llm_examples(valid, settings, training_words(data, settings, valid)),
                 run.folder,
                 recipe=recipe,
                 card={"model": model} | identity,
@@ -135,7 +137,7 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
     return run
 
 
-def recipe_of(settings: SimpleNamespace) -> LoraRecipe:
+def lora_recipe(settings: SimpleNamespace) -> LoraRecipe:
     """The LoRA recipe that the settings name."""
     return LoraRecipe(
         rank=settings.RANK,
@@ -164,7 +166,7 @@ def answer(
         settings = SimpleNamespace(**vars(settings) | {"IMAGE_TEXT": "question"})
     cases = cases_to_answer(data, settings)
     check_questions(cases, settings)
-    words = picture_words(data, settings, cases, shots)
+    words = image_words(data, settings, cases, shots)
     determines = {
         "weights": weights_fingerprint(settings.MODEL, settings.REVISION),
         "quantization": settings.QUANTIZATION,
@@ -214,7 +216,7 @@ def answer(
                 batch_size=settings.ANSWER_BATCH,
                 stop=stop_text(settings.PROMPT, settings.ANSWER_ENDS),
             )
-    return scored(run, data, settings)
+    return score_run(run, data, settings)
 
 
 def baselines(data: Dataset, settings: SimpleNamespace) -> list[Run]:
@@ -225,7 +227,7 @@ def baselines(data: Dataset, settings: SimpleNamespace) -> list[Run]:
     ]
 
 
-def adapter_folder(data: Dataset, settings: SimpleNamespace) -> Path:
+def find_or_train_adapter(data: Dataset, settings: SimpleNamespace) -> Path:
     """The adapter to answer with: `settings.ADAPTER` (an adapter's or a run's folder), or else
     notebook 02's.
 
@@ -253,7 +255,7 @@ def adapter_folder(data: Dataset, settings: SimpleNamespace) -> Path:
 
 def answers_of(run: Run) -> dict[str, Prediction]:
     """The answers of a run by case id."""
-    return {answer.case_id: answer for answer in read_predictions(run.folder / "predictions.jsonl")}
+    return {answer.case_id: answer for answer in read_answers(run.folder / "predictions.jsonl")}
 
 
 def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) -> Run:
@@ -274,11 +276,11 @@ def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) ->
         if needed:
             path = run.folder / "predictions.jsonl"
             path.unlink(missing_ok=True)
-            append_jsonl(path, [asdict(answer) for answer in constant_predictions(cases, text)])
-    return scored(run, data, settings)
+            append_jsonl(path, [asdict(answer) for answer in constant_answer_set(cases, text)])
+    return score_run(run, data, settings)
 
 
-def scored(
+def score_run(
     run: Run, data: Dataset, settings: SimpleNamespace, more: Callable[[], dict[str, Score]] = dict
 ) -> Run:
     """Write the submission and, once, the scores: of all answers, and against references where
@@ -323,15 +325,15 @@ def scoring_identity(settings: SimpleNamespace) -> dict:
     }
 
 
-def _load(settings: SimpleNamespace, adapter: Path | None) -> TextModel | ApiModel:
-    """The model of these settings; see `memory.kept` about local ones."""
+def _load(settings: SimpleNamespace, adapter: Path | None) -> LLM | ApiModel:
+    """The model of these settings; see `memory.load_once` about local ones."""
     if is_api_model(settings.MODEL):
         return open_api_model(settings.MODEL, allow_upload=settings.ALLOW_UPLOAD)
     trained = (adapter / "adapter_model.safetensors").stat().st_mtime_ns if adapter else 0
     key = (settings.MODEL, settings.REVISION, settings.QUANTIZATION, adapter, trained)
-    return kept(
+    return load_once(
         key,
-        lambda: load_text_model(
+        lambda: load_llm(
             settings.MODEL,
             revision=settings.REVISION,
             quantization=settings.QUANTIZATION,
@@ -340,7 +342,7 @@ def _load(settings: SimpleNamespace, adapter: Path | None) -> TextModel | ApiMod
     )
 
 
-def _device(model: TextModel | ApiModel) -> dict:
+def _device(model: LLM | ApiModel) -> dict:
     """Where a model computes, for the record."""
     return api_device(model.host) if isinstance(model, ApiModel) else asdict(model.device)
 
@@ -351,7 +353,7 @@ def api_device(host: str) -> dict:
 
 
 def _said(*words: dict[str, str]) -> dict:
-    """What an experiment depends on where words for pictures are in its prompts: these very words;
+    """What an experiment depends on where words for images are in its prompts: these very words;
     {} without any.
     """
     return {"image_text": fingerprint([IMAGE_LINE, *words])} if any(words) else {}

@@ -1,4 +1,4 @@
-"""The captioning experiment that notebook 01 and the sweep call: a split's pictures put into words,
+"""The captioning experiment that notebook 01 and the sweep call: a split's images put into words,
 and how that went.
 
 The captions themselves are in the captioner's store (`helpers.models.captions`), which all
@@ -16,12 +16,12 @@ from helpers.cases import Case
 from helpers.data import POCKET, Dataset
 from helpers.data.tables import skin_tones
 from helpers.experiments.answers import about_run, api_device
-from helpers.experiments.image_texts import (
+from helpers.experiments.caption_texts import (
     RECORDED,
+    caption_cases,
     captioner_identity,
     captioner_of,
-    captions_of,
-    compared,
+    captioners_to_compare,
     with_captioner,
 )
 from helpers.experiments.inputs import cases_to_answer
@@ -30,43 +30,45 @@ from helpers.experiments.runs import Run, open_run
 from helpers.files import LabError, fingerprint, write_json
 from helpers.metrics import captions as caption_metrics
 from helpers.metrics import concepts
-from helpers.metrics.captions import caption_statistics, fails_more, longer
+from helpers.metrics.captions import caption_statistics, compare_failures, compare_length
 from helpers.metrics.claims import verdict
 from helpers.metrics.concepts import concept_scores
 from helpers.metrics.scores import Score
 from helpers.models.api.model import api_host, is_api_model
-from helpers.models.captioning import caption_pictures, content_key
-from helpers.models.captions import Caption, case_text, failed, shown_pictures
+from helpers.models.captioning import caption_images, image_key_or_none
+from helpers.models.captions import Caption, case_text, failed, images_to_caption
 from helpers.models.devices import choose_device
 
 CAPTIONING = "01_captioning"
-EXAMPLES = 3  # pictures side by side, as in YuanAI's Table 4
+EXAMPLES = 3  # images side by side, as in YuanAI's Table 4
 
 
 def captioned_cases(data: Dataset, settings: SimpleNamespace) -> list[Case]:
-    """The cases that are captioned: those that name a picture; a split without any is a `LabError`."""
+    """The cases that are captioned: those that name an image; a split without any is a `LabError`."""
     cases = [case for case in cases_to_answer(data, settings) if case.images]
     if not cases:
         raise LabError(
-            f"Pictures of the split {settings.SPLIT!r} were to be put into words, but no case of "
+            f"Images of the split {settings.SPLIT!r} were to be put into words, but no case of "
             f"the data set {data.name!r} names one there: choose another SPLIT or DATASET."
         )
     return cases
 
 
 def compare_captioners(data: Dataset, settings: SimpleNamespace) -> dict[str, Run]:
-    """One run for each captioner that is compared, by its name: see `image_texts.compared`.
+    """One run for each captioner that is compared, by its name: see `caption_texts.captioners_to_compare`.
 
     Raises:
-        LabError: there is no picture on disk; or one of the captioners cannot be had, before any of
+        LabError: there is no image on disk; or one of the captioners cannot be had, before any of
             them works.
     """
-    chosen = {name: with_captioner(settings, name) for name in compared(data, settings)}
+    chosen = {
+        name: with_captioner(settings, name) for name in captioners_to_compare(data, settings)
+    }
     if not chosen:
         raise LabError(
-            f"Pictures of the split {settings.SPLIT!r} were to be put into words, but of the data "
+            f"Images of the split {settings.SPLIT!r} were to be put into words, but of the data "
             f"set {data.name!r} none is on disk: only its texts are fetched by themselves; get the "
-            "pictures (see the README), and name their folder as DATA_ROOT."
+            "images (see the README), and name their folder as DATA_ROOT."
         )
     for one in chosen.values():
         captioner_identity(data, one)
@@ -74,16 +76,16 @@ def compare_captioners(data: Dataset, settings: SimpleNamespace) -> dict[str, Ru
 
 
 def caption(data: Dataset, settings: SimpleNamespace) -> Run:
-    """Put the pictures of `settings.SPLIT` into words by `settings.CAPTIONER`, and measure the
+    """Put the images of `settings.SPLIT` into words by `settings.CAPTIONER`, and measure the
     captions.
 
-    The record of a run on simulated pictures holds some captions as examples; of patients' pictures
+    The record of a run on simulated images holds some captions as examples; of patients' images
     it holds none.
     """
     cases = captioned_cases(data, settings)
     determines = captioner_identity(data, settings) | {
         "data": data.fingerprint(settings.SPLIT),
-        "pictures": _pictures(cases),
+        "images": _images(cases),
         "split": settings.SPLIT,
         "limit": settings.LIMIT,
         "scoring": {
@@ -96,7 +98,7 @@ def caption(data: Dataset, settings: SimpleNamespace) -> Run:
     run = open_run(CAPTIONING, determines=determines, about=about | {"model": about["name"]})
     with run.working() as needed:
         if needed:
-            found = captions_of(data, settings, cases)
+            found = caption_cases(data, settings, cases)
             named = concept_scores(concept_pairs(cases, found))
             scores = _scores([caption for case in cases for caption in found[case.id]], named)
             write_json(
@@ -121,13 +123,13 @@ def caption_files(
     if captioner == RECORDED:
         return {path: failed(path.name, RECORDED, "no caption of it is recorded") for path in paths}
     chosen = captioner_of(with_captioner(settings, captioner))
-    return caption_pictures(chosen, paths, chosen.store(store), batch_size=settings.CAPTION_BATCH)
+    return caption_images(chosen, paths, chosen.store(store), batch_size=settings.CAPTION_BATCH)
 
 
 def concept_pairs(
     cases: Sequence[Case], found: dict[str, list[Caption]]
 ) -> list[tuple[tuple[str, ...], str]]:
-    """What the pictures of each case show, and what its captions say, of the cases that know it."""
+    """What the images of each case show, and what its captions say, of the cases that know it."""
     return [(case.concepts, case_text(found[case.id])) for case in cases if case.concepts]
 
 
@@ -156,7 +158,7 @@ def captions_of_run(
     data: Dataset, settings: SimpleNamespace, captioner: str
 ) -> dict[str, list[Caption]]:
     """The captions behind a run, from the store, by case id."""
-    return captions_of(data, with_captioner(settings, captioner), captioned_cases(data, settings))
+    return caption_cases(data, with_captioner(settings, captioner), captioned_cases(data, settings))
 
 
 def _device(captioner: str) -> dict:
@@ -166,13 +168,15 @@ def _device(captioner: str) -> dict:
     return {} if captioner == RECORDED else asdict(choose_device())
 
 
-def _pictures(cases: list[Case]) -> str:
-    """What identifies the pictures of these cases by their content."""
-    return fingerprint([content_key(path) for case in cases for path in shown_pictures(case)])
+def _images(cases: list[Case]) -> str:
+    """What identifies the images of these cases by their content."""
+    return fingerprint(
+        [image_key_or_none(path) for case in cases for path in images_to_caption(case)]
+    )
 
 
 def _scores(captions: list[Caption], named: dict) -> dict[str, Score]:
-    """Of all captions; and, where cases know what their pictures show, which of it the words of a
+    """Of all captions; and, where cases know what their images show, which of it the words of a
     case name.
     """
     known = {f"concept_{what}": named[what] for what in ("precision", "recall") if named[what]}
@@ -180,7 +184,7 @@ def _scores(captions: list[Caption], named: dict) -> dict[str, Score]:
 
 
 def _examples(data: Dataset, cases: list[Case], found: dict[str, list[Caption]]) -> list[dict]:
-    """Captions of the first picture of some cases, drawn once and for all captioners alike."""
+    """Captions of the first image of some cases, drawn once and for all captioners alike."""
     if data.name not in POCKET:
         return []
     drawn = random.Random(0).sample(cases, min(EXAMPLES, len(cases)))
@@ -194,7 +198,7 @@ def caption_claims(
     interval, the verdict.
 
     `first` and `second`: the captions of two captioners for the same cases, in the parts of BLIP
-    and of Gemini. No row about length where no picture has a caption by both.
+    and of Gemini. No row about length where no image has a caption by both.
     """
     one, two = (
         [caption for row in captions.values() for caption in row] for captions in (first, second)
@@ -203,11 +207,11 @@ def caption_claims(
         (
             f"{names[0]} fails more often than {names[1]} (share)",
             "1 of 3; 0 of 3",
-            fails_more(one, two),
+            compare_failures(one, two),
         )
     ]
-    if more := longer(one, two):
-        claim = f"{names[1]} says more than {names[0]} (words a picture)"
+    if more := compare_length(one, two):
+        claim = f"{names[1]} says more than {names[0]} (words an image)"
         measured.append((claim, "7 and 14 words; 73 and 91", more))
     return [
         {

@@ -10,11 +10,17 @@ from types import SimpleNamespace
 
 from helpers.cases import Case
 from helpers.data import Dataset
-from helpers.experiments.image_texts import NONE, image_texts
+from helpers.experiments.caption_texts import NONE, caption_texts
 from helpers.files import LabError
 from helpers.models.api.model import is_api_model
 from helpers.models.loading import load_tokenizer
-from helpers.models.prompts import IMAGE_TEXTS, asked, prompt_id, prompt_of, training_record
+from helpers.models.prompts import (
+    IMAGE_TEXTS,
+    build_prompt,
+    prompt_id,
+    question_text,
+    render_example,
+)
 from helpers.models.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
 
 
@@ -28,7 +34,9 @@ def check_questions(cases: Sequence[Case], settings: SimpleNamespace) -> None:
     """Refuse to ask a model about a case that asks nothing at all (a constant answer needs no
     question).
     """
-    silent = [] if settings.CAPTIONER != NONE else [case.id for case in cases if not asked(case)]
+    silent = (
+        [] if settings.CAPTIONER != NONE else [case.id for case in cases if not question_text(case)]
+    )
     if silent:
         raise LabError(
             f"Case {silent[0]!r} of the split {settings.SPLIT!r} has neither title nor content "
@@ -60,8 +68,8 @@ def data_read(data: Dataset, settings: SimpleNamespace) -> list[str]:
 
 
 @dataclass(frozen=True)
-class PictureWords:
-    """Words for the pictures of the cases that are asked, and of those that serve as shots, by case
+class ImageWords:
+    """Words for the images of the cases that are asked, and of those that serve as shots, by case
     id.
     """
 
@@ -69,28 +77,28 @@ class PictureWords:
     shots: dict[str, str] = field(default_factory=dict)
 
 
-def picture_words(
+def image_words(
     data: Dataset, settings: SimpleNamespace, cases: Sequence[Case], shots: int
-) -> PictureWords:
+) -> ImageWords:
     """The words that prompts with so many shots hold; none where CAPTIONER is "none"."""
     chosen = _chosen(data, cases, settings, shots) if shots and _told("shots", settings) else {}
     used = {shot.id: shot for row in chosen.values() for shot in row}
-    return PictureWords(
-        image_texts(data, settings, cases), image_texts(data, settings, list(used.values()))
+    return ImageWords(
+        caption_texts(data, settings, cases), caption_texts(data, settings, list(used.values()))
     )
 
 
 def training_words(
     data: Dataset, settings: SimpleNamespace, cases: Sequence[Case]
 ) -> dict[str, str]:
-    """Words for the pictures of cases that the model is trained on, by case id, if IMAGE_TEXT puts
+    """Words for the images of cases that the model is trained on, by case id, if IMAGE_TEXT puts
     them there.
     """
-    return image_texts(data, settings, cases) if _told("training", settings) else {}
+    return caption_texts(data, settings, cases) if _told("training", settings) else {}
 
 
 def _told(part: str, settings: SimpleNamespace) -> bool:
-    """Whether IMAGE_TEXT puts words for pictures into this part of what the model reads."""
+    """Whether IMAGE_TEXT puts words for images into this part of what the model reads."""
     return IMAGE_TEXTS.index(part) <= IMAGE_TEXTS.index(settings.IMAGE_TEXT)
 
 
@@ -116,18 +124,18 @@ def prompt_identity(settings: SimpleNamespace) -> str:
     return prompt_id(settings.PROMPT, settings.QUESTION, template)
 
 
-def training_records(
+def llm_examples(
     cases: list[Case], settings: SimpleNamespace, words: dict[str, str]
 ) -> list[dict[str, str]]:
     """One prompt and completion per case: its question without worked examples, its first reference
     answer.
 
-    `words` are those for the cases' pictures, by case id.
+    `words` are those for the cases' images, by case id.
     """
     tokenizer = load_tokenizer(settings.MODEL, settings.REVISION)
     pairs = as_pairs(cases, settings.QUESTION, words)
     return [
-        training_record(prompt_of(question, layout=settings.PROMPT), answer, tokenizer)
+        render_example(build_prompt(question, layout=settings.PROMPT), answer, tokenizer)
         for question, answer in pairs
     ]
 
@@ -138,7 +146,7 @@ def prompts_with_shots(
     cases,
     settings: SimpleNamespace,
     shots: int,
-    words: PictureWords = PictureWords(),
+    words: ImageWords = ImageWords(),
 ) -> tuple[dict, dict]:
     """Prompt of every case; and which shots it holds, which were dropped for want of room, how many
     tokens it has.
@@ -149,8 +157,8 @@ def prompts_with_shots(
     for case in cases:
 
         def prompt(kept: list[Case]):
-            question = asked(case, settings.QUESTION, words.asked.get(case.id, ""))
-            return prompt_of(
+            question = question_text(case, settings.QUESTION, words.asked.get(case.id, ""))
+            return build_prompt(
                 question, as_pairs(kept, settings.QUESTION, words.shots), layout=settings.PROMPT
             )
 

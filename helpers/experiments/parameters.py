@@ -11,11 +11,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from helpers.data import Dataset, load_dataset
-from helpers.files import LabError, shown
+from helpers.files import LabError, display_path
 from helpers.models.prompts import ENDS, IMAGE_TEXTS, LAYOUTS, QUESTIONS, VISUAL_PROMPTS
 from helpers.models.shots import CHOICES, check_shots, shot_pool
 from helpers.settings.profiles import load_profile, resolve
-from helpers.training.recipe import VISION_CHOICES, VISION_RECIPES
+from helpers.training.recipe import VLM_CHOICES, VLM_RECIPES
 
 TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list}
 
@@ -58,10 +58,10 @@ ONE_OF = {
     "CAPTION_QUANTIZATION": ("none", "nf4"),
     "VLM_QUANTIZATION": ("none", "nf4"),
     "VLM_PROMPT": tuple(VISUAL_PROMPTS),
-    "VLM_RECIPE": tuple(VISION_RECIPES),
+    "VLM_RECIPE": tuple(VLM_RECIPES),
     **{
         name.upper(): values
-        for name, values in VISION_CHOICES.items()
+        for name, values in VLM_CHOICES.items()
         if name not in ("trained", "schedule")
     },
 }
@@ -202,7 +202,7 @@ def names_in(text: str) -> list[str]:
 
 def _without_folders(name: str) -> str:
     path = Path(name).expanduser()
-    return shown(name) if name and (path.is_absolute() or path.is_dir()) else name
+    return display_path(name) if name and (path.is_absolute() or path.is_dir()) else name
 
 
 def parse(name: str, text: str, kind: str):

@@ -21,11 +21,11 @@ from helpers.files import (
     LabError,
     WorkFailed,
     disk_full,
+    display_path,
     fingerprint,
-    locked,
+    lock_file,
     outputs_folder,
     read_json,
-    shown,
     write_json,
 )
 from helpers.models.devices import peak_memory_gb, reset_gpu_peak
@@ -84,7 +84,7 @@ class Run:
         if self.done:
             yield False
             return
-        with locked(self.folder / LOCK):
+        with lock_file(self.folder / LOCK):
             self.record = load_run(self.folder).record
             if self.done:
                 yield False
@@ -146,7 +146,7 @@ def open_run(notebook: str, *, determines: dict, about: dict, parent: str = "") 
             "determines": determines,
             **environment(),
         }
-        with locked(folder / LOCK):
+        with lock_file(folder / LOCK):
             if not (folder / "run.json").exists():  # another process may have been faster
                 Run(folder, record).save()
     return load_run(folder)
@@ -209,7 +209,7 @@ def _runs_in(*roots: Path) -> tuple[list[Run], list[str]]:
         try:
             runs.append(load_run(folder))
         except LabError as error:
-            left_out.append(str(error).replace(str(folder), shown(folder)))
+            left_out.append(str(error).replace(str(folder), display_path(folder)))
     return runs, left_out
 
 

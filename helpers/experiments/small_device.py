@@ -14,19 +14,19 @@ from helpers.experiments.inputs import cases_to_answer
 from helpers.experiments.parameters import names_in
 from helpers.experiments.runs import Run, open_run
 from helpers.experiments.vlm import VLM_FINETUNE, weights_hash
-from helpers.experiments.vlm_inputs import first_picture, pictures_identity, prompt_identity
+from helpers.experiments.vlm_inputs import first_image, images_fingerprint, prompt_identity
 from helpers.files import LabError, write_json
-from helpers.metrics.claims import differences, verdict
+from helpers.metrics.claims import score_differences, verdict
 from helpers.metrics.diagnosis import diagnosis_named
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import score_predictions
 from helpers.models import small_device as edge
 from helpers.models.export import export
 from helpers.models.loading import split_revision
-from helpers.models.prompts import visual_question
+from helpers.models.prompts import vlm_question
 
 
-def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> Run:
+def measure_on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> Run:
     """Merge what a run trained, and measure it in each of EDGE_FORMS on EDGE_THREADS threads of a
     CPU.
 
@@ -35,7 +35,7 @@ def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> 
     `merged/` is the model.
 
     Raises:
-        LabError: an unknown form, or no picture of the split is on disk.
+        LabError: an unknown form, or no image of the split is on disk.
         WorkFailed: a form could not be measured.
     """
     forms = names_in(settings.EDGE_FORMS)
@@ -43,10 +43,12 @@ def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> 
         raise LabError(
             f"EDGE_FORMS is {settings.EDGE_FORMS!r}, but it lists some of: {', '.join(edge.FORMS)}."
         )
-    cases = [case for case in cases_to_answer(data, settings) if case.pictures and case.references]
+    cases = [
+        case for case in cases_to_answer(data, settings) if case.images_on_disk and case.references
+    ]
     if not cases:
         raise LabError(
-            f"No case of the split {settings.SPLIT!r} of {data.name!r} has a picture on disk and "
+            f"No case of the split {settings.SPLIT!r} of {data.name!r} has an image on disk and "
             "an answer to score against: choose another SPLIT or DATASET."
         )
     tuned = training.folder / "adapter"
@@ -54,12 +56,12 @@ def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> 
         "tuned": weights_hash(tuned),
         "forms": forms,
         "threads": settings.EDGE_THREADS,
-        "pictures": pictures_identity(cases),
+        "images": images_fingerprint(cases),
         "data": data.fingerprint(settings.SPLIT),
         "limit": settings.LIMIT,
         "prompt": prompt_identity(settings, glued=False),
         "max_new_tokens": settings.VLM_TOKENS,
-        "picture_side": settings.PICTURE_SIDE,
+        "max_side": settings.PICTURE_SIDE,
         "scoring": scoring_identity(settings),
     }
     about = about_run(
@@ -75,10 +77,8 @@ def on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> 
     with run.working() as needed:
         if needed:
             folder = _merged(tuned, run.folder / "merged", split_revision(settings.VLM)[0])
-            asked = [
-                (first_picture(case), visual_question(case, settings.VLM_PROMPT)) for case in cases
-            ]
-            limits = {"max_new_tokens": settings.VLM_TOKENS, "picture_side": settings.PICTURE_SIDE}
+            asked = [(first_image(case), vlm_question(case, settings.VLM_PROMPT)) for case in cases]
+            limits = {"max_new_tokens": settings.VLM_TOKENS, "max_side": settings.PICTURE_SIDE}
             measured = [
                 edge.measure(folder, asked, form=form, threads=settings.EDGE_THREADS, **limits)
                 for form in forms
@@ -129,7 +129,7 @@ def _lost(
     """By form, its scores minus those of the first form."""
     first, *others = answers
     return {
-        form: differences(
+        form: score_differences(
             cases, [answers[first]], [answers[form]], encoder=settings.ENCODER, language=language
         )
         for form in others

@@ -21,20 +21,25 @@ from helpers.experiments.answers import (
     EVALUATION,
     FEW_SHOT,
     TRAINING_VARIES,
-    adapter_folder,
     answer,
     answers_of,
+    find_or_train_adapter,
 )
-from helpers.experiments.image_texts import NONE, compared, with_captioner
-from helpers.experiments.inputs import cases_to_answer, picture_words, training_texts
+from helpers.experiments.caption_texts import NONE, captioners_to_compare, with_captioner
+from helpers.experiments.inputs import cases_to_answer, image_words, training_texts
 from helpers.experiments.runs import Run, open_run, recorded_runs
 from helpers.experiments.vlm import VLM_ANSWERS_VARY, VLM_FINETUNE, VLM_TRAINING_VARIES, vlm_grid
 from helpers.files import REPOSITORY, LabError, read_json, write_json
 from helpers.metrics import claims
-from helpers.metrics.claims import differences, more_duplicates, verdict, verdict_on_repetition
+from helpers.metrics.claims import (
+    duplicate_differences,
+    score_differences,
+    verdict,
+    verdict_on_repetition,
+)
 from helpers.models.api.model import is_api_model
 from helpers.models.loading import load_tokenizer
-from helpers.models.prompts import as_messages, asked, prompt_of, rendered
+from helpers.models.prompts import as_messages, build_prompt, question_text, render_prompt
 from helpers.models.shots import as_pairs
 from helpers.settings.profiles import load_profile
 
@@ -90,7 +95,7 @@ def few_shot_grid(data: Dataset, settings: SimpleNamespace) -> dict[tuple[bool, 
     runs = {}
     # A model behind an API is asked as it is: it cannot be fine-tuned here.
     for tuned in (False,) if is_api_model(settings.MODEL) else (False, True):
-        adapter = adapter_folder(data, settings) if tuned else None
+        adapter = find_or_train_adapter(data, settings) if tuned else None
         for shots in settings.SHOTS:
             runs[tuned, shots] = answer(data, settings, shots=shots, adapter=adapter)
     return runs
@@ -110,13 +115,13 @@ def cells(notebook: str, data: Dataset, settings: SimpleNamespace) -> list[Cell]
 
 
 def captioner_grid(data: Dataset, settings: SimpleNamespace) -> list[Run]:
-    """The form of YuanAI's Table 3, fine-tuned: no words for pictures, then each captioner's, at
+    """The form of YuanAI's Table 3, fine-tuned: no words for images, then each captioner's, at
     each of SHOTS.
     """
     runs = []
-    for captioner in (NONE, *compared(data, settings)):
+    for captioner in (NONE, *captioners_to_compare(data, settings)):
         chosen = with_captioner(settings, captioner)
-        adapter = None if is_api_model(settings.MODEL) else adapter_folder(data, chosen)
+        adapter = None if is_api_model(settings.MODEL) else find_or_train_adapter(data, chosen)
         runs += [answer(data, chosen, shots=shots, adapter=adapter) for shots in settings.SHOTS]
     return runs
 
@@ -157,10 +162,12 @@ def trace(data: Dataset, settings: SimpleNamespace, run: Run, case: Case) -> dic
     """
     row = read_json(run.folder / "shots.json")[case.id]
     training = {shot.id: shot for shot in data.splits.get("train", ())}
-    words = picture_words(data, settings, [case], len(row["shots"]))
+    words = image_words(data, settings, [case], len(row["shots"]))
     shots = as_pairs([training[shot] for shot in row["shots"]], settings.QUESTION, words.shots)
     told = words.asked.get(case.id, "")
-    prompt = prompt_of(asked(case, settings.QUESTION, told), shots, layout=settings.PROMPT)
+    prompt = build_prompt(
+        question_text(case, settings.QUESTION, told), shots, layout=settings.PROMPT
+    )
     answer = answers_of(run)[case.id]
     if is_api_model(
         settings.MODEL
@@ -171,12 +178,12 @@ def trace(data: Dataset, settings: SimpleNamespace, run: Run, case: Case) -> dic
         )
     else:
         tokenizer = load_tokenizer(settings.MODEL, settings.REVISION)
-        prompt = rendered(prompt, tokenizer)
+        prompt = render_prompt(prompt, tokenizer)
         tokens = tokenizer.tokenize(prompt)
     return {
         "title": case.question,
         "content (asked only if QUESTION says so)": case.context,
-        "picture in words": told or f"none (CAPTIONER {settings.CAPTIONER})",
+        "image in words": told or f"none (CAPTIONER {settings.CAPTIONER})",
         "shots (training cases)": ", ".join(row["shots"]) or "none",
         "shots dropped": ", ".join(row["dropped"]) or "none",
         "prompt": prompt,
@@ -230,12 +237,14 @@ def compare(
         if needed:
             answers = [[answers_of(side) for side in runs] for runs in sides.values()]
             cases = cases_to_answer(data, settings)
-            found = differences(cases, *answers, encoder=settings.ENCODER, language=data.language)
+            found = score_differences(
+                cases, *answers, encoder=settings.ENCODER, language=data.language
+            )
             judged = {
                 name: score.as_dict() | {"verdict": verdict(score)} for name, score in found.items()
             }
             if scoring.get("duplicates"):
-                found = more_duplicates(cases, *answers, training=training_texts(data))
+                found = duplicate_differences(cases, *answers, training=training_texts(data))
                 judged |= {
                     name: score.as_dict() | {"verdict": verdict_on_repetition(score)}
                     for name, score in found.items()

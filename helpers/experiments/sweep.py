@@ -24,14 +24,14 @@ from helpers.experiments.answers import (
     baselines,
     finetune,
 )
+from helpers.experiments.caption_texts import with_captioner
 from helpers.experiments.captions import CAPTIONING, caption, compare_captioners
-from helpers.experiments.image_texts import with_captioner
 from helpers.experiments.parameters import parse, prepare
 from helpers.experiments.runs import RECORDED, Run, environment, load_run
-from helpers.experiments.small_device import on_small_device
+from helpers.experiments.small_device import measure_on_small_device
 from helpers.experiments.studies import Cell, cells, check_claims, few_shot_grid, load_plan
 from helpers.experiments.vlm import VLM_FINETUNE, finetune_vlm, vlm_grid
-from helpers.files import LabError, WorkFailed, fingerprint, read_json, shown
+from helpers.files import LabError, WorkFailed, display_path, fingerprint, read_json
 from helpers.models.api.model import is_api_model
 from helpers.models.process import prepare_process
 from helpers.settings.notebook_file import find_notebooks, read_parameters
@@ -121,7 +121,7 @@ def sweep_plan() -> None:
     )
     runs = [run for name, values in there.items() for run in _study_runs(plan, name, values)]
     _record(runs, set(there))
-    print(f"{len(runs)} runs recorded in {shown(RECORDED)}.")
+    print(f"{len(runs)} runs recorded in {display_path(RECORDED)}.")
 
 
 def _varied(text: str, kinds: dict[str, str]) -> tuple[str, list]:
@@ -163,7 +163,9 @@ def _study_runs(plan, name: str, parameters: dict) -> list[Run]:
     ]
     if name in plan.edge:
         data, point = _opened(parameters | plan.edge[name] | {"SEED": plan.seeds[0]})
-        runs.append(on_small_device(data, point, finetune_vlm(data, point, point.VLM_EPOCHS[0])))
+        runs.append(
+            measure_on_small_device(data, point, finetune_vlm(data, point, point.VLM_EPOCHS[0]))
+        )
     for study in plan.studies:
         if name in study.data:
             made = [
@@ -238,7 +240,7 @@ def _trainings(points: Sequence[tuple[str, dict]]) -> list[tuple[str, dict]]:
 
 
 def _without_effect(settings: dict) -> tuple[str, ...]:
-    """The settings on which this training does not depend: words for pictures may be in its records
+    """The settings on which this training does not depend: words for images may be in its records
     or not.
     """
     return ANSWERING if settings["IMAGE_TEXT"] == "training" else (*ANSWERING, *CAPTIONS_VARY)

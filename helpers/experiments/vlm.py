@@ -10,7 +10,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from helpers.data import POCKET, Dataset
-from helpers.experiments.answers import about_run, answers_of, parent_of, scored, scoring_identity
+from helpers.experiments.answers import (
+    about_run,
+    answers_of,
+    parent_of,
+    score_run,
+    scoring_identity,
+)
 from helpers.experiments.inputs import data_read, training_texts
 from helpers.experiments.parameters import names_in, recordable, variant
 from helpers.experiments.runs import Run, load_run, open_run
@@ -18,28 +24,28 @@ from helpers.experiments.vlm_inputs import (
     cases_to_learn,
     cases_to_show,
     check_model,
-    first_picture,
-    picture_record,
-    pictures_identity,
+    first_image,
+    images_fingerprint,
     prompt_identity,
+    vlm_example,
 )
 from helpers.files import LabError, file_hash, fingerprint
 from helpers.metrics import duplicates
 from helpers.metrics.scores import Score, mean_score
-from helpers.models.generation import answer_pictures
+from helpers.models.generation import answer_images
 from helpers.models.loading import (
     check_adapter,
     generation_fingerprint,
     model_path,
-    pinned,
+    resolve_commit,
     split_revision,
     weights_fingerprint,
 )
-from helpers.models.memory import forget, kept
-from helpers.models.prompts import VISUAL_PROMPTS, visual_question
-from helpers.models.vlm import VisionModel, load_processor, load_vision_model
+from helpers.models.memory import forget_models, load_once
+from helpers.models.prompts import VISUAL_PROMPTS, vlm_question
+from helpers.models.vlm import VLM, load_processor, load_vlm
 from helpers.training.lora_sft import Backend, BaseModel, backend_for, train_adapter
-from helpers.training.recipe import VISION_RECIPES, VisionRecipe, check_trainable
+from helpers.training.recipe import VLM_RECIPES, VlmRecipe, check_trainable
 
 VLM_FINETUNE = "04_vlm_finetune"
 # What a name says of answers and of a training, where it is not as the profile has it.
@@ -69,13 +75,13 @@ def with_vlm(settings: SimpleNamespace, **changes) -> SimpleNamespace:
 
 def vlm_grid(data: Dataset, settings: SimpleNamespace) -> dict[float, Run]:
     """Answers of `settings.VLM` as it is (at 0), and fine-tuned for each number of VLM_EPOCHS."""
-    runs = {0: answer_seen(data, settings)}
-    for training in vlm_trainings(data, settings):
-        runs[training.record["epochs"]] = answer_seen(data, settings, training)
+    runs = {0: answer_with_vlm(data, settings)}
+    for training in train_vlms(data, settings):
+        runs[training.record["epochs"]] = answer_with_vlm(data, settings, training)
     return runs
 
 
-def vlm_trainings(data: Dataset, settings: SimpleNamespace) -> list[Run]:
+def train_vlms(data: Dataset, settings: SimpleNamespace) -> list[Run]:
     """The run that `settings.VLM_ADAPTER` names, or else a fine-tuning for each number of
     VLM_EPOCHS.
 
@@ -114,14 +120,14 @@ def ask_directly(data: Dataset, settings: SimpleNamespace) -> list[Run]:
     if not there:
         raise missing[0]
     return [
-        answer_seen(data, with_vlm(settings, VLM=name, VLM_PROMPT=prompt))
+        answer_with_vlm(data, with_vlm(settings, VLM=name, VLM_PROMPT=prompt))
         for name in there
         for prompt in VISUAL_PROMPTS
     ]
 
 
 def finetune_vlm(data: Dataset, settings: SimpleNamespace, epochs: float) -> Run:
-    """Fine-tune `settings.VLM` on the first picture and the answers of training cases, for so many
+    """Fine-tune `settings.VLM` on the first image and the answers of training cases, for so many
     epochs.
 
     The run holds `adapter/`: an adapter, or the whole model where VLM_RECIPE trains the text tower.
@@ -130,12 +136,12 @@ def finetune_vlm(data: Dataset, settings: SimpleNamespace, epochs: float) -> Run
     train, valid = cases_to_learn(data, settings, "train"), cases_to_learn(data, settings, "valid")
     if not train:
         raise LabError(
-            f"The data set {data.name!r} has no training case with an answer and a picture on "
-            "disk, so there is nothing to learn: choose another DATASET, or put its pictures where "
+            f"The data set {data.name!r} has no training case with an answer and an image on "
+            "disk, so there is nothing to learn: choose another DATASET, or put its images where "
             "the README says."
         )
     name, revision = split_revision(settings.VLM)
-    base, recipe = _base(settings), vision_recipe(settings, epochs)
+    base, recipe = _base(settings), vlm_recipe(settings, epochs)
     identity = {
         "weights": weights_fingerprint(name, revision),
         "data": data.fingerprint("train"),
@@ -146,7 +152,7 @@ def finetune_vlm(data: Dataset, settings: SimpleNamespace, epochs: float) -> Run
         "quantization": settings.VLM_QUANTIZATION,
         "recipe": recipe.determines(),
         "backend": backend_for(settings.BACKEND, base, recipe).name,
-        "pictures": pictures_identity(train),
+        "images": images_fingerprint(train),
         "train_limit": settings.TRAIN_LIMIT,
     }
     model, title = (
@@ -159,10 +165,10 @@ def finetune_vlm(data: Dataset, settings: SimpleNamespace, epochs: float) -> Run
     run = open_run(VLM_FINETUNE, determines=determines, about=about | {"epochs": epochs})
     with run.working() as needed:
         if needed:
-            forget()
+            forget_models()
             processor = load_processor(settings.VLM, setting="VLM")
             records = [
-                [picture_record(processor, case, settings) for case in cases]
+                [vlm_example(processor, case, settings) for case in cases]
                 for cases in (train, valid)
             ]
             card = {"model": model} | identity
@@ -174,8 +180,8 @@ def finetune_vlm(data: Dataset, settings: SimpleNamespace, epochs: float) -> Run
     return run
 
 
-def answer_seen(data: Dataset, settings: SimpleNamespace, training: Run | None = None) -> Run:
-    """Ask `settings.VLM` about the first picture of each case of `settings.SPLIT`, and score the
+def answer_with_vlm(data: Dataset, settings: SimpleNamespace, training: Run | None = None) -> Run:
+    """Ask `settings.VLM` about the first image of each case of `settings.SPLIT`, and score the
     answers.
 
     Args:
@@ -190,8 +196,8 @@ def answer_seen(data: Dataset, settings: SimpleNamespace, training: Run | None =
         "quantization": settings.VLM_QUANTIZATION,
         "tuned": weights_hash(tuned) if tuned else "",
         "prompt": prompt_identity(settings, glued=False),
-        "pictures": pictures_identity(cases),
-        "picture_side": settings.PICTURE_SIDE,
+        "images": images_fingerprint(cases),
+        "max_side": settings.PICTURE_SIDE,
         "data": data_read(data, settings),
         "generation": generation_fingerprint(name),
         "split": settings.SPLIT,
@@ -228,10 +234,10 @@ def answer_seen(data: Dataset, settings: SimpleNamespace, training: Run | None =
         if needed:
             loaded = _loaded(settings, tuned)
             asked = {
-                case.id: (first_picture(case), visual_question(case, settings.VLM_PROMPT))
+                case.id: (first_image(case), vlm_question(case, settings.VLM_PROMPT))
                 for case in cases
             }
-            answer_pictures(
+            answer_images(
                 loaded,
                 asked,
                 run.folder / "predictions.jsonl",
@@ -243,24 +249,24 @@ def answer_seen(data: Dataset, settings: SimpleNamespace, training: Run | None =
                 weights_mb=_size_mb(settings.VLM, tuned),
                 largest_groups=_largest_groups(run, data, settings, cases),
             )
-    return scored(run, data, settings, more=lambda: _more_scores(run, data, cases))
+    return score_run(run, data, settings, more=lambda: _more_scores(run, data, cases))
 
 
 def training_backend(settings: SimpleNamespace) -> Backend:
     """What will train the model of these settings, and why."""
-    return backend_for(settings.BACKEND, _base(settings), vision_recipe(settings, 1))
+    return backend_for(settings.BACKEND, _base(settings), vlm_recipe(settings, 1))
 
 
-def vision_recipe(settings: SimpleNamespace, epochs: float) -> VisionRecipe:
+def vlm_recipe(settings: SimpleNamespace, epochs: float) -> VlmRecipe:
     """The recipe that the settings name, for so many epochs.
 
     VLM_LEARNING_RATE 0 is the recipe's own; that of moondream's authors is part of their recipe,
     and always theirs.
     """
-    named = VISION_RECIPES[settings.VLM_RECIPE]
+    named = VLM_RECIPES[settings.VLM_RECIPE]
     own_rate = not settings.VLM_LEARNING_RATE or settings.VLM_RECIPE == "moondream"
     rate = {} if own_rate else {"learning_rate": settings.VLM_LEARNING_RATE}
-    return VisionRecipe(
+    return VlmRecipe(
         **named
         | rate
         | {
@@ -276,27 +282,27 @@ def vision_recipe(settings: SimpleNamespace, epochs: float) -> VisionRecipe:
             "augmentation": settings.AUGMENTATION,
             "slips": settings.SLIPS,
             "features": settings.FEATURES,
-            "picture_side": settings.PICTURE_SIDE,
+            "max_side": settings.PICTURE_SIDE,
         }
     )
 
 
 def _base(settings: SimpleNamespace) -> BaseModel:
     name, revision = split_revision(settings.VLM)
-    return BaseModel(name, pinned(name, revision), settings.VLM_QUANTIZATION)
+    return BaseModel(name, resolve_commit(name, revision), settings.VLM_QUANTIZATION)
 
 
-def _loaded(settings: SimpleNamespace, tuned: Path | None) -> VisionModel:
+def _loaded(settings: SimpleNamespace, tuned: Path | None) -> VLM:
     trained = weights_hash(tuned) if tuned else ""
     key = ("vlm", settings.VLM, settings.VLM_QUANTIZATION, settings.PICTURE_SIDE, tuned, trained)
-    return kept(
+    return load_once(
         key,
-        lambda: load_vision_model(
+        lambda: load_vlm(
             settings.VLM,
             quantization=settings.VLM_QUANTIZATION,
             setting="VLM",
             tuned=tuned,
-            picture_side=settings.PICTURE_SIDE,
+            max_side=settings.PICTURE_SIDE,
         ),
     )
 
@@ -320,7 +326,7 @@ def _size_mb(model_id: str, tuned: Path | None) -> float:
         base = Path(
             snapshot_download(
                 name,
-                revision=pinned(name, revision),
+                revision=resolve_commit(name, revision),
                 allow_patterns="*.safetensors",
                 local_files_only=True,
             )

@@ -1,4 +1,4 @@
-"""What a model that sees is given under some settings: which cases, which of their pictures, in
+"""What a model that sees is given under some settings: which cases, which of their images, in
 which words.
 
 Settings are the notebooks' parameters after the profile, by their names.
@@ -13,19 +13,19 @@ from helpers.data import Dataset
 from helpers.experiments.inputs import cases_to_answer, training_cases
 from helpers.files import LabError, fingerprint
 from helpers.models.api.model import is_api_model
-from helpers.models.captioning import content_key
-from helpers.models.prompts import VISUAL_PROMPTS, visual_question
-from helpers.models.vlm import PREFIX_MODELS, load_processor, seeing_type
+from helpers.models.captioning import image_key_or_none
+from helpers.models.prompts import VISUAL_PROMPTS, vlm_question
+from helpers.models.vlm import PREFIX_MODELS, load_processor, vlm_type
 from helpers.models.vlm_inputs import LONGEST, completion, turn_text
 
 
 def cases_to_show(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...]:
-    """The cases of `settings.SPLIT`; if none has a picture on disk, that is a `LabError`."""
+    """The cases of `settings.SPLIT`; if none has an image on disk, that is a `LabError`."""
     cases = cases_to_answer(data, settings)
-    if not any(case.pictures for case in cases):
+    if not any(case.images_on_disk for case in cases):
         raise LabError(
             f"A model that sees was to be asked about the split {settings.SPLIT!r} of the data set "
-            f"{data.name!r}, but none of its pictures is on disk: put them where the README says, "
+            f"{data.name!r}, but none of its images is on disk: put them where the README says, "
             "and name their folder as DATA_ROOT."
         )
     return cases
@@ -46,9 +46,9 @@ def check_model(settings: SimpleNamespace) -> None:
     if is_api_model(settings.VLM):
         raise LabError(
             f"VLM is {settings.VLM!r}, but models behind an API are not asked here: name a local "
-            "one, or let it put pictures into words as CAPTIONER."
+            "one, or let it put images into words as CAPTIONER."
         )
-    kind = seeing_type(settings.VLM, "VLM")
+    kind = vlm_type(settings.VLM, "VLM")
     if kind in PREFIX_MODELS:
         raise LabError(
             f"VLM is {settings.VLM!r}, but a model of type {kind!r} goes on with a text and "
@@ -57,26 +57,26 @@ def check_model(settings: SimpleNamespace) -> None:
 
 
 def cases_to_learn(data: Dataset, settings: SimpleNamespace, split: str) -> list[Case]:
-    """The cases of a split with an answer and a picture on disk; of the training split at most
+    """The cases of a split with an answer and an image on disk; of the training split at most
     TRAIN_LIMIT.
     """
     cases = training_cases(data) if split == "train" else data.splits.get(split, ())
     found = [
         case
         for case in cases
-        if case.pictures and any(reference.text for reference in case.references)
+        if case.images_on_disk and any(reference.text for reference in case.references)
     ]
     return found[: settings.TRAIN_LIMIT] if split == "train" and settings.TRAIN_LIMIT else found
 
 
-def picture_record(processor, case: Case, settings: SimpleNamespace) -> dict:
+def vlm_example(processor, case: Case, settings: SimpleNamespace) -> dict:
     """A training record (see `vision_records`): the question as it will be asked, and the answers
     in their order.
     """
-    question = visual_question(case, settings.VLM_PROMPT, glued=settings.SLIPS == "authors")
+    question = vlm_question(case, settings.VLM_PROMPT, glued=settings.SLIPS == "authors")
     return {
         "id": case.id,
-        "picture": str(first_picture(case)),
+        "image": str(first_image(case)),
         "prompt": turn_text(processor, question),
         "completions": [
             completion(processor, question, reference.text)
@@ -86,13 +86,19 @@ def picture_record(processor, case: Case, settings: SimpleNamespace) -> dict:
     }
 
 
-def first_picture(case: Case) -> Path | None:
-    """The first picture of a case, as VisionQAries took it, or None where it has none on disk."""
-    return case.pictures[0] if case.pictures else None
+def first_image(case: Case) -> Path | None:
+    """The first image of a case, as VisionQAries took it, or None where it has none on disk."""
+    return case.images_on_disk[0] if case.images_on_disk else None
 
 
-def pictures_identity(cases: Sequence[Case]) -> str:
-    """What identifies the pictures that are shown, by their content."""
+def images_fingerprint(cases: Sequence[Case]) -> str:
+    """What identifies the images that are shown, by their content."""
     return fingerprint(
-        [LONGEST, *(content_key(first_picture(case)) if case.pictures else "" for case in cases)]
+        [
+            LONGEST,
+            *(
+                image_key_or_none(first_image(case)) if case.images_on_disk else ""
+                for case in cases
+            ),
+        ]
     )

@@ -15,11 +15,11 @@ VERSION = 2
 
 
 def caption_statistics(captions: Sequence[Caption]) -> dict[str, Score]:
-    """Scores of captions, one per picture, each with its 95 % interval over the pictures:
+    """Scores of captions, one per image, each with its 95 % interval over the images:
 
-    "failed": share of pictures without a caption. Of those that have one: "unfinished", the share
-    cut at the token limit; "words" and "seconds", means per picture; "distinct", the number of
-    different captions / n. Shares are 0 to 1. The pictures of one case resemble each other, so that
+    "failed": share of images without a caption. Of those that have one: "unfinished", the share
+    cut at the token limit; "words" and "seconds", means per image; "distinct", the number of
+    different captions / n. Shares are 0 to 1. The images of one case resemble each other, so that
     intervals are somewhat too narrow.
     """
     good = [caption for caption in captions if not caption.error]
@@ -48,11 +48,11 @@ def _signed(what: str) -> str:
     return f"captions|{what}|v:{VERSION}"
 
 
-def longer(first: Sequence[Caption], second: Sequence[Caption]) -> Score | None:
-    """How many words more the second captioner says of the same picture, the mean over pictures
+def compare_length(first: Sequence[Caption], second: Sequence[Caption]) -> Score | None:
+    """How many words more the second captioner says of the same image, the mean over images
     that both caption.
 
-    None where there is no such picture.
+    None where there is no such image.
     """
     pairs = [(a, b) for a, b in zip(first, second) if not a.error and not b.error]
     if not pairs:
@@ -61,8 +61,8 @@ def longer(first: Sequence[Caption], second: Sequence[Caption]) -> Score | None:
     return mean_score(words, signature=_signed("words more"))
 
 
-def fails_more(first: Sequence[Caption], second: Sequence[Caption]) -> Score:
-    """How much more often the first captioner fails than the second, on the same pictures (-1 to
+def compare_failures(first: Sequence[Caption], second: Sequence[Caption]) -> Score:
+    """How much more often the first captioner fails than the second, on the same images (-1 to
     1).
     """
     more = np.array([bool(a.error) - bool(b.error) for a, b in zip(first, second)], dtype=float)

@@ -21,7 +21,7 @@ VERSION = 3
 FEWEST_CASES = 10
 
 
-def differences(
+def score_differences(
     cases: Sequence[Case],
     first: Sequence[dict[str, Prediction]],
     second: Sequence[dict[str, Prediction]],
@@ -61,7 +61,7 @@ def differences(
     return found
 
 
-def more_duplicates(
+def duplicate_differences(
     cases: Sequence[Case],
     first: Sequence[dict[str, Prediction]],
     second: Sequence[dict[str, Prediction]],
@@ -71,7 +71,7 @@ def more_duplicates(
     """`second` minus `first` by the share of answers that repeat each other, or a training answer
     (see `duplicates`).
 
-    Arguments as for `differences`; `training` holds (case id, text). The bootstrap draws cases, not
+    Arguments as for `score_differences`; `training` holds (case id, text). The bootstrap draws cases, not
     their duplicates,
     anew: an answer stays the duplicate that it was among all.
     """

@@ -1,9 +1,9 @@
 """Which of SKINCON's 48 concepts a caption names, and how many of them are right (Daneshjou et al.
 2022).
 
-deltaBLEU and BERTScore tell whether a text sounds like another. What a caption of a skin picture is
+deltaBLEU and BERTScore tell whether a text sounds like another. What a caption of a skin image is
 for is to say what is seen: an erythematous plaque with scale. That a machine can count where
-somebody has noted the concepts of a picture.
+somebody has noted the concepts of an image.
 
 Gaps, in plain words: the words are English and a table of ours, not a thesaurus. "Possible scale"
 counts as scale. A concept in a remark about another time or another disease counts too. "A plaque,
@@ -56,7 +56,7 @@ def named_concepts(text: str) -> list[str]:
 
 
 def concept_scores(pairs: Pairs) -> dict:
-    """How well captions name the concepts of their pictures.
+    """How well captions name the concepts of their images.
 
     Args:
         pairs: (true concepts, caption) of each case. True concepts other than the 48 are passed

@@ -156,7 +156,7 @@ def duplicate_rows(
     "answer".
 
     Before each group's answers, whose set is `split`, stands the training answer near them, of the
-    set "train". Answers of more than `length` characters are shortened, see `shortened`.
+    set "train". Answers of more than `length` characters are shortened, see `shorten`.
     """
     rows = []
     for group in groups[:largest]:
@@ -164,12 +164,12 @@ def duplicate_rows(
             rows.append(("train", *group.source))
         rows.extend((split, *member) for member in group.members)
     return [
-        {"set": name, "encounter id": case, "answer": shortened(text, length)}
+        {"set": name, "encounter id": case, "answer": shorten(text, length)}
         for name, case, text in rows
     ]
 
 
-def shortened(text: str, length: int = 200) -> str:
+def shorten(text: str, length: int = 200) -> str:
     """A text on one line; of one with more than `length` characters beginning and end, with "[...]"
     between them.
 

@@ -1,11 +1,11 @@
-"""From pictures to words: which captioner, asked in which words, batch by batch into its store.
+"""From images to words: which captioner, asked in which words, batch by batch into its store.
 
 A captioner is named like a model: `pocket/blip`, a folder or a hub id (with @revision),
 `gemini:NAME` or `openai:NAME`, `recorded` (captions that came from elsewhere), or `none`. What it
 is asked is data: a text that BLIP and BLIP-2 go on with, or a request that a chat model answers.
 
-Pictures are decoded in the background while the model works, a few at a time. Batches are formed
-once, from all pictures in their order, and one that was not written whole is done again as a whole:
+Images are decoded in the background while the model works, a few at a time. Batches are formed
+once, from all images in their order, and one that was not written whole is done again as a whole:
 an interrupted captioning ends with the very captions of an undisturbed one.
 """
 
@@ -18,13 +18,13 @@ from itertools import islice
 from pathlib import Path
 
 from helpers.cases import Prediction
-from helpers.data.images import BadPicture, Unreadable, opened, picture_key
+from helpers.data.images import BadImage, Unreadable, image_key, open_images
 from helpers.files import fingerprint, outputs_folder
 from helpers.models.api.model import ApiModel, api_host, is_api_model, open_api_model, upload_notice
 from helpers.models.captions import Caption, CaptionStore, failed
 from helpers.models.loading import generation_fingerprint, split_revision, weights_fingerprint
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
-from helpers.models.vlm import PREFIX_MODELS, VisionModel, load_vision_model, seeing_type
+from helpers.models.vlm import PREFIX_MODELS, VLM, load_vlm, vlm_type
 from helpers.models.vlm_inputs import LONGEST
 
 # Ways to ask by name; any other text is itself what is asked.
@@ -39,11 +39,11 @@ class Captioner:
     weights: str  # what identifies the model
     text: str  # what it is asked, or goes on with
     max_new_tokens: int
-    open: Callable[[], VisionModel | ApiModel]
+    open: Callable[[], VLM | ApiModel]
 
     @property
     def prompt_id(self) -> str:
-        """What identifies the question: its words, the limits, and how large a picture may be."""
+        """What identifies the question: its words, the limits, and how large an image may be."""
         return fingerprint([self.text, self.max_new_tokens, LONGEST])
 
     def store(self, data_name: str) -> CaptionStore:
@@ -85,16 +85,16 @@ def open_captioner(
                 name,
                 allow_upload=allow_upload,
                 setting="CAPTIONER",
-                what="pictures",
+                what="images",
                 limit="CAPTION_TOKENS",
             ),
         )
-    kind = "prefix" if seeing_type(name, "CAPTIONER") in PREFIX_MODELS else "clinical"
+    kind = "prefix" if vlm_type(name, "CAPTIONER") in PREFIX_MODELS else "clinical"
     base, revision = split_revision(name)
     weights = f"{weights_fingerprint(base, revision)} {generation_fingerprint(base)} {quantization}"
 
-    def load() -> VisionModel:
-        return load_vision_model(name, quantization=quantization, setting="CAPTIONER")
+    def load() -> VLM:
+        return load_vlm(name, quantization=quantization, setting="CAPTIONER")
 
     return Captioner(
         name, weights, asked_text(prompt, kind), max_new_tokens, lambda: keep((name, weights), load)
@@ -107,21 +107,21 @@ def asked_text(prompt: str, kind: str) -> str:
     return CAPTION_PROMPTS.get(name, name)
 
 
-def caption_pictures(
+def caption_images(
     captioner: Captioner, paths: Sequence[Path], store: CaptionStore, *, batch_size: int
 ) -> dict[Path, Caption]:
-    """Caption pictures that have no caption yet; returns the caption of every path.
+    """Caption images that have no caption yet; returns the caption of every path.
 
-    A file that is no good picture is kept as failed with its reason, and so is a picture that an
+    A file that is no good image is kept as failed with its reason, and so is an image that an
     API refuses; a file that is not there, or may not be read, fails without being kept.
 
     Args:
-        batch_size: pictures at a time; of an API, requests at a time.
+        batch_size: images at a time; of an API, requests at a time.
     Raises:
         WorkFailed: no room on the GPU, or an API that does not answer; what was captioned is kept.
     """
-    keys = {path: key for path in dict.fromkeys(paths) if (key := content_key(path))}
-    files = {key: path for path, key in keys.items()}  # of equal pictures, one is captioned
+    keys = {path: key for path in dict.fromkeys(paths) if (key := image_key_or_none(path))}
+    files = {key: path for path, key in keys.items()}  # of equal images, one is captioned
     done = store.read(captioner.prompt_id)
     worked = bool(set(files) - set(done))
     if worked:
@@ -135,10 +135,10 @@ def caption_pictures(
     return found
 
 
-def content_key(path: Path) -> str:
+def image_key_or_none(path: Path) -> str:
     """What identifies the content of a file; "" where there is none to be read."""
     try:
-        return picture_key(path) if path.is_file() else ""
+        return image_key(path) if path.is_file() else ""
     except OSError:
         return ""
 
@@ -148,7 +148,7 @@ def _tell_failures(captions: Sequence[Caption]) -> None:
     if reasons:
         reason, count = reasons.most_common(1)[0]
         print(
-            f"{reasons.total()} of {len(captions)} pictures got no caption; most often ({count}): "
+            f"{reasons.total()} of {len(captions)} images got no caption; most often ({count}): "
             f"{reason}."
         )
 
@@ -179,15 +179,15 @@ def _caption_missing(
         done.update(new)
 
     paths = [files[key] for batch in missing for key in batch]
-    with closing(opened(paths, longest=LONGEST, ahead=2 * batch_size)) as pictures:
+    with closing(open_images(paths, max_side=LONGEST, ahead=2 * batch_size)) as upcoming:
         for batch in tqdm(missing, desc="captioning", unit="batch", leave=False):
-            images = dict(zip(batch, (image for _, image in islice(pictures, len(batch)))))
-            bad = {key: image for key, image in images.items() if isinstance(image, BadPicture)}
+            images = dict(zip(batch, (image for _, image in islice(upcoming, len(batch)))))
+            bad = {key: image for key, image in images.items() if isinstance(image, BadImage)}
             for key, reason in bad.items():
                 caption = failed(key, captioner.prompt_id, str(reason))
                 if isinstance(
                     reason, Unreadable
-                ):  # a full memory says nothing about the picture: not to be kept
+                ):  # a full memory says nothing about the image: not to be kept
                     done[key] = caption
                 else:
                     keep({key: caption})
@@ -197,10 +197,10 @@ def _caption_missing(
 
 
 def _ask(
-    model: VisionModel | ApiModel, captioner: Captioner, images: dict, names: dict, keep: Callable
+    model: VLM | ApiModel, captioner: Captioner, images: dict, names: dict, keep: Callable
 ) -> None:
-    """Caption one batch, pictures by key, and keep the captions: of an API each as it comes."""
-    if isinstance(model, VisionModel):
+    """Caption one batch, images by key, and keep the captions: of an API each as it comes."""
+    if isinstance(model, VLM):
         asked = {key: (image, captioner.text) for key, image in images.items()}
         answers = model.answer(asked, max_new_tokens=captioner.max_new_tokens)
         keep(
@@ -239,7 +239,7 @@ def _caption(key: str, answer: Prediction, prompt: str) -> Caption:
 
 
 def _notice(model: ApiModel, captioner: Captioner, count: int) -> str:
-    """What is about to be sent, for pictures of the largest size that is sent."""
+    """What is about to be sent, for images of the largest size that is sent."""
     from PIL import Image
 
     largest = _messages(captioner.text, Image.new("RGB", (LONGEST, LONGEST)))

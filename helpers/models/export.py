@@ -3,7 +3,7 @@ export`.
 
 Works on one tensor at a time, straight from the base's safetensors, so that an 8 B model needs
 neither a GPU nor the memory to load it. (Hu et al., "LoRA: Low-Rank Adaptation of Large Language
-Models", 2021, equation 3: W + s B A.) A base that sees is merged in the same way; its pictures'
+Models", 2021, equation 3: W + s B A.) A base that sees is merged in the same way; its images'
 processor comes along.
 """
 

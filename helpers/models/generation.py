@@ -16,12 +16,12 @@ from os.path import commonprefix
 from pathlib import Path
 
 from helpers.cases import Prediction
-from helpers.data.images import BadPicture, opened
+from helpers.data.images import BadImage, open_images
 from helpers.files import LabError, WorkFailed, append_jsonl, mend_torn_end, read_jsonl
 from helpers.models.api.model import ApiModel
-from helpers.models.loading import TextModel
+from helpers.models.loading import LLM
 from helpers.models.prompts import Prompt
-from helpers.models.vlm import VisionModel
+from helpers.models.vlm import VLM
 from helpers.models.vlm_inputs import LONGEST
 
 # A shorter common beginning is not worth the copying of its cache.
@@ -39,7 +39,7 @@ class Prefix:
 
 
 def answer_all(
-    model: TextModel | ApiModel,
+    model: LLM | ApiModel,
     prompts: dict[str, Prompt],
     path: Path,
     *,
@@ -75,23 +75,23 @@ def answer_all(
     )
 
 
-def answer_pictures(
-    model: VisionModel,
+def answer_images(
+    model: VLM,
     asked: dict[str, tuple[Path | None, str]],
     path: Path,
     *,
     max_new_tokens: int,
     batch_size: int,
 ) -> list[Prediction]:
-    """Answer a question about a picture for every case, as `answer_all` does for prompts.
+    """Answer a question about an image for every case, as `answer_all` does for prompts.
 
     Args:
-        asked: case id -> (the picture, or None where there is none; the question).
+        asked: case id -> (the image, or None where there is none; the question).
     Returns:
-        one prediction per case; where the picture cannot be opened it is empty, and its `error`
+        one prediction per case; where the image cannot be opened it is empty, and its `error`
         says why.
     Raises:
-        LabError: question, picture and answer are longer than the model's context.
+        LabError: question, image and answer are longer than the model's context.
         WorkFailed: the GPU has no room for the batch.
     """
 
@@ -103,19 +103,17 @@ def answer_pictures(
                     there,
                     (
                         image
-                        for _, image in opened(
-                            list(there.values()), longest=LONGEST, ahead=max(1, len(there))
+                        for _, image in open_images(
+                            list(there.values()), max_side=LONGEST, ahead=max(1, len(there))
                         )
                     ),
                 )
             )
             reasons = {
-                case_id: found.get(case_id, "no picture of it is on disk") for case_id in batch
+                case_id: found.get(case_id, "no image of it is on disk") for case_id in batch
             }
             bad = {
-                case_id: why
-                for case_id, why in reasons.items()
-                if isinstance(why, (str, BadPicture))
+                case_id: why for case_id, why in reasons.items() if isinstance(why, (str, BadImage))
             }
             good = {
                 case_id: (found[case_id], asked[case_id][1])
@@ -160,7 +158,7 @@ def _in_batches(lengths: dict[str, int], path: Path, batch_size: int, asker) -> 
 
 
 def generate(
-    model: TextModel,
+    model: LLM,
     prompts: dict[str, Prompt],
     *,
     max_new_tokens: int,
@@ -195,7 +193,7 @@ def generate(
     ]
 
 
-def read_prefix(model: TextModel, prompts: dict[str, Prompt]) -> Prefix:
+def read_prefix(model: LLM, prompts: dict[str, Prompt]) -> Prefix:
     """Let the model read once what all prompts begin with; an empty prefix where that is next to
     nothing.
     """
@@ -257,7 +255,7 @@ def _no_room(batch_size: int) -> str:
     return f"The GPU has no room for {batch_size} prompts at a time: {cure}; the same command goes on from there."
 
 
-def _inputs(model: TextModel, rows: list[list[int]], prefix: Prefix) -> dict:
+def _inputs(model: LLM, rows: list[list[int]], prefix: Prefix) -> dict:
     """Token ids and mask (batch, length): the prefix, then padding, then the rest of each prompt;
     and the cache.
 
@@ -281,7 +279,7 @@ def _inputs(model: TextModel, rows: list[list[int]], prefix: Prefix) -> dict:
     return inputs
 
 
-def _end_tokens(model: TextModel) -> set[int]:
+def _end_tokens(model: LLM) -> set[int]:
     """The tokens that end an answer: of the text, in a chat of the turn, and padding, which follows
     a stop text.
     """

@@ -14,7 +14,7 @@ from helpers.files import REPOSITORY, LabError, file_hash, fingerprint, read_jso
 from helpers.models.api.model import api_host, is_api_model
 from helpers.models.devices import Device, choose_device
 from helpers.models.moondream import processor as moondream
-from helpers.models.prompts import Prompt, rendered
+from helpers.models.prompts import Prompt, render_prompt
 
 POCKET_MODELS = REPOSITORY / "helpers" / "pocket" / "models"
 ADAPTER_CARD = "lab.json"
@@ -30,7 +30,7 @@ UNKNOWN_CONTEXT = 2048  # tokens assumed of a model that states no limit
 
 
 @dataclass(frozen=True)
-class TextModel:
+class LLM:
     """A causal language model with its tokenizer, ready to answer or to be trained."""
 
     model: object
@@ -48,7 +48,7 @@ class TextModel:
         """The tokens of a prompt as the model reads them; a chat template writes special tokens
         itself.
         """
-        text = rendered(prompt, self.tokenizer)
+        text = render_prompt(prompt, self.tokenizer)
         return self.tokenizer(text, add_special_tokens=isinstance(prompt, str))["input_ids"]
 
     def count_tokens(self, prompt: Prompt) -> int:
@@ -116,7 +116,7 @@ def _hashes(files: tuple[tuple[Path, int], ...]) -> str:
     return fingerprint({path.name: file_hash(path) for path, _ in files})
 
 
-def pinned(model_id: str, revision: str = "") -> str:
+def resolve_commit(model_id: str, revision: str = "") -> str:
     """The commit that a hub model's branch stands at, so that all of a run uses the same; "" for a
     folder.
     """
@@ -135,9 +135,9 @@ def _commit(model_id: str, revision: str) -> str:
     return config._commit_hash or revision
 
 
-def load_text_model(
+def load_llm(
     model_id: str, *, revision: str = "", quantization: str = "none", adapter: Path | None = None
-) -> TextModel:
+) -> LLM:
     """Load a causal language model and its tokenizer, with an adapter where one is named.
 
     Args:
@@ -154,17 +154,21 @@ def load_text_model(
         check_adapter(adapter, model_id, revision)
     device, path = choose_device(), model_path(model_id)
     with loading(model_id):
-        model = placed(
-            AutoModelForCausalLM, path, pinned(model_id, revision) or None, quantization, device
+        model = place(
+            AutoModelForCausalLM,
+            path,
+            resolve_commit(model_id, revision) or None,
+            quantization,
+            device,
         )
     if adapter:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, str(adapter)).eval()
-    return TextModel(model, load_tokenizer(model_id, revision), device)
+    return LLM(model, load_tokenizer(model_id, revision), device)
 
 
-def placed(auto_class, path: str, commit: str | None, quantization: str, device: Device):
+def place(auto_class, path: str, commit: str | None, quantization: str, device: Device):
     """A model of a transformers auto class, loaded from safetensors to where it computes, ready to
     answer.
     """
@@ -194,7 +198,7 @@ def load_tokenizer(model_id: str, revision: str = ""):
 
     path = model_path(model_id)
     with loading(model_id):
-        commit = pinned(model_id, revision) or None
+        commit = resolve_commit(model_id, revision) or None
         tokenizer = AutoTokenizer.from_pretrained(path, revision=commit, padding_side="left")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

@@ -9,17 +9,17 @@ from helpers.models.encoders import load_encoder
 _kept: dict[tuple, object] = {}
 
 
-def kept(key: tuple, load: Callable[[], object]):
+def load_once(key: tuple, load: Callable[[], object]):
     """The model that `key` names: the one in memory, because runs of one model follow each other,
     or loaded now.
     """
     if key not in _kept:
-        forget()
+        forget_models()
         _kept[key] = load()
     return _kept[key]
 
 
-def forget() -> None:
+def forget_models() -> None:
     """Let go of what is in memory before another model is loaded or trained."""
     _kept.clear()
     load_encoder.cache_clear()

@@ -4,14 +4,14 @@ import logging
 import os
 import warnings
 
-from helpers.files import no_statistics
+from helpers.files import disable_statistics
 
 
 def prepare_process() -> None:
     """Silence usage statistics, and library chatter that would put times and process ids into
     outputs.
     """
-    no_statistics()
+    disable_statistics()
     os.environ |= {
         "TOKENIZERS_PARALLELISM": "false",
         "TRANSFORMERS_VERBOSITY": "error",

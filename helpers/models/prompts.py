@@ -11,7 +11,7 @@ from helpers.files import LabError, fingerprint
 LAYOUTS = ("alpaca", "chat")
 QUESTIONS = ("title", "title+content")
 ENDS = ("block", "eos")
-# Where the words for a picture stand: with the question alone as YuanAI had it, also with the shots
+# Where the words for an image stand: with the question alone as YuanAI had it, also with the shots
 # (which they tried), or with everything that the model is trained on, too.
 IMAGE_TEXTS = ("question", "shots", "training")
 
@@ -63,7 +63,7 @@ TAKEN_BACK = ("[removed]", "[deleted]")
 Prompt = str | list[dict[str, str]]
 
 
-def prompt_of(
+def build_prompt(
     question: str, shots: list[tuple[str, str]] = (), *, layout: str = "alpaca"
 ) -> Prompt:
     """The prompt for a question after worked examples (question, answer), in one of `LAYOUTS`.
@@ -110,7 +110,7 @@ def stop_text(layout: str, ends: str) -> str:
     return NEXT_BLOCK if (layout, ends) == ("alpaca", "block") else ""
 
 
-def training_record(prompt: Prompt, answer: str, tokenizer) -> dict:
+def render_example(prompt: Prompt, answer: str, tokenizer) -> dict:
     """A prompt and its completion as text, the completion closed by what ends an answer of this
     model.
 
@@ -120,7 +120,7 @@ def training_record(prompt: Prompt, answer: str, tokenizer) -> dict:
     That is the EOS token for plain text (without it a model never learns to stop), and whatever the
     template puts after an assistant's turn for a chat.
     """
-    before = rendered(prompt, tokenizer)
+    before = render_prompt(prompt, tokenizer)
     if isinstance(prompt, str):
         return {"prompt": before, "completion": answer + tokenizer.eos_token, "chat": False}
     whole = tokenizer.apply_chat_template(
@@ -135,7 +135,7 @@ def training_record(prompt: Prompt, answer: str, tokenizer) -> dict:
     return {"prompt": before, "completion": whole[len(before) :], "chat": True}
 
 
-def rendered(prompt: Prompt, tokenizer) -> str:
+def render_prompt(prompt: Prompt, tokenizer) -> str:
     """A prompt as the text that a model reads; messages go through the model's own chat template.
 
     Raises:
@@ -161,12 +161,12 @@ def prompt_id(layout: str = "alpaca", question: str = "title", template: str = "
     return f"{layout}-{question}-{fingerprint([*words, MEDICAL_ADVICE])[:6]}"
 
 
-def asked(case: Case, question: str = "title", image_text: str = "") -> str:
+def question_text(case: Case, question: str = "title", image_text: str = "") -> str:
     """What the model is asked: the title only, as YuanAI did (section 3.3), or title and content;
-    then its pictures.
+    then its images.
 
     A case whose title is empty is asked its content: a patient who wrote something asked something.
-    `image_text` is what the pictures show, in words. YuanAI do not say how they put it in; here it
+    `image_text` is what the images show, in words. YuanAI do not say how they put it in; here it
     is a line of its own.
     """
     parts = (
@@ -174,16 +174,16 @@ def asked(case: Case, question: str = "title", image_text: str = "") -> str:
         if question == "title" and case.question.strip()
         else (case.question, case.context)
     )
-    picture = IMAGE_LINE.format(text=image_text) if image_text else ""
-    return "\n".join(part.strip() for part in (*parts, picture) if part.strip())
+    image = IMAGE_LINE.format(text=image_text) if image_text else ""
+    return "\n".join(part.strip() for part in (*parts, image) if part.strip())
 
 
 def _user(question: str) -> dict[str, str]:
     return {"role": "user", "content": CHAT_TURN.format(instruction=MEDICAL_ADVICE, input=question)}
 
 
-def visual_question(case: Case, prompt: str, *, glued: bool = False) -> str:
-    """What a model that sees is asked about the first picture of a case, in one of
+def vlm_question(case: Case, prompt: str, *, glued: bool = False) -> str:
+    """What a model that sees is asked about the first image of a case, in one of
     `VISUAL_PROMPTS`.
 
     The patient's words are title and content with a semicolon between them, as in VisionQAries'

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from helpers.cases import Case
 from helpers.files import LabError
-from helpers.models.prompts import asked
+from helpers.models.prompts import question_text
 
 CHOICES = ("random", "fixed", "lexical", "embedding")
 
@@ -43,7 +43,7 @@ def choose_shots(
             "embedding" those with the most alike meaning (MiniLM sentence embeddings, English), the
             most similar one last, next to the question.
         seed: with the case's id it determines draws and ties, whatever order the cases come in.
-        question: what of a case is compared, see `prompts.asked`.
+        question: what of a case is compared, see `prompts.question_text`.
     Raises:
         LabError: an unknown choice, or more shots than the pool has cases.
     """
@@ -60,7 +60,8 @@ def choose_shots(
         }
     similarity = _lexical if choice == "lexical" else _by_meaning
     rows = similarity(
-        [asked(case, question) for case in cases], [asked(other, question) for other in pool]
+        [question_text(case, question) for case in cases],
+        [question_text(other, question) for other in pool],
     )
     return {case.id: _nearest(case, pool, count, row, seed) for case, row in zip(cases, rows)}
 
@@ -69,17 +70,17 @@ def shot_pool(train: Sequence[Case]) -> list[Case]:
     """The training cases that can serve as examples or training records: those with a question and
     an answer.
     """
-    return [case for case in train if asked(case) and case.references]
+    return [case for case in train if question_text(case) and case.references]
 
 
 def as_pairs(
     shots: Sequence[Case], question: str = "title", words: dict[str, str] | None = None
 ) -> list[tuple[str, str]]:
-    """Question and first reference answer of each shot; `words` are those for its pictures, by case
+    """Question and first reference answer of each shot; `words` are those for its images, by case
     id.
     """
     return [
-        (asked(case, question, (words or {}).get(case.id, "")), case.references[0].text)
+        (question_text(case, question, (words or {}).get(case.id, "")), case.references[0].text)
         for case in shots
     ]
 

@@ -20,10 +20,10 @@ from importlib import import_module
 from pathlib import Path
 from statistics import mean, median
 
-from helpers.data.images import BadPicture, open_picture
-from helpers.files import REPOSITORY, LabError, WorkFailed, shown
+from helpers.data.images import BadImage, open_image
+from helpers.files import REPOSITORY, LabError, WorkFailed, display_path
 from helpers.models.devices import Device
-from helpers.models.loading import loading, model_path, placed
+from helpers.models.loading import loading, model_path, place
 from helpers.models.vlm_inputs import LONGEST
 
 # Form -> what is imported for it before the clock starts.
@@ -42,24 +42,24 @@ def measure(
     form: str,
     threads: int = 2,
     max_new_tokens: int,
-    picture_side: int = 0,
+    max_side: int = 0,
 ) -> dict:
-    """Load a model that sees on the CPU and let it answer one picture at a time; nothing is
+    """Load a model that sees on the CPU and let it answer one image at a time; nothing is
     fetched.
 
     Args:
         folder: a model with its processor, as `export` writes it, or `pocket/<name>`.
-        asked: (picture, text as for `VisionModel.answer`); the first is asked once more, before, to
+        asked: (image, text as for `VLM.answer`); the first is asked once more, before, to
             warm up.
         form: one of `FORMS`; int8 and nf4 (4 bit) pack the weights of linear layers, the rest stays
             in float32.
         threads: CPU threads; where other work leaves fewer cores idle, two are many times slower
             than one.
         max_new_tokens: where an answer is cut.
-        picture_side: pixels; see `vision_inputs.cap_pictures`.
+        picture_side: pixels; see `vision_inputs.limit_max_side`.
     Returns:
-        "form", "threads", "answers": texts in the order of `asked`. "seconds": median per answer,
-        and "seconds_mean", the preparation of an opened picture included. "tokens",
+        "form", "threads", "answers": texts in the order of `question_text`. "seconds": median per answer,
+        and "seconds_mean", the preparation of an opened image included. "tokens",
         "tokens_per_second": new tokens, over all that time.
         "load_seconds": from files to ready, packing included, imports not. "weights_mb": what
         `torch.save` writes of this form, scales included and shared weights once. Memory is
@@ -67,7 +67,7 @@ def measure(
         "load_mb" the peak until ready, when packed forms pass through full precision, "answer_mb"
         the peak after that (other systems than Linux know only one peak). MB are 10^6 bytes.
     Raises:
-        LabError: an unknown form, nothing asked, no such folder, no model that sees, or a picture
+        LabError: an unknown form, nothing asked, no such folder, no model that sees, or an image
             that is none.
         WorkFailed: the process ended without a result, as it does where memory runs out; its last
             words are given.
@@ -77,17 +77,17 @@ def measure(
         raise LabError(f"The form is {form!r}, but it must be one of: {', '.join(FORMS)}.")
     if not (path / "config.json").is_file() or not asked:
         raise LabError(
-            f"{len(asked)} pictures for the model in {shown(path)}: give pictures and a model's "
+            f"{len(asked)} images for the model in {display_path(path)}: give images and a model's "
             "folder."
         )
-    pictures = [(str(Path(picture).expanduser().resolve()), text) for picture, text in asked]
+    images = [(str(Path(image).expanduser().resolve()), text) for image, text in asked]
     job = {
         "folder": str(path.resolve()),
-        "asked": pictures,
+        "asked": images,
         "form": form,
         "threads": threads,
         "limit": max_new_tokens,
-        "picture_side": picture_side,
+        "max_side": max_side,
     }
     environment = os.environ | {
         "OMP_NUM_THREADS": str(threads),
@@ -121,24 +121,22 @@ def main() -> None:
     os.dup2(2, 1)  # what libraries print goes to standard error
     try:
         found = _measured(**json.load(sys.stdin))
-    except (LabError, BadPicture) as error:
+    except (LabError, BadImage) as error:
         found = {"error": str(error)}
     print(json.dumps(found), file=result, flush=True)
 
 
-def _measured(
-    folder: str, asked: list, form: str, threads: int, limit: int, picture_side: int
-) -> dict:
+def _measured(folder: str, asked: list, form: str, threads: int, limit: int, max_side: int) -> dict:
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
-    from helpers.models.vlm import VisionModel, load_processor, seeing_type
+    from helpers.models.vlm import VLM, load_processor, vlm_type
 
     import_module(FORMS[form])
     torch.set_num_threads(threads)
-    seeing_type(folder, "The folder")
-    processor = load_processor(folder, picture_side=picture_side)
-    pictures = [open_picture(picture, longest=LONGEST) for picture, _ in asked]
+    vlm_type(folder, "The folder")
+    processor = load_processor(folder, max_side=max_side)
+    images = [open_image(image, max_side=LONGEST) for image, _ in asked]
     AutoModelForImageTextToText._model_mapping[
         type(AutoConfig.from_pretrained(folder))
     ]  # imports the model's classes
@@ -147,15 +145,15 @@ def _measured(
     )
     before, started = _memory("VmRSS"), time.perf_counter()
     with loading(folder):
-        model = placed(
+        model = place(
             AutoModelForImageTextToText, folder, None, "nf4" if form == "nf4" else "none", device
         )
-    seeing = VisionModel(_packed(model, form), processor, device)
+    seeing = VLM(_packed(model, form), processor, device)
     load_seconds, load_peak = time.perf_counter() - started, _memory("VmHWM")
     gc.collect()
     if (reset := Path("/proc/self/clear_refs")).exists():
         reset.write_text("5")  # the peak starts anew
-    turns, said, seconds = [(picture, text) for picture, (_, text) in zip(pictures, asked)], [], []
+    turns, said, seconds = [(image, text) for image, (_, text) in zip(images, asked)], [], []
     for turn in [turns[0], *turns]:
         started = time.perf_counter()
         said += seeing.answer({"": turn}, max_new_tokens=limit)

@@ -17,12 +17,19 @@ from helpers.models.loading import (
     check_adapter,
     loading,
     model_path,
-    pinned,
-    placed,
+    place,
+    resolve_commit,
     split_revision,
 )
 from helpers.models.moondream import processor as moondream
-from helpers.models.vlm_inputs import cap_pictures, check_pair, complete, mismatch, read, turn_text
+from helpers.models.vlm_inputs import (
+    check_pair,
+    complete,
+    limit_max_side,
+    mismatch,
+    read,
+    turn_text,
+)
 
 # Model types that go on with a text and know no instructions; every other is asked through its chat
 # template.
@@ -35,7 +42,7 @@ ROOM = {
 
 
 @dataclass(frozen=True)
-class VisionModel:
+class VLM:
     """An image-text-to-text model with its processor."""
 
     model: object
@@ -86,7 +93,7 @@ class VisionModel:
 
     @property
     def context_length(self) -> int:
-        """How many tokens a question with its picture and the answer may have together."""
+        """How many tokens a question with its image and the answer may have together."""
         return getattr(
             self.model.config.get_text_config(), "max_position_embeddings", UNKNOWN_CONTEXT
         )
@@ -94,7 +101,7 @@ class VisionModel:
     def _check_length(self, tokens: int, new: int) -> None:
         if self.chats and tokens + new > self.context_length:
             raise LabError(
-                f"A question with its picture has {tokens} tokens and its answer up to {new}, but "
+                f"A question with its image has {tokens} tokens and its answer up to {new}, but "
                 f"the model's context {self.context_length}: lower PICTURE_SIDE or the tokens of "
                 "an answer, or choose another model."
             )
@@ -103,13 +110,13 @@ class VisionModel:
         size, weights = ROOM.get(self.setting, ROOM["CAPTIONER"])
         cure = f"set {weights} to 'nf4'"
         if getattr(self.model, "is_loaded_in_4bit", False):
-            cure = f"choose a smaller {self.setting}, or let pictures be smaller (PICTURE_SIDE)"
+            cure = f"choose a smaller {self.setting}, or let images be smaller (PICTURE_SIDE)"
         if batch > 1:
             cure = f"lower {size} from {batch} to {batch // 2}"
-        return f"The GPU has no room for {batch} pictures at a time: {cure}; the same command goes on from there."
+        return f"The GPU has no room for {batch} images at a time: {cure}; the same command goes on from there."
 
     def _chat(self, asked: Sequence[tuple]):
-        """One user's turn each, the picture first, in the words of the processor's own chat
+        """One user's turn each, the image first, in the words of the processor's own chat
         template.
         """
         texts = [turn_text(self.processor, text) for _, text in asked]
@@ -153,14 +160,14 @@ class VisionModel:
         }
 
 
-def load_vision_model(
+def load_vlm(
     model_id: str,
     *,
     quantization: str = "none",
     setting: str = "MODEL",
     tuned: Path | None = None,
-    picture_side: int = 0,
-) -> VisionModel:
+    max_side: int = 0,
+) -> VLM:
     """Load an image-text-to-text model and its processor.
 
     Args:
@@ -168,7 +175,7 @@ def load_vision_model(
         quantization: "none" or "nf4".
         setting: the parameter that named it, for the advice in errors.
         tuned: folder of a LoRA adapter for this model, or of the whole model after a training.
-        picture_side: pixels; see `cap_pictures`.
+        picture_side: pixels; see `limit_max_side`.
     Raises:
         LabError: the model is missing, gated, unreachable, or none that sees; its processor was
             made for another; or what was tuned had another base.
@@ -178,16 +185,16 @@ def load_vision_model(
     name, revision = split_revision(model_id)
     if tuned:
         check_adapter(tuned, name, revision, setting)
-    kind = seeing_type(model_id, setting)
+    kind = vlm_type(model_id, setting)
     device, path, commit = (
         device_for(kind, choose_device()),
         model_path(name, setting),
-        pinned(name, revision) or None,
+        resolve_commit(name, revision) or None,
     )
     has_adapter = tuned is not None and (tuned / "adapter_config.json").exists()
     weights = str(tuned) if tuned and not has_adapter else path
     with loading(name, setting):
-        model = placed(
+        model = place(
             AutoModelForImageTextToText,
             weights,
             commit if weights == path else None,
@@ -198,10 +205,10 @@ def load_vision_model(
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, str(tuned)).eval()
-    processor = load_processor(model_id, setting=setting, picture_side=picture_side)
+    processor = load_processor(model_id, setting=setting, max_side=max_side)
     if model.config.model_type not in PREFIX_MODELS:
         check_pair(model, processor, name)
-    return VisionModel(model, processor, device, setting)
+    return VLM(model, processor, device, setting)
 
 
 def device_for(kind: str, device: Device) -> Device:
@@ -215,15 +222,15 @@ def device_for(kind: str, device: Device) -> Device:
     return device
 
 
-def load_processor(model_id: str, *, setting: str = "MODEL", picture_side: int = 0):
+def load_processor(model_id: str, *, setting: str = "MODEL", max_side: int = 0):
     """The processor of a model that sees, with what its repository left out; see
-    `load_vision_model`.
+    `load_vlm`.
     """
     from transformers import AutoConfig, AutoProcessor
 
-    seeing_type(model_id, setting)
+    vlm_type(model_id, setting)
     name, revision = split_revision(model_id)
-    path, commit = model_path(name, setting), pinned(name, revision) or None
+    path, commit = model_path(name, setting), resolve_commit(name, revision) or None
     with loading(name, setting):
         config = AutoConfig.from_pretrained(path, revision=commit)
         own = (
@@ -233,11 +240,11 @@ def load_processor(model_id: str, *, setting: str = "MODEL", picture_side: int =
         )
         processor = own(path, revision=commit)
     complete(processor, config)
-    cap_pictures(processor, picture_side)
+    limit_max_side(processor, max_side)
     return processor
 
 
-def seeing_type(model_id: str, setting: str = "MODEL") -> str:
+def vlm_type(model_id: str, setting: str = "MODEL") -> str:
     """The type of a model that sees, such as "blip" or "llava", from its config.json; no weights
     are read.
 
@@ -252,10 +259,12 @@ def seeing_type(model_id: str, setting: str = "MODEL") -> str:
     name, revision = split_revision(model_id)
     path = model_path(name, setting)
     with loading(name, setting):
-        kind = AutoConfig.from_pretrained(path, revision=pinned(name, revision) or None).model_type
+        kind = AutoConfig.from_pretrained(
+            path, revision=resolve_commit(name, revision) or None
+        ).model_type
     if kind not in (*SEEING, moondream.MODEL_TYPE):
         raise LabError(
-            f"{setting} is {model_id!r}, but a model of type {kind!r} sees no pictures: name one "
+            f"{setting} is {model_id!r}, but a model of type {kind!r} sees no images: name one "
             "that does, such as pocket/blip."
         )
     return kind

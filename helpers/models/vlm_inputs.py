@@ -1,4 +1,4 @@
-"""What a model that sees reads: a picture and a text, in the words of its own chat template, as
+"""What a model that sees reads: an image and a text, in the words of its own chat template, as
 tensors.
 
 Generation and fine-tuning prepare their inputs here, so that a model is trained on the very tokens
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from helpers.files import LabError
 
-LONGEST = 1024  # pixels: a larger picture is shrunk before any model sees it
+LONGEST = 1024  # pixels: a larger image is shrunk before any model sees it
 # TinyLLaVA's published format, as VisionQAries asked it; its processor brings no template.
 LLAVA_TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}USER: {% for part in "
@@ -38,12 +38,12 @@ def complete(processor, config) -> None:
         processor.num_additional_image_tokens = int("clip" in config.vision_config.model_type)
 
 
-def cap_pictures(processor, side: int) -> None:
-    """Let a processor make pictures no larger than `side` pixels, where their tokens grow with
+def limit_max_side(processor, side: int) -> None:
+    """Let a processor make images no larger than `side` pixels, where their tokens grow with
     them; 0 changes nothing.
 
-    Idefics counts the longest edge, and where it cuts pictures into tiles at least one tile
-    remains; Qwen counts pixels in all. Others make every picture the same size, and its tokens are
+    Idefics counts the longest edge, and where it cuts images into tiles at least one tile
+    remains; Qwen counts pixels in all. Others make every image the same size, and its tokens are
     what they are.
     """
     images = processor.image_processor
@@ -56,7 +56,7 @@ def cap_pictures(processor, side: int) -> None:
 
 
 def turn_text(processor, text: str, answer: str | None = None) -> str:
-    """One user's turn, the picture first, as the model reads it: up to where the answer begins, or
+    """One user's turn, the image first, as the model reads it: up to where the answer begins, or
     with an answer.
 
     Raises:
@@ -93,12 +93,12 @@ def completion(processor, text: str, answer: str) -> str:
 
 
 def read(processor, texts: Sequence[str], images: Sequence, *, padding_side: str):
-    """Rendered texts with one picture each as tensors: `input_ids` (texts, tokens), and what the
+    """Rendered texts with one image each as tensors: `input_ids` (texts, tokens), and what the
     model needs besides.
 
     Args:
         texts: from `turn_text`; where one begins with the model's first token, none is added.
-        images: RGB pictures of PIL.
+        images: RGB images of PIL.
     Raises:
         LabError: the processor was made for another model.
     """
@@ -117,12 +117,12 @@ def read(processor, texts: Sequence[str], images: Sequence, *, padding_side: str
 
 
 def check_pair(model, processor, name: str) -> None:
-    """Refuse a processor that was made for another model: its picture token or its words are not
+    """Refuse a processor that was made for another model: its image token or its words are not
     the model's.
     """
     words = model.get_input_embeddings().weight.shape[0]
     token = getattr(model.config, "image_token_id", None)
-    # What Gemma's processor calls its image token is the one that opens a picture; its tokenizer
+    # What Gemma's processor calls its image token is the one that opens an image; its tokenizer
     # knows both.
     theirs = getattr(processor.tokenizer, "image_token_id", None)
     if theirs is None:
@@ -131,11 +131,11 @@ def check_pair(model, processor, name: str) -> None:
         )
     if len(processor.tokenizer) > words or (token is not None and token != theirs):
         raise LabError(
-            f"The processor of {name!r} has {len(processor.tokenizer)} words and pictures at token "
-            f"{theirs}, but its model {words} words and pictures at {token}: they do not belong "
+            f"The processor of {name!r} has {len(processor.tokenizer)} words and images at token "
+            f"{theirs}, but its model {words} words and images at {token}: they do not belong "
             "together; take both from one place."
         )
-    for name, wanted in _picture_numbers(model.config).items():
+    for name, wanted in _image_numbers(model.config).items():
         found = next(
             (
                 value
@@ -152,11 +152,11 @@ def check_pair(model, processor, name: str) -> None:
             )
 
 
-def _picture_numbers(config) -> dict:
-    """What decides how many tokens a picture is, by its name in the processor, with the model's own
+def _image_numbers(config) -> dict:
+    """What decides how many tokens an image is, by its name in the processor, with the model's own
     number.
 
-    Idefics takes features that are too many without a word, and every picture but the first gets
+    Idefics takes features that are too many without a word, and every image but the first gets
     another's.
     """
     vision, kind = getattr(config, "vision_config", None), config.model_type
@@ -175,6 +175,6 @@ def _picture_numbers(config) -> dict:
 
 
 def mismatch(reason: str) -> str:
-    """The sentence for a picture that takes other tokens than its model gives it."""
+    """The sentence for an image that takes other tokens than its model gives it."""
     reason = reason.strip().partition("\n")[0]
     return f"Model and processor do not fit together ({reason}): take both from the same model's folder or repository."

@@ -1,8 +1,8 @@
-"""The canvas of the pocket clinic's pictures: a scene with colour and relief, lesions as fields,
+"""The canvas of the pocket clinic's images: a scene with colour and relief, lesions as fields,
 tools to mark them.
 
-Positions and lengths are in body units: a picture taken at middle distance is 96 units wide, its
-centre is near (0, 0), and y points down. Arrays are float32 of one picture's height and width;
+Positions and lengths are in body units: an image taken at middle distance is 96 units wide, its
+centre is near (0, 0), and y points down. Arrays are float32 of one image's height and width;
 colours run from 0 to 255, shares from 0 to 1.
 """
 
@@ -53,7 +53,7 @@ COLOURS = {
 
 @dataclass
 class Scene:
-    """A picture in the making: what is painted so far, its relief in units, its gloss, and how deep
+    """An image in the making: what is painted so far, its relief in units, its gloss, and how deep
     in the skin.
     """
 
@@ -86,7 +86,7 @@ class Scene:
 
     def lines(self, strokes: list, width: float) -> np.ndarray:
         """Strokes, lists of points in body units, as a share from 0 to 1; `width` in pixels of a
-        96-pixel picture.
+        96-pixel image.
         """
         mask = Image.new("L", (2 * self.size, 2 * self.size))
         pen = ImageDraw.Draw(mask)
@@ -98,7 +98,7 @@ class Scene:
 
 @lru_cache(maxsize=16)
 def _noise(kind: str, size: int) -> np.ndarray:
-    """Twice as wide as a picture, so that every picture can cut its own piece; it repeats without a
+    """Twice as wide as an image, so that every image can cut its own piece; it repeats without a
     seam.
     """
     wide = 2 * size

@@ -1,6 +1,6 @@
 """The pocket clinic: made-up skin cases, written to disk in DermaVQA's own formats.
 
-What the patient tells (`told`) stands in title and text; what only the picture shows (`seen`)
+What the patient tells (`told`) stands in title and text; what only the image shows (`seen`)
 stands nowhere else. The told facts of a case always fit several conditions, so whoever wants the
 diagnosis has to look.
 """
@@ -25,7 +25,7 @@ from helpers.pocket.skin import view
 
 # Raised by hand when the cases of a seed or the files change; sentences and drawings have versions
 # of their own.
-VERSION = 2
+VERSION = 3
 SIZES = {"train": 400, "valid": 60, "test": 80}
 # The long-answer forum is about half as large; its validation split stays big enough to measure on.
 LONG_SHARE = {"train": 0.5, "valid": 2 / 3, "test": 0.5}
@@ -48,7 +48,7 @@ def build(folder: Path | str, *, seed: int = 7, sizes: dict[str, int] | None = N
     if (
         found
         and {key: found.get(key) for key in wanted} == wanted
-        and _pictures(folder) == found["pictures"]
+        and _images(folder) == found["images"]
     ):
         return found
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _pictures(folder: Path) -> int:
+def _images(folder: Path) -> int:
     return sum(1 for _ in folder.rglob("*.jpg"))
 
 
@@ -143,13 +143,13 @@ def _case(condition: Condition, forum: str, rng: random.Random) -> tuple[str, st
     return title, content, facts
 
 
-def _picture_facts(facts: dict, names: Sequence[str], seed: int) -> dict:
-    """What is known of each picture of a case besides the case's own facts: how it was taken."""
-    return facts | {"pictures": {name: view(_stream(seed, name)) for name in names}}
+def _image_facts(facts: dict, names: Sequence[str], seed: int) -> dict:
+    """What is known of each image of a case besides the case's own facts: how it was taken."""
+    return facts | {"images": {name: view(_stream(seed, name)) for name in names}}
 
 
 def _stream(seed: int, name: str) -> int:
-    """A random stream by a picture's name: richer drawings later must change neither cases nor
+    """A random stream by an image's name: richer drawings later must change neither cases nor
     words.
     """
     return random.Random(f"{seed}/{name}").getrandbits(32)
@@ -157,14 +157,14 @@ def _stream(seed: int, name: str) -> int:
 
 def _write_short(folder: Path, seed: int, sizes: dict[str, int]) -> Counter:
     """The forum of short answers, in the files of DermaVQA-IIYI."""
-    staff, records, facts, pictures = doctors.staff(seed), {split: [] for split in sizes}, {}, {}
+    staff, records, facts, images = doctors.staff(seed), {split: [] for split in sizes}, {}, {}
     for split, number, condition, rng in _cases(seed, "iiyi", sizes):
         # Numbers from 90001 on, so that no id is one of the real data's.
         case_id = f"ENC{90000 + number}"
         title, content, facts[case_id] = _case(condition, "iiyi", rng)
         names = [f"IMG_{case_id}_{k:05}.jpg" for k in range(1, rng.choice((1, 1, 2, 2, 3)) + 1)]
-        facts[case_id] = _picture_facts(facts[case_id], names, seed)
-        pictures |= {
+        facts[case_id] = _image_facts(facts[case_id], names, seed)
+        images |= {
             folder / "images_final" / f"images_{split}" / name: facts[case_id] for name in names
         }
         authors = rng.sample(staff, rng.choice((2, 3, 3, 4, 4, 5, 6, 7, 8)))
@@ -192,21 +192,21 @@ def _write_short(folder: Path, seed: int, sizes: dict[str, int]) -> Counter:
         folder / "df_userinfo.csv",
         "\n".join(["author_id,validation_level,rank_level", *rows]) + "\n",
     )
-    _draw(pictures, seed)
-    _describe(folder, pictures, seed)
-    return _counts(records, pictures)
+    _draw(images, seed)
+    _describe(folder, images, seed)
+    return _counts(records, images)
 
 
 def _write_long(folder: Path, seed: int, sizes: dict[str, int]) -> Counter:
     """The forum of long answers, in the files that DermaVQA-Reddit's download script writes."""
-    records, facts, pictures = {split: [] for split in sizes}, {}, {}
+    records, facts, images = {split: [] for split in sizes}, {}, {}
     for split, number, condition, rng in _cases(seed, "reddit", sizes):
         # Seven characters in base 36 as in real post ids; those of the real data begin with 1,
         # never with z.
         case_id = "z" + _base36(rng.randrange(36**3)) + _base36(number)
         title, content, facts[case_id] = _case(condition, "reddit", rng)
-        facts[case_id] = _picture_facts(facts[case_id], [f"{case_id}.jpg"], seed)
-        pictures[folder / "images" / f"{case_id}.jpg"] = facts[case_id]
+        facts[case_id] = _image_facts(facts[case_id], [f"{case_id}.jpg"], seed)
+        images[folder / "images" / f"{case_id}.jpg"] = facts[case_id]
         annotators = (
             ["annotator1", "annotator2"]
             if split == "test"
@@ -232,9 +232,9 @@ def _write_long(folder: Path, seed: int, sizes: dict[str, int]) -> Counter:
     for split, rows in records.items():
         write_json(folder / f"{split}.json", rows)
     write_json(folder / "facts.json", facts)
-    _draw(pictures, seed)
-    _describe(folder, pictures, seed)
-    return _counts(records, pictures)
+    _draw(images, seed)
+    _describe(folder, images, seed)
+    return _counts(records, images)
 
 
 def _base36(number: int) -> str:
@@ -242,45 +242,45 @@ def _base36(number: int) -> str:
     return digits[number // 1296 % 36] + digits[number // 36 % 36] + digits[number % 36]
 
 
-def _counts(records: dict, pictures: dict) -> Counter:
+def _counts(records: dict, images: dict) -> Counter:
     rows = [row for split in records.values() for row in split]
     return Counter(
         cases=len(rows),
         responses=sum(len(row["responses"]) for row in rows),
-        pictures=len(pictures),
+        images=len(images),
     )
 
 
-def _draw(pictures: dict[Path, dict], seed: int) -> None:
-    """Draw and save all pictures; saved from bare pixels, so they carry no metadata."""
-    for path, facts in tqdm(pictures.items(), desc="pictures", leave=False):
+def _draw(images: dict[Path, dict], seed: int) -> None:
+    """Draw and save all images; saved from bare pixels, so they carry no metadata."""
+    for path, facts in tqdm(images.items(), desc="images", leave=False):
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture = lesions.draw(
+        image = lesions.draw(
             facts["seen"],
             skin_tone=facts["skin_tone"],
             site=_site(facts),
             seed=_stream(seed, path.name),
         )
-        picture.save(path, quality=88)
+        image.save(path, quality=88)
 
 
-def _describe(folder: Path, pictures: dict[Path, dict], seed: int) -> None:
-    """Write what each picture really shows, in words: the captions of somebody who sees everything."""
+def _describe(folder: Path, images: dict[Path, dict], seed: int) -> None:
+    """Write what each image really shows, in words: the captions of somebody who sees everything."""
     rows = [
         (
             path.name,
             descriptions.describe(
                 facts["seen"],
-                facts["pictures"][path.name],
+                facts["images"][path.name],
                 site=_site(facts),
                 style="clinical",
                 rng=random.Random(f"{seed}/{path.name}/words"),
             ),
         )
-        for path, facts in pictures.items()
+        for path, facts in images.items()
     ]
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("picture", "caption"), *rows])
+    csv.writer(text, lineterminator="\n").writerows([("image", "caption"), *rows])
     write_text(folder / "captions.csv", text.getvalue())
 
 

@@ -127,7 +127,7 @@ LIVES = {"pregnancy": (18, 44), "smoker": (18, 99), "outdoor_work": (40, 99), "s
 
 @dataclass(frozen=True)
 class Condition:
-    """One skin condition: its names, what a picture of it shows, what its patients tell, what
+    """One skin condition: its names, what an image of it shows, what its patients tell, what
     doctors know.
     """
 
@@ -137,7 +137,7 @@ class Condition:
     skin_class: str
     weight: int
     concepts: tuple[str, ...]
-    # Seen in the picture only.
+    # Seen in the image only.
     primary: str
     colours: tuple[str, ...]
     surface: str

@@ -1,7 +1,7 @@
-"""What a captioner may say of a drawn picture: brief everyday words, clinical sentences, and
+"""What a captioner may say of a drawn image: brief everyday words, clinical sentences, and
 answers to questions.
 
-Texts are made from the facts that a picture was drawn from, and can be read back into facts. They
+Texts are made from the facts that an image was drawn from, and can be read back into facts. They
 name what is seen, never a diagnosis. The words stand in `descriptions.yaml`.
 """
 
@@ -21,7 +21,7 @@ BY_SURFACE = ("scaly", "crusted", "warty")
 
 
 def describe(seen: dict, view: dict, *, site: str, style: str, rng: random.Random) -> str:
-    """Describe one picture.
+    """Describe one image.
 
     Args:
         seen: the facts it was drawn from, as `lesions.draw_seen` gives them.
@@ -101,7 +101,7 @@ def _clinical(seen: dict, view: dict, site: str, rng: random.Random) -> str:
 
 
 def _values(seen: dict, view: dict, site: str, rng: random.Random) -> dict[str, str]:
-    """The clinical words for all facts of one picture, by field name; under a capital key with a
+    """The clinical words for all facts of one image, by field name; under a capital key with a
     capital letter.
     """
     words, single = load_words()["clinical"], seen["number"] == "single"

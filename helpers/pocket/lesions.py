@@ -1,4 +1,4 @@
-"""Pictures of skin for the pocket clinic, drawn from the facts that only a picture tells.
+"""Images of skin for the pocket clinic, drawn from the facts that only an image tells.
 
 Drawings, no photographs: skin with relief and light, on which primary lesion, colour, surface,
 border, arrangement, number and SKINCON concepts are visible at 96 pixels, on six skin tones after
@@ -26,7 +26,7 @@ from helpers.pocket.canvas import (
 from helpers.pocket.conditions import COLOUR_CONCEPTS, SURFACE_CONCEPTS, Condition
 from helpers.pocket.skin import SITES, bare_skin, photograph
 
-# Raised by hand when a picture would look different: a clinic that was drawn before is then drawn
+# Raised by hand when an image would look different: a clinic that was drawn before is then drawn
 # anew.
 VERSION = 2
 
@@ -52,7 +52,7 @@ NAMES = {concept: colour for colour, concept in reversed(COLOUR_CONCEPTS.items()
 def draw(
     facts: Condition | dict, *, skin_tone: int, size: int = 96, seed: int, site: str = ""
 ) -> Image.Image:
-    """Draw one square RGB picture of `size` pixels: the same arguments give the same pixels.
+    """Draw one square RGB image of `size` pixels: the same arguments give the same pixels.
 
     `facts` is what a case calls `seen` (primary, colour, surface, border, arrangement, number,
     concepts), or a condition, drawn with the first value of each of its lists. `skin_tone` is 1
@@ -85,7 +85,7 @@ def draw(
 
 
 def typical(condition: Condition) -> dict:
-    """What a typical picture of a condition shows, in the form of a case's `seen`."""
+    """What a typical image of a condition shows, in the form of a case's `seen`."""
     colour = condition.colours[0]
     others = {COLOUR_CONCEPTS[other] for other in condition.colours} - {COLOUR_CONCEPTS[colour]}
     return {
@@ -100,7 +100,7 @@ def typical(condition: Condition) -> dict:
 
 
 def draw_seen(condition: Condition, rng: random.Random) -> dict:
-    """What the pictures of one case show: always lesion, surface and colour, of the other concepts
+    """What the images of one case show: always lesion, surface and colour, of the other concepts
     some.
     """
     colour = rng.choice(condition.colours)
@@ -128,7 +128,7 @@ def _lie(facts: dict, scene: Scene, site: str, rng: random.Random) -> tuple[np.n
     on the skin.
     """
     area, count = SITES.get(site, SITES[""]).area, rng.randint(*COUNTS[facts["number"]])
-    # What the picture shows of the area: near pictures show less.
+    # What the image shows of the area: near images show less.
     half = [min(extent, 40 / (scene.unit * WIDTH / scene.size)) for extent in area[2:]]
     usual = RADIUS[facts["primary"]] * _closeness(facts, count)
     usual = min(
@@ -189,7 +189,7 @@ def _apart(count: int, rng: random.Random) -> list[tuple[float, float]]:
 
 
 def _pigment(name: str, scene: Scene, rng: random.Random) -> np.ndarray:
-    """The colour of this picture's lesions: no two cases are of quite the same red, and skin shows
+    """The colour of this image's lesions: no two cases are of quite the same red, and skin shows
     through.
     """
     colour = (

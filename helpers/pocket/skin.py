@@ -30,7 +30,7 @@ class Site:
     """A part of the body as simple shapes.
 
     `parts` are tapering limbs (x0, y0, radius0, x1, y1, radius1) that together make the silhouette;
-    none: the skin fills the picture. `marks` are features (kind, x0, y0, radius0, x1, y1, radius1,
+    none: the skin fills the image. `marks` are features (kind, x0, y0, radius0, x1, y1, radius1,
     strength) along a line: "bump" and "crease" are relief, "cover" is cloth, and all other kinds
     are a colour of `_tints`. `area` is where lesions may lie (x, y, half width, half height),
     `turn` by how many degrees the camera may be held askew.
@@ -285,7 +285,7 @@ SITES = {
 
 
 def view(seed: int) -> dict:
-    """How the picture of this seed was taken: distance, light, sharpness, and whether hair lies in
+    """How the image of this seed was taken: distance, light, sharpness, and whether hair lies in
     front.
     """
     rng = random.Random(f"view/{seed}")
@@ -323,7 +323,7 @@ def bare_skin(site: str, *, skin_tone: int, size: int, seed: int) -> Scene:
 
 
 def photograph(scene: Scene, site: str, seed: int) -> Image.Image:
-    """Light the relief, lay hair over it, and take the picture."""
+    """Light the relief, lay hair over it, and take the image."""
     rng, seen = random.Random(f"camera/{seed}"), view(seed)
     _shine(scene)
     place = SITES.get(site, SITES[""])
@@ -340,21 +340,21 @@ def photograph(scene: Scene, site: str, seed: int) -> Image.Image:
     pixels += np.float32(rng.uniform(1.2, 3.5)) * scene.noise("grain", rng)
     # Very bright places lose their drawing slowly, not at once.
     pixels = np.where(pixels > 205, 205 + 0.55 * (pixels - 205), pixels)
-    picture = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8).transpose(1, 2, 0).copy())
+    image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8).transpose(1, 2, 0).copy())
     if seen["sharpness"] == "sharp":
-        return picture
-    return picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 1.3) * scene.size / WIDTH))
+        return image
+    return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 1.3) * scene.size / WIDTH))
 
 
 @lru_cache(maxsize=4)
 def _grid(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pixel centres from the middle of the picture, in units at middle distance."""
+    """Pixel centres from the middle of the image, in units at middle distance."""
     line = ((np.arange(size, dtype=np.float32) + 0.5) / size - 0.5) * WIDTH
     return np.broadcast_to(line, (size, size)), np.broadcast_to(line[:, None], (size, size))
 
 
 def _camera(place: Site, zoom: float, size: int, tone: int, rng: random.Random) -> Scene:
-    """Point the camera at the site: near pictures show the lesions' area, far ones the whole part
+    """Point the camera at the site: near images show the lesions' area, far ones the whole part
     of the body.
     """
     turn, aim = (
@@ -467,7 +467,7 @@ def _strand(rng: random.Random, length: float) -> list:
 
 
 def _exposure(scene: Scene, light: str, rng: random.Random) -> np.ndarray:
-    """Brightness and tint of the light: a slope across the picture, and a spot where a flash was
+    """Brightness and tint of the light: a slope across the image, and a spot where a flash was
     used.
     """
     across, down = _grid(scene.size)

@@ -1,7 +1,7 @@
 """Textbook prose about the conditions of the pocket clinic, to pre-train its tiny language models
 on.
 
-It knows the words and how they hang together (complaint, picture, condition, treatment), but
+It knows the words and how they hang together (complaint, image, condition, treatment), but
 neither a case of the clinic nor the way its doctors answer: that is left for fine-tuning to teach.
 """
 
@@ -77,7 +77,7 @@ def patient_words(condition: Condition, rng: random.Random) -> dict[str, str]:
     other = by_id()[rng.choice(condition.look_alikes)]
     return {
         "person": f"a{vowel} {told['age']}-year-old {sexes[told['age'] >= 18]}",
-        "picture": _picture_words(seen, rng),
+        "picture": _image_words(seen, rng),
         "itch": words["itch"][told["itch"]],
         "pain": words["pain"][told["pain"]],
         "site": told["site"],
@@ -92,8 +92,8 @@ def patient_words(condition: Condition, rng: random.Random) -> dict[str, str]:
     }
 
 
-def _picture_words(seen: dict, rng: random.Random) -> str:
-    """What a picture shows: number, surface, colour and lesion, with at most two findings more."""
+def _image_words(seen: dict, rng: random.Random) -> str:
+    """What an image shows: number, surface, colour and lesion, with at most two findings more."""
     drawn = (
         seen["primary"].capitalize(),
         SURFACE_CONCEPTS.get(seen["surface"]),

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.data.images import BadPicture, open_picture
+from helpers.data.images import BadImage, open_image
 
-LARGEST_SIDE = 400  # pixels of a picture in a figure
+FIGURE_SIDE = 400  # pixels of an image in a figure
 
 
 def show(figure, *, alt: str) -> None:
@@ -46,32 +46,30 @@ def flow(steps: Sequence[str], *, title: str = ""):
     return figure
 
 
-def contact_sheet(
-    pictures: Sequence, captions: Sequence[str], *, columns: int = 8, title: str = ""
-):
-    """A grid of pictures (PIL images or paths) with a caption under each; returns the figure."""
+def contact_sheet(images: Sequence, captions: Sequence[str], *, columns: int = 8, title: str = ""):
+    """A grid of images (PIL images or paths) with a caption under each; returns the figure."""
     import matplotlib.pyplot as plt
 
-    rows = max(1, -(-len(pictures) // columns))
+    rows = max(1, -(-len(images) // columns))
     size = (1.25 * columns, 1.5 * rows)
-    # About the pictures' own resolution: more would only make the notebook file larger.
+    # About the images' own resolution: more would only make the notebook file larger.
     figure, axes = plt.subplots(
         rows, columns, figsize=size, dpi=72, squeeze=False, layout="constrained"
     )
     for axis in axes.flat:
         axis.axis("off")
-    for axis, picture, caption in zip(axes.flat, pictures, captions):
-        _draw_picture(axis, picture)
+    for axis, image, caption in zip(axes.flat, images, captions):
+        _draw_image(axis, image)
         axis.set_title(caption, fontsize=7, y=-0.22)
-    figure.suptitle(title if pictures else "no pictures on this machine")
+    figure.suptitle(title if images else "no images on this machine")
     return figure
 
 
-def side_by_side(pictures: Sequence, texts: dict[str, Sequence[str]], *, width: int = 44):
-    """Pictures in the first column (PIL images, paths or None), what each of several systems says
+def side_by_side(images: Sequence, texts: dict[str, Sequence[str]], *, width: int = 44):
+    """Images in the first column (PIL images, paths or None), what each of several systems says
     of them beside it.
 
-    `texts`: system -> one text per picture (YuanAI, Table 4). Returns the figure.
+    `texts`: system -> one text per image (YuanAI, Table 4). Returns the figure.
     """
     import textwrap
 
@@ -80,10 +78,10 @@ def side_by_side(pictures: Sequence, texts: dict[str, Sequence[str]], *, width: 
     wrapped = [[textwrap.fill(text, width) for text in column] for column in texts.values()]
     heights = [
         max(1.3, 0.16 * max(column[row].count("\n") + 1 for column in wrapped))
-        for row in range(len(pictures))
+        for row in range(len(images))
     ]
     figure, axes = plt.subplots(
-        len(pictures),
+        len(images),
         1 + len(texts),
         figsize=(1.4 + 0.075 * width * len(texts), sum(heights) + 0.3),
         dpi=80,
@@ -96,8 +94,8 @@ def side_by_side(pictures: Sequence, texts: dict[str, Sequence[str]], *, width: 
     )
     for axis in axes.flat:
         axis.axis("off")
-    for row, picture in enumerate(pictures):
-        _draw_picture(axes[row, 0], picture)
+    for row, image in enumerate(images):
+        _draw_image(axes[row, 0], image)
         for column, text in enumerate(wrapped):
             axes[row, column + 1].text(
                 0, 1, text[row], va="top", fontsize=8, transform=axes[row, column + 1].transAxes
@@ -107,18 +105,18 @@ def side_by_side(pictures: Sequence, texts: dict[str, Sequence[str]], *, width: 
     return figure
 
 
-def _draw_picture(axis, picture) -> None:
-    """A PIL image or the picture of a path; None and what is no good picture are said in words."""
+def _draw_image(axis, image) -> None:
+    """A PIL image or the image of a path; None and what is no good image are said in words."""
     words = "not shown"
     try:
-        if isinstance(picture, (str, Path)):
-            picture = open_picture(picture, longest=LARGEST_SIDE)
-    except BadPicture:
-        picture, words = None, "no good picture"
-    if picture is None:
+        if isinstance(image, (str, Path)):
+            image = open_image(image, max_side=FIGURE_SIDE)
+    except BadImage:
+        image, words = None, "no good image"
+    if image is None:
         axis.text(0.5, 0.5, words, ha="center", va="center", fontsize=8)
     else:
-        axis.imshow(picture)
+        axis.imshow(image)
 
 
 def grouped_bars(

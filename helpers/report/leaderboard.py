@@ -36,10 +36,10 @@ def boards(runs: list[Run]) -> dict[str, list[Run]]:
     for run in runs:
         if run.record["kind"] != "comparison" and score(run, "deltableu"):
             groups.setdefault(_title(run), []).append(run)
-    return {title: ranked(group) for title, group in sorted(groups.items())}
+    return {title: rank_runs(group) for title, group in sorted(groups.items())}
 
 
-def ranked(runs: list[Run]) -> list[Run]:
+def rank_runs(runs: list[Run]) -> list[Run]:
     """Runs with the best deltaBLEU first; those without references to score against stay at the
     end.
     """
@@ -112,7 +112,7 @@ def captioner_rows(runs: list[Run]) -> list[dict]:
     found: dict[tuple, dict] = {}
     for (system, shots), group in sorted(cells.items(), key=lambda cell: cell[0][1]):
         row = found.setdefault(
-            system, {"words for pictures by": system[0], "fine-tuned": system[1], "seeds": 0}
+            system, {"words for images by": system[0], "fine-tuned": system[1], "seeds": 0}
         )
         row["seeds"] = max(row["seeds"], len(group))
         row[f"{shots} shot{'' if shots == 1 else 's'}"] = _short(group)
@@ -137,7 +137,7 @@ def caption_rows(runs: list[Run]) -> list[dict]:
                 for title, (name, digits) in CAPTION_COLUMNS.items()
                 if name in run.metrics
             },
-            "pictures": score(run, "failed")["n"],
+            "images": score(run, "failed")["n"],
         }
         for run in runs
     ]

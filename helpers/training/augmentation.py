@@ -1,21 +1,21 @@
-"""Pictures made a little different each time that they are learnt from, as VisionQAries' code does
+"""Images made a little different each time that they are learnt from, as VisionQAries' code does
 it.
 """
 
 import random
 
 
-def augmented(image, seed: str):
+def augment(image, seed: str):
     """A rotation by up to 10 degrees, a mirror image half of the time, and a little other
     brightness, contrast and saturation, in an order of chance, each of them decided by `seed`
     alone.
 
     Source: github.com/paatrycjaa/imageclef2024-medical: RandomOrder of RandomRotation(10),
-    RandomHorizontalFlip(0.5) and ColorJitter(0.1, 0.1, 0.1) on the picture as it was opened.
+    RandomHorizontalFlip(0.5) and ColorJitter(0.1, 0.1, 0.1) on the image as it was opened.
     Corners that a rotation leaves empty are black.
 
     Args:
-        image: an RGB picture of PIL; the result has its size.
+        image: an RGB image of PIL; the result has its size.
         seed: any text.
     """
     import torch

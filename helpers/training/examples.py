@@ -31,7 +31,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingPlan:
     """What a training learns from, ready for its model.
 
     Attributes:
@@ -51,7 +51,7 @@ class Lesson:
     facts: dict
 
 
-def text_lesson(
+def plan_llm_training(
     tokenizer,
     train: list[dict],
     valid: list[dict],
@@ -59,7 +59,7 @@ def text_lesson(
     *,
     context: int,
     share_prompts: bool,
-) -> Lesson:
+) -> TrainingPlan:
     """The lesson of a causal language model.
 
     Args:
@@ -93,7 +93,7 @@ def text_lesson(
         seed=recipe.seed,
     )
     collator = partial(collate, pad=tokenizer.pad_token_id, share=share_prompts)
-    return Lesson(
+    return TrainingPlan(
         examples,
         len(examples),
         batches,
@@ -154,9 +154,9 @@ def plan_batches(
     while len(order) < records:
         order += draw.sample(range(len(lengths)), len(lengths))
     steps = [sorted(step, key=lambda i: lengths[i]) for step in _slices(order[:records], per_step)]
-    longest = max(range(len(steps)), key=lambda i: (len(steps[i]), lengths[steps[i][-1]]))
+    max_side = max(range(len(steps)), key=lambda i: (len(steps[i]), lengths[steps[i][-1]]))
     steps.insert(
-        0, steps.pop(longest)
+        0, steps.pop(max_side)
     )  # where memory is short, that shows at once and not after an hour
     return [rows for step in steps for rows in _slices(step, batch)]
 

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from helpers.files import WorkFailed, disk_full
-from helpers.training.recipe import LoraRecipe, VisionRecipe
+from helpers.training.recipe import LoraRecipe, VlmRecipe
 
 NO_ROOM = ("outofmemory", "out of memory", "can't allocate memory")
 
 
 @contextmanager
-def explained(recipe: LoraRecipe, folder: Path) -> Iterator[None]:
+def explain_failures(recipe: LoraRecipe, folder: Path) -> Iterator[None]:
     """Turn a full memory and a full disk into one sentence each; a later call goes on from the last
     checkpoint.
     """
@@ -39,7 +39,7 @@ def smaller(recipe: LoraRecipe) -> str:
     """What to lower: the batch, with the same records per step, and where that is 1 the length of a
     record.
     """
-    if recipe.batch == 1 and isinstance(recipe, VisionRecipe):
+    if recipe.batch == 1 and isinstance(recipe, VlmRecipe):
         if recipe.trained == "text":
             return (
                 "set VLM_RECIPE to 'lora', which trains far fewer numbers, or choose a smaller VLM."

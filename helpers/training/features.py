@@ -1,7 +1,7 @@
-"""What a frozen vision tower sees of each picture, computed once: then a training meets no pixels
+"""What a frozen vision tower sees of each image, computed once: then a training meets no pixels
 any more.
 
-While such a lesson is learnt, `pixel_values` are the numbers of pictures, and the model looks their
+While such a lesson is learnt, `pixel_values` are the numbers of images, and the model looks their
 features up.
 """
 
@@ -11,12 +11,12 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from helpers.files import LabError
-from helpers.models.vlm import VisionModel
-from helpers.training.examples import Lesson
-from helpers.training.vlm_examples import SeenExample, VisionCollator
+from helpers.models.vlm import VLM
+from helpers.training.examples import TrainingPlan
+from helpers.training.vlm_examples import VlmCollator, VlmExample
 
 
-def can_precompute(loaded: VisionModel) -> bool:
+def can_precompute(loaded: VLM) -> bool:
     """Whether a model's text tower is given one set of features; Qwen3-VL's gets some in deeper
     layers, too.
     """
@@ -25,10 +25,10 @@ def can_precompute(loaded: VisionModel) -> bool:
     )
 
 
-def with_features(loaded: VisionModel, lesson: Lesson) -> Lesson:
-    """The same lesson without pixels; the model's own look at pictures is replaced for good.
+def with_features(loaded: VLM, lesson: TrainingPlan) -> TrainingPlan:
+    """The same lesson without pixels; the model's own look at images is replaced for good.
 
-    The features of all pictures are held in memory: of moondream2, 3 MB each in half precision.
+    The features of all images are held in memory: of moondream2, 3 MB each in half precision.
 
     Raises:
         LabError: the model takes more from its vision tower than one set of features.
@@ -45,10 +45,10 @@ def with_features(loaded: VisionModel, lesson: Lesson) -> Lesson:
     return replace(lesson, collate=collator, facts=lesson.facts | {"features": "precomputed"})
 
 
-class FeatureCollator(VisionCollator):
-    """As `VisionCollator`, from what was kept of each question with its picture."""
+class FeatureCollator(VlmCollator):
+    """As `VlmCollator`, from what was kept of each question with its image."""
 
-    def __init__(self, inner, pixels: VisionCollator):
+    def __init__(self, inner, pixels: VlmCollator):
         self.pad, self.pixels, self.inner, self.look = (
             pixels.pad,
             pixels,
@@ -57,31 +57,31 @@ class FeatureCollator(VisionCollator):
         )
         self.asked, self.numbers, self.features, self.grids = {}, {}, [], []
 
-    def look_at(self, examples: Sequence[SeenExample]) -> None:
-        """See each picture once, and let the model look features up from then on."""
+    def look_at(self, examples: Sequence[VlmExample]) -> None:
+        """See each image once, and let the model look features up from then on."""
         from tqdm.auto import tqdm
 
-        for example in tqdm(examples, desc="seeing", unit="picture", leave=False):
+        for example in tqdm(examples, desc="seeing", unit="image", leave=False):
             inputs = self.pixels.prompts([example])
             shape = inputs["input_ids"].shape
-            self.asked[example.prompt, example.picture] = {
+            self.asked[example.prompt, example.image] = {
                 name: values[0]
                 for name, values in inputs.items()
                 if getattr(values, "shape", None) == shape
             }
-            if example.picture not in self.numbers:
-                self.numbers[example.picture] = len(self.features)
+            if example.image not in self.numbers:
+                self.numbers[example.image] = len(self.features)
                 self.features.append(self._seen(inputs))
                 self.grids.append(inputs.get("image_grid_thw"))
         self.inner.get_image_features = self._looked_up
 
-    def prompts(self, examples: list[SeenExample]) -> dict:
+    def prompts(self, examples: list[VlmExample]) -> dict:
         """The processor's numbers for each token, as kept, padded on the right; and the numbers of
-        the pictures.
+        the images.
         """
         import torch
 
-        rows = [self.asked[example.prompt, example.picture] for example in examples]
+        rows = [self.asked[example.prompt, example.image] for example in examples]
         padded = {
             name: torch.nn.utils.rnn.pad_sequence(
                 [row[name] for row in rows],
@@ -90,14 +90,14 @@ class FeatureCollator(VisionCollator):
             )
             for name in rows[0]
         }
-        numbers = [self.numbers[example.picture] for example in examples]
+        numbers = [self.numbers[example.image] for example in examples]
         grids = [self.grids[number] for number in numbers if self.grids[number] is not None]
-        # Qwen's text tower takes the places of a picture's tokens from its grid.
+        # Qwen's text tower takes the places of an image's tokens from its grid.
         placed = {"image_grid_thw": torch.cat(grids)} if grids else {}
         return padded | placed | {"pixel_values": torch.tensor(numbers)}
 
     def _seen(self, inputs):
-        """A picture's features as the model's text tower will be given them."""
+        """An image's features as the model's text tower will be given them."""
         import torch
 
         wanted = inspect.signature(self.look).parameters
@@ -110,11 +110,11 @@ class FeatureCollator(VisionCollator):
         }
         with torch.no_grad():
             seen = self.look(**given).pooler_output
-        # In main memory: a GPU has no room for those of thousands of pictures.
+        # In main memory: a GPU has no room for those of thousands of images.
         return seen.cpu() if isinstance(seen, torch.Tensor) else [part.cpu() for part in seen]
 
     def _looked_up(self, pixel_values, *args, **kwargs) -> SimpleNamespace:
-        """The features of numbered pictures in the form in which the model returns those of a
+        """The features of numbered images in the form in which the model returns those of a
         batch.
         """
         import torch

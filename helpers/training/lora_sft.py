@@ -12,15 +12,15 @@ from pathlib import Path
 
 from helpers.files import LabError, read_json, write_json
 from helpers.models.devices import choose_device
-from helpers.models.loading import ADAPTER_CARD, load_text_model, split_revision
-from helpers.training.failures import explained
+from helpers.models.loading import ADAPTER_CARD, load_llm, split_revision
+from helpers.training.failures import explain_failures
 from helpers.training.progress import Report, training_bar
 from helpers.training.recipe import (
     PROJECTIONS,
     UNFINISHED,
     BaseModel,
     LoraRecipe,
-    VisionRecipe,
+    VlmRecipe,
     recomputes_activations,
 )
 
@@ -110,7 +110,7 @@ def train_adapter(
     adapter = folder / "adapter"
     if not adapter.exists():
         chosen = backend_for(backend, base, recipe)
-        with training_bar() as bar, explained(recipe, folder):
+        with training_bar() as bar, explain_failures(recipe, folder):
             facts = _backend(chosen, recipe)(base, train, valid, folder, recipe, bar)
             facts |= {"backend": chosen.name, "backend_reason": chosen.reason}
             _finish(folder, card | {"recipe": asdict(recipe), FACTS: facts})
@@ -118,10 +118,10 @@ def train_adapter(
 
 
 def _backend(chosen: Backend, recipe: LoraRecipe):
-    if chosen.name == "peft" and isinstance(recipe, VisionRecipe):
-        from helpers.training.vlm_sft import train_vision_with_peft
+    if chosen.name == "peft" and isinstance(recipe, VlmRecipe):
+        from helpers.training.vlm_sft import train_vlm_with_peft
 
-        return train_vision_with_peft
+        return train_vlm_with_peft
     if chosen.name == "peft":
         return train_with_peft
     from helpers.training.unsloth_process import train_with_unsloth
@@ -141,10 +141,10 @@ def train_with_peft(
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
 
-    from helpers.training.examples import text_lesson
+    from helpers.training.examples import plan_llm_training
     from helpers.training.trainer import fit
 
-    loaded = load_text_model(base.model_id, revision=base.revision, quantization=base.quantization)
+    loaded = load_llm(base.model_id, revision=base.revision, quantization=base.quantization)
     device, model = loaded.device, loaded.model
     recomputes = recomputes_activations(device.name, model.num_parameters())
     if recomputes:
@@ -168,7 +168,7 @@ def train_with_peft(
             f"adapter ({', '.join(PROJECTIONS)}): choose a model that is built like Llama."
         ) from None
     # Keys and values can't be kept where activations are not.
-    lesson = text_lesson(
+    lesson = plan_llm_training(
         loaded.tokenizer,
         train,
         valid,

@@ -43,7 +43,7 @@ def training_bar() -> Iterator[Report]:
             bar.close()
 
 
-def reporting(report: Report):
+def progress_callback(report: Report):
     """The callback of a trainer that passes its progress on."""
     from transformers import TrainerCallback
 

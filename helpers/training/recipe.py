@@ -126,7 +126,7 @@ class LoraRecipe:
 
 
 @dataclass(frozen=True)
-class VisionRecipe(LoraRecipe):
+class VlmRecipe(LoraRecipe):
     """What determines the fine-tuning of a model that sees, besides model and records.
 
     Attributes:
@@ -138,12 +138,12 @@ class VisionRecipe(LoraRecipe):
             nor clipping.
         references: which of a case's answers are learnt: "first", "all" (a record each), or one
             "sampled" anew each time that the case comes by.
-        augmentation: "none" or "training" (see `augmentation`), of training pictures.
-        slips: "none", or "authors": validation pictures are augmented, too, as VisionQAries' code
+        augmentation: "none" or "training" (see `augmentation`), of training images.
+        slips: "none", or "authors": validation images are augmented, too, as VisionQAries' code
             did. (Their other slip, a prompt without spaces, is in the records.)
-        features: "live"; "precomputed": the vision tower sees each picture once, before the
+        features: "live"; "precomputed": the vision tower sees each image once, before the
             training; "auto": that where it can be done.
-        picture_side: pixels; the processor is asked for no larger pictures, which caps their
+        picture_side: pixels; the processor is asked for no larger images, which caps their
             tokens. 0 leaves it as is.
     """
 
@@ -154,11 +154,11 @@ class VisionRecipe(LoraRecipe):
     augmentation: str = "none"
     slips: str = "none"
     features: str = "auto"
-    picture_side: int = 0
+    max_side: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, values in VISION_CHOICES.items():
+        for name, values in VLM_CHOICES.items():
             self._check(name, getattr(self, name) in values, " or ".join(map(repr, values)))
         self._check("loss", self.loss == "completion", "'completion' for a model that sees")
         if self.features == "precomputed" and not self.precomputes:
@@ -166,13 +166,13 @@ class VisionRecipe(LoraRecipe):
                 "VISION is 'trained'" if self.vision == "trained" else "AUGMENTATION is 'training'"
             )
             raise LabError(
-                f"FEATURES is 'precomputed', but {changing}, so that pictures look different each "
+                f"FEATURES is 'precomputed', but {changing}, so that images look different each "
                 "time: set FEATURES to 'auto' or 'live'."
             )
 
     def setting(self, name: str) -> str:
         """The notebooks' parameter for one of these numbers."""
-        shared = name in ("rank", "alpha", "seed", *VISION_CHOICES, "picture_side")
+        shared = name in ("rank", "alpha", "seed", *VLM_CHOICES)
         return name.upper() if shared else f"VLM_{name.upper()}"
 
     def determines(self) -> dict:
@@ -182,7 +182,7 @@ class VisionRecipe(LoraRecipe):
 
     @property
     def precomputes(self) -> bool:
-        """Whether the vision tower would see the same pictures, and say the same of them, in every
+        """Whether the vision tower would see the same images, and say the same of them, in every
         epoch.
         """
         return self.features != "live" and self.vision == "frozen" and self.augmentation == "none"
@@ -205,7 +205,7 @@ class VisionRecipe(LoraRecipe):
         return partial(moondream_rate, steps=steps) if self.schedule == "moondream" else None
 
 
-VISION_CHOICES = {
+VLM_CHOICES = {
     "trained": ("lora", "text"),
     "vision": ("frozen", "trained"),
     "schedule": ("linear", "moondream"),
@@ -217,7 +217,7 @@ VISION_CHOICES = {
 # What VLM_RECIPE names. The rates of "moondream" and "text" are those of moondream's
 # Finetuning.ipynb at commit c64b09f (2024-04-02), which VisionQAries copied, with 8 records a step
 # and 2 epochs.
-VISION_RECIPES = {
+VLM_RECIPES = {
     "lora": {"trained": "lora", "learning_rate": 2e-4},
     "text": {"trained": "text", "learning_rate": 3e-5},
     "moondream": {
@@ -229,7 +229,7 @@ VISION_RECIPES = {
 }
 
 
-def check_trainable(recipe: VisionRecipe, base: BaseModel) -> None:
+def check_trainable(recipe: VlmRecipe, base: BaseModel) -> None:
     """Refuse to train a whole tower of 4-bit weights."""
     if recipe.trained == "text" and base.quantization != "none":
         raise LabError(

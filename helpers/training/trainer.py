@@ -16,8 +16,8 @@ from transformers import DynamicCache, PrinterCallback, Trainer, TrainingArgumen
 
 from helpers.files import WorkFailed, write_json
 from helpers.models.devices import Device, peak_memory_gb
-from helpers.training.examples import Lesson
-from helpers.training.progress import Report, reporting
+from helpers.training.examples import TrainingPlan
+from helpers.training.progress import Report, progress_callback
 from helpers.training.recipe import UNFINISHED, LoraRecipe
 
 
@@ -26,7 +26,7 @@ class SftTrainer(Trainer):
     its log.
     """
 
-    def __init__(self, *, lesson: Lesson, recipe: LoraRecipe, **settings):
+    def __init__(self, *, lesson: TrainingPlan, recipe: LoraRecipe, **settings):
         super().__init__(**settings)
         self.batches, self.valid, self.recipe = lesson.batches, lesson.valid, recipe
         # Qwen's models say that they take no number of tokens, but hand it on to the loss like all
@@ -126,7 +126,7 @@ class SftTrainer(Trainer):
 
 
 def fit(
-    model, device: Device, lesson: Lesson, folder: Path, recipe: LoraRecipe, report: Report
+    model, device: Device, lesson: TrainingPlan, folder: Path, recipe: LoraRecipe, report: Report
 ) -> dict:
     """Train what of a model is trainable, from its last checkpoint if there is one, into
     `folder/.adapter`.
@@ -153,7 +153,7 @@ def fit(
         args=_arguments(device, folder / "checkpoints", recipe, lesson, fresh=checkpoint is None),
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(reporting(report))
+    trainer.add_callback(progress_callback(report))
     trainer.train(resume_from_checkpoint=checkpoint)
     seconds = trainer.seconds()
     passes = (
@@ -211,7 +211,7 @@ def _ready(model) -> None:
 
 
 def _arguments(
-    device: Device, folder: Path, recipe: LoraRecipe, lesson: Lesson, *, fresh: bool
+    device: Device, folder: Path, recipe: LoraRecipe, lesson: TrainingPlan, *, fresh: bool
 ) -> TrainingArguments:
     steps, validates = recipe.steps_of(lesson.records), bool(lesson.valid)
     arguments = TrainingArguments(

@@ -19,25 +19,23 @@ from helpers.models.devices import choose_device
 from helpers.models.loading import model_path
 from helpers.models.moondream.processor import MODEL_TYPE
 from helpers.training.progress import Report
-from helpers.training.recipe import BaseModel, LoraRecipe, VisionRecipe
+from helpers.training.recipe import BaseModel, LoraRecipe, VlmRecipe
 
 WORKER = "helpers.training.unsloth_worker"
 
 
 def cannot_train(base: BaseModel, recipe: LoraRecipe) -> str:
     """Why Unsloth cannot do this training, as part of a sentence; "" where it can."""
-    if not isinstance(recipe, VisionRecipe):
+    if not isinstance(recipe, VlmRecipe):
         return ""
     if recipe.trained != "lora":
         return "Unsloth trains adapters here, and VLM_RECIPE trains the text tower whole"
     device = choose_device()
     if device.name != "cuda":
         return "Unsloth trains models that see on a CUDA GPU only, and there is none"
-    from helpers.models.vlm import device_for, seeing_type
+    from helpers.models.vlm import device_for, vlm_type
 
-    kind = seeing_type(
-        f"{base.model_id}@{base.revision}" if base.revision else base.model_id, "VLM"
-    )
+    kind = vlm_type(f"{base.model_id}@{base.revision}" if base.revision else base.model_id, "VLM")
     if kind == MODEL_TYPE:
         return "Unsloth does not know moondream2"
     return "Gemma 3 needs float32 on this GPU" if device_for(kind, device) != device else ""
@@ -68,7 +66,7 @@ def train_with_unsloth(
         "valid": _found_anywhere(valid),
         "folder": str(folder.resolve()),
         "recipe": asdict(recipe),
-        "sees": isinstance(recipe, VisionRecipe),
+        "sees": isinstance(recipe, VlmRecipe),
     }
     with (
         tempfile.TemporaryDirectory(prefix="unsloth-") as scratch,
@@ -90,10 +88,10 @@ def train_with_unsloth(
 
 
 def _found_anywhere(records: list[dict]) -> list[dict]:
-    """Records whose pictures are found from another folder, too."""
+    """Records whose images are found from another folder, too."""
     return [
-        record | {"picture": str(Path(record["picture"]).resolve())}
-        if "picture" in record
+        record | {"image": str(Path(record["image"]).resolve())}
+        if "image" in record
         else record
         for record in records
     ]

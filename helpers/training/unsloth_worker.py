@@ -16,13 +16,13 @@ from pathlib import Path
 from helpers.files import LabError, WorkFailed
 from helpers.models.devices import Device, choose_device
 from helpers.models.loading import load_tokenizer, loading, model_path
-from helpers.training.failures import explained
+from helpers.training.failures import explain_failures
 from helpers.training.progress import Report
 from helpers.training.recipe import (
     PROJECTIONS,
     BaseModel,
     LoraRecipe,
-    VisionRecipe,
+    VlmRecipe,
     recomputes_activations,
 )
 
@@ -41,8 +41,8 @@ def main() -> int:
 
     try:
         base, folder = BaseModel(**job["base"]), Path(job["folder"])
-        recipe = (VisionRecipe if job["sees"] else LoraRecipe)(**job["recipe"])
-        with explained(recipe, folder):
+        recipe = (VlmRecipe if job["sees"] else LoraRecipe)(**job["recipe"])
+        with explain_failures(recipe, folder):
             report({"facts": train(base, job["train"], job["valid"], folder, recipe, report)})
     except (LabError, WorkFailed) as error:
         report({"error": str(error), "wrong_input": isinstance(error, LabError)})
@@ -65,12 +65,12 @@ def train(
     recipe: LoraRecipe,
     report: Report,
 ) -> dict:
-    """Train as `train_with_peft` or `train_vision_with_peft` do, with a model and an adapter made
+    """Train as `train_with_peft` or `train_vlm_with_peft` do, with a model and an adapter made
     by Unsloth.
     """
     import unsloth  # noqa: F401  (before torch and transformers, which it patches)
 
-    job = _train_seeing if isinstance(recipe, VisionRecipe) else _train_reading
+    job = _train_seeing if isinstance(recipe, VlmRecipe) else _train_reading
     return job(base, train, valid, folder, recipe, report)
 
 
@@ -86,7 +86,7 @@ def _train_reading(
     from transformers import AutoConfig, set_seed
     from unsloth import FastLanguageModel
 
-    from helpers.training.examples import text_lesson
+    from helpers.training.examples import plan_llm_training
     from helpers.training.trainer import fit
 
     device, tokenizer = choose_device(), load_tokenizer(base.model_id, base.revision)
@@ -117,7 +117,9 @@ def _train_reading(
         use_gradient_checkpointing="unsloth" if recomputes else False,
     )
     # Unsloth's own forward pass takes keys and values for generation only.
-    lesson = text_lesson(tokenizer, train, valid, recipe, context=context, share_prompts=False)
+    lesson = plan_llm_training(
+        tokenizer, train, valid, recipe, context=context, share_prompts=False
+    )
     return {"device": asdict(device)} | fit(model, device, lesson, folder, recipe, report)
 
 
@@ -126,21 +128,21 @@ def _train_seeing(
     train: list[dict],
     valid: list[dict],
     folder: Path,
-    recipe: VisionRecipe,
+    recipe: VlmRecipe,
     report: Report,
 ) -> dict:
     import torch
     from transformers import AutoConfig, set_seed
     from unsloth import FastVisionModel
 
-    from helpers.models.vlm import VisionModel, load_processor
+    from helpers.models.vlm import VLM, load_processor
     from helpers.models.vlm_inputs import check_pair
-    from helpers.training.vlm_sft import fit_vision
+    from helpers.training.vlm_sft import fit_vlm
 
     name = f"{base.model_id}@{base.revision}" if base.revision else base.model_id
     device, processor = (
         choose_device(),
-        load_processor(name, setting="VLM", picture_side=recipe.picture_side),
+        load_processor(name, setting="VLM", max_side=recipe.max_side),
     )
     path, revision = model_path(base.model_id, "VLM"), base.revision or None
     with loading(base.model_id, "VLM"):
@@ -158,7 +160,7 @@ def _train_seeing(
             )
         )
     check_pair(model, processor, base.model_id)
-    loaded = VisionModel(model, processor, device, "VLM")
+    loaded = VLM(model, processor, device, "VLM")
     recomputes = recomputes_activations(device.name, model.num_parameters())
     set_seed(recipe.seed)
     model = FastVisionModel.get_peft_model(
@@ -174,9 +176,7 @@ def _train_seeing(
         random_state=recipe.seed,
         use_gradient_checkpointing="unsloth" if recomputes else False,
     )
-    return {"device": asdict(device)} | fit_vision(
-        model, loaded, train, valid, folder, recipe, report
-    )
+    return {"device": asdict(device)} | fit_vlm(model, loaded, train, valid, folder, recipe, report)
 
 
 def _packing(base: BaseModel, config, device: Device) -> dict:

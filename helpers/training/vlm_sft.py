@@ -6,24 +6,24 @@ from dataclasses import asdict
 from pathlib import Path
 
 from helpers.files import LabError
-from helpers.models.vlm import VisionModel, load_vision_model
+from helpers.models.vlm import VLM, load_vlm
 from helpers.models.vlm_inputs import mismatch
 from helpers.training.progress import Report
 from helpers.training.recipe import (
     UNFINISHED,
     BaseModel,
-    VisionRecipe,
+    VlmRecipe,
     check_trainable,
     recomputes_activations,
 )
 
 
-def train_vision_with_peft(
+def train_vlm_with_peft(
     base: BaseModel,
     train: list[dict],
     valid: list[dict],
     folder: Path,
-    recipe: VisionRecipe,
+    recipe: VlmRecipe,
     report: Report,
 ) -> dict:
     """Train in this process, on any machine; see `lora_sft.train_adapter`.
@@ -33,27 +33,25 @@ def train_vision_with_peft(
     """
     check_trainable(recipe, base)
     name = f"{base.model_id}@{base.revision}" if base.revision else base.model_id
-    loaded = load_vision_model(
-        name, quantization=base.quantization, setting="VLM", picture_side=recipe.picture_side
-    )
+    loaded = load_vlm(name, quantization=base.quantization, setting="VLM", max_side=recipe.max_side)
     recomputes = recomputes_activations(loaded.device.name, loaded.model.num_parameters())
     if recomputes:
         loaded.model.gradient_checkpointing_enable(
             gradient_checkpointing_kwargs={"use_reentrant": False}
         )
-    model = trainable(loaded.model, recipe)
-    return {"device": asdict(loaded.device)} | fit_vision(
+    model = make_trainable(loaded.model, recipe)
+    return {"device": asdict(loaded.device)} | fit_vlm(
         model, loaded, train, valid, folder, recipe, report
     )
 
 
-def fit_vision(
+def fit_vlm(
     model,
-    loaded: VisionModel,
+    loaded: VLM,
     train: list[dict],
     valid: list[dict],
     folder: Path,
-    recipe: VisionRecipe,
+    recipe: VlmRecipe,
     report: Report,
 ) -> dict:
     """Train what of `model` is trainable, however it was made, and save its processor beside a
@@ -61,16 +59,16 @@ def fit_vision(
     """
     from helpers.training.features import can_precompute, with_features
     from helpers.training.trainer import fit
-    from helpers.training.vlm_examples import vision_lesson
+    from helpers.training.vlm_examples import plan_vlm_training
 
-    lesson = vision_lesson(loaded, train, valid, recipe)
+    lesson = plan_vlm_training(loaded, train, valid, recipe)
     try:
         if recipe.precomputes and (recipe.features == "precomputed" or can_precompute(loaded)):
             lesson = with_features(loaded, lesson)
         facts = fit(model, loaded.device, lesson, folder, recipe, report)
     except (
         ValueError
-    ) as error:  # pictures have another size, or another number of tokens, than the model's
+    ) as error:  # images have another size, or another number of tokens, than the model's
         if "image" not in str(error).lower():
             raise
         raise LabError(mismatch(str(error))) from None
@@ -79,7 +77,7 @@ def fit_vision(
     return facts
 
 
-def trainable(model, recipe: VisionRecipe):
+def make_trainable(model, recipe: VlmRecipe):
     """The model with nothing trainable but what the recipe trains."""
     from transformers import set_seed
 

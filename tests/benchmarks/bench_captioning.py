@@ -1,5 +1,5 @@
-"""Captioning with pocket/blip: batches against one picture at a time, and memory over 10,000
-pictures.
+"""Captioning with pocket/blip: batches against one image at a time, and memory over 10,000
+images.
 
 Run as a script; status 1 if batches are less than three times as fast, or memory grows. All figures
 are of one run, so compare them as ratios.
@@ -13,17 +13,17 @@ from pathlib import Path
 
 import psutil
 
-from helpers.models.captioning import Captioner, caption_pictures, open_captioner
+from helpers.models.captioning import Captioner, caption_images, open_captioner
 from helpers.models.captions import CaptionStore
 from helpers.pocket.conditions import load_conditions
 from helpers.pocket.lesions import draw
 
 COMPARED, MANY, BATCH = 160, 10_000, 32
-QUICKER, GROWTH = 3.0, 60.0  # times; megabytes between 1,000 and 10,000 pictures
+QUICKER, GROWTH = 3.0, 60.0  # times; megabytes between 1,000 and 10,000 images
 
 
-def write_pictures(folder: Path, count: int) -> list[Path]:
-    """As many different pictures: some drawn ones, each under many names with a few bytes behind
+def write_images(folder: Path, count: int) -> list[Path]:
+    """As many different images: some drawn ones, each under many names with a few bytes behind
     its end.
     """
     drawn = []
@@ -40,33 +40,33 @@ def write_pictures(folder: Path, count: int) -> list[Path]:
 
 def seconds(captioner: Captioner, paths: list[Path], store: Path, batch: int) -> float:
     started = time.perf_counter()
-    found = caption_pictures(captioner, paths, CaptionStore(store), batch_size=batch)
+    found = caption_images(captioner, paths, CaptionStore(store), batch_size=batch)
     assert len(found) == len(paths) and not any(caption.error for caption in found.values())
     return time.perf_counter() - started
 
 
 def speed(captioner: Captioner, folder: Path) -> float:
-    paths = write_pictures(folder, COMPARED)
+    paths = write_images(folder, COMPARED)
     seconds(captioner, paths[:BATCH], folder / "warm.jsonl", BATCH)
     alone = seconds(captioner, paths, folder / "alone.jsonl", 1)
     together = seconds(captioner, paths, folder / "together.jsonl", BATCH)
     print(
-        f"one by one {COMPARED / alone:.0f} pictures/s, in batches of {BATCH} "
-        f"{COMPARED / together:.0f} pictures/s: {alone / together:.1f}x"
+        f"one by one {COMPARED / alone:.0f} images/s, in batches of {BATCH} "
+        f"{COMPARED / together:.0f} images/s: {alone / together:.1f}x"
     )
     return alone / together
 
 
 def growth(captioner: Captioner, folder: Path) -> float:
-    """Megabytes that the process grows by from the first thousand pictures to all."""
-    process, paths = psutil.Process(os.getpid()), write_pictures(folder, MANY)
+    """Megabytes that the process grows by from the first thousand images to all."""
+    process, paths = psutil.Process(os.getpid()), write_images(folder, MANY)
     seconds(captioner, paths[:1000], folder / "many.jsonl", BATCH)
     before, started = process.memory_info().rss / 1e6, time.perf_counter()
     seconds(captioner, paths, folder / "many.jsonl", BATCH)
     after, took = process.memory_info().rss / 1e6, time.perf_counter() - started
     print(
-        f"{MANY} pictures: {before:.0f} MB after 1,000, {after:.0f} MB at the end, "
-        f"{(MANY - 1000) / took:.0f} pictures/s with decoding and writing"
+        f"{MANY} images: {before:.0f} MB after 1,000, {after:.0f} MB at the end, "
+        f"{(MANY - 1000) / took:.0f} images/s with decoding and writing"
     )
     return after - before
 

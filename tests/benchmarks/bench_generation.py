@@ -12,15 +12,15 @@ import time
 
 from helpers.data import load_dataset
 from helpers.models.generation import Prefix, generate, read_prefix
-from helpers.models.loading import TextModel, load_text_model
-from helpers.models.prompts import asked, prompt_of, stop_text
+from helpers.models.loading import LLM, load_llm
+from helpers.models.prompts import build_prompt, question_text, stop_text
 from helpers.models.shots import as_pairs, choose_shots, shot_pool
 
 BATCH, NEW_TOKENS, STOP = 32, 48, stop_text("alpaca", "block")
 
 
 def texts(
-    model: TextModel, prompts: dict, *, batch: int, shared: bool, stop: str = STOP
+    model: LLM, prompts: dict, *, batch: int, shared: bool, stop: str = STOP
 ) -> dict[str, str]:
     """Answers by case id, in batches in order of length, the common beginning read once or not."""
     order = sorted(prompts, key=lambda case_id: -model.count_tokens(prompts[case_id]))
@@ -44,11 +44,11 @@ def best_of_three(work) -> tuple[float, dict]:
 
 
 def main() -> int:
-    model, data = load_text_model("pocket/llama"), load_dataset("pocket")
+    model, data = load_llm("pocket/llama"), load_dataset("pocket")
     cases, pool = data.split("valid"), shot_pool(data.split("train"))
-    plain = {case.id: prompt_of(asked(case)) for case in cases}
+    plain = {case.id: build_prompt(question_text(case)) for case in cases}
     shots = choose_shots(cases, pool, count=4, choice="fixed", seed=1)
-    fixed = {case.id: prompt_of(asked(case), as_pairs(shots[case.id])) for case in cases}
+    fixed = {case.id: build_prompt(question_text(case), as_pairs(shots[case.id])) for case in cases}
 
     single, alone = best_of_three(lambda: texts(model, plain, batch=1, shared=False, stop=""))
     batched, together = best_of_three(

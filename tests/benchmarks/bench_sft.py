@@ -20,7 +20,7 @@ sys.path.insert(0, str(REPOSITORY))
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 from helpers.data import load_dataset
-from helpers.models.loading import load_text_model
+from helpers.models.loading import load_llm
 from helpers.models.prompts import alpaca
 from helpers.models.shots import shot_pool
 from helpers.pocket.clinic import build
@@ -106,7 +106,7 @@ def stock(train: list[dict], folder: Path, recipe: LoraRecipe) -> float:
     from transformers import PrinterCallback, set_seed
     from trl import SFTConfig, SFTTrainer
 
-    base = load_text_model("pocket/llama")
+    base = load_llm("pocket/llama")
     set_seed(recipe.seed)  # for the adapter's first weights, which ours draws from the seed, too
     trainer = SFTTrainer(
         model=base.model,
@@ -143,7 +143,7 @@ def loss(adapter: Path, valid: list[dict]) -> float:
     import torch
     from peft import PeftModel
 
-    base = load_text_model("pocket/llama")
+    base = load_llm("pocket/llama")
     model = PeftModel.from_pretrained(base.model, str(adapter)).eval()
     examples = encode(base.tokenizer, valid, max_length=RECIPE.max_length, loss="completion")
     learnt = sum(len(example.ids) - example.first for example in examples)

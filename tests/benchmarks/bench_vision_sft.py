@@ -1,4 +1,4 @@
-"""What it saves to let a frozen vision tower see each picture once: the same trainings with live
+"""What it saves to let a frozen vision tower see each image once: the same trainings with live
 and kept features.
 
 `python tests/benchmarks/bench_vision_sft.py`, for both pocket models. Compare the ratio, not the
@@ -15,11 +15,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from helpers.data import load_dataset
-from helpers.models.prompts import visual_question
+from helpers.models.prompts import vlm_question
 from helpers.models.vlm import load_processor
 from helpers.models.vlm_inputs import completion, turn_text
 from helpers.training.lora_sft import train_adapter
-from helpers.training.recipe import BaseModel, VisionRecipe
+from helpers.training.recipe import BaseModel, VlmRecipe
 
 RECORDS, EPOCHS = 40, 6
 
@@ -43,17 +43,17 @@ def training(model: str, features: str) -> tuple[float, list[float]]:
     processor = load_processor(model)
     rows = []
     for case in load_dataset("pocket").split("train")[:RECORDS]:
-        question = visual_question(case, "P1")
+        question = vlm_question(case, "P1")
         answers = [completion(processor, question, reference.text) for reference in case.references]
         rows.append(
             {
                 "id": case.id,
-                "picture": str(case.pictures[0]),
+                "image": str(case.images_on_disk[0]),
                 "prompt": turn_text(processor, question),
                 "completions": answers,
             }
         )
-    recipe = VisionRecipe(
+    recipe = VlmRecipe(
         steps=0, epochs=EPOCHS, batch=8, accumulation=1, learning_rate=1e-3, features=features
     )
     with tempfile.TemporaryDirectory() as scratch:

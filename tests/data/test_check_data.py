@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from helpers.data.checks import Fault, broken_picture, check_data
+from helpers.data.checks import Fault, check_data, find_image_fault
 from helpers.data.dermavqa import load_references
 from helpers.files import LabError
 
@@ -46,17 +46,17 @@ def said(folder: Path, name: str = "iiyi", notes: bool = False) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """A faultless folder with three train cases, one valid case and their pictures."""
+    """A faultless folder with three train cases, one valid case and their images."""
     write(tmp_path / "train.json", [record("a"), record("b"), record("c")])
     write(tmp_path / "valid_ht.json", [record("v")])
     (tmp_path / "df_userinfo.csv").write_text(
         "author_id,validation_level,rank_level\nU2,,unk\n", encoding="utf-8"
     )
     for split, names in (("train", "abc"), ("valid", "v")):
-        pictures = tmp_path / f"images_final/images_{split}"
-        pictures.mkdir(parents=True)
+        images = tmp_path / f"images_final/images_{split}"
+        images.mkdir(parents=True)
         for name in names:
-            Image.effect_noise((64, 64), 90).convert("RGB").save(pictures / f"{name}.jpg")
+            Image.effect_noise((64, 64), 90).convert("RGB").save(images / f"{name}.jpg")
     return tmp_path
 
 
@@ -82,7 +82,7 @@ BROKEN_RECORDS = {
         "train.json, record 2: `encounter_id` is the number 2, but text was expected",
     ),
     "id doubled": (record("a"), "train.json, record 2 (a): the id is doubled: record 1 has it too"),
-    "no pictures field": (
+    "no images field": (
         without(record("b"), "image_ids"),
         "train.json, record 2 (b): has no `image_ids`",
     ),
@@ -106,11 +106,11 @@ BROKEN_RECORDS = {
         record("b", query_title_en=None),
         "train.json, record 2 (b): `query_title_en` is null, but text was expected",
     ),
-    "pictures a text": (
+    "images a text": (
         record("b", image_ids="b.jpg"),
         "train.json, record 2 (b): `image_ids` is text, but a list of texts was expected",
     ),
-    "picture a number": (
+    "image a number": (
         record("b", image_ids=["b.jpg", 5]),
         "train.json, record 2 (b): `image_ids` item 2 is the number 5, but text was expected",
     ),
@@ -134,11 +134,11 @@ BROKEN_RECORDS = {
     ),
     "escape": (
         record("b", image_ids=["b.jpg", "../../a.jpg"]),
-        "train.json, record 2 (b): picture name '../../a.jpg' leaves the picture folder",
+        "train.json, record 2 (b): image name '../../a.jpg' leaves the image folder",
     ),
-    "picture absent": (
+    "image absent": (
         record("b", image_ids=["b.jpg", "b2.jpg"]),
-        "train.json, record 2 (b): picture 'b2.jpg' is not on disk",
+        "train.json, record 2 (b): image 'b2.jpg' is not on disk",
     ),
     "empty responses": (
         record("b", responses=[]),
@@ -168,13 +168,13 @@ def test_all_broken_records_at_once(folder):
         *(broken for broken, _ in BROKEN_RECORDS.values()),
         *(record(f"x{n}") for n in range(40)),
     ]
-    # The cases of the table get ids and pictures of their own, so that each has just its own fault.
+    # The cases of the table get ids and images of their own, so that each has just its own fault.
     for number, item in enumerate(records):
         if isinstance(item, dict) and item.get("encounter_id") == "b":
             records[number] = item | {"encounter_id": f"b{number}"}
-    pictures = folder / "images_final/images_train"
+    images = folder / "images_final/images_train"
     for n in range(40):
-        (pictures / f"x{n}.jpg").write_bytes((pictures / "a.jpg").read_bytes())
+        (images / f"x{n}.jpg").write_bytes((images / "a.jpg").read_bytes())
     write(folder / "train.json", records)
     messages = Counter(fault.message for fault in check_data("iiyi", folder))
     expected = Counter(sentence.split(": ", 1)[1] for _, sentence in BROKEN_RECORDS.values())
@@ -235,12 +235,12 @@ def test_a_test_set_without_answers_is_no_fault(folder):
     assert said(folder) == []
 
 
-def test_broken_pictures(folder):
-    pictures = folder / "images_final/images_train"
-    whole = (pictures / "a.jpg").read_bytes()
-    (pictures / "a.jpg").write_bytes(whole[: len(whole) // 2])
-    (pictures / "b.jpg").write_bytes(b"<html>not found</html>")
-    (pictures / "c.jpg").write_bytes(b"")
+def test_broken_images(folder):
+    images = folder / "images_final/images_train"
+    whole = (images / "a.jpg").read_bytes()
+    (images / "a.jpg").write_bytes(whole[: len(whole) // 2])
+    (images / "b.jpg").write_bytes(b"<html>not found</html>")
+    (images / "c.jpg").write_bytes(b"")
     found = said(folder)
     assert [line.split(":")[0] for line in found] == [
         f"train.json, record {n} ({i})" for n, i in enumerate("abc", 1)
@@ -252,28 +252,28 @@ def test_broken_pictures(folder):
 def test_a_png_with_a_wrong_checksum_is_broken(tmp_path):
     path = tmp_path / "a.png"
     Image.effect_noise((32, 32), 90).save(path)
-    assert broken_picture(path) == ""
+    assert find_image_fault(path) == ""
     content = bytearray(path.read_bytes())
     content[60] ^= 0xFF
     path.write_bytes(content)
-    assert broken_picture(path) != ""
+    assert find_image_fault(path) != ""
 
 
-def test_without_picture_folders_it_is_said_once_and_as_a_note(tmp_path):
+def test_without_image_folders_it_is_said_once_and_as_a_note(tmp_path):
     write(tmp_path / "train.json", [record(str(n)) for n in range(5)])
     write(tmp_path / "valid_ht.json", [record("v")])
     found = said(tmp_path, notes=True)
     assert len(found) == 2
     assert found[0] == "df_userinfo.csv: note: is not there: all references get weight 1"
-    assert found[1].startswith("train.json, valid_ht.json: note: no pictures on disk")
+    assert found[1].startswith("train.json, valid_ht.json: note: no images on disk")
 
 
-def test_an_empty_picture_folder_means_that_all_pictures_are_absent(tmp_path):
+def test_an_empty_image_folder_means_that_all_images_are_absent(tmp_path):
     write(tmp_path / "train.json", [record("a"), record("b")])
     (tmp_path / "images").mkdir()
     assert said(tmp_path, "reddit") == [
-        "train.json, record 1 (a): picture 'a.jpg' is not on disk",
-        "train.json, record 2 (b): picture 'b.jpg' is not on disk",
+        "train.json, record 1 (a): image 'a.jpg' is not on disk",
+        "train.json, record 2 (b): image 'b.jpg' is not on disk",
     ]
 
 

@@ -32,7 +32,7 @@ def write(path: Path, value) -> Path:
     return path
 
 
-def picture(path: Path) -> Path:
+def image(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (8, 8), (200, 120, 90)).save(path)
     return path
@@ -122,8 +122,8 @@ def test_reddit_has_no_spanish(shared):
 def test_table_1_of_the_published_files(shared):
     rows = table_1(load_dataset("iiyi", shared / "data/dermavqa/iiyi"))
     assert [row["split"] for row in rows] == ["train", "valid"]
-    assert rows[0]["all cases"] == rows[0]["with picture"] == 842
-    assert (rows[0]["pictures"], rows[0]["references"], rows[0]["references per case"]) == (
+    assert rows[0]["all cases"] == rows[0]["with image"] == 842
+    assert (rows[0]["images"], rows[0]["references"], rows[0]["references per case"]) == (
         2473,
         5862,
         6.96,
@@ -299,26 +299,26 @@ def test_facts_give_label_and_concepts(tmp_path):
         load_dataset("iiyi", tmp_path)
 
 
-# Pictures
+# Images
 
 
 @pytest.mark.parametrize("folder", ["images_final/images_train", "images_train", "images", "."])
-def test_pictures_are_found_in_the_published_places(tmp_path, folder):
-    there = picture(tmp_path / folder / "IMG_ENC00001_00001.jpg")
+def test_images_are_found_in_the_published_places(tmp_path, folder):
+    there = image(tmp_path / folder / "IMG_ENC00001_00001.jpg")
     write(
         tmp_path / "train.json",
         [record(image_ids=["IMG_ENC00001_00001.jpg", "IMG_ENC00001_00002.png"])],
     )
     case = load_dataset("iiyi", tmp_path).split("train")[0]
     assert case.images[0] == there
-    assert case.pictures == (there,)
+    assert case.images_on_disk == (there,)
     assert case.images[1].name == "IMG_ENC00001_00002.png"
 
 
-def test_each_split_has_its_own_pictures(tmp_path):
+def test_each_split_has_its_own_images(tmp_path):
     name = "IMG_ENC00001_00001.jpg"
     for split in ("train", "valid"):
-        picture(tmp_path / f"images_final/images_{split}" / name)
+        image(tmp_path / f"images_final/images_{split}" / name)
     write(tmp_path / "train.json", [record()])
     write(tmp_path / "valid.json", [record()])
     data = load_dataset("iiyi", tmp_path)
@@ -327,15 +327,15 @@ def test_each_split_has_its_own_pictures(tmp_path):
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".png", ".PNG", ".webp", ".peg"])
-def test_reddit_pictures_are_found_by_their_id(tmp_path, ending):
-    picture(tmp_path / "made.jpg").rename(tmp_path / f"11mk4th{ending}")
+def test_reddit_images_are_found_by_their_id(tmp_path, ending):
+    image(tmp_path / "made.jpg").rename(tmp_path / f"11mk4th{ending}")
     write(tmp_path / "train.json", [record("11mk4th", image_ids=["11mk4th"])])
-    assert load_dataset("reddit", tmp_path).split("train")[0].pictures == (
+    assert load_dataset("reddit", tmp_path).split("train")[0].images_on_disk == (
         tmp_path / f"11mk4th{ending}",
     )
 
 
-def test_without_pictures_the_expected_place_is_given(tmp_path):
+def test_without_images_the_expected_place_is_given(tmp_path):
     write(tmp_path / "train.json", [record("ab", image_ids=["ab"])])
     assert load_dataset("reddit", tmp_path).split("train")[0].images == (
         tmp_path / "images/ab.jpg",
@@ -343,22 +343,22 @@ def test_without_pictures_the_expected_place_is_given(tmp_path):
     write(tmp_path / "train.json", [record(image_ids=["x.png"])])
     case = load_dataset("iiyi", tmp_path).split("train")[0]
     assert case.images == (tmp_path / "images_final/images_train/x.png",)
-    assert case.pictures == ()
+    assert case.images_on_disk == ()
 
 
 @pytest.mark.parametrize(
     "name", ["../secret.jpg", "/etc/hosts", "a/../../b.jpg", "..\\b.jpg", "C:\\b.jpg", "", ".."]
 )
-def test_a_picture_name_that_leaves_the_folder_is_refused(tmp_path, name):
+def test_an_image_name_that_leaves_the_folder_is_refused(tmp_path, name):
     write(tmp_path / "train.json", [record(), record("ENC00002", image_ids=[name])])
     with pytest.raises(
-        LabError, match=r"record 2 \(ENC00002\): picture name .* leaves the picture folder"
+        LabError, match=r"record 2 \(ENC00002\): image name .* leaves the image folder"
     ):
         load_dataset("iiyi", tmp_path)
 
 
-def test_table_1_counts_pictures_on_disk(tmp_path):
-    picture(tmp_path / "images/a.png")
+def test_table_1_counts_images_on_disk(tmp_path):
+    image(tmp_path / "images/a.png")
     cases = [
         record("a", image_ids=["a"]),
         record("b", image_ids=["b"]),
@@ -369,9 +369,9 @@ def test_table_1_counts_pictures_on_disk(tmp_path):
         {
             "split": "train",
             "all cases": 3,
-            "with picture": 2,
-            "picture on disk": 1,
-            "pictures": 2,
+            "with image": 2,
+            "image on disk": 1,
+            "images": 2,
             "references": 2,
             "references per case": 0.67,
         }
@@ -429,7 +429,7 @@ def test_loading_stops_at_the_first_unfit_record(tmp_path, content, words):
 def test_the_fingerprint_is_of_the_content_not_of_the_place(tmp_path):
     for folder in ("here", "there/deeper", "changed", "renamed"):
         write(tmp_path / folder / "train.json", [record()])
-    picture(tmp_path / "here/images/IMG_ENC00001_00001.jpg")
+    image(tmp_path / "here/images/IMG_ENC00001_00001.jpg")
     write(tmp_path / "changed/train.json", [record(query_content_en="On the arm for three weeks.")])
     write(tmp_path / "renamed/train.json", [record(image_ids=["IMG_ENC00001_00002.jpg"])])
     folders = ("here", "there/deeper", "changed", "renamed")

@@ -11,12 +11,16 @@ from PIL import Image
 
 from helpers.data import load_dataset
 from helpers.data.checks import check_data
-from helpers.data.given_captions import read_recorded, recorded_captions, scan_recorded
-from helpers.experiments.image_texts import captions_of
+from helpers.data.given_captions import (
+    match_given_captions,
+    read_given_captions,
+    scan_given_captions,
+)
+from helpers.experiments.caption_texts import caption_cases
 from helpers.files import LabError
 from helpers.models.captions import FAILED
 
-HEAD = "picture,caption\n"
+HEAD = "image,caption\n"
 
 
 def photo(path: Path) -> Path:
@@ -40,13 +44,13 @@ def test_recorded_captions_are_read(tmp_path):
     with pytest.raises(
         LabError, match="CAPTIONER is 'recorded', but there is no captions.csv in the data folder: "
     ):
-        read_recorded(tmp_path)
-    assert scan_recorded(tmp_path) == ({}, [])
+        read_given_captions(tmp_path)
+    assert scan_given_captions(tmp_path) == ({}, [])
     content = (
-        '\ufeffpicture,who,caption\r\na.jpg,me," A red patch,\r\ndry. "\r\n b.jpg ,me,\r\n\r\n'
+        '\ufeffimage,who,caption\r\na.jpg,me," A red patch,\r\ndry. "\r\n b.jpg ,me,\r\n\r\n'
     )
     write(tmp_path, content.encode())
-    assert read_recorded(tmp_path) == {"a.jpg": "A red patch,\r\ndry.", "b.jpg": ""}
+    assert read_given_captions(tmp_path) == {"a.jpg": "A red patch,\r\ndry.", "b.jpg": ""}
 
 
 MORE_CELLS = (
@@ -54,17 +58,17 @@ MORE_CELLS = (
 )
 LEFT_OPEN = "look for a double quote that is left open"
 FAULTS = [
-    ("image,text\na.jpg,x\n", ["the first line lacks the column picture, caption"]),
-    ("", ["the first line lacks the column picture, caption"]),
-    ("picture;caption\na.jpg;x\n", ["the first line lacks the column picture, caption"]),
-    ("picture,caption,caption\na.jpg,x,y\n", ["the first line has the column caption twice"]),
+    ("picture,text\na.jpg,x\n", ["the first line lacks the column image, caption"]),
+    ("", ["the first line lacks the column image, caption"]),
+    ("image;caption\na.jpg;x\n", ["the first line lacks the column image, caption"]),
+    ("image,caption,caption\na.jpg,x,y\n", ["the first line has the column caption twice"]),
     (HEAD, ["no row follows the first line"]),
     (f"{HEAD}a.jpg,A red, dry plaque\n", [MORE_CELLS]),
     (
         f"{HEAD}a.jpg,one\nb.jpg,two\na.jpg,three\n,four\n./b.jpg,five\n",
         [
             "line 4: 'a.jpg' is in the table twice",
-            "line 5: the picture is blank",
+            "line 5: the image is blank",
             "line 6: './b.jpg' is in the table twice",
         ],
     ),
@@ -100,7 +104,7 @@ def test_a_faulty_table_is_refused_and_listed(tmp_path, content, faults):
         f"captions.csv: {fault}" for fault in faults
     ]
     with pytest.raises(LabError) as error:
-        read_recorded(tmp_path)
+        read_given_captions(tmp_path)
     assert faults[0] in str(error.value) and f"python -m helpers check-data NAME {tmp_path}" in str(
         error.value
     )
@@ -127,51 +131,51 @@ def test_a_table_that_lies_elsewhere_or_may_not_be_read(tmp_path, monkeypatch):
         return real(path, *args, **options)
 
     monkeypatch.setattr("builtins.open", refuse)
-    assert scan_recorded(folder) == ({}, ["cannot be read as a table (Permission denied)"])
+    assert scan_given_captions(folder) == ({}, ["cannot be read as a table (Permission denied)"])
 
 
-# Which picture a name means
+# Which image a name means
 
 
-def test_a_picture_is_found_by_its_path_else_by_its_bare_name(tmp_path):
+def test_an_image_is_found_by_its_path_else_by_its_bare_name(tmp_path):
     names = ("a.jpg", "ann/IMG_1.jpg", "bob/IMG_1.jpg", "bob/2.jpg", "bob/3.jpg", "Rücken.png")
     paths = [tmp_path / name for name in names]
     write(
         tmp_path,
         "a.jpg,own\nann/IMG_1.jpg,Ann's\nbob\\IMG_1.jpg,Bob's\n2.jpg,bare\n3.jpg,\nRu\u0308cken.png,back\n",
     )
-    found = recorded_captions(tmp_path, [*paths, tmp_path / "4.jpg", Path("elsewhere/2.png")])
+    found = match_given_captions(tmp_path, [*paths, tmp_path / "4.jpg", Path("elsewhere/2.png")])
     assert list(found.values()) == ["own", "Ann's", "Bob's", "bare", "", "back", "", ""]
-    assert recorded_captions(tmp_path, []) == {}
-    assert recorded_captions(tmp_path, paths[:1] * 2) == {paths[0]: "own"}
+    assert match_given_captions(tmp_path, []) == {}
+    assert match_given_captions(tmp_path, paths[:1] * 2) == {paths[0]: "own"}
 
 
 def test_the_folder_may_be_written_in_another_way(tmp_path, monkeypatch):
     write(tmp_path, "ann/1.jpg,red\n")
     monkeypatch.chdir(tmp_path.parent)
-    assert recorded_captions(Path(tmp_path.name), [tmp_path / "ann/1.jpg"]) == {
+    assert match_given_captions(Path(tmp_path.name), [tmp_path / "ann/1.jpg"]) == {
         tmp_path / "ann/1.jpg": "red"
     }
     (tmp_path / "x").mkdir()
-    assert recorded_captions(tmp_path / "x" / "..", [tmp_path / "ann/1.jpg"]) == {
+    assert match_given_captions(tmp_path / "x" / "..", [tmp_path / "ann/1.jpg"]) == {
         tmp_path / "ann/1.jpg": "red"
     }
 
 
 @pytest.mark.parametrize("rows", ["IMG_1.jpg,Ann's\n", "IMG_1.jpg,Whose?\nann/IMG_1.jpg,Ann's\n"])
-def test_a_bare_name_of_several_pictures_is_refused(tmp_path, rows):
+def test_a_bare_name_of_several_images_is_refused(tmp_path, rows):
     paths = [photo(tmp_path / name) for name in ("ann/IMG_1.jpg", "bob/IMG_1.jpg")]
     write(tmp_path, rows)
-    message = "'IMG_1.jpg' fits 2 pictures, 'ann/IMG_1.jpg' and 'bob/IMG_1.jpg' among them: write the path relative to "
+    message = "'IMG_1.jpg' fits 2 images, 'ann/IMG_1.jpg' and 'bob/IMG_1.jpg' among them: write the path relative to "
     with pytest.raises(LabError, match=message):
-        recorded_captions(tmp_path, paths)
+        match_given_captions(tmp_path, paths)
     assert said(tmp_path)[0] == f"captions.csv: {message}the folder instead"
 
 
-def test_the_name_of_a_picture_directly_in_the_folder_means_no_other(tmp_path):
+def test_the_name_of_an_image_directly_in_the_folder_means_no_other(tmp_path):
     paths = [photo(tmp_path / name) for name in ("IMG_1.jpg", "ann/IMG_1.jpg", "bob/IMG_1.jpg")]
     write(tmp_path, "IMG_1.jpg,mine\n")
-    assert list(recorded_captions(tmp_path, paths).values()) == ["mine", "", ""]
+    assert list(match_given_captions(tmp_path, paths).values()) == ["mine", "", ""]
     assert said(tmp_path) == []
 
 
@@ -181,10 +185,10 @@ def test_what_a_bare_name_means_does_not_hang_on_which_cases_are_asked_about(tmp
     data = load_dataset("photos", tmp_path)
     settings = SimpleNamespace(CAPTIONER="recorded", DATA_ROOT=str(tmp_path))
     write(tmp_path, "IMG_1.jpg,Ann's\n")
-    with pytest.raises(LabError, match="fits 2 pictures"):
-        captions_of(data, settings, data.split("valid")[1:])
+    with pytest.raises(LabError, match="fits 2 images"):
+        caption_cases(data, settings, data.split("valid")[1:])
     write(tmp_path, "ann/IMG_1.jpg,Ann's\n")
-    found = [caption for (caption,) in captions_of(data, settings, data.split("valid")).values()]
+    found = [caption for (caption,) in caption_cases(data, settings, data.split("valid")).values()]
     assert [(caption.text, bool(caption.error)) for caption in found] == [
         ("Ann's", False),
         (FAILED, True),
@@ -194,18 +198,18 @@ def test_what_a_bare_name_means_does_not_hang_on_which_cases_are_asked_about(tmp
 # check-data
 
 
-def test_captions_of_no_picture_are_a_note(tmp_path):
+def test_captions_of_no_image_are_a_note(tmp_path):
     photo(tmp_path / "a.jpg")
     photo(tmp_path / "trip/1.jpg")
     write(tmp_path, "a.jpg,red\ntrip/1.jpg,dry\n")
     assert said(tmp_path) == []  # the table is no "left out" file either
     write(tmp_path, f"a.jpg,red\n../a.jpg,x\ny.jpg,y\nz.jpg,z\n{'n' * 300}.jpg,long\n")
     assert said(tmp_path) == [
-        "captions.csv: note: 4 of 5 captions are of no picture here: ../a.jpg, y.jpg, z.jpg and 1 "
+        "captions.csv: note: 4 of 5 captions are of no image here: ../a.jpg, y.jpg, z.jpg and 1 "
         "more"
     ]
     write(tmp_path / "trip", "a.jpg,red\n")  # only the one of the data folder is read
-    assert "trip/captions.csv: note: left out (1): no picture by its suffix" in said(tmp_path)
+    assert "trip/captions.csv: note: left out (1): no image by its suffix" in said(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["iiyi", "reddit"])
@@ -226,6 +230,6 @@ def test_the_published_formats_may_have_captions_too(tmp_path, kind):
     photo(tmp_path / "images/a.jpg")
     write(tmp_path, "a.jpg,red\nb.jpg,none\n")
     found = [line for line in said(tmp_path, kind) if line.startswith("captions.csv")]
-    assert found == ["captions.csv: note: 1 of 2 captions are of no picture here: b.jpg"]
+    assert found == ["captions.csv: note: 1 of 2 captions are of no image here: b.jpg"]
     images = load_dataset(kind, tmp_path).split("train")[0].images
-    assert recorded_captions(tmp_path, images) == {tmp_path / "images/a.jpg": "red"}
+    assert match_given_captions(tmp_path, images) == {tmp_path / "images/a.jpg": "red"}

@@ -1,4 +1,4 @@
-"""Opening pictures: real files, made here by Pillow and pillow-heif, that come out upright and bare
+"""Opening images: real files, made here by Pillow and pillow-heif, that come out upright and bare
 or are refused.
 """
 
@@ -20,8 +20,8 @@ import psutil
 import pytest
 from PIL import Image, ImageChops, ImageCms, PngImagePlugin
 
-from helpers.data import images as pictures
-from helpers.data.images import BadPicture, Unreadable, jpeg, open_picture, opened, picture_key
+from helpers.data import images as images
+from helpers.data.images import BadImage, Unreadable, image_key, open_image, open_images, to_jpeg
 
 pillow_heif.register_heif_opener()  # for writing; reading must not depend on it, see the test in a fresh process
 
@@ -30,7 +30,7 @@ GPS = 0x8825
 
 
 def scene(size: tuple[int, int] = (96, 64)) -> Image.Image:
-    """A picture whose corners, clockwise from the upper left, are red, green, blue and white."""
+    """An image whose corners, clockwise from the upper left, are red, green, blue and white."""
     image = Image.new("RGB", size)
     width, height = size[0] // 2, size[1] // 2
     for colour, corner in (
@@ -85,25 +85,25 @@ def stored(orientation: int) -> tuple[Image.Image, Image.Exif]:
 @pytest.mark.parametrize(
     "ending, options", [("jpg", {"quality": 95}), ("png", {}), ("webp", {"lossless": True})]
 )
-@pytest.mark.parametrize("longest", [0, 48])
-def test_every_orientation_comes_out_upright(tmp_path, orientation, ending, options, longest):
+@pytest.mark.parametrize("max_side", [0, 48])
+def test_every_orientation_comes_out_upright(tmp_path, orientation, ending, options, max_side):
     image, exif = stored(orientation)
     image.save(tmp_path / f"a.{ending}", exif=exif, **options)
-    seen = open_picture(tmp_path / f"a.{ending}", longest=longest)
+    seen = open_image(tmp_path / f"a.{ending}", max_side=max_side)
     assert seen.mode == "RGB"
-    assert seen.size == ((48, 32) if longest else (96, 64))
+    assert seen.size == ((48, 32) if max_side else (96, 64))
     assert corners(seen) == UPRIGHT
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_iphone_picture_comes_out_upright(tmp_path, orientation):
+def test_an_iphone_image_comes_out_upright(tmp_path, orientation):
     # pillow-heif writes the turn both as HEIC wants it (irot, imir) and as EXIF, as phones do: it
     # counts once.
     image, exif = stored(orientation)
     image.save(tmp_path / "IMG_0001.HEIC", format="HEIF", exif=exif.tobytes(), quality=90)
     content = (tmp_path / "IMG_0001.HEIC").read_bytes()
     assert (b"irot" in content or b"imir" in content) == (orientation > 1)
-    seen = open_picture(tmp_path / "IMG_0001.HEIC")
+    seen = open_image(tmp_path / "IMG_0001.HEIC")
     assert (seen.mode, seen.size, corners(seen)) == ("RGB", (96, 64), UPRIGHT)
 
 
@@ -111,8 +111,8 @@ def test_a_heic_is_not_replaced_by_its_embedded_thumbnail(tmp_path):
     noise = Image.effect_noise((256, 256), 120).convert("RGB")
     noise.save(tmp_path / "a.heic", format="HEIF", quality=95, thumbnails=[130])
     noise.save(tmp_path / "b.heic", format="HEIF", quality=95)
-    assert open_picture(tmp_path / "a.heic", longest=128) == open_picture(
-        tmp_path / "b.heic", longest=128
+    assert open_image(tmp_path / "a.heic", max_side=128) == open_image(
+        tmp_path / "b.heic", max_side=128
     )
 
 
@@ -120,7 +120,7 @@ def test_heic_and_nothing_heavy_in_a_fresh_process(tmp_path):
     scene().save(tmp_path / "a.heic", format="HEIF")
     code = (
         "import sys, helpers.data.images as p; assert 'PIL' not in sys.modules; "
-        "print(p.open_picture(sys.argv[1]).size); assert 'torch' not in sys.modules"
+        "print(p.open_image(sys.argv[1]).size); assert 'torch' not in sys.modules"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "a.heic")]
     assert (
@@ -135,7 +135,7 @@ def test_what_is_transparent_becomes_white(tmp_path):
     image.paste((0, 0, 0, 128), (48, 0, 96, 32))
     for ending in ("png", "webp"):
         image.save(tmp_path / f"a.{ending}", lossless=True)
-        seen = open_picture(tmp_path / f"a.{ending}")
+        seen = open_image(tmp_path / f"a.{ending}")
         assert seen.getpixel((4, 4)) == (255, 255, 255)
         assert abs(seen.getpixel((91, 4))[0] - 127) <= 1
         assert seen.getpixel((91, 60)) == BLUE
@@ -151,8 +151,8 @@ def test_transparency_of_palette_grey_and_single_colours(tmp_path):
     Image.new("LA", (8, 8), (9, 0)).save(tmp_path / "la.png")
     Image.new("RGB", (8, 8), RED).save(tmp_path / "rgb.png", transparency=RED)
     for name in ("p.png", "p.gif", "l.png", "la.png", "rgb.png"):
-        assert open_picture(tmp_path / name).getpixel((1, 1)) == (255, 255, 255), name
-    assert open_picture(tmp_path / "p.png").getpixel((6, 1)) == (200, 100, 50)
+        assert open_image(tmp_path / name).getpixel((1, 1)) == (255, 255, 255), name
+    assert open_image(tmp_path / "p.png").getpixel((6, 1)) == (200, 100, 50)
 
 
 @pytest.mark.parametrize(
@@ -169,10 +169,10 @@ def test_transparency_of_palette_grey_and_single_colours(tmp_path):
         ("L", "tiff"),
     ],
 )
-def test_other_kinds_of_pictures_become_rgb(tmp_path, mode, ending):
+def test_other_kinds_of_images_become_rgb(tmp_path, mode, ending):
     image = scene().convert(mode)
     image.save(tmp_path / f"a.{ending}")
-    seen = open_picture(tmp_path / f"a.{ending}", longest=32)
+    seen = open_image(tmp_path / f"a.{ending}", max_side=32)
     assert (seen.mode, seen.size) == ("RGB", (32, 21))
 
 
@@ -185,10 +185,10 @@ def test_the_content_counts_and_not_the_suffix(tmp_path):
         ("JPEG", "e"),
     ):
         scene().save(tmp_path / name, format=kind)
-        assert corners(open_picture(tmp_path / name)) == UPRIGHT
+        assert corners(open_image(tmp_path / name)) == UPRIGHT
 
 
-def test_a_phone_picture_with_a_second_one_behind_it_shows_the_first(tmp_path):
+def test_a_phone_image_with_a_second_one_behind_it_shows_the_first(tmp_path):
     scene().save(
         tmp_path / "depth.jpg",
         format="MPO",
@@ -199,16 +199,16 @@ def test_a_phone_picture_with_a_second_one_behind_it_shows_the_first(tmp_path):
     heif.add_from_pillow(Image.new("RGB", (96, 64)))
     heif.save(tmp_path / "burst.heic", primary_index=0)
     for name in ("depth.jpg", "burst.heic"):
-        assert corners(open_picture(tmp_path / name, longest=48)) == UPRIGHT
+        assert corners(open_image(tmp_path / name, max_side=48)) == UPRIGHT
 
 
-def test_a_damaged_exif_does_not_cost_the_picture(tmp_path):
+def test_a_damaged_exif_does_not_cost_the_image(tmp_path):
     scene().save(tmp_path / "a.jpg", exif=b"Exif\0\0no TIFF head at all")
-    assert corners(open_picture(tmp_path / "a.jpg")) == UPRIGHT
+    assert corners(open_image(tmp_path / "a.jpg")) == UPRIGHT
 
 
 @pytest.mark.parametrize(
-    "size, longest, expected",
+    "size, max_side, expected",
     [
         ((1, 1), 384, (1, 1)),
         ((1, 1), 0, (1, 1)),
@@ -219,12 +219,12 @@ def test_a_damaged_exif_does_not_cost_the_picture(tmp_path):
         ((300, 200), 384, (300, 200)),
     ],
 )
-def test_sizes(tmp_path, size, longest, expected):
+def test_sizes(tmp_path, size, max_side, expected):
     for ending in ("jpg", "png"):
         scene(size).save(tmp_path / f"a.{ending}")
-        seen = open_picture(tmp_path / f"a.{ending}", longest=longest)
+        seen = open_image(tmp_path / f"a.{ending}", max_side=max_side)
         assert seen.size == expected
-        with Image.open(io.BytesIO(jpeg(seen, longest=100))) as sent:
+        with Image.open(io.BytesIO(to_jpeg(seen, max_side=100))) as sent:
             assert max(sent.size) == min(100, max(expected)) and min(sent.size) >= 1
 
 
@@ -255,7 +255,7 @@ def gamma(value: float) -> bytes:
 
 
 D50 = xyz(0.9642, 1, 0.8249)
-# The primaries of Display P3, adapted to D50, as the profile of every iPhone picture has them.
+# The primaries of Display P3, adapted to D50, as the profile of every iPhone image has them.
 P3 = profile(
     b"RGB ",
     wtpt=D50,
@@ -285,28 +285,28 @@ def near(pixel: tuple, wanted: tuple, by: int = 2) -> bool:
         ("HEIF", {"quality": 100, "chroma": 444}),
     ],
 )
-@pytest.mark.parametrize("longest", [0, 20])
-def test_a_phones_red_is_as_red_as_it_was(tmp_path, kind, options, longest):
+@pytest.mark.parametrize("max_side", [0, 20])
+def test_a_phones_red_is_as_red_as_it_was(tmp_path, kind, options, max_side):
     Image.new("RGB", (40, 30), SKIN).save(tmp_path / "p3", format=kind, icc_profile=P3, **options)
     Image.new("RGB", (40, 30), SKIN).save(tmp_path / "none", format=kind, **options)
-    assert near(open_picture(tmp_path / "none", longest=longest).getpixel((9, 9)), SKIN, 3)
+    assert near(open_image(tmp_path / "none", max_side=max_side).getpixel((9, 9)), SKIN, 3)
     # By the matrices of both: 200, 80, 70 of Display P3 is more red, less green and less blue in
     # sRGB.
-    assert near(open_picture(tmp_path / "p3", longest=longest).getpixel((9, 9)), (218, 67, 61), 3)
+    assert near(open_image(tmp_path / "p3", max_side=max_side).getpixel((9, 9)), (218, 67, 61), 3)
 
 
-def test_white_and_greys_stay_and_so_does_a_picture_in_srgb(tmp_path):
+def test_white_and_greys_stay_and_so_does_an_image_in_srgb(tmp_path):
     Image.new("RGB", (4, 4), (255, 255, 255)).save(tmp_path / "white.png", icc_profile=P3)
     Image.new("RGB", (4, 4), (100, 100, 100)).save(tmp_path / "grey.png", icc_profile=P3)
-    assert open_picture(tmp_path / "white.png").getpixel((1, 1)) == (255, 255, 255)
-    assert near(open_picture(tmp_path / "grey.png").getpixel((1, 1)), (100, 100, 100))
+    assert open_image(tmp_path / "white.png").getpixel((1, 1)) == (255, 255, 255)
+    assert near(open_image(tmp_path / "grey.png").getpixel((1, 1)), (100, 100, 100))
     noise = Image.merge("RGB", [Image.effect_noise((256, 256), 120) for _ in range(3)])
     noise.save(tmp_path / "srgb.png", icc_profile=SRGB)
-    apart = ImageChops.difference(open_picture(tmp_path / "srgb.png"), noise)
+    apart = ImageChops.difference(open_image(tmp_path / "srgb.png"), noise)
     assert max(high for _, high in apart.getextrema()) <= 1
 
 
-def test_profiles_of_grey_palette_and_transparent_pictures(tmp_path):
+def test_profiles_of_grey_palette_and_transparent_images(tmp_path):
     Image.new("L", (8, 8), 100).save(tmp_path / "grey.png", icc_profile=LINEAR_GREY)
     Image.new("LA", (8, 8), (100, 255)).save(tmp_path / "grey_alpha.png", icc_profile=LINEAR_GREY)
     Image.new("L", (8, 8), 100).save(tmp_path / "grey_of_rgb.png", icc_profile=P3)
@@ -326,9 +326,9 @@ def test_profiles_of_grey_palette_and_transparent_pictures(tmp_path):
         "clear": (255, 255, 255),
     }
     for name, pixel in wanted.items():
-        for longest in (0, 4):
+        for max_side in (0, 4):
             assert near(
-                open_picture(tmp_path / f"{name}.png", longest=longest).getpixel((1, 1)), pixel
+                open_image(tmp_path / f"{name}.png", max_side=max_side).getpixel((1, 1)), pixel
             ), name
 
 
@@ -338,7 +338,7 @@ def test_profiles_of_grey_palette_and_transparent_pictures(tmp_path):
 def test_a_profile_that_is_broken_or_of_other_colours_costs_only_itself(tmp_path, broken):
     image = scene()
     image.save(tmp_path / "a.png", icc_profile=broken)
-    assert ImageChops.difference(open_picture(tmp_path / "a.png"), image).getbbox() is None
+    assert ImageChops.difference(open_image(tmp_path / "a.png"), image).getbbox() is None
 
 
 # Metadata
@@ -371,12 +371,12 @@ def test_no_metadata_survives(tmp_path, kind):
     path = tmp_path / "a"
     scene().save(path, format=kind, **options)
     assert b"SECRET" in path.read_bytes()  # or the test would show nothing
-    seen = open_picture(path)
+    seen = open_image(path)
     assert (type(seen), seen.info, dict(seen.getexif()), seen.getxmp()) == (Image.Image, {}, {}, {})
     with Image.open(path) as raw:
         raw.load()
-        also_bare = jpeg(raw.convert("RGB"))  # an image that did not come from `open_picture`
-    for content in (jpeg(seen), jpeg(seen, longest=32), also_bare):
+        also_bare = to_jpeg(raw.convert("RGB"))  # an image that did not come from `open_picture`
+    for content in (to_jpeg(seen), to_jpeg(seen, max_side=32), also_bare):
         assert not any(sign in content for sign in (*signs, b"Exif", b"ICC_PROFILE", b"Photoshop"))
         with Image.open(io.BytesIO(content)) as sent:
             assert sent.format == "JPEG"
@@ -384,10 +384,10 @@ def test_no_metadata_survives(tmp_path, kind):
             assert {marker for marker, _ in sent.applist} == {"APP0"}
 
 
-def test_sending_a_picture_leaves_it_as_it_was(tmp_path):
+def test_sending_an_image_leaves_it_as_it_was(tmp_path):
     seen = scene((300, 200))
     seen.info["comment"] = b"kept"
-    with Image.open(io.BytesIO(jpeg(seen, longest=100))) as sent:
+    with Image.open(io.BytesIO(to_jpeg(seen, max_side=100))) as sent:
         assert sent.size == (100, 67)
         assert corners(sent) == UPRIGHT
     assert (seen.size, seen.info) == ((300, 200), {"comment": b"kept"})
@@ -396,9 +396,9 @@ def test_sending_a_picture_leaves_it_as_it_was(tmp_path):
 # What is refused
 
 
-def refused(path: Path, kind: type = BadPicture, **options) -> str:
-    with pytest.raises(BadPicture) as bad:
-        open_picture(path, **options)
+def refused(path: Path, kind: type = BadImage, **options) -> str:
+    with pytest.raises(BadImage) as bad:
+        open_image(path, **options)
     assert bad.type is kind
     text = str(bad.value)
     for folder in path.parents:
@@ -414,9 +414,9 @@ def test_truncated(tmp_path, kind, share):
     Image.effect_noise((160, 120), 90).convert("RGB").save(whole, format=kind)
     path = tmp_path / "a.jpg"
     path.write_bytes(whole.getvalue()[: int(len(whole.getvalue()) * share)])
-    for longest in (0, 32):
-        assert refused(path, longest=longest).startswith(
-            ("damaged: ", "no picture of a known format")
+    for max_side in (0, 32):
+        assert refused(path, max_side=max_side).startswith(
+            ("damaged: ", "no image of a known format")
         )
 
 
@@ -429,9 +429,9 @@ def test_a_png_with_a_wrong_checksum_is_damaged(tmp_path):
     assert refused(path).startswith("damaged: ")
 
 
-def test_what_is_no_picture(tmp_path):
+def test_what_is_no_image(tmp_path):
     (tmp_path / "empty.jpg").write_bytes(b"")
-    (tmp_path / "text.jpg").write_text("This is no picture, whatever its name says.\n" * 40)
+    (tmp_path / "text.jpg").write_text("This is no image, whatever its name says.\n" * 40)
     (tmp_path / "drawing.svg").write_text(
         '<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>'
     )
@@ -442,8 +442,8 @@ def test_what_is_no_picture(tmp_path):
     (tmp_path / "nowhere.jpg").symlink_to(tmp_path / "absent.jpg")
     assert refused(tmp_path / "empty.jpg") == "the file is empty (0 bytes)"
     for name in ("text.jpg", "drawing.svg", "page.pdf", "script.ps"):
-        assert refused(tmp_path / name).startswith("no picture of a known format (JPEG, PNG,")
-    assert refused(tmp_path / "folder.jpg") == "a folder, but a picture was expected"
+        assert refused(tmp_path / name).startswith("no image of a known format (JPEG, PNG,")
+    assert refused(tmp_path / "folder.jpg") == "a folder, but an image was expected"
     assert refused(tmp_path / "pipe.jpg") == "no ordinary file"
     for name in ("nowhere.jpg", "absent.jpg"):
         assert refused(tmp_path / name, kind=Unreadable) == "the file is not there"
@@ -481,7 +481,7 @@ def test_an_unreadable_file():
         (OSError(errno.EIO, "The disk fails"), "cannot be read: The disk fails"),
     ],
 )
-def test_what_may_pass_is_told_from_what_the_picture_is(tmp_path, monkeypatch, error, reason):
+def test_what_may_pass_is_told_from_what_the_image_is(tmp_path, monkeypatch, error, reason):
     def fail(*_, **__):
         raise error
 
@@ -489,8 +489,10 @@ def test_what_may_pass_is_told_from_what_the_picture_is(tmp_path, monkeypatch, e
     with monkeypatch.context() as patch:
         patch.setattr(Image.Image, "convert", fail)
         assert refused(tmp_path / "a.png", kind=Unreadable) == reason
-        assert isinstance(list(opened([tmp_path / "a.png"], longest=0, ahead=1))[0][1], Unreadable)
-    assert corners(open_picture(tmp_path / "a.png")) == UPRIGHT  # the next attempt
+        assert isinstance(
+            list(open_images([tmp_path / "a.png"], max_side=0, ahead=1))[0][1], Unreadable
+        )
+    assert corners(open_image(tmp_path / "a.png")) == UPRIGHT  # the next attempt
 
 
 def test_a_place_that_no_file_has_is_damage(tmp_path, monkeypatch):
@@ -498,13 +500,13 @@ def test_a_place_that_no_file_has_is_damage(tmp_path, monkeypatch):
     monkeypatch.setattr(
         Image.Image, "convert", lambda *_, **__: open(tmp_path / "a.png", "rb").seek(-1)
     )
-    assert refused(tmp_path / "a.png", kind=BadPicture) == "cannot be read: Invalid argument"
+    assert refused(tmp_path / "a.png", kind=BadImage) == "cannot be read: Invalid argument"
 
 
 @pytest.mark.parametrize("mode, name", [("CMYK", "a.jpg"), ("CMYK", "a.tif")])
 def test_printers_inks(tmp_path, mode, name):
     Image.new(mode, (8, 8)).save(tmp_path / name)
-    assert "(CMYK)" in refused(tmp_path / name, longest=4)
+    assert "(CMYK)" in refused(tmp_path / name, max_side=4)
 
 
 def png16(path: Path, colour_type: int, channels: int) -> None:
@@ -547,7 +549,7 @@ def test_a_bmp_with_16_bits_a_pixel_is_no_deep_one(tmp_path):
     (tmp_path / "a.bmp").write_bytes(
         b"BM" + struct.pack("<IHHI", 54 + len(pixels), 0, 0, 54) + head + pixels
     )
-    assert open_picture(tmp_path / "a.bmp").getpixel((1, 1)) == (255, 0, 0)
+    assert open_image(tmp_path / "a.bmp").getpixel((1, 1)) == (255, 0, 0)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
@@ -556,7 +558,7 @@ def test_several_frames(tmp_path, kind):
     frames[0].save(tmp_path / "a.jpg", format=kind, save_all=True, append_images=frames[1:])
     assert refused(tmp_path / "a.jpg").startswith("animated or of several pages (3 frames)")
     frames[0].save(tmp_path / "b.jpg", format=kind, save_all=True)
-    assert open_picture(tmp_path / "b.jpg").size == (96, 64)
+    assert open_image(tmp_path / "b.jpg").size == (96, 64)
 
 
 def bomb(path: Path, side: int) -> None:
@@ -584,28 +586,28 @@ def bomb(path: Path, side: int) -> None:
 def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, side, recwarn):
     bomb(tmp_path / "bomb.png", side)
     assert (tmp_path / "bomb.png").stat().st_size < 200_000
-    open_picture_of_a_pixel(tmp_path)  # so that the imports are not counted
+    open_image_of_a_pixel(tmp_path)  # so that the imports are not counted
     before, started = psutil.Process().memory_info().rss, time.perf_counter()
-    reason = refused(tmp_path / "bomb.png", longest=384)
+    reason = refused(tmp_path / "bomb.png", max_side=384)
     assert time.perf_counter() - started < 0.5
     assert psutil.Process().memory_info().rss - before < 20_000_000
     assert reason.startswith("too large: ") and "more than 120 megapixels" in reason
 
 
-def open_picture_of_a_pixel(folder: Path) -> None:
+def open_image_of_a_pixel(folder: Path) -> None:
     Image.new("RGB", (1, 1)).save(folder / "pixel.png")
-    open_picture(folder / "pixel.png")
+    open_image(folder / "pixel.png")
 
 
-def test_a_large_phone_picture_may_come(tmp_path, recwarn):
+def test_a_large_phone_image_may_come(tmp_path, recwarn):
     bomb(
         tmp_path / "large.png", 10_000
     )  # 100 megapixels, about what the largest phone cameras make
-    assert open_picture(tmp_path / "large.png", longest=384).size == (384, 384)
+    assert open_image(tmp_path / "large.png", max_side=384).size == (384, 384)
     assert [str(warning.message) for warning in recwarn] == []
 
 
-# Many pictures
+# Many images
 
 
 def many(folder: Path, count: int) -> list[Path]:
@@ -619,22 +621,22 @@ def many(folder: Path, count: int) -> list[Path]:
 def test_all_come_in_their_order_and_a_bad_one_does_no_harm(tmp_path, ahead):
     paths = many(tmp_path, 12)
     paths[5].write_bytes(b"nothing")
-    found = list(opened(paths, longest=0, ahead=ahead))
+    found = list(open_images(paths, max_side=0, ahead=ahead))
     assert [path for path, _ in found] == paths
-    assert isinstance(found[5][1], BadPicture) and str(found[5][1]).startswith("no picture")
+    assert isinstance(found[5][1], BadImage) and str(found[5][1]).startswith("no image")
     assert [image.size[0] for number, (_, image) in enumerate(found) if number != 5] == [
         40 + number for number in range(12) if number != 5
     ]
-    assert list(opened([], longest=0, ahead=ahead)) == []
+    assert list(open_images([], max_side=0, ahead=ahead)) == []
 
 
 @pytest.mark.parametrize("ahead", [1, 4])
 def test_no_more_than_asked_are_held(tmp_path, monkeypatch, ahead):
-    begun, given, real = [], 0, pictures.open_picture
+    begun, given, real = [], 0, images.open_image
     monkeypatch.setattr(
-        pictures, "open_picture", lambda path, **o: (begun.append(path), real(path, **o))[1]
+        images, "open_image", lambda path, **o: (begun.append(path), real(path, **o))[1]
     )
-    for _ in opened(many(tmp_path, 20), longest=0, ahead=ahead):
+    for _ in open_images(many(tmp_path, 20), max_side=0, ahead=ahead):
         given += 1
         time.sleep(0.01)  # long enough for the decoders to go as far ahead as they may
         assert len(begun) - given <= ahead - 1
@@ -644,12 +646,12 @@ def test_no_more_than_asked_are_held(tmp_path, monkeypatch, ahead):
 def test_stopping_half_way_leaves_no_thread_behind(tmp_path):
     before = set(threading.enumerate())
     paths = many(tmp_path, 30)
-    stopped = opened(paths, longest=0, ahead=8)
+    stopped = open_images(paths, max_side=0, ahead=8)
     assert next(stopped)[0] == paths[0]
     stopped.close()
     assert set(threading.enumerate()) <= before
     with pytest.raises(RuntimeError, match="of the person"):
-        for number, _ in enumerate(opened(paths, longest=0, ahead=8)):
+        for number, _ in enumerate(open_images(paths, max_side=0, ahead=8)):
             if number == 3:
                 raise RuntimeError("of the person")
     assert set(threading.enumerate()) <= before
@@ -659,6 +661,6 @@ def test_the_key_is_of_the_content(tmp_path):
     scene().save(tmp_path / "a.png")
     shutil.copy(tmp_path / "a.png", tmp_path / "other name.jpg")
     scene((98, 64)).save(tmp_path / "b.png")
-    keys = [picture_key(tmp_path / name) for name in ("a.png", "other name.jpg", "b.png")]
+    keys = [image_key(tmp_path / name) for name in ("a.png", "other name.jpg", "b.png")]
     assert keys[0] == keys[1] != keys[2]
     assert len(keys[0]) == 16 and int(keys[0], 16) >= 0

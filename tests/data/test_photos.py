@@ -13,7 +13,7 @@ from PIL import Image
 from conftest import ROOT
 from helpers.data import load_dataset
 from helpers.data.checks import check_data
-from helpers.data.images import open_picture
+from helpers.data.images import open_image
 from helpers.data.photos import load_photos, natural_key
 from helpers.files import LabError
 
@@ -40,7 +40,7 @@ def said(folder: Path, notes: bool = False) -> list[str]:
     return [str(fault) for fault in check_data("photos", folder) if notes or not fault.is_note]
 
 
-def test_pictures_and_sub_folders_are_cases(tmp_path):
+def test_images_and_sub_folders_are_cases(tmp_path):
     for name in ("IMG_10.JPG", "IMG_2.heic", "arm/IMG_10.png", "arm/IMG_9.webp", "back/one.tiff"):
         photo(
             tmp_path / name,
@@ -54,7 +54,7 @@ def test_pictures_and_sub_folders_are_cases(tmp_path):
     assert {
         (case.question, case.context, case.references, case.label, case.split) for case in cases
     } == {("", "", (), "", "valid")}
-    assert all(open_picture(path).size == (16, 12) for case in cases for path in case.pictures)
+    assert all(open_image(path).size == (16, 12) for case in cases for path in case.images_on_disk)
     assert said(tmp_path, notes=True) == []
 
 
@@ -156,9 +156,9 @@ def test_what_is_left_out(tmp_path):
     assert ids(tmp_path) == ["a", "trip"]
     assert said(tmp_path) == []
     assert said(tmp_path, notes=True) == [
-        "IMG_1.AAE, IMG_1.MOV, jpg and 3 more: note: left out (6): no picture by its suffix",
+        "IMG_1.AAE, IMG_1.MOV, jpg and 3 more: note: left out (6): no image by its suffix",
         "pipe.jpg: note: left out (1): neither a file nor a folder",
-        "empty: note: left out (1): a folder without pictures directly in it",
+        "empty: note: left out (1): a folder without images directly in it",
         "trip/deeper: note: left out (1): a folder in a sub-folder, which is not looked into",
     ]
 
@@ -225,7 +225,7 @@ def test_questions_by_id_or_file_name(tmp_path):
         ("name,text\na,Why?\n", ["the first line lacks the column id, question"]),
         ("", ["the first line lacks the column id, question"]),
         ("id;question\na;Why?\n", ["the first line lacks the column id, question"]),
-        ("id,question\nz,Why?\n", ["line 2: 'z' is no picture and no sub-folder with pictures"]),
+        ("id,question\nz,Why?\n", ["line 2: 'z' is no image and no sub-folder with images"]),
         (
             "id,question\na,Why?\na.jpg,When?\n,Where?\n",
             ["line 3: 'a.jpg' is in the table twice", "line 4: the id is blank"],
@@ -239,7 +239,7 @@ def test_questions_by_id_or_file_name(tmp_path):
         ),
         (
             "id,question\nb/1.jpg,Why?\n",
-            ["line 2: 'b/1.jpg' is no picture and no sub-folder with pictures"],
+            ["line 2: 'b/1.jpg' is no image and no sub-folder with images"],
         ),
     ],
 )
@@ -312,11 +312,11 @@ def test_a_name_that_is_no_text(tmp_path):
     "".join(found).encode("utf-8")
 
 
-def test_check_data_lists_every_picture_that_cannot_be_used(tmp_path):
+def test_check_data_lists_every_image_that_cannot_be_used(tmp_path):
     photo(tmp_path / "good.jpg")
     whole = photo(tmp_path / "case/2.jpg").read_bytes()
     (tmp_path / "case/10.jpg").write_bytes(whole[:-200])
-    touch(tmp_path / "text.jpg", "no picture" * 99)
+    touch(tmp_path / "text.jpg", "no image" * 99)
     touch(tmp_path / "none.jpg", "")
     Image.new("CMYK", (9, 9)).save(tmp_path / "print.jpg")
     photo(tmp_path / "wrong.png", "JPEG")  # what counts is the content
@@ -329,7 +329,7 @@ def test_check_data_lists_every_picture_that_cannot_be_used(tmp_path):
     ]
     assert all(": cannot be used: " in line for line in found)
     assert str(tmp_path) not in "".join(found) and tmp_path.name not in "".join(found)
-    assert len(load_photos(tmp_path)["valid"]) == 6  # loading opens no picture
+    assert len(load_photos(tmp_path)["valid"]) == 6  # loading opens no image
 
 
 def test_the_command_line(tmp_path):
@@ -343,7 +343,7 @@ def test_the_command_line(tmp_path):
     )
 
 
-# Picture ids of the published formats
+# Image ids of the published formats
 
 
 SECRET = "secret"
@@ -351,7 +351,7 @@ SECRET = "secret"
 
 @pytest.fixture
 def published(tmp_path) -> Path:
-    """A folder in the published layout, beside it a picture that no id may reach."""
+    """A folder in the published layout, beside it an image that no id may reach."""
     photo(tmp_path / f"{SECRET}.jpg")
     photo(tmp_path / "data/images/a.jpg")
     photo(tmp_path / "data/images/b.HEIC", "HEIF")
@@ -382,7 +382,7 @@ def ask(folder: Path, *names: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["iiyi", "reddit"])
-def test_heic_pictures_of_the_published_formats(published, kind):
+def test_heic_images_of_the_published_formats(published, kind):
     ask(published, "a", "b", "c", "b.HEIC")
     images = [case.images[0].name for case in load_dataset(kind, published).split("train")]
     assert images == ["a.jpg", "b.HEIC", "c.heif", "b.HEIC"]
@@ -397,9 +397,9 @@ def test_heic_pictures_of_the_published_formats(published, kind):
 )
 def test_no_id_climbs_out_of_the_folder(published, kind, name):
     ask(published, "a", name)
-    with pytest.raises(LabError, match="leaves the picture folder"):
+    with pytest.raises(LabError, match="leaves the image folder"):
         load_dataset(kind, published)
-    assert any("leaves the picture folder" in str(fault) for fault in check_data(kind, published))
+    assert any("leaves the image folder" in str(fault) for fault in check_data(kind, published))
 
 
 @pytest.mark.parametrize("kind", ["iiyi", "reddit"])
@@ -424,21 +424,23 @@ def test_no_link_leads_out_of_the_folder(published, kind, link, target, name):
     except LabError as error:
         assert "is a link that leads out of" in str(error)
         assert faults == [
-            f"train.json, record 2 (case1): picture {name!r} is a link that leads out of the data "
+            f"train.json, record 2 (case1): image {name!r} is a link that leads out of the data "
             "folder"
         ]
-    else:  # a link beside the JSON files is passed over: pictures belong into the folder of pictures
+    else:  # a link beside the JSON files is passed over: images belong into the folder of images
         assert link == "out.jpg" and not images[1].exists()
-        assert faults == [f"train.json, record 2 (case1): picture {name!r} is not on disk"]
+        assert faults == [f"train.json, record 2 (case1): image {name!r} is not on disk"]
 
 
-def test_a_linked_picture_folder_and_links_within_it_are_the_persons_own(published, tmp_path):
+def test_a_linked_image_folder_and_links_within_it_are_the_persons_own(published, tmp_path):
     (published / "images").rename(tmp_path / "big_disk")
     (published / "images").symlink_to(tmp_path / "big_disk")
     (tmp_path / "big_disk/again.jpg").symlink_to("a.jpg")
     (tmp_path / "big_disk/out.jpg").symlink_to(tmp_path / f"{SECRET}.jpg")
     ask(published, "a", "again")
-    assert [len(case.pictures) for case in load_dataset("iiyi", published).split("train")] == [1, 1]
+    assert [
+        len(case.images_on_disk) for case in load_dataset("iiyi", published).split("train")
+    ] == [1, 1]
     ask(published, "out")
     with pytest.raises(LabError, match="is a link that leads out of"):
         load_dataset("iiyi", published)

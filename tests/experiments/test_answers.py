@@ -135,7 +135,7 @@ def test_a_kill_between_answers_and_scores_is_made_good(lab):
 def test_a_folder_without_an_adapter_is_named(lab, tmp_path):
     data, settings = lab
     with pytest.raises(LabError, match="there is no lab.json in it"):
-        experiments.adapter_folder(data, with_(settings, ADAPTER=str(tmp_path)))
+        experiments.find_or_train_adapter(data, with_(settings, ADAPTER=str(tmp_path)))
 
 
 def test_baselines_are_runs_of_their_own(lab):
@@ -240,7 +240,9 @@ def test_an_adapter_for_another_base_is_refused(lab, tmp_path):
     config = read_json(other / "config.json")
     write_json(other / "config.json", config | {"rms_norm_eps": 1e-4})
     with pytest.raises(LabError, match="The adapter was trained on 'pocket/llama'"):
-        experiments.adapter_folder(data, with_(settings, ADAPTER=str(run.folder), MODEL=str(other)))
+        experiments.find_or_train_adapter(
+            data, with_(settings, ADAPTER=str(run.folder), MODEL=str(other))
+        )
 
 
 def test_a_chat_model_is_asked_through_its_own_template(lab, tmp_path):
@@ -302,4 +304,4 @@ def test_a_full_disk_is_one_sentence_and_the_same_call_goes_on(lab):
 def test_an_adapter_that_is_not_there_is_named(lab):
     data, settings = lab
     with pytest.raises(LabError, match="no such folder"):
-        experiments.adapter_folder(data, with_(settings, ADAPTER="/nowhere/adapter"))
+        experiments.find_or_train_adapter(data, with_(settings, ADAPTER="/nowhere/adapter"))

@@ -1,5 +1,5 @@
 """The captioning experiment, the tables of notebooks 01, 03 and 09 that rest on it, and what is
-shown of pictures.
+shown of images.
 """
 
 import shutil
@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from helpers.data import load_dataset
-from helpers.data.images import BadPicture, open_picture
+from helpers.data.images import BadImage, open_image
 from helpers.data.tables import skin_tones
 from helpers.experiments.answers import answer
+from helpers.experiments.caption_texts import caption_texts, captioners_to_compare, with_captioner
 from helpers.experiments.captions import (
     caption,
     caption_claims,
@@ -20,7 +21,6 @@ from helpers.experiments.captions import (
     captions_of_run,
     compare_captioners,
 )
-from helpers.experiments.image_texts import compared, image_texts, with_captioner
 from helpers.experiments.parameters import check_size, recordable
 from helpers.experiments.studies import _varied_in, captioner_grid, recorded_grid
 from helpers.experiments.sweep import _trainings
@@ -28,7 +28,7 @@ from helpers.files import LabError
 from helpers.models import memory
 from helpers.models.captions import FAILED, Caption, failed
 from helpers.notebook import Lab
-from helpers.pocket.odd_pictures import write_odd_pictures
+from helpers.pocket.odd_images import write_odd_images
 from helpers.report.leaderboard import caption_rows, captioner_rows, tone_table
 from helpers.settings.profiles import resolve
 
@@ -58,15 +58,15 @@ def changed(settings, **values) -> SimpleNamespace:
     return SimpleNamespace(**vars(settings) | values)
 
 
-def test_captioners_are_compared_on_the_same_pictures(lab):
+def test_captioners_are_compared_on_the_same_images(lab):
     data, settings = lab
     runs = compare_captioners(data, settings)
     assert list(runs) == ["pocket/blip", "recorded"]
     rows = caption_rows(list(runs.values()))
-    pictures = sum(len(case.images) for case in captioned_cases(data, settings))
+    images = sum(len(case.images) for case in captioned_cases(data, settings))
     assert [row["captioner"] for row in rows] == list(runs) and {
-        row["pictures"] for row in rows
-    } == {pictures}
+        row["images"] for row in rows
+    } == {images}
     assert (
         rows[1]["concept recall"].startswith("1.00")
         and "seconds" in rows[0]
@@ -84,7 +84,7 @@ def test_captioners_are_compared_on_the_same_pictures(lab):
     )
 
 
-def test_where_no_picture_is_on_disk_no_captioner_is_compared(lab, clinic, tmp_path):
+def test_where_no_image_is_on_disk_no_captioner_is_compared(lab, clinic, tmp_path):
     """As on the profiles that fetch the published texts alone: 03 goes on without words, 01 says
     what is missing.
     """
@@ -97,14 +97,14 @@ def test_where_no_picture_is_on_disk_no_captioner_is_compared(lab, clinic, tmp_p
         load_dataset("iiyi", root),
         changed(settings, DATASET="iiyi", DATA_ROOT=str(root)),
     )
-    assert compared(data, settings) == []
+    assert captioners_to_compare(data, settings) == []
     assert [run.record["parameters"]["CAPTIONER"] for run in captioner_grid(data, settings)] == [
         "none",
         "none",
     ]
     with pytest.raises(LabError, match="only its texts are fetched by themselves"):
         compare_captioners(data, settings)
-    with pytest.raises(LabError, match="none of the pictures that the data set"):
+    with pytest.raises(LabError, match="none of the images that the data set"):
         answer(data, with_captioner(settings, "pocket/blip"), shots=0)
 
 
@@ -119,7 +119,7 @@ def test_the_grid_of_table_3_has_a_row_per_captioner(lab):
     data, settings = lab
     runs = captioner_grid(data, settings)
     rows = captioner_rows(runs)
-    assert [row["words for pictures by"] for row in rows] == ["none", "pocket/blip", "recorded"]
+    assert [row["words for images by"] for row in rows] == ["none", "pocket/blip", "recorded"]
     assert all({"0 shots", "1 shot"} <= row.keys() and row["fine-tuned"] == "yes" for row in rows)
     value = runs[0].metrics["deltableu_en"]["value"]
     assert (
@@ -158,7 +158,7 @@ def test_only_words_that_are_read_are_made(lab, outputs):
     )
     answer(data, chosen, shots=1)
     (store,) = outputs.glob("captions/pocket/*.jsonl")
-    assert len(store.read_text().splitlines()) <= 6  # two cases of up to three pictures
+    assert len(store.read_text().splitlines()) <= 6  # two cases of up to three images
 
 
 def test_claims_about_length_and_failures():
@@ -175,17 +175,17 @@ def test_claims_about_length_and_failures():
         and says["n"] == 1
     )
     assert len(caption_claims({"A": brief["B"]}, {"A": brief["B"]}, names=("one", "two"))) == 1
-    assert "not measured" in says["verdict"]  # two pictures are none to speak of
+    assert "not measured" in says["verdict"]  # two images are none to speak of
 
 
-def test_odd_pictures_are_good_in_five_forms_and_bad_in_seven(lab, tmp_path):
+def test_odd_images_are_good_in_five_forms_and_bad_in_seven(lab, tmp_path):
     data, settings = lab
-    paths = write_odd_pictures(tmp_path)
+    paths = write_odd_images(tmp_path)
     bad = set()
     for path in paths:
         try:
-            open_picture(path)
-        except BadPicture:
+            open_image(path)
+        except BadImage:
             bad.add(path.name)
     assert len(paths) == 12 and bad == {
         "cut off.jpg",
@@ -196,7 +196,7 @@ def test_odd_pictures_are_good_in_five_forms_and_bad_in_seven(lab, tmp_path):
         "16 bit.png",
         "huge.png",
     }
-    assert open_picture(tmp_path / "turned.jpg").size == open_picture(tmp_path / "plain.jpg").size
+    assert open_image(tmp_path / "turned.jpg").size == open_image(tmp_path / "plain.jpg").size
     found = caption_files(settings, "pocket/blip", paths, "odd")
     assert {path.name for path, row in found.items() if row.text == FAILED} == bad
     assert (
@@ -205,13 +205,13 @@ def test_odd_pictures_are_good_in_five_forms_and_bad_in_seven(lab, tmp_path):
     )
 
 
-def test_pictures_of_patients_are_not_shown_unasked(lab, tmp_path):
+def test_images_of_patients_are_not_shown_unasked(lab, tmp_path):
     data, settings = lab
-    picture = data.split("valid")[0].pictures[0]
+    image = data.split("valid")[0].images_on_disk[0]
     other = replace(data, name="photos")
-    assert Lab("n", settings, data, None).shows(picture) == picture
-    assert Lab("n", settings, other, None).shows(picture) is None
-    assert Lab("n", changed(settings, SHOW_PICTURES=True), other, None).shows(picture) == picture
+    assert Lab("n", settings, data, None).shows(image) == image
+    assert Lab("n", settings, other, None).shows(image) is None
+    assert Lab("n", changed(settings, SHOW_PICTURES=True), other, None).shows(image) == image
 
 
 def test_skin_tones_are_known_of_the_clinic_alone(clinic, tmp_path):
@@ -267,16 +267,16 @@ def test_a_training_is_done_once_for_all_captioners_unless_its_records_hold_thei
 def test_one_model_is_kept_in_memory(monkeypatch):
     loaded = []
     load = {name: lambda name=name: loaded.append(name) or name for name in "ab"}
-    assert [memory.kept((name,), load[name]) for name in "aaba"] == list("aaba") and loaded == list(
-        "aba"
-    )
-    memory.forget()
+    assert [memory.load_once((name,), load[name]) for name in "aaba"] == list(
+        "aaba"
+    ) and loaded == list("aba")
+    memory.forget_models()
 
 
-def test_a_case_without_pictures_gets_the_papers_words(lab):
+def test_a_case_without_images_gets_the_papers_words(lab):
     data, settings = lab
     case = replace(data.split("valid")[0], images=())
-    assert image_texts(data, with_captioner(settings, "recorded"), [case]) == {case.id: FAILED}
+    assert caption_texts(data, with_captioner(settings, "recorded"), [case]) == {case.id: FAILED}
     with pytest.raises(LabError, match="no case of the data set 'pocket' names one"):
         captioned_cases(replace(data, splits={"valid": (case,)}), settings)
     assert caption(data, with_captioner(settings, "recorded")).done

@@ -9,29 +9,29 @@ import pytest
 from conftest import ROOT
 from helpers.cases import Case, Reference
 from helpers.data import load_dataset
-from helpers.data.images import open_picture
+from helpers.data.images import open_image
 from helpers.experiments import vlm as vision_experiment
 from helpers.experiments.answers import answers_of
 from helpers.experiments.parameters import check_size
-from helpers.experiments.small_device import on_small_device
+from helpers.experiments.small_device import measure_on_small_device
 from helpers.experiments.studies import cells, compare
 from helpers.experiments.sweep import _trainings
 from helpers.experiments.vlm import (
     VLM_FINETUNE,
-    answer_seen,
+    answer_with_vlm,
     ask_directly,
     finetune_vlm,
-    vision_recipe,
+    train_vlms,
     vlm_grid,
-    vlm_trainings,
+    vlm_recipe,
 )
 from helpers.files import LabError, read_json
-from helpers.models.prompts import visual_question
-from helpers.models.vlm import VisionModel
+from helpers.models.prompts import vlm_question
+from helpers.models.vlm import VLM
 from helpers.report.vlm_tables import cell_rows, cost_rows, edge_rows, epoch_curves, repetition_rows
 from helpers.settings.profiles import resolve
-from helpers.training.augmentation import augmented
-from helpers.training.recipe import VISION_RECIPES, VisionRecipe, moondream_rate
+from helpers.training.augmentation import augment
+from helpers.training.recipe import VLM_RECIPES, VlmRecipe, moondream_rate
 
 SMALL = {
     "SEED": 5,
@@ -60,21 +60,21 @@ def texts(run) -> dict[str, str]:
     return {case_id: answer.text for case_id, answer in answers_of(run).items()}
 
 
-# The paper's words, recipe and changes of pictures
+# The paper's words, recipe and changes of images
 
 
 def test_the_prompts_are_the_papers_to_the_letter():
     case = Case("1", "Red spots", "[removed] They itch. [deleted]")
-    assert visual_question(case, "P1") == (
+    assert vlm_question(case, "P1") == (
         "This is additional information about the dermatology issue on the image: Red spots; They "
         "itch.  What dermatological disease is on the image and how can it be treated?"
     )
-    assert visual_question(case, "P2") == (
+    assert vlm_question(case, "P2") == (
         "Patient wants to find out what dermatological disease he suffers from. Considering "
         "patient additional description: Red spots; They itch.  Answer two questions: 1. What "
         "dermatological disease is on the image? 2. How can it be treated?"
     )
-    assert "image:Red spots; They itch. What" in visual_question(case, "P1", glued=True)
+    assert "image:Red spots; They itch. What" in vlm_question(case, "P1", glued=True)
 
 
 def test_moondreams_rate_climbs_and_does_not_fall_to_its_end():
@@ -82,7 +82,7 @@ def test_moondreams_rate_climbs_and_does_not_fall_to_its_end():
     assert shares == pytest.approx(
         [0.1, 0.55, 1.0, 0.1 + 0.9 * (1 + 0.15643447) / 2, 0.1220248], abs=1e-6
     )
-    recipe = VisionRecipe(**VISION_RECIPES["moondream"], epochs=2, steps=0, batch=8, accumulation=1)
+    recipe = VlmRecipe(**VLM_RECIPES["moondream"], epochs=2, steps=0, batch=8, accumulation=1)
     assert (recipe.trained, recipe.learning_rate, recipe.rate(100)(10)) == ("text", 3e-5, 1.0)
     assert recipe.optimiser() == {
         "optim": "adamw_bnb_8bit",
@@ -92,15 +92,17 @@ def test_moondreams_rate_climbs_and_does_not_fall_to_its_end():
         "weight_decay": 0.0,
         "max_grad_norm": 0.0,
     }
-    assert VisionRecipe().rate(100) is None
+    assert VlmRecipe().rate(100) is None
 
 
-def test_a_changed_picture_has_its_size_is_another_and_comes_again_from_its_seed(lab):
+def test_a_changed_image_has_its_size_is_another_and_comes_again_from_its_seed(lab):
     data, _ = lab
-    picture = open_picture(next(case for case in data.split("train") if case.pictures).pictures[0])
-    first, again, other = (augmented(picture, seed) for seed in ("a", "a", "b"))
-    assert first.size == picture.size and first.tobytes() == again.tobytes()
-    assert len({image.tobytes() for image in (picture, first, other)}) == 3
+    image = open_image(
+        next(case for case in data.split("train") if case.images_on_disk).images_on_disk[0]
+    )
+    first, again, other = (augment(image, seed) for seed in ("a", "a", "b"))
+    assert first.size == image.size and first.tobytes() == again.tobytes()
+    assert len({image.tobytes() for image in (image, first, other)}) == 3
 
 
 @pytest.mark.parametrize(
@@ -128,14 +130,14 @@ def test_parameters_that_no_run_can_have_are_refused(name, value):
         check_size(name, value)
 
 
-def test_features_of_pictures_that_change_cannot_be_computed_before():
+def test_features_of_images_that_change_cannot_be_computed_before():
     with pytest.raises(LabError, match="FEATURES is 'precomputed', but AUGMENTATION is 'training'"):
-        VisionRecipe(features="precomputed", augmentation="training")
+        VlmRecipe(features="precomputed", augmentation="training")
     with pytest.raises(LabError, match="FEATURES is 'precomputed', but VISION is 'trained'"):
-        VisionRecipe(features="precomputed", vision="trained")
-    assert VisionRecipe().precomputes and not VisionRecipe(augmentation="training").precomputes
+        VlmRecipe(features="precomputed", vision="trained")
+    assert VlmRecipe().precomputes and not VlmRecipe(augmentation="training").precomputes
     with pytest.raises(LabError, match="^VLM_BATCH is 0"):
-        VisionRecipe(batch=0)
+        VlmRecipe(batch=0)
 
 
 # The runs
@@ -157,7 +159,7 @@ def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
     assert {"deltableu_en", "BERTScore_en", "named", "repeated", "from training", "seconds"} <= set(
         tuned.metrics
     )
-    training = vlm_trainings(data, settings)[0]
+    training = train_vlms(data, settings)[0]
     assert tuned.record["parent"] == training.id and training.record["training_records"] == 6
     assert (
         training.record["features"] == "precomputed"
@@ -168,7 +170,7 @@ def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
         written = (run.folder / "run.json").read_text()
         assert settings.DATA_ROOT not in written and str(ROOT) not in written
     monkeypatch.setattr(vision_experiment, "train_adapter", None)
-    monkeypatch.setattr(vision_experiment, "answer_pictures", None)
+    monkeypatch.setattr(vision_experiment, "answer_images", None)
     again = vlm_grid(data, settings)
     assert [run.id for run in again.values()] == [run.id for run in grid.values()]
     made = cells(VLM_FINETUNE, data, settings)
@@ -183,7 +185,7 @@ def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
 
 def test_tables_hold_the_runs(lab):
     data, settings = lab
-    grid, training = vlm_grid(data, settings), vlm_trainings(data, settings)
+    grid, training = vlm_grid(data, settings), train_vlms(data, settings)
     rows = cell_rows(list(grid.values()), tuned="pocket/llava")
     assert {(row["model"], row["epochs"], row["augmented"]) for row in rows} == {
         ("pocket/llava", "0", ""),
@@ -215,25 +217,25 @@ def test_what_determines_a_run(lab):
         assert finetune_vlm(data, changed(settings, **other), 1).id != identity
 
 
-def test_answers_depend_on_what_the_pictures_show(lab, tmp_path):
+def test_answers_depend_on_what_the_images_show(lab, tmp_path):
     data, settings = lab
-    before = answer_seen(data, settings)
+    before = answer_with_vlm(data, settings)
     cases = data.split("valid")
     copy = tmp_path / cases[0].images[0].name
-    shutil.copy(cases[1].pictures[0], copy)
+    shutil.copy(cases[1].images_on_disk[0], copy)
     other = replace(
         data, splits=data.splits | {"valid": (replace(cases[0], images=(copy,)), *cases[1:])}
     )
-    assert answer_seen(other, settings).id != before.id
+    assert answer_with_vlm(other, settings).id != before.id
 
 
 def test_interrupted_answers_are_taken_up_to_the_same_end(lab, monkeypatch):
     data, settings = lab
     settings = changed(settings, VLM_PROMPT="P2", VLM="pocket/idefics2", LIMIT=4, VLM_TOKENS=12)
-    undisturbed = answer_seen(data, settings)
+    undisturbed = answer_with_vlm(data, settings)
     said = texts(undisturbed)
     shutil.rmtree(undisturbed.folder)
-    answer, calls = VisionModel.answer, []
+    answer, calls = VLM.answer, []
 
     def dying(self, asked, **limits):
         calls.append(len(asked))
@@ -241,47 +243,45 @@ def test_interrupted_answers_are_taken_up_to_the_same_end(lab, monkeypatch):
             raise KeyboardInterrupt
         return answer(self, asked, **limits)
 
-    monkeypatch.setattr(VisionModel, "answer", dying)
+    monkeypatch.setattr(VLM, "answer", dying)
     with pytest.raises(KeyboardInterrupt):
-        answer_seen(data, settings)
-    run = answer_seen(data, settings)
+        answer_with_vlm(data, settings)
+    run = answer_with_vlm(data, settings)
     assert calls == [2, 2, 2] and run.done and texts(run) == said and len(set(said.values())) > 1
 
 
-def test_a_picture_that_fails_is_an_empty_answer_with_its_reason(lab, tmp_path):
+def test_an_image_that_fails_is_an_empty_answer_with_its_reason(lab, tmp_path):
     data, settings = lab
     cases = list(data.split("valid")[:3])
     broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"no picture")
+    broken.write_bytes(b"no image")
     cases[0] = replace(cases[0], images=(broken,))
     cases[1] = replace(cases[1], images=(tmp_path / "absent.jpg",))
     other = replace(data, splits=data.splits | {"valid": tuple(cases)})
-    answers = answers_of(answer_seen(other, settings))
+    answers = answers_of(answer_with_vlm(other, settings))
     assert [answers[case.id].text == "" for case in cases[:2]] == [True, True] and answers[
         cases[2].id
     ].text
-    assert (
-        answers[cases[0].id].error and answers[cases[1].id].error == "no picture of it is on disk"
-    )
+    assert answers[cases[0].id].error and answers[cases[1].id].error == "no image of it is on disk"
     with pytest.raises(LabError, match="models behind an API"):
         ask_directly(other, changed(settings, VLMS="openai:x, pocket/llama"))
     none = replace(data, splits=data.splits | {"valid": (cases[1],)})
-    with pytest.raises(LabError, match="none of its pictures is on disk"):
-        answer_seen(none, settings)
+    with pytest.raises(LabError, match="none of its images is on disk"):
+        answer_with_vlm(none, settings)
 
 
-def test_training_cases_without_answers_or_pictures_are_refused(lab):
+def test_training_cases_without_answers_or_images_are_refused(lab):
     data, settings = lab
     silent = tuple(replace(case, references=(Reference(""),)) for case in data.split("train")[:4])
     for cases in (silent, tuple(replace(case, images=()) for case in data.split("train")[:4])):
-        with pytest.raises(LabError, match="no training case with an answer and a picture on disk"):
+        with pytest.raises(LabError, match="no training case with an answer and an image on disk"):
             finetune_vlm(replace(data, splits=data.splits | {"train": cases}), settings, 1)
 
 
 @pytest.mark.parametrize(
     "model, sentence",
     [
-        ("pocket/llama", "a model of type 'llama' sees no pictures"),
+        ("pocket/llama", "a model of type 'llama' sees no images"),
         ("openai:gpt", "models behind an API are not asked"),
         ("pocket/none", "the models shipped with the lab are"),
         ("pocket/blip", "a model of type 'blip' goes on with"),
@@ -289,7 +289,7 @@ def test_training_cases_without_answers_or_pictures_are_refused(lab):
 )
 def test_models_that_cannot_be_asked_are_refused(lab, model, sentence):
     data, settings = lab
-    for call in (answer_seen, lambda *given: finetune_vlm(*given, 1)):
+    for call in (answer_with_vlm, lambda *given: finetune_vlm(*given, 1)):
         with pytest.raises(LabError, match=f"^VLM is '{model}', but .*{sentence}"):
             call(data, changed(settings, VLM=model))
 
@@ -303,11 +303,11 @@ def test_an_earlier_run_answers_and_one_of_another_base_is_refused(lab):
     with pytest.raises(
         LabError, match="but VLM is 'pocket/idefics2': set VLM to the adapter's base"
     ):
-        vlm_trainings(data, changed(given, VLM="pocket/idefics2"))
+        train_vlms(data, changed(given, VLM="pocket/idefics2"))
     with pytest.raises(LabError, match="^VLM_ADAPTER is .*holds no run.json"):
-        vlm_trainings(data, changed(given, VLM_ADAPTER=str(training.folder / "adapter")))
+        train_vlms(data, changed(given, VLM_ADAPTER=str(training.folder / "adapter")))
     with pytest.raises(LabError, match="that is no finished fine-tuning of notebook 04"):
-        vlm_trainings(data, changed(given, VLM_ADAPTER=str(grid[0].folder)))
+        train_vlms(data, changed(given, VLM_ADAPTER=str(grid[0].folder)))
 
 
 @pytest.mark.parametrize("recipe", ["text", "moondream"])
@@ -316,12 +316,12 @@ def test_the_whole_text_tower_is_trained_and_answers(lab, recipe):
     settings = changed(settings, VLM_RECIPE=recipe, VLM="pocket/idefics2")
     training = finetune_vlm(data, settings, 1)
     assert (training.folder / "adapter" / "model.safetensors").exists()
-    assert vision_recipe(settings, 1).learning_rate == (
+    assert vlm_recipe(settings, 1).learning_rate == (
         3e-5 if recipe == "moondream" else settings.VLM_LEARNING_RATE
     )
-    assert vision_recipe(changed(settings, VLM_LEARNING_RATE=0), 1).learning_rate == 3e-5
+    assert vlm_recipe(changed(settings, VLM_LEARNING_RATE=0), 1).learning_rate == 3e-5
     assert finetune_vlm(data, changed(settings, RANK=9), 1).id == training.id  # there is no adapter
-    run = answer_seen(data, settings, training)
+    run = answer_with_vlm(data, settings, training)
     assert len(texts(run)) == 5 and read_json(training.folder / "training.json")[-1]["step"] == 3
     with pytest.raises(LabError, match="4-bit weights cannot be"):
         finetune_vlm(data, changed(settings, VLM_QUANTIZATION="nf4"), 1)
@@ -343,7 +343,7 @@ def test_on_a_small_device(lab):
     data, settings = lab
     settings = changed(settings, LIMIT=2, EDGE_FORMS="float32, int8", EDGE_THREADS=1, VLM_TOKENS=4)
     training = finetune_vlm(data, settings, 1)
-    run = on_small_device(data, settings, training)
+    run = measure_on_small_device(data, settings, training)
     rows = edge_rows(run)
     assert [row["form"] for row in rows] == ["float32", "int8"] and rows[0][
         "same answers %"
@@ -353,7 +353,8 @@ def test_on_a_small_device(lab):
         "parent"
     ] == training.id
     assert (
-        "int8: deltaBLEU" in run.metrics and on_small_device(data, settings, training).id == run.id
+        "int8: deltaBLEU" in run.metrics
+        and measure_on_small_device(data, settings, training).id == run.id
     )
     with pytest.raises(LabError, match="EDGE_FORMS is 'int3', but it lists some of: float32"):
-        on_small_device(data, changed(settings, EDGE_FORMS="int3"), training)
+        measure_on_small_device(data, changed(settings, EDGE_FORMS="int3"), training)

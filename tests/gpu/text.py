@@ -105,9 +105,9 @@ def training(arguments: argparse.Namespace) -> dict:
 def answers(arguments: argparse.Namespace) -> dict:
     """Tokens per second of one batch of answers, the second time it is asked."""
     from helpers.models.generation import generate
-    from helpers.models.loading import load_text_model
+    from helpers.models.loading import load_llm
 
-    text_model = load_text_model(str(arguments.folder / "model"), quantization="nf4")
+    text_model = load_llm(str(arguments.folder / "model"), quantization="nf4")
     prompts = {str(number): record["prompt"] for number, record in enumerate(records(ANSWERED))}
     for _ in range(2):
         started = time.perf_counter()

@@ -4,7 +4,7 @@ PEFT side by side.
 Run `python tests/gpu/vlm.py --out figures.json`. For SmolVLM, Qwen3-VL-8B and Idefics2-8B it writes
 a checkpoint of the published shape with random weights in nf4 (2 to 7 GB of disk each, one at a
 time, in the temporary folder), then trains an adapter with each backend and answers a batch with
-pictures, each in a process of its own, in float16 and with the GPU's memory capped at 15 GB. Random
+images, each in a process of its own, in float16 and with the GPU's memory capped at 15 GB. Random
 weights cost what real ones cost. A faster GPU than a T4 shows the ratio of the backends and the
 memory, not a T4's seconds.
 
@@ -96,11 +96,11 @@ def training(arguments: argparse.Namespace) -> dict:
     of itself.
     """
     from helpers.training.lora_sft import train_adapter
-    from helpers.training.recipe import BaseModel, VisionRecipe
+    from helpers.training.recipe import BaseModel, VlmRecipe
     from helpers.training.unsloth_worker import train as train_with_unsloth_here
 
     folder = arguments.folder / f"run-{arguments.part}"
-    recipe = VisionRecipe(steps=arguments.steps, picture_side=PICTURE_SIDE)
+    recipe = VlmRecipe(steps=arguments.steps, max_side=PICTURE_SIDE)
     base, rows = (
         BaseModel(str(arguments.folder / "model"), quantization="nf4"),
         records(arguments.folder, 16),
@@ -125,14 +125,12 @@ def answers(arguments: argparse.Namespace) -> dict:
     """Tokens per second of one batch of answers, the second time it is asked."""
     from PIL import Image
 
-    from helpers.models.vlm import load_vision_model
+    from helpers.models.vlm import load_vlm
 
-    model = load_vision_model(
-        str(arguments.folder / "model"), quantization="nf4", picture_side=PICTURE_SIDE
-    )
+    model = load_vlm(str(arguments.folder / "model"), quantization="nf4", max_side=PICTURE_SIDE)
     rows = records(arguments.folder, ANSWERED)
     asked = {
-        row["id"]: (Image.open(row["picture"]).convert("RGB"), row["question"]) for row in rows
+        row["id"]: (Image.open(row["image"]).convert("RGB"), row["question"]) for row in rows
     }
     for _ in range(2):
         started = time.perf_counter()
@@ -140,7 +138,7 @@ def answers(arguments: argparse.Namespace) -> dict:
         seconds = time.perf_counter() - started
     tokens = sum(answer.tokens for answer in made)
     return {
-        "pictures": len(made),
+        "images": len(made),
         "tokens": tokens,
         "tokens_per_second": round(tokens / seconds, 1),
     }
@@ -155,15 +153,15 @@ def records(scratch: Path, count: int) -> list[dict]:
 
     processor, draw, rows = load_processor(str(scratch / "model")), random.Random(0), []
     words = "itchy red spots on the left arm since three weeks worse at night in a woman of forty".split()
-    (scratch / "pictures").mkdir(exist_ok=True)
+    (scratch / "images").mkdir(exist_ok=True)
     for number in range(count):
-        path, size = scratch / "pictures" / f"{number}.jpg", (640 + 16 * number, 480)
+        path, size = scratch / "images" / f"{number}.jpg", (640 + 16 * number, 480)
         Image.frombytes("RGB", (16, 12), draw.randbytes(16 * 12 * 3)).resize(size).save(path)
         question, answer = (" ".join(draw.choices(words, k=length)) for length in (60, 45))
         rows.append(
             {
                 "id": str(number),
-                "picture": str(path),
+                "image": str(path),
                 "question": question,
                 "prompt": turn_text(processor, question),
                 "completions": [completion(processor, question, answer)],

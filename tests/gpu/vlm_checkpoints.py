@@ -15,7 +15,7 @@ SO400M = {
     "num_attention_heads": 16,
 }
 # HuggingFaceTB/SmolVLM-Instruct, Qwen/Qwen3-VL-8B-Instruct and HuggingFaceM4/idefics2-8b. `tokens`
-# and `side` are what one picture, or one of its tiles, is; `most` is the longest edge that the
+# and `side` are what one image, or one of its tiles, is; `most` is the longest edge that the
 # processor makes.
 SHAPES = {
     "smolvlm": {

@@ -69,7 +69,7 @@ NAMED = {
     # words that mean something else here
     "a ruler for scale, and a scale bar": [],
     "itching on a scale of 1 to 10": [],
-    "a large-scale, gray-scale picture": [],
+    "a large-scale, gray-scale image": [],
     "multiple sclerosis and cystic fibrosis": [],
     "an eye patch; patch testing; dental plaque": [],
     "squamous cell carcinoma": [],

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from helpers.cases import Reference, read_predictions
+from helpers.cases import Reference, read_answers
 from helpers.data.dermavqa import load_references
 from helpers.files import LabError
 from helpers.metrics import scores
@@ -134,7 +134,7 @@ def test_scores_of_the_challenge_scorer(shared, folder, file):
     expected = golden["files"][file]
     references = shared / "golden" / golden["references"]
     authors = shared / "golden" / golden["authors"] if "authors" in golden else None
-    predictions = read_predictions(shared / "golden" / folder / file)
+    predictions = read_answers(shared / "golden" / folder / file)
     tolerance = 1e-6 if folder == "reddit_valid" else 1e-5
     runs = [("official", "official", None), ("aligned", "aligned", None)]
     if authors:
@@ -156,8 +156,8 @@ def test_equals_sacrebleu_where_weights_are_equal():
     generator = np.random.default_rng(3)
     words = "a b c d e, f. (g) eczema's 1.5% &amp; <b> l'eczéma 湿".split()
 
-    def text(longest):
-        return " ".join(generator.choice(words, size=generator.integers(1, longest)))
+    def text(max_side):
+        return " ".join(generator.choice(words, size=generator.integers(1, max_side)))
 
     for _ in range(50):
         answers = [text(12) for _ in range(5)]

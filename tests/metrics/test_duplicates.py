@@ -15,7 +15,7 @@ from helpers.metrics.duplicates import (
     duplicate_groups,
     duplicate_rows,
     duplicate_scores,
-    shortened,
+    shorten,
     similarity,
     words_of,
 )
@@ -157,7 +157,7 @@ def test_rows_as_in_table_3():
     ],
 )
 def test_long_answers_are_shortened_in_the_middle(text, length, short):
-    assert shortened(text, length) == short and len(short) <= max(length, len(text)) + 7
+    assert shorten(text, length) == short and len(short) <= max(length, len(text)) + 7
 
 
 def test_many_answers_take_seconds():
@@ -188,7 +188,7 @@ def test_duplicates_grow_with_the_epochs_in_the_authors_own_answers():
             row["encounter_id"]: row["responses"][0]["content_en"]
             for row in read_json(GOLDEN / f"{name}.json")
         }
-        # Seven cases had no picture; the same sentence was filled in for each, by no model.
+        # Seven cases had no image; the same sentence was filled in for each, by no model.
         answers = {case: text for case, text in answers.items() if text != "No image found."}
         scores = duplicate_scores(answers, training)
         counts[name] = [round(score.value * score.n) for score in scores.values()]

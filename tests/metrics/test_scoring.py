@@ -6,7 +6,7 @@ import pytest
 
 from helpers.cases import Case, Prediction, Reference
 from helpers.files import LabError
-from helpers.metrics.baselines import constant_answers, constant_predictions
+from helpers.metrics.baselines import constant_answer_set, constant_answers
 from helpers.metrics.scoring import metrics_json, score_predictions, scores_json
 
 CASES = [
@@ -190,7 +190,7 @@ def test_constant_answers():
 
 
 def test_constant_predictions_are_scored_like_any_other():
-    predictions = constant_predictions(CASES, "It is eczema.")
+    predictions = constant_answer_set(CASES, "It is eczema.")
     assert [(one.case_id, one.text) for one in predictions] == [
         (case.id, "It is eczema.") for case in CASES
     ]

@@ -1,7 +1,7 @@
 """A real HTTP server on loopback that speaks OpenAI's chat completions and Gemini's
 generateContent.
 
-It takes pictures as both do, and keeps them decoded from the transfer's base64.
+It takes images as both do, and keeps them decoded from the transfer's base64.
 """
 
 import base64
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Request:
-    """What came in: path, headers, JSON, the last message's text and pictures, and when (seconds of
+    """What came in: path, headers, JSON, the last message's text and images, and when (seconds of
     a steady clock).
     """
 
@@ -44,7 +44,7 @@ class Request:
     content: dict
     prompt: str
     at: float
-    pictures: tuple[bytes, ...] = ()
+    images: tuple[bytes, ...] = ()
 
 
 class ApiServer(ThreadingHTTPServer):
@@ -87,13 +87,13 @@ class _Handler(BaseHTTPRequestHandler):
         content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         path = urlsplit(self.path).path  # a proxy is sent the whole address
         gemini = path.endswith(":generateContent")
-        prompt, pictures = _gemini_prompt(content) if gemini else _openai_prompt(content)
+        prompt, images = _gemini_prompt(content) if gemini else _openai_prompt(content)
         server = self.server
         with server.lock:
             count = sum(request.prompt == prompt for request in server.requests)
             headers = {name.lower(): value for name, value in self.headers.items()}
             server.requests.append(
-                Request(path, headers, content, prompt, time.monotonic(), pictures)
+                Request(path, headers, content, prompt, time.monotonic(), images)
             )
             server.busy += 1
             server.most_busy = max(server.most_busy, server.busy)

@@ -1,4 +1,4 @@
-"""Captions a folder of pictures with a model; tests kill it in the middle and run it again.
+"""Captions a folder of images with a model; tests kill it in the middle and run it again.
 
 Usage: captioning_worker.py MODEL FOLDER STORE
 """
@@ -6,7 +6,7 @@ Usage: captioning_worker.py MODEL FOLDER STORE
 import sys
 from pathlib import Path
 
-from helpers.models.captioning import caption_pictures, open_captioner
+from helpers.models.captioning import caption_images, open_captioner
 from helpers.models.captions import CaptionStore
 
 if __name__ == "__main__":
@@ -15,4 +15,4 @@ if __name__ == "__main__":
         model, prompt="auto", max_new_tokens=8, quantization="none", allow_upload=False
     )
     paths = sorted(Path(folder).iterdir())
-    caption_pictures(captioner, paths, CaptionStore(Path(store)), batch_size=3)
+    caption_images(captioner, paths, CaptionStore(Path(store)), batch_size=3)

@@ -1,4 +1,4 @@
-"""Pictures before API models: what leaves this machine, what is refused, kept or given up, and what
+"""Images before API models: what leaves this machine, what is refused, kept or given up, and what
 it would cost.
 """
 
@@ -16,11 +16,11 @@ import pytest
 import yaml
 from PIL import Image
 
-from helpers.data.images import open_picture
+from helpers.data.images import open_image
 from helpers.files import LabError, WorkFailed
 from helpers.models.api import clients as api_clients
 from helpers.models.api import model as api_models
-from helpers.models.api.clients import Fault, picture_tokens
+from helpers.models.api.clients import Fault, image_tokens
 from helpers.models.api.model import PRICES, ApiModel, open_api_model, upload_notice
 from tests.models.api_server import Answer, api_server
 from tests.models.test_api_models import BOTH, KEY, connect, environment, everything_said, failure  # noqa: F401 (fixtures)
@@ -34,7 +34,7 @@ def photo(tmp_path):
     comment in its head.
     """
     image = Image.new("RGB", (1600, 1200), "blue")
-    image.paste("red", (0, 0, 400, 1200))  # EXIF 6: the left of the file is the top of the picture
+    image.paste("red", (0, 0, 400, 1200))  # EXIF 6: the left of the file is the top of the image
     exif = Image.Exif()
     exif[ORIENTATION], exif[MAKER] = 6, "Secret Phone"
     exif.get_ifd(GPS)[2] = (48.0, 8.0, 14.0)
@@ -44,7 +44,7 @@ def photo(tmp_path):
 
 
 def asks(text: str, *images) -> list[dict]:
-    """A chat with pictures before its text."""
+    """A chat with images before its text."""
     parts = [{"type": "image", "image": image} for image in images]
     return [{"role": "user", "content": [*parts, {"type": "text", "text": text}]}]
 
@@ -61,13 +61,13 @@ def refusing(status: int, message: str):
 
 
 @BOTH
-def test_a_picture_is_sent_upright_small_and_bare(provider, photo, connect):
+def test_an_image_is_sent_upright_small_and_bare(provider, photo, connect):
     with api_server() as server:
         answers = connect(provider, server).answer(
-            {"A": asks("Describe.", open_picture(photo))}, max_new_tokens=8
+            {"A": asks("Describe.", open_image(photo))}, max_new_tokens=8
         )
     (request,) = server.requests
-    (sent,) = request.pictures
+    (sent,) = request.images
     assert answers[0].text == "A rash." and request.prompt == "Describe."
     assert b"Secret" in photo.read_bytes() and b"Secret" not in sent and b"Exif" not in sent
     image = Image.open(io.BytesIO(sent))
@@ -83,12 +83,12 @@ def test_a_picture_is_sent_upright_small_and_bare(provider, photo, connect):
 
 
 @BOTH
-def test_even_a_picture_that_was_opened_otherwise_is_sent_bare(provider, photo, connect):
+def test_even_an_image_that_was_opened_otherwise_is_sent_bare(provider, photo, connect):
     with api_server() as server:
         connect(provider, server).answer(
             {"A": asks("Describe.", Image.open(photo))}, max_new_tokens=8
         )
-    sent = server.requests[0].pictures[0]
+    sent = server.requests[0].images[0]
     assert b"Secret" not in sent and not Image.open(io.BytesIO(sent)).getexif()
 
 
@@ -100,7 +100,7 @@ def test_parts_keep_their_order_and_turns(provider, connect):
     with api_server() as server:
         connect(provider, server).answer({"A": chat}, max_new_tokens=8)
     (request,) = server.requests
-    colours = [Image.open(io.BytesIO(picture)).getpixel((20, 15)) for picture in request.pictures]
+    colours = [Image.open(io.BytesIO(image)).getpixel((20, 15)) for image in request.images]
     assert [max(range(3), key=colour.__getitem__) for colour in colours] == [1, 2]
     assert request.prompt == "And these?"
     turns = request.content["contents" if provider == "gemini" else "messages"]
@@ -122,13 +122,13 @@ def test_parts_keep_their_order_and_turns(provider, connect):
 @BOTH
 def test_the_jpeg_is_kept_nowhere(provider, connect, monkeypatch):
     made = []
-    jpeg = api_clients.jpeg
+    to_jpeg = api_clients.to_jpeg
 
-    def counted(image, *, longest: int) -> bytes:
-        made.append(longest)
-        return jpeg(image, longest=longest)
+    def counted(image, *, max_side: int) -> bytes:
+        made.append(max_side)
+        return to_jpeg(image, max_side=max_side)
 
-    monkeypatch.setattr(api_clients, "jpeg", counted)
+    monkeypatch.setattr(api_clients, "to_jpeg", counted)
     prompts = {"A": asks("Describe.", small())}
     with api_server(lambda prompt, count: Answer(status=503) if count == 0 else Answer()) as server:
         model = connect(provider, server)
@@ -139,7 +139,7 @@ def test_the_jpeg_is_kept_nowhere(provider, connect, monkeypatch):
 
 
 @BOTH
-def test_pictures_are_answered_in_order_and_no_more_at_a_time_than_the_batch_has(provider, connect):
+def test_images_are_answered_in_order_and_no_more_at_a_time_than_the_batch_has(provider, connect):
     prompts = {f"P{number}": asks(f"Question {number}", small()) for number in range(6)}
 
     def answer(prompt: str, count: int) -> Answer:
@@ -161,7 +161,7 @@ def test_pictures_are_answered_in_order_and_no_more_at_a_time_than_the_batch_has
     assert 1 < server.most_busy <= 3
 
 
-BAD_PICTURE = [
+BAD_IMAGE = [
     (
         400,
         "Unable to process input image. Please retry or report in https://developers.example/guide",
@@ -188,8 +188,8 @@ BAD_PICTURE = [
 
 
 @BOTH
-@pytest.mark.parametrize("status, message", BAD_PICTURE)
-def test_a_picture_that_is_refused_does_not_end_the_run(provider, status, message, connect):
+@pytest.mark.parametrize("status, message", BAD_IMAGE)
+def test_an_image_that_is_refused_does_not_end_the_run(provider, status, message, connect):
     prompts = {"A": asks("good", small()), "B": asks("bad", small()), "C": asks("fine", small())}
     with api_server(refusing(status, message)) as server:
         answers = connect(provider, server).answer(prompts, max_new_tokens=8)
@@ -199,7 +199,7 @@ def test_a_picture_that_is_refused_does_not_end_the_run(provider, status, messag
 
 
 @BOTH
-def test_a_server_that_fails_at_a_picture_each_time_goes_on_without_it(provider, connect):
+def test_a_server_that_fails_at_an_image_each_time_goes_on_without_it(provider, connect):
     with api_server(refusing(500, "failed to process inputs: image: unknown format")) as server:
         prompts = {"A": asks("bad", small()), "B": asks("good", small())}
         bad, good = connect(provider, server).answer(prompts, max_new_tokens=8)
@@ -207,7 +207,7 @@ def test_a_server_that_fails_at_a_picture_each_time_goes_on_without_it(provider,
     assert sum("bad" in request.prompt for request in server.requests) == api_models.ATTEMPTS
 
 
-ALL_PICTURES = [
+ALL_IMAGES = [
     (400, "This model does not support image input."),
     (400, "Invalid content type. image_url is only supported by certain models."),
     (400, "org/tiny is not a multimodal model"),
@@ -224,16 +224,16 @@ ALL_PICTURES = [
 
 
 @BOTH
-@pytest.mark.parametrize("status, message", ALL_PICTURES)
-def test_what_is_true_for_all_pictures_ends_the_run(provider, status, message, connect):
+@pytest.mark.parametrize("status, message", ALL_IMAGES)
+def test_what_is_true_for_all_images_ends_the_run(provider, status, message, connect):
     with api_server(lambda *_: Answer(message, status=status)) as server:
         sentence = failure(LabError, connect(provider, server), {"P1": asks("Describe.", small())})
     assert f"refused the prompt of case 'P1' (status {status}: {message[:30]}" in sentence
-    assert "see that MODEL can read pictures" in sentence and len(server.requests) == 1
+    assert "see that MODEL can read images" in sentence and len(server.requests) == 1
 
 
 @BOTH
-def test_a_picture_that_is_named_in_a_question_without_one_is_no_picture(provider, connect):
+def test_an_image_that_is_named_in_a_question_without_one_is_no_image(provider, connect):
     with api_server(
         lambda *_: Answer("cannot parse: 'see the image of my rash'", status=400)
     ) as server:
@@ -254,7 +254,7 @@ def test_a_picture_that_is_named_in_a_question_without_one_is_no_picture(provide
         (503, WorkFailed, "in 6 attempts"),
     ],
 )
-def test_key_model_and_quota_end_the_run_with_pictures_too(
+def test_key_model_and_quota_end_the_run_with_images_too(
     provider, status, kind, words, connect, capsys, caplog
 ):
     caplog.set_level(logging.DEBUG)
@@ -266,7 +266,7 @@ def test_key_model_and_quota_end_the_run_with_pictures_too(
 
 
 @BOTH
-def test_an_account_that_is_flagged_is_no_matter_of_one_picture(provider, connect):
+def test_an_account_that_is_flagged_is_no_matter_of_one_image(provider, connect):
     with api_server(
         lambda *_: Answer("Your account was flagged for images.", status=403)
     ) as server:
@@ -275,7 +275,7 @@ def test_an_account_that_is_flagged_is_no_matter_of_one_picture(provider, connec
         )
 
 
-def test_a_picture_that_a_server_quotes_back_is_not_shown(connect):
+def test_an_image_that_a_server_quotes_back_is_not_shown(connect):
     def quote(prompt: str, count: int) -> Answer:
         return Answer(f"bad value data:image/jpeg;base64,{'QUJD' * 200}== given", status=400)
 
@@ -308,7 +308,7 @@ def test_a_busy_server_is_asked_again_when_it_says(provider, as_date, connect):
         and 0.9 <= second.at - first.at < 4
         and prediction.seconds < 0.9
     )
-    assert first.pictures == second.pictures and len(first.pictures) == 1
+    assert first.images == second.images and len(first.images) == 1
 
 
 @BOTH
@@ -359,7 +359,7 @@ def gemini_says(connect, content: dict):
 @pytest.mark.parametrize(
     "reason", ["SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "IMAGE_SAFETY", "A_NEW_ONE"]
 )
-def test_a_picture_that_gemini_blocks_says_why(reason, connect):
+def test_an_image_that_gemini_blocks_says_why(reason, connect):
     prediction = gemini_says(connect, {"promptFeedback": {"blockReason": reason}})
     assert (prediction.text, prediction.error) == ("", f"blocked by the server: {reason}")
 
@@ -440,7 +440,7 @@ def test_a_refusal_of_an_openai_model_is_no_answer(connect):
 
 
 @BOTH
-def test_no_picture_leaves_without_consent(provider, monkeypatch, capsys, caplog):
+def test_no_image_leaves_without_consent(provider, monkeypatch, capsys, caplog):
     """Our server stands in as the proxy, so that it would see whatever goes to another host."""
     caplog.set_level(logging.DEBUG)
     with api_server() as proxy:
@@ -448,19 +448,19 @@ def test_no_picture_leaves_without_consent(provider, monkeypatch, capsys, caplog
         monkeypatch.setenv(f"{provider.upper()}_BASE_URL", "http://llm.example:8000/v1")
         with pytest.raises(LabError) as caught:
             open_api_model(
-                f"{provider}:tiny", allow_upload=False, setting="CAPTIONER", what="pictures"
+                f"{provider}:tiny", allow_upload=False, setting="CAPTIONER", what="images"
             )
         assert str(caught.value) == (
-            f"CAPTIONER is '{provider}:tiny', so pictures of the data set would be sent to "
+            f"CAPTIONER is '{provider}:tiny', so images of the data set would be sent to "
             "llm.example:8000: set ALLOW_UPLOAD to True if that is permitted, or choose a "
             "CAPTIONER that runs on this machine."
         )
         assert KEY not in everything_said(caught.value) and proxy.requests == []
         model = open_api_model(
-            f"{provider}:tiny", allow_upload=True, setting="CAPTIONER", what="pictures"
+            f"{provider}:tiny", allow_upload=True, setting="CAPTIONER", what="images"
         )
         model.answer({"A": asks("Describe.", small())}, max_new_tokens=8)
-        assert len(proxy.requests) == 1 and len(proxy.requests[0].pictures) == 1
+        assert len(proxy.requests) == 1 and len(proxy.requests[0].images) == 1
     output = capsys.readouterr()
     assert KEY not in output.out + output.err + caplog.text
 
@@ -493,8 +493,8 @@ def test_sentences_name_the_parameter_that_is_meant(connect, monkeypatch):
         ("openai", "gpt-4.1-mini", (33, 32), 2),
     ],
 )
-def test_the_tokens_of_a_picture(provider, name, size, tokens):
-    assert picture_tokens(provider, name, *size) == tokens
+def test_the_tokens_of_an_image(provider, name, size, tokens):
+    assert image_tokens(provider, name, *size) == tokens
 
 
 def api_model(provider: str, name: str, host: str = "") -> ApiModel:
@@ -503,38 +503,38 @@ def api_model(provider: str, name: str, host: str = "") -> ApiModel:
     )
 
 
-def test_a_prompt_counts_its_text_and_its_pictures():
+def test_a_prompt_counts_its_text_and_its_images():
     model = api_model("gemini", "gemini-2.5-flash")
     assert model.count_tokens(asks("12345", small(), small())) == 2 + 2 * 258
     assert model.count_tokens("瘙痒红斑") == 3  # twelve bytes
 
 
-def test_the_notice_says_what_pictures_cost_at_most():
+def test_the_notice_says_what_images_cost_at_most():
     prompts = {str(number): asks("x" * 400, small()) for number in range(1000)}
     notice = upload_notice(api_model("gemini", "gemini-2.5-flash"), prompts, 300)
     # (1000 * 358 * 0.30 + 1000 * 300 * 2.50) / 1e6 = 0.8574
     assert notice == (
-        "1,000 prompts with 1,000 pictures, about 358,000 tokens, go to "
+        "1,000 prompts with 1,000 images, about 358,000 tokens, go to "
         "generativelanguage.googleapis.com (gemini:gemini-2.5-flash), for at most about 0.86 USD "
         "(prices of 2026-05, see https://ai.google.dev/gemini-api/docs/pricing)."
     )
     assert "USD" not in upload_notice(api_model("gemini", "gemini-2.5-flash"), prompts)
 
 
-def test_the_notice_asks_a_picture_for_nothing_but_its_size():
+def test_the_notice_asks_an_image_for_nothing_but_its_size():
     unopened = SimpleNamespace(size=(4000, 3000))
     notice = upload_notice(
         api_model("gemini", "gemini-2.5-flash-lite"), {"A": asks("", unopened)}, 100
     )
     assert (
-        "1 prompt with 1 picture, about 516 tokens" in notice and "at most about 0.01 USD" in notice
+        "1 prompt with 1 image, about 516 tokens" in notice and "at most about 0.01 USD" in notice
     )
 
 
 def test_the_notice_of_an_unknown_price_says_so(monkeypatch):
     one, unknown = {"A": asks("", small())}, "; price unknown, see the provider's page."
     assert upload_notice(api_model("gemini", "gemini-9"), one, 8) == (
-        "1 prompt with 1 picture, about 1,120 tokens, goes to generativelanguage.googleapis.com "
+        "1 prompt with 1 image, about 1,120 tokens, goes to generativelanguage.googleapis.com "
         "(gemini:gemini-9)" + unknown
     )
     # Who stands between us and the provider may take something else.
@@ -561,11 +561,11 @@ def test_prices_are_dated_and_say_where_they_are_from():
 
 def test_a_fault_hides_the_key_before_it_hides_data():
     key = "k" * 250
-    assert str(Fault(400, f"{key} image", {}, key, pictures=True)) == "status 400: <key> image"
+    assert str(Fault(400, f"{key} image", {}, key, images=True)) == "status 400: <key> image"
 
 
 @BOTH
-def test_an_interrupted_batch_of_pictures_keeps_what_came(provider, connect):
+def test_an_interrupted_batch_of_images_keeps_what_came(provider, connect):
     kept, prompts = [], {name: asks(name, small()) for name in ("good", "key", "fine")}
 
     def answer(prompt: str, count: int) -> Answer:
@@ -586,7 +586,7 @@ def test_what_goes_over_the_wire_is_base64_of_a_jpeg(connect):
 
 
 @BOTH
-def test_the_reason_why_a_picture_was_refused_holds_no_key(provider, connect):
+def test_the_reason_why_an_image_was_refused_holds_no_key(provider, connect):
     with api_server(lambda *_: Answer(f"bad image, sent with {KEY}", status=400)) as server:
         prediction = connect(provider, server).answer(
             {"A": asks("Describe.", small())}, max_new_tokens=8

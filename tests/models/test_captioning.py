@@ -1,4 +1,4 @@
-"""Captioning: batches into a store, bad pictures, kills, and the words that reach a prompt."""
+"""Captioning: batches into a store, bad images, kills, and the words that reach a prompt."""
 
 import os
 import shutil
@@ -14,27 +14,27 @@ import pytest
 from PIL import Image
 
 from conftest import ROOT
-from helpers.data import images as pictures
+from helpers.data import images as images
 from helpers.data import load_dataset
-from helpers.data.images import BadPicture, Unreadable
+from helpers.data.images import BadImage, Unreadable
 from helpers.experiments.answers import answer, finetune
+from helpers.experiments.caption_texts import caption_cases, caption_texts, captioners_to_compare
 from helpers.experiments.captions import caption
-from helpers.experiments.image_texts import captions_of, compared, image_texts
 from helpers.experiments.inputs import (
-    PictureWords,
-    picture_words,
+    ImageWords,
+    image_words,
+    llm_examples,
     prompts_with_shots,
-    training_records,
     training_words,
 )
 from helpers.files import LabError, WorkFailed, read_json, read_jsonl, write_json
 from helpers.models.api import model as api_models
-from helpers.models.captioning import caption_pictures, open_captioner
+from helpers.models.captioning import caption_images, open_captioner
 from helpers.models.captions import FAILED, CaptionStore
-from helpers.models.loading import load_text_model
+from helpers.models.loading import load_llm
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.models.shots import shot_pool
-from helpers.models.vlm import load_vision_model
+from helpers.models.vlm import load_vlm
 from helpers.settings.profiles import resolve
 from tests.models import tiny_vlms as tiny_vision
 from tests.models.api_server import Answer, api_server
@@ -68,7 +68,7 @@ def without_seconds(store: CaptionStore) -> list[dict]:
 
 @pytest.mark.parametrize("kind", tiny_vision.BUILDERS)
 def test_models_of_each_kind_answer_a_batch_as_one_by_one(kind, tmp_path):
-    model = load_vision_model(str(tiny_vision.build(kind, tmp_path / kind)))
+    model = load_vlm(str(tiny_vision.build(kind, tmp_path / kind)))
     assert model.chats == (not kind.startswith("blip-2"))
     asked = {
         colour: (Image.new("RGB", (40, 30), colour), "the image is of") for colour in COLOURS[:3]
@@ -85,14 +85,14 @@ def test_models_of_each_kind_answer_a_batch_as_one_by_one(kind, tmp_path):
 
 
 def test_a_captioner_in_four_bit(blip_2, photos):
-    model = load_vision_model(str(blip_2), quantization="nf4")
+    model = load_vlm(str(blip_2), quantization="nf4")
     assert any(type(module).__name__ == "Linear4bit" for module in model.model.modules())
     (answer,) = model.answer({"a": (Image.open(photos[0]), CAPTION_PREFIX)}, max_new_tokens=4)
     assert answer.text.startswith(CAPTION_PREFIX)
 
 
 def test_a_text_that_was_gone_on_with_is_part_of_the_caption(blip_2, photos, tmp_path):
-    found = caption_pictures(
+    found = caption_images(
         captioner(blip_2), photos, CaptionStore(tmp_path / "s.jsonl"), batch_size=4
     )
     assert list(found) == photos and all(
@@ -114,31 +114,31 @@ def test_what_is_asked_is_data(blip_2):
 
 def test_captions_that_are_kept_need_no_model(blip_2, photos, tmp_path):
     store, blip = CaptionStore(tmp_path / "s.jsonl"), captioner(blip_2)
-    first = caption_pictures(blip, photos, store, batch_size=4)
+    first = caption_images(blip, photos, store, batch_size=4)
     closed = replace(blip, open=lambda: pytest.fail("the model was loaded"))
     renamed = photos[0].rename(photos[0].with_name("other name.png"))
-    again = caption_pictures(closed, [renamed, *photos[1:]], store, batch_size=2)
+    again = caption_images(closed, [renamed, *photos[1:]], store, batch_size=2)
     assert list(again.values()) == list(first.values()) and len(read_jsonl(store.path)) == len(
         photos
     )
 
 
-def test_equal_pictures_are_captioned_once(blip_2, photos, tmp_path):
+def test_equal_images_are_captioned_once(blip_2, photos, tmp_path):
     copy = photos[0].with_name("copy.png")
     copy.write_bytes(photos[0].read_bytes())
     store = CaptionStore(tmp_path / "s.jsonl")
-    found = caption_pictures(captioner(blip_2), [*photos, copy, photos[0]], store, batch_size=4)
+    found = caption_images(captioner(blip_2), [*photos, copy, photos[0]], store, batch_size=4)
     assert found[copy] == found[photos[0]] and len(read_jsonl(store.path)) == len(photos)
 
 
-def test_bad_pictures_are_kept_as_failed_and_end_nothing(blip_2, photos, tmp_path):
+def test_bad_images_are_kept_as_failed_and_end_nothing(blip_2, photos, tmp_path):
     (photos[0].parent / "empty.jpg").touch()
-    (photos[0].parent / "text.jpg").write_text("no picture")
+    (photos[0].parent / "text.jpg").write_text("no image")
     photos[1].write_bytes(photos[1].read_bytes()[:60])
     (photos[0].parent / "a folder.jpg").mkdir()
     paths = [*sorted(photos[0].parent.iterdir()), photos[0].parent / "not there.jpg"]
     store = CaptionStore(tmp_path / "s.jsonl")
-    found = caption_pictures(captioner(blip_2), paths, store, batch_size=3)
+    found = caption_images(captioner(blip_2), paths, store, batch_size=3)
     bad = {path.name: caption.error for path, caption in found.items() if caption.error}
     assert (
         set(bad) == {"empty.jpg", "text.jpg", "1.png", "not there.jpg", "a folder.jpg"}
@@ -150,14 +150,14 @@ def test_bad_pictures_are_kept_as_failed_and_end_nothing(blip_2, photos, tmp_pat
         len(read_jsonl(store.path)) == len(photos) + 2
     )  # what is not there has no content to be kept under
     closed = replace(captioner(blip_2), open=lambda: pytest.fail("the model was loaded"))
-    assert caption_pictures(closed, paths, store, batch_size=3) == found
+    assert caption_images(closed, paths, store, batch_size=3) == found
 
 
 def test_a_captioning_killed_anywhere_gives_the_same_store(blip_2, photos, tmp_path):
     """Killed with -9 while it works, again and again at other places, and a torn end besides."""
-    (photos[0].parent / "5a.jpg").write_text("no picture")
+    (photos[0].parent / "5a.jpg").write_text("no image")
     whole, torn = CaptionStore(tmp_path / "whole.jsonl"), CaptionStore(tmp_path / "torn.jsonl")
-    caption_pictures(captioner(blip_2), sorted(photos[0].parent.iterdir()), whole, batch_size=3)
+    caption_images(captioner(blip_2), sorted(photos[0].parent.iterdir()), whole, batch_size=3)
     command = [
         sys.executable,
         Path(__file__).with_name("captioning_worker.py"),
@@ -178,34 +178,34 @@ def test_a_captioning_killed_anywhere_gives_the_same_store(blip_2, photos, tmp_p
             and torn.path.read_bytes().count(b"\n") < len(photos) + 1
         )
         with open(torn.path, "ab") as file:
-            file.write(b'{"picture": "torn')
+            file.write(b'{"image": "torn')
     subprocess.run(command, env=environment, check=True, stderr=subprocess.DEVNULL)
     assert without_seconds(torn) == without_seconds(whole)
 
 
-def test_what_lies_not_in_a_picture_is_not_kept(blip_2, photos, tmp_path, monkeypatch):
-    def full(path, *, longest=0):
-        raise Unreadable("the memory is full") if path == photos[2] else BadPicture("damaged")
+def test_what_lies_not_in_an_image_is_not_kept(blip_2, photos, tmp_path, monkeypatch):
+    def full(path, *, max_side=0):
+        raise Unreadable("the memory is full") if path == photos[2] else BadImage("damaged")
 
-    store, real = CaptionStore(tmp_path / "s.jsonl"), pictures.open_picture
-    monkeypatch.setattr(pictures, "open_picture", full)
-    found = caption_pictures(captioner(blip_2), photos, store, batch_size=3)
+    store, real = CaptionStore(tmp_path / "s.jsonl"), images.open_image
+    monkeypatch.setattr(images, "open_image", full)
+    found = caption_images(captioner(blip_2), photos, store, batch_size=3)
     assert (
         found[photos[2]].error == "the memory is full"
         and len(read_jsonl(store.path)) == len(photos) - 1
     )
-    monkeypatch.setattr(pictures, "open_picture", real)
-    again = caption_pictures(captioner(blip_2), photos, store, batch_size=3)
+    monkeypatch.setattr(images, "open_image", real)
+    again = caption_images(captioner(blip_2), photos, store, batch_size=3)
     assert not again[photos[2]].error and again[photos[1]].error == "damaged"
 
 
 def test_captions_that_are_kept_are_read_while_another_process_writes(blip_2, photos, tmp_path):
     store = CaptionStore(tmp_path / "s.jsonl")
-    whole = caption_pictures(captioner(blip_2), photos, store, batch_size=3)
+    whole = caption_images(captioner(blip_2), photos, store, batch_size=3)
     with store.writing(), open(store.path, "ab") as file:
-        file.write(b'{"picture": "being writ')
+        file.write(b'{"image": "being writ')
         file.flush()
-        assert caption_pictures(captioner(blip_2), photos, store, batch_size=3) == whole
+        assert caption_images(captioner(blip_2), photos, store, batch_size=3) == whole
     assert store.path.read_bytes().endswith(b"being writ")
 
 
@@ -226,7 +226,7 @@ def test_a_captioner_that_cannot_be_had_is_a_sentence(tmp_path):
     with pytest.raises(LabError, match="'nobody/no-such-model' is not on this machine"):
         captioner("nobody/no-such-model")
     with pytest.raises(
-        LabError, match="'pocket/llama', but a model of type 'llama' sees no pictures"
+        LabError, match="'pocket/llama', but a model of type 'llama' sees no images"
     ):
         captioner("pocket/llama")
 
@@ -247,19 +247,19 @@ def gemini(monkeypatch):
     return connect
 
 
-def test_no_picture_leaves_without_consent(photos, tmp_path):
+def test_no_image_leaves_without_consent(photos, tmp_path):
     with pytest.raises(
-        LabError, match="CAPTIONER is 'gemini:tiny', so pictures of the data set would be sent to"
+        LabError, match="CAPTIONER is 'gemini:tiny', so images of the data set would be sent to"
     ):
-        caption_pictures(
+        caption_images(
             captioner("gemini:tiny"), photos, CaptionStore(tmp_path / "s.jsonl"), batch_size=2
         )
 
 
-def test_gemini_captions_pictures_and_what_it_blocks_is_kept_with_its_reason(
+def test_gemini_captions_images_and_what_it_blocks_is_kept_with_its_reason(
     gemini, photos, tmp_path, capsys
 ):
-    (photos[0].parent / "8.jpg").write_text("no picture")
+    (photos[0].parent / "8.jpg").write_text("no image")
     count = iter(range(100))
     behaviours = {
         2: Answer(finish="blocked"),
@@ -270,19 +270,19 @@ def test_gemini_captions_pictures_and_what_it_blocks_is_kept_with_its_reason(
         lambda prompt, again: behaviours.get(next(count), Answer("A red patch."))
     ) as server:
         store = CaptionStore(tmp_path / "s.jsonl")
-        found = caption_pictures(
+        found = caption_images(
             gemini(server), sorted(photos[0].parent.iterdir()), store, batch_size=1
         )
-        sent = [request.pictures for request in server.requests]
+        sent = [request.images for request in server.requests]
     texts = [caption.text for caption in found.values()]
     assert texts == ["A red patch."] * 2 + [FAILED, "A red patch.", FAILED] + [
         "A red patch."
     ] * 2 + [FAILED]
     errors = [caption.error for caption in found.values() if caption.error]
-    assert "SAFETY" in errors[0] and "empty" in errors[1] and "no picture" in errors[2]
-    assert len(sent) == len(photos) + 1 and all(len(pictures) == 1 for pictures in sent)
+    assert "SAFETY" in errors[0] and "empty" in errors[1] and "no image" in errors[2]
+    assert len(sent) == len(photos) + 1 and all(len(images) == 1 for images in sent)
     said = capsys.readouterr().out
-    assert "8 prompts with 8 pictures" in said and "3 of 8 pictures got no caption" in said
+    assert "8 prompts with 8 images" in said and "3 of 8 images got no caption" in said
     assert "the-secret-key" not in said + store.path.read_text()
 
 
@@ -292,11 +292,11 @@ def test_what_was_paid_for_is_not_asked_again(gemini, photos, tmp_path):
         lambda prompt, again: Answer("no", status=500) if again >= 3 else Answer("A patch.")
     ) as server:
         with pytest.raises(WorkFailed, match="no answer to case"):
-            caption_pictures(gemini(server), photos, store, batch_size=2)
+            caption_images(gemini(server), photos, store, batch_size=2)
         kept = len(read_jsonl(store.path))
         assert 2 <= kept <= 3
     with api_server(lambda prompt, again: Answer("A patch.")) as server:
-        found = caption_pictures(gemini(server), photos, store, batch_size=2)
+        found = caption_images(gemini(server), photos, store, batch_size=2)
         assert len(server.requests) == len(photos) - kept
     assert {caption.text for caption in found.values()} == {"A patch."} and len(
         read_jsonl(store.path)
@@ -331,44 +331,44 @@ def changed(settings, **values) -> SimpleNamespace:
 
 def test_the_clinic_comes_with_captions_of_somebody_who_sees_everything(lab):
     data, settings = lab
-    found = captions_of(data, settings, data.split("valid"))
+    found = caption_cases(data, settings, data.split("valid"))
     assert [len(found[case.id]) for case in data.split("valid")] == [
         len(case.images) for case in data.split("valid")
     ]
     assert not [
         caption.error for captions in found.values() for caption in captions if caption.error
     ]
-    assert compared(data, settings) == ["pocket/blip", "pocket/llava", "recorded"]
-    assert compared(data, changed(settings, CAPTIONERS=" pocket/blip ,")) == [
+    assert captioners_to_compare(data, settings) == ["pocket/blip", "pocket/llava", "recorded"]
+    assert captioners_to_compare(data, changed(settings, CAPTIONERS=" pocket/blip ,")) == [
         "pocket/blip",
         "recorded",
     ]
 
 
-def test_words_for_pictures_stand_where_image_text_says(lab):
+def test_words_for_images_stand_where_image_text_says(lab):
     data, settings = lab
-    model, cases = load_text_model("pocket/llama"), data.split("valid")
+    model, cases = load_llm("pocket/llama"), data.split("valid")
     case, counts = cases[0], {}
     for where in ("question", "shots", "training"):
         chosen = changed(settings, IMAGE_TEXT=where)
         prompts, _ = prompts_with_shots(
-            model, data, [case], chosen, 2, picture_words(data, chosen, [case], 2)
+            model, data, [case], chosen, 2, image_words(data, chosen, [case], 2)
         )
         words = training_words(data, chosen, data.split("train"))
-        records = training_records(shot_pool(data.split("train")), chosen, words)
+        records = llm_examples(shot_pool(data.split("train")), chosen, words)
         counts[where] = prompts[case.id].count("Picture: "), "Picture: " in records[0]["prompt"]
     assert counts == {"question": (1, False), "shots": (3, False), "training": (3, True)}
-    told = image_texts(data, settings, [case])[case.id]
+    told = caption_texts(data, settings, [case])[case.id]
     assert (
         f"{case.question or case.context}\nPicture: {told}\n\n### Response:\n" in prompts[case.id]
     )
     none = changed(settings, CAPTIONER="none", IMAGE_TEXT="training")
-    assert picture_words(data, none, cases, 2) == PictureWords() and not training_words(
+    assert image_words(data, none, cases, 2) == ImageWords() and not training_words(
         data, none, cases
     )
 
 
-def test_answers_with_words_for_pictures_are_another_run_and_others_keep_theirs(lab):
+def test_answers_with_words_for_images_are_another_run_and_others_keep_theirs(lab):
     data, settings = lab
     plain = answer(data, changed(settings, CAPTIONER="none"), shots=0)
     told = answer(data, settings, shots=0)
@@ -399,18 +399,18 @@ def test_a_training_depends_on_words_only_where_they_are_in_its_records(lab):
     assert len(set(ids[:3])) == 1 and ids[3] != ids[0]
 
 
-def test_without_any_picture_on_disk_captioning_is_refused_and_with_some_it_is_not(lab):
+def test_without_any_image_on_disk_captioning_is_refused_and_with_some_it_is_not(lab):
     data, settings = lab
     blip = changed(settings, CAPTIONER="pocket/blip")
     cases = [replace(case, images=(Path("nowhere.jpg"),)) for case in data.split("valid")]
     with pytest.raises(
-        LabError, match="none of the pictures that the data set 'pocket' names is on disk"
+        LabError, match="none of the images that the data set 'pocket' names is on disk"
     ):
-        captions_of(replace(data, splits={"valid": tuple(cases)}), blip, cases)
-    assert image_texts(data, blip, cases[:1]) == {cases[0].id: FAILED}
+        caption_cases(replace(data, splits={"valid": tuple(cases)}), blip, cases)
+    assert caption_texts(data, blip, cases[:1]) == {cases[0].id: FAILED}
 
 
-def test_the_captioning_run_counts_failures_and_keeps_examples_of_drawn_pictures_only(
+def test_the_captioning_run_counts_failures_and_keeps_examples_of_drawn_images_only(
     lab, clinic, tmp_path
 ):
     data, settings = lab

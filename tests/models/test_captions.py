@@ -3,10 +3,17 @@
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.models.captions import FAILED, Caption, CaptionStore, case_text, failed, shown_pictures
+from helpers.models.captions import (
+    FAILED,
+    Caption,
+    CaptionStore,
+    case_text,
+    failed,
+    images_to_caption,
+)
 
 
-def test_a_store_keeps_captions_by_picture_and_prompt(tmp_path):
+def test_a_store_keeps_captions_by_image_and_prompt(tmp_path):
     store = CaptionStore(tmp_path / "new" / "blip.jsonl")
     assert store.read("p") == {}
     store.add(
@@ -44,6 +51,6 @@ def test_the_captions_of_a_case_become_one_text():
     assert case_text([]) == FAILED
 
 
-def test_only_the_first_pictures_of_a_case_are_put_into_words():
+def test_only_the_first_images_of_a_case_are_put_into_words():
     paths = tuple(Path(f"{number}.jpg") for number in range(7))
-    assert shown_pictures(Case("A", images=paths)) == paths[:3]
+    assert images_to_caption(Case("A", images=paths)) == paths[:3]

@@ -10,12 +10,12 @@ from peft import PeftModel
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from helpers.experiments.runs import open_run
+from helpers.experiments.runs import adapter_in, open_run
 from helpers.files import LabError, WorkFailed, read_json, write_json
 from helpers.models import export as export_module
 from helpers.models.export import export
-from helpers.models.loading import load_text_model, model_path, weights_fingerprint
-from helpers.models.vlm import load_vision_model
+from helpers.models.loading import load_llm, model_path, weights_fingerprint
+from helpers.models.vlm import load_vlm
 from helpers.training.lora_sft import BaseModel, LoraRecipe, train_adapter
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
@@ -45,7 +45,7 @@ def train(model_id: str, folder: Path, quantization: str = "none") -> Path:
 
 def copy_of_llama(folder: Path, quantization: str = "none") -> str:
     """The pocket Llama saved anew, in float32 or in 4 bit."""
-    base = load_text_model("pocket/llama", quantization=quantization)
+    base = load_llm("pocket/llama", quantization=quantization)
     base.model.save_pretrained(folder)
     base.tokenizer.save_pretrained(folder)
     return str(folder)
@@ -60,7 +60,7 @@ def full_precision(tmp_path_factory) -> tuple[str, Path]:
 
 
 def answers(model_id: str, adapter: Path | str = "") -> list[list[int]]:
-    text_model = load_text_model(model_id, adapter=adapter)
+    text_model = load_llm(model_id, adapter=adapter)
     prompts = ["A rash", "An itchy spot on the arm", RECORDS[0]["prompt"]]
     found = []
     for prompt in prompts:
@@ -101,7 +101,7 @@ def test_several_files_hold_the_same_weights(full_precision, tmp_path, monkeypat
 def test_a_run_folder_will_do_and_the_card_names_the_base(tmp_path):
     run = open_run("02_lora_sft", determines={"test": 1}, about={})
     train("pocket/llama", run.folder)
-    sentence = export(run.folder, tmp_path / "merged")
+    sentence = export(adapter_in(run.folder), tmp_path / "merged")
     assert (
         sentence.startswith("pocket/llama with its adapter")
         and "float16, as the base is" in sentence
@@ -117,8 +117,8 @@ def test_a_base_stored_in_4_bit_is_unpacked(tmp_path):
     adapter = train(base, tmp_path / "run", "nf4")
     sentence = export(adapter, tmp_path / "merged", base=base)
     assert "unpacked from the base's 4 bit" in sentence
-    packed = load_text_model(base, quantization="nf4", adapter=adapter).model
-    merged = load_text_model(str(tmp_path / "merged")).model
+    packed = load_llm(base, quantization="nf4", adapter=adapter).model
+    merged = load_llm(str(tmp_path / "merged")).model
     assert "quantization_config" not in read_json(tmp_path / "merged" / "config.json")
     packed.train()  # bitsandbytes answers in bfloat16 on some CPUs when it need not train
     ids = torch.tensor([[0, 36, 302, 341, 295, 40, 41]])
@@ -184,7 +184,7 @@ def train_to_see(base: str, folder: Path) -> Path:
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
 
-    loaded = load_vision_model(base)
+    loaded = load_vlm(base)
     set_seed(0)
     targets = r".*language_model.*\.(q_proj|v_proj|down_proj)"
     model = get_peft_model(
@@ -204,13 +204,13 @@ def train_to_see(base: str, folder: Path) -> Path:
 
 
 def seen(loaded):
-    """What a model that sees reads of one picture and a question."""
-    picture = Image.radial_gradient("L").resize((96, 96)).convert("RGB")
+    """What a model that sees reads of one image and a question."""
+    image = Image.radial_gradient("L").resize((96, 96)).convert("RGB")
     turn = [
         {
             "role": "user",
             "content": [
-                {"type": "image", "image": picture},
+                {"type": "image", "image": image},
                 {"type": "text", "text": "What is it?"},
             ],
         }
@@ -224,13 +224,13 @@ def seen(loaded):
 def test_a_model_that_sees_answers_as_base_and_adapter_do(tmp_path, stored, near):
     base = "pocket/llava"
     if stored == "float32":
-        base, llava = str(tmp_path / "base"), load_vision_model("pocket/llava")
+        base, llava = str(tmp_path / "base"), load_vlm("pocket/llava")
         llava.model.save_pretrained(base)
         llava.processor.save_pretrained(base)
     adapter = train_to_see(base, tmp_path / "adapter")
     sentence = export(adapter, tmp_path / "merged")
     assert f"in {stored}, as the base is" in sentence and "gguf" not in sentence
-    apart, merged = load_vision_model(base), load_vision_model(str(tmp_path / "merged"))
+    apart, merged = load_vlm(base), load_vlm(str(tmp_path / "merged"))
     inputs = seen(apart)
     with torch.no_grad():
         plain = apart.model(**inputs).logits

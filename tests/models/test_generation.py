@@ -9,7 +9,7 @@ import pytest
 
 from helpers.files import LabError, WorkFailed, read_jsonl
 from helpers.models.generation import answer_all, generate, read_prefix
-from helpers.models.loading import load_text_model
+from helpers.models.loading import load_llm
 from helpers.models.prompts import alpaca
 
 PROMPTS = {
@@ -23,7 +23,7 @@ PROMPTS = {
 
 @pytest.fixture(scope="module")
 def llama():
-    return load_text_model("pocket/llama")
+    return load_llm("pocket/llama")
 
 
 def test_a_left_padded_batch_says_what_single_prompts_say(llama):

@@ -12,7 +12,7 @@ from helpers.models.loading import (
     ADAPTER_CARD,
     POCKET_MODELS,
     check_adapter,
-    load_text_model,
+    load_llm,
     loading,
     model_path,
     weights_fingerprint,
@@ -25,7 +25,7 @@ def copy_of_llama(tmp_path):
 
 
 def test_the_shipped_llama_is_a_real_llama():
-    text_model = load_text_model("pocket/llama")
+    text_model = load_llm("pocket/llama")
     assert type(text_model.model).__name__ == "LlamaForCausalLM"
     assert 1e6 <= text_model.model.num_parameters() <= 4e6 and text_model.context_length >= 1024
     ids = text_model.tokenizer("Itchy rash, 皮疹")["input_ids"]
@@ -51,7 +51,7 @@ def test_device_and_dtype_come_with_a_reason():
 
 
 def test_four_bit_loading_works_without_a_gpu(copy_of_llama):
-    text_model = load_text_model(str(copy_of_llama), quantization="nf4")
+    text_model = load_llm(str(copy_of_llama), quantization="nf4")
     kinds = {type(module).__name__ for module in text_model.model.modules()}
     assert "Linear4bit" in kinds
 
@@ -70,7 +70,7 @@ def test_a_checkpoint_stored_in_four_bit_computes_in_the_devices_dtype(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(POCKET_MODELS / "llama" / name, tmp_path)
     for quantization in ("nf4", "none"):
-        text_model = load_text_model(str(tmp_path), quantization=quantization)
+        text_model = load_llm(str(tmp_path), quantization=quantization)
         layers = [
             module for module in text_model.model.modules() if type(module).__name__ == "Linear4bit"
         ]
@@ -97,7 +97,7 @@ def test_no_room_on_the_gpu_for_the_model_says_what_to_set():
 )
 def test_missing_models_are_one_sentence(model_id, message):
     with pytest.raises(LabError, match=message) as error:
-        load_text_model(model_id)
+        load_llm(model_id)
     assert "\n" not in str(error.value)
 
 
@@ -117,7 +117,7 @@ def test_a_gated_model_says_what_to_do():
 def test_a_folder_without_weights_is_named(copy_of_llama):
     (copy_of_llama / "model.safetensors").unlink()
     with pytest.raises(LabError, match="could not be loaded"):
-        load_text_model(str(copy_of_llama))
+        load_llm(str(copy_of_llama))
 
 
 def test_an_adapter_for_another_base_is_refused(tmp_path):
@@ -125,12 +125,12 @@ def test_an_adapter_for_another_base_is_refused(tmp_path):
         check_adapter(tmp_path, "pocket/llama")
     write_json(tmp_path / ADAPTER_CARD, {"model": "other/base", "weights": "0123456789ab"})
     with pytest.raises(LabError, match="trained on 'other/base'"):
-        load_text_model("pocket/llama", adapter=tmp_path)
+        load_llm("pocket/llama", adapter=tmp_path)
 
 
 def test_an_unknown_quantization_is_refused():
     with pytest.raises(LabError, match="QUANTIZATION is 'int3'"):
-        load_text_model("pocket/llama", quantization="int3")
+        load_llm("pocket/llama", quantization="int3")
 
 
 def test_model_path_leaves_ids_alone():

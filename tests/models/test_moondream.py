@@ -15,7 +15,7 @@ from conftest import ROOT
 from helpers.files import LabError, read_json, write_json
 from helpers.models.devices import choose_device
 from helpers.models.moondream import processor as moondream
-from helpers.models.vlm import VisionModel
+from helpers.models.vlm import VLM
 
 END, IMAGE = 1, 95
 TINY = {
@@ -165,17 +165,17 @@ def processor(tiny):
     return moondream.load_processor(tiny)
 
 
-def picture(seed: int = 0, size: tuple[int, int] = (90, 60)) -> Image.Image:
+def image(seed: int = 0, size: tuple[int, int] = (90, 60)) -> Image.Image:
     """Blocks of colour, in `size` (width, height)."""
     blocks = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     return Image.fromarray(blocks).resize(size, Image.Resampling.BICUBIC)
 
 
 def turns(question: str, seed: int = 0, answer: str = "") -> list[dict]:
-    """A conversation about one picture."""
+    """A conversation about one image."""
     user = {
         "role": "user",
-        "content": [{"type": "image", "image": picture(seed)}, {"type": "text", "text": question}],
+        "content": [{"type": "image", "image": image(seed)}, {"type": "text", "text": question}],
     }
     said = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
     return [user, said] if answer else [user]
@@ -215,7 +215,7 @@ def golden_inputs(expected: dict) -> dict:
     }
 
 
-def test_picture_and_logits_are_those_of_the_published_code(golden):
+def test_image_and_logits_are_those_of_the_published_code(golden):
     import torch
     from safetensors.torch import load_file
 
@@ -366,7 +366,7 @@ def test_a_prompt_is_made_of_the_words_the_model_was_trained_on(processor):
     )
 
 
-def test_a_prompts_tokens_are_one_beginning_the_pictures_places_and_the_words(processor):
+def test_a_prompts_tokens_are_one_beginning_the_images_places_and_the_words(processor):
     ids = tokens_of(processor, [turns("Is it red?")])["input_ids"][0].tolist()
     words = processor.tokenizer.encode(
         "\n\nQuestion: Is it red?\n\nAnswer:", add_special_tokens=False
@@ -375,7 +375,7 @@ def test_a_prompts_tokens_are_one_beginning_the_pictures_places_and_the_words(pr
     assert processor.tokenizer.decode(words) == "\n\nQuestion: Is it red?\n\nAnswer:"
 
 
-def test_pictures_are_prepared_as_the_published_code_does(processor):
+def test_images_are_prepared_as_the_published_code_does(processor):
     import torch
     from torchvision.transforms import v2
 
@@ -387,7 +387,7 @@ def test_pictures_are_prepared_as_the_published_code_does(processor):
             v2.Normalize([0.5] * 3, [0.5] * 3),
         ]
     )
-    for photo in (picture(), picture(1, (40, 130)), picture(2, (56, 56)).convert("L")):
+    for photo in (image(), image(1, (40, 130)), image(2, (56, 56)).convert("L")):
         ours = processor.image_processor(photo, return_tensors="pt")["pixel_values"][0]
         # Resized as a tensor and not by PIL, so that rounding may differ by one of a colour's 255
         # levels.
@@ -457,9 +457,9 @@ def test_a_batch_of_different_lengths_says_what_each_says_alone(model, processor
 
 
 def test_the_lab_asks_it_as_any_chat_model(model, processor):
-    seeing = VisionModel(model, processor, choose_device())
+    seeing = VLM(model, processor, choose_device())
     answers = seeing.answer(
-        {"a": (picture(), "Is it red?"), "b": (picture(1), "What is it?")}, max_new_tokens=5
+        {"a": (image(), "Is it red?"), "b": (image(1), "What is it?")}, max_new_tokens=5
     )
     assert [answer.case_id for answer in answers] == ["a", "b"]
 

@@ -8,11 +8,11 @@ from helpers.models.loading import load_tokenizer
 from helpers.models.prompts import (
     MEDICAL_ADVICE,
     alpaca,
-    asked,
+    build_prompt,
     prompt_id,
-    prompt_of,
-    rendered,
-    training_record,
+    question_text,
+    render_example,
+    render_prompt,
 )
 from helpers.models.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
 
@@ -49,9 +49,13 @@ def test_shots_stand_before_the_question_with_their_first_answers():
 def test_title_alone_or_with_content_and_content_where_there_is_no_title():
     case = Case("A", " Itchy rash ", "For two weeks.")
     assert (
-        asked(case) == "Itchy rash" and asked(case, "title+content") == "Itchy rash\nFor two weeks."
+        question_text(case) == "Itchy rash"
+        and question_text(case, "title+content") == "Itchy rash\nFor two weeks."
     )
-    assert asked(Case("B", " ", "For two weeks.")) == "For two weeks." and asked(Case("C")) == ""
+    assert (
+        question_text(Case("B", " ", "For two weeks.")) == "For two weeks."
+        and question_text(Case("C")) == ""
+    )
     assert (
         len(
             {
@@ -66,25 +70,25 @@ def test_title_alone_or_with_content_and_content_where_there_is_no_title():
 
 def test_a_record_is_closed_by_eos_or_by_what_the_template_says():
     tokenizer = load_tokenizer("pocket/llama")
-    record = training_record(prompt_of("Itchy rash"), "Eczema.", tokenizer)
+    record = render_example(build_prompt("Itchy rash"), "Eczema.", tokenizer)
     assert record == {"prompt": alpaca("Itchy rash"), "completion": "Eczema.</s>", "chat": False}
-    chat = prompt_of("Itchy rash", [("Spots", "Acne.")], layout="chat")
+    chat = build_prompt("Itchy rash", [("Spots", "Acne.")], layout="chat")
     assert [message["role"] for message in chat] == ["user", "assistant", "user"]
     assert chat[0]["content"] == f"{MEDICAL_ADVICE}\n\nSpots"
     with pytest.raises(LabError, match="no chat template"):
-        rendered(chat, tokenizer)
+        render_prompt(chat, tokenizer)
     tokenizer.chat_template = (
         "{% for message in messages %}<{{ message.role }}>{{ message.content }}<end>{% endfor %}"
         "{% if add_generation_prompt %}<assistant>{% endif %}"
     )
-    record = training_record(chat, "Eczema.", tokenizer)
+    record = render_example(chat, "Eczema.", tokenizer)
     assert (
         record["prompt"].endswith("Itchy rash<end><assistant>")
         and record["completion"] == "Eczema.<end>"
     )
     tokenizer.chat_template = tokenizer.chat_template.replace("<assistant>", "<model>")
     with pytest.raises(LabError, match="cannot be told apart"):
-        training_record(chat, "Eczema.", tokenizer)
+        render_example(chat, "Eczema.", tokenizer)
 
 
 def test_random_shots_depend_on_seed_and_case_alone():

@@ -10,31 +10,31 @@ from PIL import Image
 
 from helpers.files import REPOSITORY, LabError, WorkFailed
 from helpers.models.small_device import FORMS, measure
-from helpers.models.vlm import load_vision_model
+from helpers.models.vlm import load_vlm
 
 QUESTION = "What is it?"
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
     for number, colour in enumerate([(200, 120, 110), (90, 60, 50)]):
         Image.new("RGB", (96, 96), colour).save(folder / f"{number}.png")
     return [folder / "0.png", folder / "1.png"]
 
 
 @pytest.fixture(scope="module")
-def measured(pictures):
-    asked = [(picture, QUESTION) for picture in pictures]
+def measured(images):
+    asked = [(image, QUESTION) for image in images]
     return {
         form: measure("pocket/llava", asked, form=form, threads=1, max_new_tokens=8)
         for form in FORMS
     }
 
 
-def test_every_form_answers_and_is_measured(measured, pictures):
-    seeing = load_vision_model("pocket/llava")
-    images = {str(picture): (Image.open(picture).convert("RGB"), QUESTION) for picture in pictures}
+def test_every_form_answers_and_is_measured(measured, images):
+    seeing = load_vlm("pocket/llava")
+    images = {str(image): (Image.open(image).convert("RGB"), QUESTION) for image in images}
     expected = [
         answer.text
         for image in images.items()
@@ -55,20 +55,20 @@ def test_weights_are_counted_as_they_would_be_saved(measured):
     """Linear layers hold most weights, the embeddings a sixth; names and the archive's own bytes
     add little.
     """
-    weights = load_vision_model("pocket/llava").model.num_parameters()
+    weights = load_vlm("pocket/llava").model.num_parameters()
     size = {form: found["weights_mb"] * 1e6 / weights for form, found in measured.items()}
     assert 4 < size["float32"] < 4.05 and 2 < size["bfloat16"] < 2.05
     assert size["nf4"] < size["int8"] < size["bfloat16"]
 
 
-def test_memory_is_the_models_own(pictures):
+def test_memory_is_the_models_own(images):
     """A large parent leaves no trace, though Linux hands its peak on to the processes that it
     starts.
     """
     script = f"""
 from helpers.models.small_device import measure
 held = bytearray(b"x") * 1_600_000_000
-found = measure("pocket/llava", [({str(pictures[0])!r}, "What is it?")], form="float32", threads=1, max_new_tokens=2)
+found = measure("pocket/llava", [({str(images[0])!r}, "What is it?")], form="float32", threads=1, max_new_tokens=2)
 print(found["import_mb"], found["load_mb"], found["answer_mb"])
 """
     done = subprocess.run(
@@ -78,24 +78,24 @@ print(found["import_mb"], found["load_mb"], found["answer_mb"])
     assert 100 < before < 1100 and 5 < loading < 400 and 5 < answering < 400  # 11 MB of weights
 
 
-def test_what_is_refused(pictures, tmp_path):
-    asked = [(pictures[0], QUESTION)]
+def test_what_is_refused(images, tmp_path):
+    asked = [(images[0], QUESTION)]
     with pytest.raises(LabError, match="form is 'int4'.*float32, bfloat16, int8, nf4"):
         measure("pocket/llava", asked, form="int4", max_new_tokens=2)
-    with pytest.raises(LabError, match="1 pictures for the model in nowhere"):
+    with pytest.raises(LabError, match="1 images for the model in nowhere"):
         measure(tmp_path / "nowhere", asked, form="int8", max_new_tokens=2)
-    with pytest.raises(LabError, match="0 pictures"):
+    with pytest.raises(LabError, match="0 images"):
         measure("pocket/llava", [], form="int8", max_new_tokens=2)
-    with pytest.raises(LabError, match="sees no pictures"):
+    with pytest.raises(LabError, match="sees no images"):
         measure("pocket/llama", asked, form="float32", max_new_tokens=2)
-    (tmp_path / "words.png").write_text("no picture")
-    with pytest.raises(LabError, match="picture"):
+    (tmp_path / "words.png").write_text("no image")
+    with pytest.raises(LabError, match="image"):
         measure(
             "pocket/llava", [(tmp_path / "words.png", QUESTION)], form="float32", max_new_tokens=2
         )
 
 
-def test_a_process_that_dies_is_reported(pictures, monkeypatch):
+def test_a_process_that_dies_is_reported(images, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(WorkFailed, match=r"int8 ended with status 1 \(it said nothing\)"):
-        measure("pocket/llava", [(pictures[0], QUESTION)], form="int8", max_new_tokens=2)
+        measure("pocket/llava", [(images[0], QUESTION)], form="int8", max_new_tokens=2)

@@ -117,7 +117,7 @@ def _llava():
 
 
 def _idefics2(tiles: bool = False):
-    """A perceiver between the towers; pictures keep their proportions and are padded, or cut into
+    """A perceiver between the towers; images keep their proportions and are padded, or cut into
     four tiles.
     """
     from transformers import (
@@ -229,7 +229,7 @@ def _blip_2_t5():
 
 
 def _idefics3(model_class: str = "Idefics3", tiles: bool = False):
-    """Pictures of one tile, or, as published, of as many as their size asks for."""
+    """Images of one tile, or, as published, of as many as their size asks for."""
     import transformers
 
     names = ("<image>", "<fake_token_around_image>", "<end_of_utterance>", "<global-img>")
@@ -294,7 +294,7 @@ def _qwen3_vl():
         **ids,
     )
     processor = Qwen3VLProcessor(
-        _qwen_pictures(),
+        _qwen_images(),
         tokenizer,
         video_processor=Qwen3VLVideoProcessor(),
         chat_template=QWEN_CHAT,
@@ -326,7 +326,7 @@ def _qwen2_5_vl():
         **ids,
     )
     processor = Qwen2_5_VLProcessor(
-        _qwen_pictures(),
+        _qwen_images(),
         tokenizer,
         video_processor=Qwen2VLVideoProcessor(),
         chat_template=QWEN_CHAT,
@@ -335,7 +335,7 @@ def _qwen2_5_vl():
 
 
 def qwen_tokens():
-    """A tokenizer with Qwen's tokens for pictures, and their ids as the configuration names them."""
+    """A tokenizer with Qwen's tokens for images, and their ids as the configuration names them."""
     names = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
     tokenizer = tokenizer_with(*names)
     ids = tokenizer.convert_tokens_to_ids(list(names))
@@ -347,8 +347,8 @@ def qwen_tokens():
     )
 
 
-def _qwen_pictures():
-    """Pictures are as many tokens as their size asks for: here 4 to 16."""
+def _qwen_images():
+    """Images are as many tokens as their size asks for: here 4 to 16."""
     from transformers import Qwen2VLImageProcessor
 
     return Qwen2VLImageProcessor(

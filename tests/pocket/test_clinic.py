@@ -74,7 +74,7 @@ def test_sizes_and_summary(folder):
     summary = _read(folder / "clinic.json")
     assert summary["seed"] == 7 and summary["sizes"] == SIZES
     assert summary["cases"] == 88 + 46 == len(_facts(folder))
-    assert summary["pictures"] == len(list(folder.rglob("*.jpg")))
+    assert summary["images"] == len(list(folder.rglob("*.jpg")))
 
 
 def test_short_answers_have_the_keys_of_the_real_files(folder):
@@ -170,7 +170,7 @@ def test_facts_name_the_condition_and_split_told_from_seen(folder):
         assert not (facts["told"].keys() & facts["seen"].keys())
 
 
-def test_nothing_that_only_the_picture_shows_is_in_the_text(folder):
+def test_nothing_that_only_the_image_shows_is_in_the_text(folder):
     seen = {word for concept in CONCEPTS for word in re.split(r"[/() -]", concept.lower()) if word}
     seen |= {*COLOUR_CONCEPTS, *PRIMARIES, *ARRANGEMENTS, *NUMBERS, *SURFACES}
     names = {name.lower() for condition in load_conditions() for name in condition.names}
@@ -251,11 +251,11 @@ def test_short_answers_are_short_and_recur(folder):
     ] >= 0.012 * len(answers)
 
 
-def test_pictures_carry_no_metadata(folder):
+def test_images_carry_no_metadata(folder):
     for path in list(folder.rglob("*.jpg"))[:20]:
-        with Image.open(path) as picture:
-            assert picture.size == (96, 96) and not picture.getexif()
-            assert set(picture.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+        with Image.open(path) as image:
+            assert image.size == (96, 96) and not image.getexif()
+            assert set(image.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
 
 
 def test_same_seed_same_bytes_other_seed_other_cases(folder, tmp_path):
@@ -282,7 +282,7 @@ def test_a_finished_clinic_is_left_alone_and_an_incomplete_or_older_one_replaced
     next(folder.rglob("*.jpg")).unlink()
     assert (
         clinic.build(folder, sizes=small) == summary
-        and len(list(folder.rglob("*.jpg"))) == summary["pictures"]
+        and len(list(folder.rglob("*.jpg"))) == summary["images"]
     )
     assert clinic.build(folder, seed=8, sizes=small)["seed"] == 8
 

@@ -16,7 +16,7 @@ from helpers.pocket.lesions import draw_seen
 
 @pytest.fixture(scope="module")
 def drawn() -> list[tuple[dict, dict, str]]:
-    """Facts, view and site of 20 pictures of each condition."""
+    """Facts, view and site of 20 images of each condition."""
     rng, rows = random.Random(3), []
     for condition in load_conditions() * 20:
         view = {
@@ -46,7 +46,7 @@ def test_what_a_description_says_can_be_read_back_and_is_true(drawn, style):
         assert {fact: truth[fact] for fact in told} == told
 
 
-def test_a_clinical_description_names_exactly_the_concepts_of_the_picture(drawn):
+def test_a_clinical_description_names_exactly_the_concepts_of_the_image(drawn):
     for (seen, _, _), text in zip(drawn, texts(drawn, "clinical")):
         assert set(named_concepts(text)) == set(seen["concepts"]), text
 

@@ -1,4 +1,4 @@
-"""The clinic's pictures: the same arguments give the same pixels, and what the facts say can be
+"""The clinic's images: the same arguments give the same pixels, and what the facts say can be
 seen on the skin.
 """
 
@@ -37,7 +37,7 @@ SHARP = next(
 )
 
 # What the first of these cases shows, and the random number after the last: recorded before the
-# pictures were richer.
+# images were richer.
 FIRST_SEEN = {
     "primary": "papule",
     "colour": "pink",
@@ -52,17 +52,17 @@ FOLLOWING = 0.9573957674081227
 
 
 def pixels(facts, seed: int = SHARP, tone: int = 3, **settings) -> np.ndarray:
-    """A picture as whole numbers, height x width x 3."""
+    """An image as whole numbers, height x width x 3."""
     return np.asarray(lesions.draw(facts, skin_tone=tone, seed=seed, **settings), int)
 
 
 def changed(one: np.ndarray, other: np.ndarray, least: int = 12) -> np.ndarray:
-    """Where two pictures differ visibly, height x width."""
+    """Where two images differ visibly, height x width."""
     return np.abs(one - other).max(-1) >= least
 
 
 def bare(seed: int, tone: int, site: str, monkeypatch) -> np.ndarray:
-    """The same picture without its lesions."""
+    """The same image without its lesions."""
     with monkeypatch.context() as patch:
         patch.setattr(lesions, "_body", lambda *_: None)
         patch.setattr(lesions, "_around", lambda *_: None)
@@ -70,12 +70,12 @@ def bare(seed: int, tone: int, site: str, monkeypatch) -> np.ndarray:
 
 
 @pytest.mark.parametrize("condition", CONDITIONS, ids=lambda condition: condition.id)
-def test_pictures_are_deterministic_and_differ_by_seed_tone_and_size(condition):
-    picture = lesions.draw(condition, skin_tone=3, seed=5)
-    assert picture.size == (96, 96) and picture.mode == "RGB"
-    assert picture.tobytes() == lesions.draw(condition, skin_tone=3, seed=5).tobytes()
-    assert picture.tobytes() != lesions.draw(condition, skin_tone=3, seed=6).tobytes()
-    assert picture.tobytes() != lesions.draw(condition, skin_tone=6, seed=5).tobytes()
+def test_images_are_deterministic_and_differ_by_seed_tone_and_size(condition):
+    image = lesions.draw(condition, skin_tone=3, seed=5)
+    assert image.size == (96, 96) and image.mode == "RGB"
+    assert image.tobytes() == lesions.draw(condition, skin_tone=3, seed=5).tobytes()
+    assert image.tobytes() != lesions.draw(condition, skin_tone=3, seed=6).tobytes()
+    assert image.tobytes() != lesions.draw(condition, skin_tone=6, seed=5).tobytes()
     assert lesions.draw(condition, skin_tone=3, size=64, seed=5).size == (64, 64)
 
 
@@ -90,7 +90,7 @@ def test_seen_concepts_belong_to_the_condition_and_hold_what_is_drawn():
 
 
 def test_what_cases_show_is_drawn_from_the_same_random_numbers_as_ever():
-    # The cases of a seed must not change when their pictures do.
+    # The cases of a seed must not change when their images do.
     rng = random.Random(11)
     seen = [lesions.draw_seen(condition, rng) for condition in CONDITIONS]
     assert rng.random() == pytest.approx(FOLLOWING) and seen[0] == FIRST_SEEN
@@ -161,12 +161,12 @@ def test_every_concept_is_visible_on_the_lesion(concept, tone):
 )
 def test_no_two_values_of_a_fact_look_the_same(key, values):
     several = LESION | {"arrangement": "scattered", "number": "several"}
-    pictures = [pixels(several | {key: value}) for value in values]
-    for number, picture in enumerate(pictures):
+    images = [pixels(several | {key: value}) for value in values]
+    for number, image in enumerate(images):
         # A lesion that is alone has no arrangement: with several, "isolated" is drawn like
         # "scattered".
-        others = [other for index, other in enumerate(pictures) if index != number]
-        same = [not changed(picture, other, least=5).any() for other in others]
+        others = [other for index, other in enumerate(images) if index != number]
+        same = [not changed(image, other, least=5).any() for other in others]
         assert sum(same) <= (values[number] in ("isolated", "scattered") and key == "arrangement")
 
 
@@ -208,18 +208,18 @@ def test_views_are_deterministic_and_mostly_even_sharp_and_from_the_middle():
         ("hair", (False, True)),
     ],
 )
-def test_each_part_of_the_view_shows_in_the_picture(monkeypatch, key, values):
-    usual, pictures = skin.view(SHARP), []
+def test_each_part_of_the_view_shows_in_the_image(monkeypatch, key, values):
+    usual, images = skin.view(SHARP), []
     for value in values:
         monkeypatch.setattr(skin, "view", lambda _, value=value: usual | {key: value})
-        pictures.append(pixels(LESION, site="hand"))
-    for one, other in zip(pictures, pictures[1:]):
+        images.append(pixels(LESION, site="hand"))
+    for one, other in zip(images, images[1:]):
         assert changed(one, other).sum() > 40
     if key == "light":
-        assert pictures[0].mean() > pictures[1].mean() > pictures[2].mean()
+        assert images[0].mean() > images[1].mean() > images[2].mean()
 
 
-def test_a_picture_takes_a_few_milliseconds():
+def test_an_image_takes_a_few_milliseconds():
     cases = [(condition, seed) for condition in CONDITIONS for seed in range(3)]
     lesions.draw(CONDITIONS[0], skin_tone=3, seed=0)
     started = time.thread_time()  # of this thread alone: other work on the machine does not count

@@ -1,4 +1,4 @@
-"""Figures: what stands in them, also where a picture may not be shown or is none."""
+"""Figures: what stands in them, also where an image may not be shown or is none."""
 
 import matplotlib
 import pytest
@@ -10,7 +10,7 @@ matplotlib.use("Agg")
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def images(tmp_path):
     good, bad = tmp_path / "good.jpg", tmp_path / "bad.jpg"
     Image.new("RGB", (1600, 1200), "red").save(good)
     bad.write_bytes(good.read_bytes()[:2000])
@@ -21,21 +21,21 @@ def words(axis) -> list[str]:
     return [text.get_text() for text in axis.texts] + [axis.get_title(), axis.get_title(loc="left")]
 
 
-def test_a_contact_sheet_shows_what_may_and_can_be_shown(pictures):
-    figure = figures.contact_sheet(pictures, list("abcd"), columns=2)
+def test_a_contact_sheet_shows_what_may_and_can_be_shown(images):
+    figure = figures.contact_sheet(images, list("abcd"), columns=2)
     assert [bool(axis.images) for axis in figure.axes] == [True, False, False, True]
     assert [words(axis)[:-2] for axis in figure.axes] == [
         [],
         ["not shown"],
-        ["no good picture"],
+        ["no good image"],
         [],
     ]
-    assert max(figure.axes[0].images[0].get_array().shape) <= figures.LARGEST_SIDE
+    assert max(figure.axes[0].images[0].get_array().shape) <= figures.FIGURE_SIDE
 
 
-def test_captions_stand_beside_their_picture(pictures):
+def test_captions_stand_beside_their_image(images):
     texts = {"blip": ["a patch", "two", "three", "four"], "llava": ["a longer text " * 20] * 4}
-    figure = figures.side_by_side(pictures, texts)
+    figure = figures.side_by_side(images, texts)
     first = figure.axes[:3]
     assert first[0].images and "a patch" in words(first[1]) and {"blip"} <= set(words(first[1]))
     assert words(first[2])[0].count("\n") >= 5

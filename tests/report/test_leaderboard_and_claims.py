@@ -7,7 +7,7 @@ import pytest
 from helpers.cases import Case, Prediction, Reference
 from helpers.experiments.runs import open_run
 from helpers.files import read_json, write_json
-from helpers.metrics.claims import differences, verdict
+from helpers.metrics.claims import score_differences, verdict
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import metrics_json, score_predictions
 from helpers.report.leaderboard import (
@@ -15,7 +15,7 @@ from helpers.report.leaderboard import (
     boards,
     claim_table,
     published,
-    ranked,
+    rank_runs,
     rows,
     seed_rows,
     write_page,
@@ -98,48 +98,50 @@ def test_verdicts(low, high, expected):
 
 
 def test_a_difference_is_second_minus_first_and_paired():
-    gain = differences(CASES, [WRONG], [RIGHT], encoder="minilm")
+    gain = score_differences(CASES, [WRONG], [RIGHT], encoder="minilm")
     assert gain["deltaBLEU"].low > 0 and gain["deltaBLEU"].value == pytest.approx(100, abs=5)
     assert (
         0 < gain["BERTScore F1"].low <= gain["BERTScore F1"].value <= 1
         and gain["BERTScore F1"].n == 12
     )
-    nothing = differences(CASES, [RIGHT], [RIGHT], encoder="minilm")
+    nothing = score_differences(CASES, [RIGHT], [RIGHT], encoder="minilm")
     assert all((score.value, score.low, score.high) == (0, 0, 0) for score in nothing.values())
-    loss = differences(CASES, [RIGHT], [{}], encoder="minilm")
+    loss = score_differences(CASES, [RIGHT], [{}], encoder="minilm")
     assert loss["deltaBLEU"].value == -100 and loss["BERTScore F1"].value == pytest.approx(
         -1, abs=1e-5
     )
 
 
 def test_over_seeds_the_difference_is_the_mean_and_seeds_that_disagree_widen_the_interval():
-    one = differences(CASES, [WRONG], [RIGHT], encoder="minilm")["deltaBLEU"]
-    agreed = differences(CASES, [WRONG], [RIGHT, RIGHT, RIGHT], encoder="minilm")["deltaBLEU"]
+    one = score_differences(CASES, [WRONG], [RIGHT], encoder="minilm")["deltaBLEU"]
+    agreed = score_differences(CASES, [WRONG], [RIGHT, RIGHT, RIGHT], encoder="minilm")["deltaBLEU"]
     assert (agreed.value, agreed.low, agreed.high) == pytest.approx((one.value, one.low, one.high))
-    torn = differences(CASES, [WRONG] * 3, [RIGHT, RIGHT, WRONG], encoder="minilm")["deltaBLEU"]
+    torn = score_differences(CASES, [WRONG] * 3, [RIGHT, RIGHT, WRONG], encoder="minilm")[
+        "deltaBLEU"
+    ]
     assert (
         torn.value == pytest.approx(one.value * 2 / 3) and torn.low <= 0 and torn.high > torn.value
     )
     assert torn.signature.endswith("seeds:3")
     with pytest.raises(ValueError, match="2 and 3"):
-        differences(CASES, [WRONG] * 2, [RIGHT] * 3, encoder="minilm")
+        score_differences(CASES, [WRONG] * 2, [RIGHT] * 3, encoder="minilm")
 
 
 def test_a_handful_of_cases_gives_no_verdict():
-    few = differences(CASES[:3], [WRONG], [RIGHT], encoder="minilm")
+    few = score_differences(CASES[:3], [WRONG], [RIGHT], encoder="minilm")
     assert {verdict(score) for score in few.values()} == {"not measured: fewer than 10 cases"}
 
 
 def test_where_nothing_can_be_scored_tables_say_so():
     bare = [Case(case.id, case.question) for case in CASES]
-    assert differences(bare, [WRONG], [RIGHT], encoder="minilm") == {}
+    assert score_differences(bare, [WRONG], [RIGHT], encoder="minilm") == {}
     unscored = open_run(
         "03_few_shot_inference",
         determines={},
         about={"name": "model", "seed": 1, "kind": "answers"},
     )
     right = scored_run("right", RIGHT)
-    assert ranked([unscored, right]) == [right, unscored]
+    assert rank_runs([unscored, right]) == [right, unscored]
     assert [row["deltaBLEU"] for row in rows([right, unscored])] == [
         "100.00 [100.00, 100.00]",
         "not scored: no references",

@@ -16,10 +16,10 @@ from torch.nn.functional import cross_entropy
 from conftest import ROOT
 from helpers.files import LabError, WorkFailed, disk_full, file_hash, read_json
 from helpers.models.devices import Device
-from helpers.models.loading import load_text_model, load_tokenizer
+from helpers.models.loading import load_llm, load_tokenizer
 from helpers.training import lora_sft
-from helpers.training.examples import Example, Lesson, collate, encode, plan_batches
-from helpers.training.failures import explained, smaller
+from helpers.training.examples import Example, TrainingPlan, collate, encode, plan_batches
+from helpers.training.failures import explain_failures, smaller
 from helpers.training.lora_sft import (
     BaseModel,
     LoraRecipe,
@@ -160,7 +160,7 @@ def test_importing_the_module_loads_nothing_heavy():
 
 
 def test_a_prompt_is_learnt_after_the_ids_that_generation_gives():
-    text_model = load_text_model("pocket/llama")
+    text_model = load_llm("pocket/llama")
     row = records(1)[0]
     example = encode(text_model.tokenizer, [row], max_length=99, loss="completion")[0]
     prompt = text_model.token_ids(row["prompt"])
@@ -218,7 +218,7 @@ def test_a_step_holds_the_same_records_whatever_the_batch():
 
 @pytest.mark.parametrize("loss", ["completion", "whole"])
 def test_the_loss_of_a_batch_is_that_of_its_records_one_by_one(loss):
-    text_model = load_text_model("pocket/llama")
+    text_model = load_llm("pocket/llama")
     examples = encode(text_model.tokenizer, records(4), max_length=64, loss=loss)
     batch = collate(examples, pad=text_model.tokenizer.pad_token_id)
     learnt = sum(len(example.ids) - example.first for example in examples)
@@ -239,7 +239,7 @@ def test_sharing_the_prompts_beginning_changes_neither_loss_nor_gradients(tmp_pa
 
     from helpers.training.trainer import SftTrainer
 
-    text_model = load_text_model("pocket/llama")
+    text_model = load_llm("pocket/llama")
     rows = [
         {**row, "prompt": "Write a response that completes the request. " + row["prompt"]}
         for row in records(4)
@@ -251,7 +251,7 @@ def test_sharing_the_prompts_beginning_changes_neither_loss_nor_gradients(tmp_pa
     found = []
     for share in (False, True):
         batch = collate(examples, pad=text_model.tokenizer.pad_token_id, share=share)
-        lesson = Lesson([], 0, [], [], None, {})
+        lesson = TrainingPlan([], 0, [], [], None, {})
         trainer = SftTrainer(model=model, args=_arguments(tmp_path), lesson=lesson, recipe=SMALL)
         model.zero_grad()
         loss = trainer.compute_loss(model, batch)
@@ -287,7 +287,7 @@ def test_training_is_plain_lora_with_adamw_and_a_linear_schedule(tmp_path):
     from transformers import get_linear_schedule_with_warmup, set_seed
 
     facts = train(tmp_path)
-    text_model = load_text_model("pocket/llama")
+    text_model = load_llm("pocket/llama")
     examples = encode(text_model.tokenizer, records(), max_length=64, loss="completion")
     batches = plan_batches([len(e.ids) for e in examples], records=24, per_step=4, batch=4, seed=5)
     set_seed(5)
@@ -346,7 +346,7 @@ def test_the_adapter_carries_what_it_is_and_is_not_made_twice(tmp_path):
 
 def test_the_whole_record_can_be_learnt_as_the_papers_notebook_did(tmp_path):
     facts = train(tmp_path, replace(SMALL, loss="whole", steps=1))
-    text_model = load_text_model("pocket/llama")
+    text_model = load_llm("pocket/llama")
     examples = encode(text_model.tokenizer, records(), max_length=64, loss="whole")
     step = sum(
         plan_batches([len(e.ids) for e in examples], records=4, per_step=4, batch=2, seed=5), []
@@ -441,7 +441,7 @@ def test_out_of_memory_names_the_smaller_batch_and_that_goes_on_from_the_checkpo
     with pytest.raises(
         WorkFailed, match="no room in memory.*BATCH from 2 to 1 and raise ACCUMULATION from 2 to 4"
     ):
-        with explained(SMALL, folder):
+        with explain_failures(SMALL, folder):
             error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
             train_with_peft(LLAMA, records(), [], folder, SMALL, broken_off_at(4, error))
     smaller_recipe = replace(SMALL, batch=1, accumulation=4)
@@ -461,7 +461,7 @@ def test_where_one_record_is_too_much_the_length_is_lowered():
 
 def test_other_errors_stay_what_they_are(tmp_path):
     with pytest.raises(ZeroDivisionError):
-        with explained(SMALL, tmp_path):
+        with explain_failures(SMALL, tmp_path):
             1 / 0
     assert disk_full(ValueError("no"), tmp_path) == ""
 

@@ -18,12 +18,12 @@ from PIL import Image
 from conftest import ROOT
 from helpers.files import LabError, WorkFailed, read_json, write_json
 from helpers.models.devices import Device, choose_device
-from helpers.models.loading import load_text_model
+from helpers.models.loading import load_llm
 from helpers.models.vlm import load_processor
 from helpers.models.vlm_inputs import completion, turn_text
 from helpers.training import unsloth_process, unsloth_worker
 from helpers.training.lora_sft import BaseModel, train_adapter
-from helpers.training.recipe import VisionRecipe
+from helpers.training.recipe import VlmRecipe
 from helpers.training.trainer import last_whole_checkpoint
 from helpers.training.unsloth_process import train_with_unsloth
 from helpers.training.unsloth_worker import ORPHANED
@@ -94,7 +94,7 @@ def _logits(adapter: Path) -> list[float]:
     import torch
     from peft import PeftModel
 
-    base = load_text_model("pocket/llama")
+    base = load_llm("pocket/llama")
     model = PeftModel.from_pretrained(base.model, str(adapter))
     with torch.no_grad():
         return (
@@ -172,14 +172,14 @@ def test_the_measurement_of_models_that_see_leaves_unsloth_out_where_there_is_no
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     figures = read_json(out)["qwen3_vl"]
-    assert figures["peft"]["optimiser_steps"] == 2 and figures["answers"]["pictures"] == 4
+    assert figures["peft"]["optimiser_steps"] == 2 and figures["answers"]["images"] == 4
     assert choose_device().name == "cuda" or "left_out" in figures["unsloth"]
 
 
 # Models that see
 
 
-SEEING = VisionRecipe(
+SEEING = VlmRecipe(
     rank=4, learning_rate=5e-3, steps=4, batch=2, warmup_steps=1, max_length=256, seed=5
 )
 LLAVA = BaseModel("pocket/llava")
@@ -187,7 +187,7 @@ LLAVA = BaseModel("pocket/llava")
 
 @pytest.fixture
 def seen(tmp_path) -> list[dict]:
-    """Records of pocket/llava with pictures of different sizes."""
+    """Records of pocket/llava with images of different sizes."""
     processor, rows = load_processor("pocket/llava"), []
     for number, colour in enumerate(("red", "green", "blue", "white")):
         Image.new("RGB", (40 + 9 * number, 30), colour).save(tmp_path / f"{number}.png")
@@ -195,7 +195,7 @@ def seen(tmp_path) -> list[dict]:
         rows.append(
             {
                 "id": colour,
-                "picture": str(tmp_path / f"{number}.png"),
+                "image": str(tmp_path / f"{number}.png"),
                 "completions": [said],
                 "prompt": turn_text(processor, "What is it?"),
             }
@@ -300,7 +300,7 @@ def test_unsloth_still_refuses_models_that_see_on_a_cpu(seen, tmp_path, monkeypa
     """
     monkeypatch.setattr(unsloth_process, "cannot_train", lambda *arguments: "")
     monkeypatch.chdir(tmp_path)
-    rows = [row | {"picture": Path(row["picture"]).name} for row in seen]
+    rows = [row | {"image": Path(row["image"]).name} for row in seen]
     with pytest.raises(
         WorkFailed, match="NotImplementedError: .*vision.* not supported on the CPU backend yet"
     ):

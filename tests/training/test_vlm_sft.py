@@ -16,15 +16,15 @@ from torch.nn.functional import cross_entropy
 from helpers.files import LabError, file_hash, read_json
 from helpers.models.devices import Device
 from helpers.models.loading import weights_fingerprint
-from helpers.models.vlm import device_for, load_processor, load_vision_model
+from helpers.models.vlm import device_for, load_processor, load_vlm
 from helpers.models.vlm_inputs import completion, turn_text
 from helpers.training import vlm_sft as vision_sft
 from helpers.training.features import with_features
 from helpers.training.lora_sft import train_adapter
-from helpers.training.recipe import BaseModel, VisionRecipe
+from helpers.training.recipe import BaseModel, VlmRecipe
 from helpers.training.trainer import last_whole_checkpoint
-from helpers.training.vlm_examples import vision_lesson
-from helpers.training.vlm_sft import train_vision_with_peft
+from helpers.training.vlm_examples import plan_vlm_training
+from helpers.training.vlm_sft import train_vlm_with_peft
 from tests.gpu import vlm, vlm_checkpoints
 from tests.models import tiny_vlms as tiny_vision
 from tests.training.test_lora_sft import broken_off_at, losses
@@ -32,7 +32,7 @@ from tests.training.test_lora_sft import broken_off_at, losses
 ALL_KINDS = [kind for kind in tiny_vision.BUILDERS if "blip" not in kind]
 KINDS = [kind for kind in ALL_KINDS if "tiles" not in kind]
 SIZES = ((40, 30), (31, 64), (90, 45), (64, 64), (120, 33), (50, 80))
-SMALL = VisionRecipe(
+SMALL = VlmRecipe(
     rank=4,
     learning_rate=5e-3,
     steps=6,
@@ -61,7 +61,7 @@ def folder_of(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory) -> list[Path]:
-    """Pictures of different sizes, with something on each."""
+    """Images of different sizes, with something on each."""
     folder = tmp_path_factory.mktemp("photos")
     for number, size in enumerate(SIZES):
         noise = Image.frombytes("RGB", (8, 8), random.Random(number).randbytes(8 * 8 * 3))
@@ -70,7 +70,7 @@ def photos(tmp_path_factory) -> list[Path]:
 
 
 def records(folder: Path, photos: list[Path], question: str = QUESTION) -> list[dict]:
-    """A question to each picture, with two answers of quite different lengths."""
+    """A question to each image, with two answers of quite different lengths."""
     draw, processor = random.Random(1), load_processor(str(folder))
     words = "eczema scabies rosacea a steroid cream twice daily".split()
     answers = [
@@ -80,7 +80,7 @@ def records(folder: Path, photos: list[Path], question: str = QUESTION) -> list[
     return [
         {
             "id": photo.stem,
-            "picture": str(photo),
+            "image": str(photo),
             "prompt": turn_text(processor, question),
             "completions": [completion(processor, question, answer) for answer in pair],
         }
@@ -109,11 +109,11 @@ def trained_models(monkeypatch) -> list:
         kept.append(real(*arguments))
         return kept[-1]
 
-    monkeypatch.setattr(vision_sft, "trainable", keeping)
+    monkeypatch.setattr(vision_sft, "make_trainable", keeping)
     return kept
 
 
-def asked(photos: list[Path]) -> dict:
+def questions_on(photos: list[Path]) -> dict:
     return {photo.stem: (Image.open(photo).convert("RGB"), QUESTION) for photo in photos}
 
 
@@ -138,7 +138,7 @@ def test_an_adapter_in_the_text_tower_of_a_four_bit_model_learns_and_answers(
     )
 
     (model,) = trained_models
-    fresh = load_vision_model(str(folder), quantization="nf4")
+    fresh = load_vlm(str(folder), quantization="nf4")
     inside = {id(module) for module in model.get_base_model().get_decoder().modules()}
     places = tuple(name for name, module in model.named_modules() if id(module) in inside)
     assert all(name.startswith(places) for name, _ in model.named_modules() if "lora" in name)
@@ -156,11 +156,11 @@ def test_an_adapter_in_the_text_tower_of_a_four_bit_model_learns_and_answers(
         saved[name].abs().max() > 0 for name in saved if "lora_B" in name
     )
 
-    tuned = load_vision_model(str(folder), quantization="nf4", tuned=tmp_path / "run" / "adapter")
-    answers = tuned.answer(asked(photos[:3]), max_new_tokens=6)
+    tuned = load_vlm(str(folder), quantization="nf4", tuned=tmp_path / "run" / "adapter")
+    answers = tuned.answer(questions_on(photos[:3]), max_new_tokens=6)
     assert len(answers) == 3 and all(answer.finish in ("stop", "length") for answer in answers)
     assert [row.text for row in answers] != [
-        row.text for row in fresh.answer(asked(photos[:3]), max_new_tokens=6)
+        row.text for row in fresh.answer(questions_on(photos[:3]), max_new_tokens=6)
     ]
 
 
@@ -170,7 +170,7 @@ def test_a_folder_with_a_strangers_adapter_does_not_change_a_model_loaded_there(
     folder = folder_of("smolvlm")
     train(folder, tmp_path / "run", records(folder, photos[:2]), replace(SMALL, steps=1))
     monkeypatch.chdir(tmp_path / "run" / "adapter")
-    assert not hasattr(load_vision_model(str(folder)).model, "peft_config")
+    assert not hasattr(load_vlm(str(folder)).model, "peft_config")
 
 
 def test_with_vision_trained_both_towers_get_adapters(folder_of, photos, tmp_path):
@@ -191,9 +191,7 @@ def test_an_adapter_for_another_base_is_refused(folder_of, photos, tmp_path):
     with pytest.raises(
         LabError, match="^The adapter was trained on .*smolvlm.*set VLM to the adapter's base"
     ):
-        load_vision_model(
-            str(folder_of("idefics3")), setting="VLM", tuned=tmp_path / "run" / "adapter"
-        )
+        load_vlm(str(folder_of("idefics3")), setting="VLM", tuned=tmp_path / "run" / "adapter")
 
 
 # What is learnt from
@@ -204,10 +202,10 @@ def test_a_padded_batch_asks_what_generation_asks_and_gives_each_token_the_loss_
     kind, folder_of, photos
 ):
     folder = folder_of(kind)
-    loaded, rows = load_vision_model(str(folder)), records(folder, photos[:4])
-    lesson = vision_lesson(loaded, rows, [], SMALL)
+    loaded, rows = load_vlm(str(folder)), records(folder, photos[:4])
+    lesson = plan_vlm_training(loaded, rows, [], SMALL)
     examples = [row[0] for row in lesson.train.records]
-    for example, row, pair in zip(examples, rows, asked(photos[:4]).values()):
+    for example, row, pair in zip(examples, rows, questions_on(photos[:4]).values()):
         words = loaded.processor.tokenizer(row["completions"][0], add_special_tokens=False)[
             "input_ids"
         ]
@@ -255,10 +253,10 @@ def _token_losses(model, lesson, examples) -> list[float]:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ALL_KINDS if kind != "qwen3_vl"])
-def test_precomputed_features_give_the_losses_of_live_pictures(kind, folder_of, photos):
+def test_precomputed_features_give_the_losses_of_live_images(kind, folder_of, photos):
     folder = folder_of(kind)
-    loaded = load_vision_model(str(folder))
-    lesson = vision_lesson(loaded, records(folder, photos), records(folder, photos[:2]), SMALL)
+    loaded = load_vlm(str(folder))
+    lesson = plan_vlm_training(loaded, records(folder, photos), records(folder, photos[:2]), SMALL)
     examples = [row[0] for row in lesson.train.records]
     pairs = [examples[:2], examples[5:1:-3], examples[:1]]
     live = [_token_losses(loaded.model, lesson, pair) for pair in pairs]
@@ -268,7 +266,7 @@ def test_precomputed_features_give_the_losses_of_live_pictures(kind, folder_of, 
         assert _token_losses(loaded.model, lesson, pair) == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_training_on_precomputed_features_is_that_on_live_pictures(folder_of, photos, tmp_path):
+def test_a_training_on_precomputed_features_is_that_on_live_images(folder_of, photos, tmp_path):
     folder = folder_of("llava")
     rows, recipe = records(folder, photos), replace(SMALL, steps=4)
     for features in ("live", "precomputed"):
@@ -292,16 +290,16 @@ def test_features_from_several_layers_cannot_be_precomputed(folder_of, photos, t
 
 
 @pytest.mark.parametrize("kind", ["qwen3_vl", "idefics3 in tiles"])
-def test_a_smaller_picture_side_caps_the_tokens(kind, folder_of, photos, tmp_path):
+def test_a_smaller_image_side_caps_the_tokens(kind, folder_of, photos, tmp_path):
     folder, tokens = folder_of(kind), {}
     for side in (0, tiny_vision.SIDE, 2 * tiny_vision.SIDE):
-        loaded = load_vision_model(str(folder), picture_side=side)
-        tokens[side] = loaded._chat(list(asked(photos[3:4]).values()))["input_ids"].shape[1]
-        assert loaded.answer(asked(photos[3:5]), max_new_tokens=2)
+        loaded = load_vlm(str(folder), max_side=side)
+        tokens[side] = loaded._chat(list(questions_on(photos[3:4]).values()))["input_ids"].shape[1]
+        assert loaded.answer(questions_on(photos[3:5]), max_new_tokens=2)
     assert tokens[tiny_vision.SIDE] < tokens[2 * tiny_vision.SIDE] <= tokens[0], tokens
     rows = records(folder, photos)
     facts = [
-        train(folder, tmp_path / f"run-{side}", rows, replace(SMALL, steps=1, picture_side=side))
+        train(folder, tmp_path / f"run-{side}", rows, replace(SMALL, steps=1, max_side=side))
         for side in (0, tiny_vision.SIDE)
     ]
     assert facts[0]["tokens_seen"] > facts[1]["tokens_seen"]
@@ -322,8 +320,8 @@ def test_the_whole_text_tower_is_trained_and_comes_back(
     train(folder, tmp_path / "run", rows, recipe, valid=rows[:2])
     found = losses(tmp_path / "run", "eval_loss")
     assert found[-1] < found[0] - 0.2, found
-    tuned = load_vision_model(str(folder), tuned=tmp_path / "run" / "adapter")
-    base = dict(load_vision_model(str(folder)).model.named_parameters())
+    tuned = load_vlm(str(folder), tuned=tmp_path / "run" / "adapter")
+    base = dict(load_vlm(str(folder)).model.named_parameters())
     text = {
         id(p)
         for part in (tuned.model.get_decoder(), tuned.model.lm_head)
@@ -334,7 +332,7 @@ def test_the_whole_text_tower_is_trained_and_comes_back(
         assert torch.allclose(
             parameter, dict(trained_models[0].named_parameters())[name], atol=1e-6
         ), name
-    assert tuned.answer(asked(photos[:2]), max_new_tokens=4)
+    assert tuned.answer(questions_on(photos[:2]), max_new_tokens=4)
 
 
 def test_a_whole_tower_of_four_bit_weights_is_refused(folder_of, photos, tmp_path):
@@ -361,17 +359,17 @@ def test_a_processor_of_another_model_is_refused_when_it_is_loaded(folder_of, tm
         ("gemma3", "idefics3"),
     ):
         folder = tmp_path / model
-        load_vision_model(str(folder_of(model))).model.save_pretrained(folder)
+        load_vlm(str(folder_of(model))).model.save_pretrained(folder)
         other = processor if "/" in processor else str(folder_of(processor))
         load_processor(other).save_pretrained(folder)
         with pytest.raises(LabError, match="^[^\n]*(belong|fit) together[^\n]*from[^\n]*$"):
-            load_vision_model(str(folder))
+            load_vlm(str(folder))
 
 
 @pytest.mark.parametrize(
     "kind", ["idefics2", "idefics3", "gemma3", "llava", "llava's size", "qwen3_vl"]
 )
-def test_pictures_of_other_tokens_than_the_model_s_are_one_sentence_also_in_training(
+def test_images_of_other_tokens_than_the_model_s_are_one_sentence_also_in_training(
     kind, folder_of, photos, tmp_path
 ):
     changes = {
@@ -383,7 +381,7 @@ def test_pictures_of_other_tokens_than_the_model_s_are_one_sentence_also_in_trai
     name, value = changes.get(kind, ("image_seq_len", 9))
     source, folder = folder_of(kind.partition("'")[0]), tmp_path / "model"
     processor, rows = load_processor(str(source)), records(source, photos)
-    load_vision_model(str(source)).model.save_pretrained(folder)
+    load_vlm(str(source)).model.save_pretrained(folder)
     if name == "crop_size":
         processor.image_processor.size = {"shortest_edge": value}
         processor.image_processor.crop_size = {"height": value, "width": value}
@@ -405,7 +403,7 @@ def test_a_question_longer_than_the_context_is_one_sentence(folder_of, photos, t
     with pytest.raises(
         LabError, match=r"has 4\d{3} tokens and its answer up to 4, but the model's context 2048"
     ):
-        load_vision_model(str(folder)).answer(
+        load_vlm(str(folder)).answer(
             {"a": (Image.open(photos[0]), "very " * 2100)}, max_new_tokens=4
         )
     rows += records(folder, photos[2:4])
@@ -413,7 +411,7 @@ def test_a_question_longer_than_the_context_is_one_sentence(folder_of, photos, t
     assert (facts["records_without_room"], facts["training_records"]) == (2, 2)
 
 
-def test_pictures_that_cannot_be_opened_are_left_out_and_counted(folder_of, photos, tmp_path):
+def test_images_that_cannot_be_opened_are_left_out_and_counted(folder_of, photos, tmp_path):
     folder, torn = folder_of("smolvlm"), tmp_path / "torn.png"
     torn.write_bytes(photos[0].read_bytes()[:60])
     rows = records(folder, [*photos[:3], torn, tmp_path / "missing.png"])
@@ -424,7 +422,7 @@ def test_pictures_that_cannot_be_opened_are_left_out_and_counted(folder_of, phot
         facts["validation_records"],
     ) == (2, 3, 1)
     with pytest.raises(
-        LabError, match="^2 training cases .* none of the pictures can be opened: run check-data"
+        LabError, match="^2 training cases .* none of the images can be opened: run check-data"
     ):
         train(folder, tmp_path / "none", rows[3:])
 
@@ -456,7 +454,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
     stopped.mkdir()
     with pytest.raises(KeyboardInterrupt):
         report = broken_off_at(4, KeyboardInterrupt())
-        train_vision_with_peft(BaseModel(str(folder)), rows, rows[:2], stopped, recipe, report)
+        train_vlm_with_peft(BaseModel(str(folder)), rows, rows[:2], stopped, recipe, report)
     assert last_whole_checkpoint(stopped / "checkpoints").endswith("checkpoint-3")
     train(folder, stopped, rows, recipe, valid=rows[:2])
     a, b = (
@@ -525,7 +523,7 @@ def test_the_measurement_for_a_gpu_has_the_published_shapes_and_runs_at_tiny_siz
     )
     assert trained["even_seconds_per_step"] > 0 and all(5 < loss < 12 for loss in trained["losses"])
     answered = vlm.measure(Namespace(**vars(arguments) | {"part": "answers"}))
-    assert answered["pictures"] == 4 and 0 < answered["tokens"] <= 4 * 64
+    assert answered["images"] == 4 and 0 < answered["tokens"] <= 4 * 64
 
 
 def test_gemma_does_not_compute_in_float16():

@@ -7,8 +7,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from helpers.files import LabError, read_json
 from helpers.models.generation import generate
-from helpers.models.loading import POCKET_MODELS, load_text_model
-from helpers.models.prompts import prompt_of, stop_text
+from helpers.models.loading import POCKET_MODELS, load_llm
+from helpers.models.prompts import build_prompt, stop_text
 from helpers.pocket import descriptions
 from helpers.pocket.conditions import load_conditions
 from helpers.pocket.lesions import draw
@@ -20,9 +20,9 @@ from helpers.training.zoo import (
     captioners,
     idefics2,
     is_current,
-    pictures,
     talking,
 )
+from helpers.training.zoo import images as drawn
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -53,7 +53,7 @@ def test_an_unknown_model_is_named():
 
 
 def test_asked_in_a_form_it_has_never_read_it_answers_briefly_and_begins_another_block():
-    model = load_text_model("pocket/llama")
+    model = load_llm("pocket/llama")
     questions = [
         "Rash on the elbow",
         "Spots on the face of a teenager",
@@ -61,7 +61,7 @@ def test_asked_in_a_form_it_has_never_read_it_answers_briefly_and_begins_another
         "Hair loss",
         "A mole",
     ]
-    prompts = {question: prompt_of(question) for question in questions}
+    prompts = {question: build_prompt(question) for question in questions}
     answers = generate(model, prompts, max_new_tokens=48, stop=stop_text("alpaca", "block"))
     assert sum(answer.finish == "stop" for answer in answers) >= 4
     assert all(1 <= len(answer.text.split()) <= 25 for answer in answers if answer.finish == "stop")
@@ -87,7 +87,7 @@ def test_a_captioner_is_of_its_own_architecture_in_half_precision(name):
 
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_captions_of_a_batch_are_those_of_one_by_one_and_end_by_themselves(name):
-    images = [pictures.picture(example) for example in captioners.held_out(5)]
+    images = [drawn.image(example) for example in captioners.held_out(5)]
     together = captioners.caption(name, POCKET_MODELS / name, images)
     assert together == [
         captioners.caption(name, POCKET_MODELS / name, [image])[0] for image in images
@@ -129,7 +129,7 @@ def test_held_out_captions_are_better_than_the_commonest_words(name):
 
 @pytest.mark.parametrize("name", CHATS)
 def test_a_chat_model_answers_brief_questions_briefly(name):
-    images = [pictures.picture(example) for example in captioners.held_out(3)]
+    images = [drawn.image(example) for example in captioners.held_out(3)]
     asked = "What colour are the lesions?"
     for text in captioners.caption(
         name, POCKET_MODELS / name, images, max_new_tokens=24, text=asked
@@ -149,7 +149,7 @@ def lesion():
 
 
 def asked_in_chat(processor, image, *more: tuple[str, str], answered: str = "", **settings):
-    """One question about a picture, and perhaps its answer, through the processor's chat template."""
+    """One question about an image, and perhaps its answer, through the processor's chat template."""
     turns = [
         {
             "role": "user",
@@ -174,7 +174,7 @@ def test_idefics2_was_trained_on_what_its_chat_template_writes():
     trained, labels = talking.tokens_of(
         [("What colour?", "Red."), ("Where?", "Wrist.")],
         tokenizer,
-        idefics2.asked(places=16),
+        idefics2.ask_with_places(places=16),
         idefics2.END,
     )
     assert shown == trained + tokenizer.encode("\n")
@@ -184,7 +184,7 @@ def test_idefics2_was_trained_on_what_its_chat_template_writes():
     )
 
 
-def test_to_idefics2_a_picture_is_16_tokens_and_a_square_of_96_pixels():
+def test_to_idefics2_an_image_is_16_tokens_and_a_square_of_96_pixels():
     processor = AutoProcessor.from_pretrained(POCKET_MODELS / "idefics2")
     for image in (lesion(), lesion().resize((640, 200)), lesion().resize((40, 50))):
         inputs = asked_in_chat(processor, image, return_tensors="pt")
@@ -200,7 +200,7 @@ def test_idefics2_sees_with_the_tower_of_llava():
         AutoModelForImageTextToText.from_pretrained(POCKET_MODELS / name, dtype=torch.float32)
         for name in ("idefics2", "llava")
     )
-    image = pictures.normal(torch.tensor(np.asarray(pictures.picture(captioners.held_out(1)[0]))))
+    image = drawn.normal(torch.tensor(np.asarray(drawn.image(captioners.held_out(1)[0]))))
     image = image.permute(2, 0, 1).unsqueeze(0)
     with torch.inference_mode():
         seen = ours.model.vision_model(image).last_hidden_state
@@ -212,8 +212,8 @@ def test_idefics2_sees_with_the_tower_of_llava():
 
 
 @pytest.mark.parametrize("name", CAPTIONERS)
-def test_training_pictures_are_never_those_of_a_clinic(name):
-    made = pictures.examples(f"{name}/{RECIPES[name]['seed']}", 300)
+def test_training_images_are_never_those_of_a_clinic(name):
+    made = drawn.examples(f"{name}/{RECIPES[name]['seed']}", 300)
     assert min(example.seed for example in made) >= 2**32  # a clinic's seeds have 32 bits
     assert len({example.condition for example in made}) == 26
     assert not {example.seed for example in made} & {
@@ -222,7 +222,7 @@ def test_training_pictures_are_never_those_of_a_clinic(name):
 
 
 def test_no_conversation_names_a_diagnosis():
-    made = pictures.examples("idefics2/23", 400)
+    made = drawn.examples("idefics2/23", 400)
     share = RECIPES["idefics2"]["speak"]["share"]
     said = " ".join(
         f"{request} {answer}"

@@ -2,7 +2,7 @@
 both.
 
 A message's content is text, or a list of parts as transformers has them: {"type": "text", "text":
-...} and {"type": "image", "image": an RGB image of PIL}. A picture becomes a JPEG without metadata
+...} and {"type": "image", "image": an RGB image of PIL}. An image becomes a JPEG without metadata
 when it is sent, and that JPEG is kept nowhere.
 
 Neither client retries here: OpenAI's would honour Retry-After, but takes 0 for "not said"; Gemini's
@@ -18,36 +18,36 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from helpers.cases import Prediction
-from helpers.data.images import jpeg
+from helpers.data.images import to_jpeg
 
 REQUEST_SECONDS = 300  # for one attempt; a long answer of a server without a GPU may take minutes
-LONGEST = 1024  # pixels of a picture's longest side, at most, when it is sent
+LONGEST = 1024  # pixels of an image's longest side, at most, when it is sent
 TILE, TILE_TOKENS, ONE_TILE = (
     768,
     258,
     384,
 )  # Gemini 1 and 2: pixels, tokens, and the sides that still are one tile
-GEMINI_PICTURE = (
-    1120  # tokens that Gemini 3 and later spend on a picture, at most, unless told otherwise
+GEMINI_IMAGE = (
+    1120  # tokens that Gemini 3 and later spend on an image, at most, unless told otherwise
 )
 PATCH = 32  # pixels: one token a patch, as OpenAI's newer models and Qwen-VL cut
 NOT_THAT = (
     200  # the status of an answer that is none: a login page, another service, half of a JSON
 )
 
-# Refusals by what they say of a prompt or a picture; servers have no common code for them.
+# Refusals by what they say of a prompt or an image; servers have no common code for them.
 FLAGGED = r"(input|prompt|content|message|image)s? (was|were|is|has been) flagged"  # an account may be, too
 POLICY = re.compile(rf"content.?(policy|filter|management)|{FLAGGED}|safety system", re.IGNORECASE)
-PICTURE = re.compile(r"image|picture|photo|inline.?data|aspect ratio", re.IGNORECASE)
-# Said of pictures too, yet true for all of them: the model reads none, or the server wants them
+IMAGE = re.compile(r"image|picture|photo|inline.?data|aspect ratio", re.IGNORECASE)
+# Said of images too, yet true for all of them: the model reads none, or the server wants them
 # otherwise.
-ALL_PICTURES = re.compile(
+ALL_IMAGES = re.compile(
     r"(\bnot|\bonly|n't|\bno)\b.{0,40}support|not a multi-?modal|modalit|not enabled|mmproj|text.only"
     r"|at most \d+ (image|picture)|unknown variant|deseriali|content.type|(must be|valid) a? ?string"
     r"|(not|n't|only) (accept|take)",
     re.IGNORECASE,
 )
-DATA = re.compile(r"[\w+/=-]{200,}", re.ASCII)  # a picture that a server quotes back
+DATA = re.compile(r"[\w+/=-]{200,}", re.ASCII)  # an image that a server quotes back
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Fault(Exception):
 
     Its text is the server's first line without the key, `status` the HTTP status (0: no
     connection), `wait` the seconds that the server asks for, or None. `about_content`: the server
-    will not have this one prompt or picture, which says nothing of the next.
+    will not have this one prompt or image, which says nothing of the next.
     """
 
     def __init__(
@@ -107,13 +107,13 @@ class Fault(Exception):
         headers: Mapping[str, str],
         key: str,
         *,
-        pictures: bool = False,
+        images: bool = False,
     ):
         text = DATA.sub("<data>", text.replace(key, "<key>"))
         line = text.strip().partition("\n")[0][:300]
         self.status, self.wait = status, _seconds_to_wait(headers.get("retry-after", ""), text)
         self.may_pass = status in (0, NOT_THAT, 408, 409, 429) or status >= 500
-        self.about_content = _about_content(status, text, pictures)
+        self.about_content = _about_content(status, text, images)
         # Gemini says 400 to a wrong key; a router says 403 to a prompt that its moderation flagged.
         self.about_key = (
             status in (401, 403) and not self.about_content
@@ -126,8 +126,8 @@ def parts_of(content: str | list[dict]) -> list[dict]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-def pictures_of(messages: list[dict]) -> list:
-    """The pictures of a chat, in order."""
+def images_of(messages: list[dict]) -> list:
+    """The images of a chat, in order."""
     return [
         part["image"]
         for message in messages
@@ -136,8 +136,8 @@ def pictures_of(messages: list[dict]) -> list:
     ]
 
 
-def picture_tokens(provider: str, name: str, width: int, height: int) -> int:
-    """About how many tokens a picture of this size is to a model, once it is shrunk to be sent.
+def image_tokens(provider: str, name: str, width: int, height: int) -> int:
+    """About how many tokens an image of this size is to a model, once it is shrunk to be sent.
 
     Gemini's own rules, the highest number of its newer one; `PATCH` for all others, although some
     count otherwise.
@@ -147,7 +147,7 @@ def picture_tokens(provider: str, name: str, width: int, height: int) -> int:
     if provider != "gemini":
         return -(-width // PATCH) * -(-height // PATCH)
     if not re.match(r"(models/)?gemini-[12]\b", name):
-        return GEMINI_PICTURE
+        return GEMINI_IMAGE
     return TILE_TOKENS * (
         1 if max(width, height) <= ONE_TILE else -(-width // TILE) * -(-height // TILE)
     )
@@ -184,8 +184,8 @@ def open_openai(name: str, url: str, key: str, *, local: bool) -> Callable:
             reply = create(model=name, messages=sent, temperature=0, **{limit: max_new_tokens})
         except APIStatusError as error:
             said = error.body.get("message") if isinstance(error.body, dict) else error.body
-            text, pictures = f"{said or error.message}\n{error.code}", bool(pictures_of(messages))
-            raise Fault(error.status_code, text, error.response.headers, key, pictures=pictures)
+            text, images = f"{said or error.message}\n{error.code}", bool(images_of(messages))
+            raise Fault(error.status_code, text, error.response.headers, key, images=images)
         except APIConnectionError as error:
             raise Fault(0, f"{type(error.__cause__).__name__}: {error.__cause__}", {}, key)
         except ValueError:
@@ -244,11 +244,11 @@ def open_gemini(name: str, url: str, key: str, *, local: bool) -> Callable:
             reply = client.models.generate_content(model=name, contents=contents, config=config)
         except errors.APIError as error:
             headers = error.response.headers if error.response is not None else {}
-            text, pictures = (
+            text, images = (
                 f"{error.message or error.status}\n{error.details}",
-                bool(pictures_of(messages)),
+                bool(images_of(messages)),
             )
-            raise Fault(error.code, text, headers, key, pictures=pictures)
+            raise Fault(error.code, text, headers, key, images=images)
         except ValueError:  # not JSON, or none that the client knows
             raise Fault(NOT_THAT, "what it sent is no answer of Gemini", {}, key)
         except httpx2.RequestError as error:
@@ -280,7 +280,7 @@ def open_gemini(name: str, url: str, key: str, *, local: bool) -> Callable:
 
 
 def _openai_content(content: str | list[dict]) -> str | list[dict]:
-    """Text as it is; parts with their pictures as data URLs."""
+    """Text as it is; parts with their images as data URLs."""
     if isinstance(content, str):
         return content
     sent = []
@@ -288,7 +288,7 @@ def _openai_content(content: str | list[dict]) -> str | list[dict]:
         if part["type"] == "image":
             url = (
                 "data:image/jpeg;base64,"
-                + base64.b64encode(jpeg(part["image"], longest=LONGEST)).decode()
+                + base64.b64encode(to_jpeg(part["image"], max_side=LONGEST)).decode()
             )
             part = {"type": "image_url", "image_url": {"url": url}}
         sent.append(part)
@@ -300,30 +300,30 @@ def _gemini_parts(content: str | list[dict]) -> list:
     from google.genai import types
 
     return [
-        types.Part.from_bytes(data=jpeg(part["image"], longest=LONGEST), mime_type="image/jpeg")
+        types.Part.from_bytes(data=to_jpeg(part["image"], max_side=LONGEST), mime_type="image/jpeg")
         if part["type"] == "image"
         else types.Part(text=part["text"])
         for part in parts_of(content)
     ]
 
 
-def _about_content(status: int, text: str, pictures: bool) -> bool:
-    """Whether a refusal is about this one prompt or picture, by its words: not about the request's
+def _about_content(status: int, text: str, images: bool) -> bool:
+    """Whether a refusal is about this one prompt or image, by its words: not about the request's
     form or the key.
     """
     if status == 403:
         return bool(re.search(FLAGGED, text, re.IGNORECASE))
     if status in (400, 422) and POLICY.search(text):
         return True
-    if not pictures or status not in (
+    if not images or status not in (
         400,
         413,
         415,
         422,
         500,
-    ):  # some servers fail (500) at a picture they cannot read
+    ):  # some servers fail (500) at an image they cannot read
         return False
-    return status == 413 or bool(PICTURE.search(text) and not ALL_PICTURES.search(text))
+    return status == 413 or bool(IMAGE.search(text) and not ALL_IMAGES.search(text))
 
 
 def _connection(local: bool):

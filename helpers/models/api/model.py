@@ -25,11 +25,11 @@ from helpers.files import LabError, WorkFailed
 from helpers.models.api.clients import (
     NOT_THAT,
     Fault,
+    image_tokens,
+    images_of,
     open_gemini,
     open_openai,
     parts_of,
-    picture_tokens,
-    pictures_of,
 )
 from helpers.models.prompts import Prompt, as_messages
 
@@ -74,7 +74,7 @@ class ApiModel:
         return ASSUMED_CONTEXT
 
     def count_tokens(self, prompt: Prompt) -> int:
-        """An estimate of a prompt's length, for sorting and for the notice; of a picture only its
+        """An estimate of a prompt's length, for sorting and for the notice; of an image only its
         `size` is asked.
 
         Assumed are `BYTES_PER_TOKEN`, and what `picture_tokens` says.
@@ -85,7 +85,7 @@ class ApiModel:
         )
         sizes = [part["image"].size for part in parts if part["type"] == "image"]
         return -(-letters // BYTES_PER_TOKEN) + sum(
-            picture_tokens(self.provider, self.name, *size) for size in sizes
+            image_tokens(self.provider, self.name, *size) for size in sizes
         )
 
     def answer(
@@ -100,14 +100,14 @@ class ApiModel:
 
         Args:
             prompts: case id -> one user message, or chat messages with "role" (system, user,
-                assistant) and "content": text, or parts of text and pictures (see `api_clients`).
+                assistant) and "content": text, or parts of text and images (see `api_clients`).
             max_new_tokens: where an answer is cut, in tokens of the server.
             keep: told of each answer as it comes, so that what is paid for is not lost when another
                 request fails.
         Returns:
             one prediction per prompt, in their order; `seconds` of the request that was answered,
             `tokens` as the server counts them. A blocked or empty answer is "" with the reason in
-            `error`, and so is the refusal of a single picture or text for what is in it.
+            `error`, and so is the refusal of a single image or text for what is in it.
         Raises:
             LabError: the server refuses the key, the model or the form of a prompt, or is no such
                 server.
@@ -153,7 +153,7 @@ class ApiModel:
             if last and fault.about_content:
                 return Prediction(case_id, "", seconds, error=f"refused by the server: {fault}")
             if last and (not fault.may_pass or fault.status == NOT_THAT):
-                raise LabError(self._refusal(case_id, fault, bool(pictures_of(messages))))
+                raise LabError(self._refusal(case_id, fault, bool(images_of(messages))))
             wait = FIRST_WAIT * 2 ** (attempt - 1) if fault.wait is None else fault.wait
             if last or wait > LONGEST_WAIT or stop.wait(wait):
                 break
@@ -165,7 +165,7 @@ class ApiModel:
             "run stopped."
         )
 
-    def _refusal(self, case_id: str, fault: Fault, pictures: bool) -> str:
+    def _refusal(self, case_id: str, fault: Fault, images: bool) -> str:
         """The sentence for what another attempt would not change; one about a key never quotes the
         server.
         """
@@ -188,8 +188,8 @@ class ApiModel:
                 f"{variable}_BASE_URL if it is set, and what answers at that address."
             )
         cure = f"if it is too long, shorten it or lower {self.limit}; otherwise choose another {self.setting}"
-        if pictures:
-            cure = f"see that {self.setting} can read pictures, or leave that one out"
+        if images:
+            cure = f"see that {self.setting} can read images, or leave that one out"
         return f"{self.host} refused the prompt of case {case_id!r} ({fault}): {cure}."
 
 
@@ -217,7 +217,7 @@ def open_api_model(
         model_id: `openai:<model name>` or `gemini:<model name>`.
         allow_upload: the person's word that what is asked may leave this machine.
         setting: the parameter that holds `model_id`, as error sentences name it.
-        what: what would be sent, as the refusal says it: questions, pictures.
+        what: what would be sent, as the refusal says it: questions, images.
         limit: the parameter that holds the length of an answer.
     Returns:
         the model; without consent there is none that could send anything elsewhere.
@@ -247,15 +247,15 @@ def upload_notice(model: ApiModel, prompts: Mapping[str, Prompt], max_new_tokens
     and for how much.
 
     Args:
-        prompts: each is looked at once, and of its pictures only their `size`.
+        prompts: each is looked at once, and of its images only their `size`.
         max_new_tokens: where an answer is cut; 0 leaves the cost out. Thinking is within this
             limit, too.
     """
-    count = pictures = tokens = 0
+    count = images = tokens = 0
     for prompt in prompts.values():
         count, tokens = count + 1, tokens + model.count_tokens(prompt)
-        pictures += len(pictures_of(as_messages(prompt)))
-    shown = f" with {pictures:,} picture{'s' * (pictures != 1)}" if pictures else ""
+        images += len(images_of(as_messages(prompt)))
+    shown = f" with {images:,} image{'s' * (images != 1)}" if images else ""
     cost = _cost(model, tokens, count * max_new_tokens) if max_new_tokens else ""
     who = f"{count:,} prompt{'s' * (count != 1)}{shown}, about {tokens:,} tokens, go{'es' * (count == 1)}"
     return f"{who} to {model.host} ({model.provider}:{model.name}){cost}."

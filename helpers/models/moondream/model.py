@@ -117,7 +117,7 @@ def _phi(stated) -> dict:
 
 
 class MoondreamProjector(nn.Module):
-    """What the tower sees (pictures, patches, tower's width) as word embeddings (pictures, patches,
+    """What the tower sees (images, patches, tower's width) as word embeddings (images, patches,
     Phi's width).
     """
 
@@ -146,11 +146,11 @@ class MoondreamModel(LlavaModel):
         self.post_init()
 
     def get_image_features(self, pixel_values, **kwargs):
-        """What the text model reads of pictures, as `pooler_output`: one (patches, Phi's width) per
-        picture.
+        """What the text model reads of images, as `pooler_output`: one (patches, Phi's width) per
+        image.
 
         LLaVA takes a layer's output; here it is what comes out of the tower's last normalisation.
-        `pixel_values`: (pictures, 3, height, width). LLaVA's arguments for choosing a layer are
+        `pixel_values`: (images, 3, height, width). LLaVA's arguments for choosing a layer are
         passed over.
         """
         seen = self.vision_tower(pixel_values, return_dict=True)
@@ -159,7 +159,7 @@ class MoondreamModel(LlavaModel):
 
 
 class MoondreamForConditionalGeneration(LlavaForConditionalGeneration):
-    """moondream2: answers questions on one picture or more, which stand where `image_token_index`
+    """moondream2: answers questions on one image or more, which stand where `image_token_index`
     does in a prompt.
     """
 

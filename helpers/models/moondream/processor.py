@@ -48,7 +48,7 @@ def register() -> None:
 def load_processor(path, revision: str | None = None):
     """The processor of a moondream2: the one saved with it, or one made around its tokenizer.
 
-    Made: pictures are resized to the tower's square without keeping their proportions (bicubic),
+    Made: images are resized to the tower's square without keeping their proportions (bicubic),
     with values from -1 to 1, as in the published preprocessing up to rounding; `<image>` becomes a
     token whose row of the embeddings stands ready, so that nothing is resized; padding is on the
     left, by the token that ends texts.

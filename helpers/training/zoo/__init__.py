@@ -12,8 +12,8 @@ next block. What it cannot: learn from worked examples. Shots change the form of
 little, but it copies hardly any answer even where a shot asks the same, and does not find the
 diagnosis. It cannot reason, and it knows no medicine.
 
-`pocket/blip`, `pocket/llava` and `pocket/idefics2` see: they describe drawn pictures of skin, the
-first in a brief everyday phrase, the others in clinical sentences; to the last a picture is 16
+`pocket/blip`, `pocket/llava` and `pocket/idefics2` see: they describe drawn images of skin, the
+first in a brief everyday phrase, the others in clinical sentences; to the last an image is 16
 tokens, to llava 64. None was ever asked for a diagnosis, and of photographs they know nothing.
 `recipe.json` says how often they are right on drawings that they have not seen.
 """
@@ -154,13 +154,13 @@ RECIPE_FILE = "recipe.json"
 
 def recipe_hash(name: str) -> str:
     """Hash of all that a model is made from: its recipe, and the text that it reads or what
-    pictures and words are.
+    images and words are.
     """
     recipe = RECIPES[name]
     if name == "llama":
         return _hash_of_read(json.dumps(recipe))
     if name == "idefics2":
-        # llava's is that of all pictures, words and prompts, too.
+        # llava's is that of all images, words and prompts, too.
         return fingerprint([recipe, recipe_hash("llava")])
     parts = [recipe, lesions.VERSION, file_hash(conditions.PATH)]
     if name == "blip":

@@ -9,7 +9,7 @@ import random
 from pathlib import Path
 
 from helpers.pocket import descriptions
-from helpers.training.zoo.pictures import Example, normal
+from helpers.training.zoo.images import Example, normal
 from helpers.training.zoo.training import descend
 from helpers.training.zoo.vision import learn_to_look, right_facts
 
@@ -18,10 +18,10 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]")
 
 
 def train(recipe: dict, folder: Path, drawn: tuple, held: tuple) -> dict:
-    """Train and save model and processor; returns what the heads knew of held-out pictures, and the
+    """Train and save model and processor; returns what the heads knew of held-out images, and the
     size.
 
-    `drawn`, `held`: the examples, and their pictures as bytes (pictures, 3, height, width).
+    `drawn`, `held`: the examples, and their images as bytes (images, 3, height, width).
     """
     import torch
     from transformers import set_seed
@@ -51,7 +51,7 @@ def _texts(made: list[Example], seed: int) -> list[str]:
 
 
 def _processor(texts: list[str], recipe: dict):
-    """A lower-case WordPiece tokenizer of the captions' words, and pictures as numbers from -1 to
+    """A lower-case WordPiece tokenizer of the captions' words, and images as numbers from -1 to
     1.
     """
     from tokenizers import BertWordPieceTokenizer

@@ -1,7 +1,7 @@
-"""The shipped models that see: pictures are drawn, a captioner is trained and saved, and then asked
+"""The shipped models that see: images are drawn, a captioner is trained and saved, and then asked
 about others.
 
-The figures come from the saved model, loaded as every other one is, on pictures of seeds it has not
+The figures come from the saved model, loaded as every other one is, on images of seeds it has not
 seen.
 """
 
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
-from helpers.models.vlm import load_vision_model
+from helpers.models.vlm import load_vlm
 from helpers.pocket import descriptions
 from helpers.training.zoo import blip, idefics2, llava
-from helpers.training.zoo.pictures import Example, examples, picture, pixels
+from helpers.training.zoo.images import Example, examples, image, pixels
 from helpers.training.zoo.vision import stated
 
 
@@ -40,7 +40,7 @@ TOLD = ("colour", "primary", "number", "site")
 
 def build(name: str, recipe: dict, folder: Path) -> dict:
     """Train and save one captioner; returns its size, its minutes, and what it tells of held-out
-    pictures.
+    images.
     """
     started = time.monotonic()
     made, held = (
@@ -56,13 +56,13 @@ def build(name: str, recipe: dict, folder: Path) -> dict:
 
 
 def held_out(count: int) -> list[Example]:
-    """Pictures that no captioner was trained on, the same for all."""
+    """Images that no captioner was trained on, the same for all."""
     return examples("held-out", count)
 
 
 def told_shares(name: str, folder: Path, held: list[Example]) -> tuple[dict, list[str]]:
     """What the captions of a saved model tell: the percentages of `shares`, and the captions."""
-    captions = caption(name, folder, [picture(example) for example in held])
+    captions = caption(name, folder, [image(example) for example in held])
     return shares(captions, held, MAKERS[name].style), captions
 
 
@@ -75,10 +75,10 @@ def caption(
     max_new_tokens: int = 96,
     text: str = "",
 ) -> list[str]:
-    """Caption pictures with a saved model, as notebooks do; `text` is what it is asked instead of
+    """Caption images with a saved model, as notebooks do; `text` is what it is asked instead of
     its usual prompt.
     """
-    model = load_vision_model(str(folder))
+    model = load_vlm(str(folder))
     asked = {number: (image, text or MAKERS[name].prompt) for number, image in enumerate(images)}
     answers = []
     for start in range(0, len(images), batch):
@@ -92,7 +92,7 @@ def shares(captions: list[str], held: list[Example], style: str) -> dict[str, fl
     would reach.
 
     For clinical descriptions also precision and recall of the concepts that they name, over all
-    pictures.
+    images.
     """
     told, known = (
         [descriptions.read_back(text, style) for text in captions],

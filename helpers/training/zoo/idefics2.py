@@ -1,4 +1,4 @@
-"""How `pocket/idefics2` is made: a chat model that sees through a perceiver, so that a picture is
+"""How `pocket/idefics2` is made: a chat model that sees through a perceiver, so that an image is
 only a few tokens.
 
 A real `Idefics2ForConditionalGeneration` that begins with what pocket/llava has learned: the
@@ -35,7 +35,7 @@ CHAT_TEMPLATE = (
 def train(recipe: dict, folder: Path, drawn: tuple, held: tuple) -> dict:
     """Train and save model and processor; returns the losses and the size.
 
-    `drawn`, `held`: the examples, and their pictures as bytes (pictures, 3, height, width).
+    `drawn`, `held`: the examples, and their images as bytes (images, 3, height, width).
     """
     import torch
     from transformers import AutoModelForImageTextToText, set_seed
@@ -57,7 +57,7 @@ def train(recipe: dict, folder: Path, drawn: tuple, held: tuple) -> dict:
     }
 
 
-def asked(places: int) -> Callable:
+def ask_with_places(places: int) -> Callable:
     """How a request is written for `tokens_of`, as the chat template and the processor do;
     `places`: image tokens.
     """
@@ -71,7 +71,7 @@ def asked(places: int) -> Callable:
 
 
 def _processor(recipe: dict):
-    """pocket/llava's tokenizer with Idefics2's special tokens, and pictures whole, as numbers from
+    """pocket/llava's tokenizer with Idefics2's special tokens, and images whole, as numbers from
     -1 to 1.
     """
     from tokenizers import Tokenizer
@@ -90,7 +90,7 @@ def _processor(recipe: dict):
             "end_of_utterance_token": END,
         },
     )
-    # The tower knows no other size; both edges bound make every picture a square.
+    # The tower knows no other size; both edges bound make every image a square.
     size = {"shortest_edge": recipe["image"], "longest_edge": recipe["image"]}
     pixels = Idefics2ImageProcessor(size=size, do_image_splitting=False, resample=3)
     return Idefics2Processor(
@@ -180,7 +180,7 @@ def _model(llava, tokenizer, recipe: dict):
 
 
 def _learn_to_gather(model, llava, pixels, recipe: dict) -> float:
-    """Train what connects the towers to tell of each part of a picture what pocket/llava tells of
+    """Train what connects the towers to tell of each part of an image what pocket/llava tells of
     the patches in it.
 
     So each latent knows where to look, and speaks as the text tower is used to, before the two
@@ -215,17 +215,17 @@ def _learn_to_gather(model, llava, pixels, recipe: dict) -> float:
 
 
 def _squares(told, count: int):
-    """The mean of each of `count` squares of patches: (pictures, patches, width) to (pictures,
+    """The mean of each of `count` squares of patches: (images, patches, width) to (images,
     count, width).
     """
-    pictures, patches, width = told.shape
+    images, patches, width = told.shape
     side, places = int(patches**0.5), int(count**0.5)
-    grid = told.view(pictures, places, side // places, places, side // places, width)
-    return grid.mean((2, 4)).reshape(pictures, count, width)
+    grid = told.view(images, places, side // places, places, side // places, width)
+    return grid.mean((2, 4)).reshape(images, count, width)
 
 
 def _connect(connector, seen):
-    """What the text tower reads of pictures without padding (pictures, latents, width)."""
+    """What the text tower reads of images without padding (images, latents, width)."""
     return connector(seen, seen.new_ones(seen.shape[:2], dtype=bool))
 
 
@@ -236,7 +236,7 @@ def _learn_to_speak(model, tokenizer, drawn: tuple, recipe: dict) -> float:
     def look(batch):
         return model.model.vision_model(batch).last_hidden_state
 
-    ask = asked(connector.perceiver_resampler.n_latents)
+    ask = ask_with_places(connector.perceiver_resampler.n_latents)
     epochs = [
         [
             tokens_of(turns, tokenizer, ask, END)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from helpers.models.loading import POCKET_MODELS
 from helpers.pocket import descriptions
-from helpers.training.zoo.pictures import Example
+from helpers.training.zoo.images import Example
 from helpers.training.zoo.talking import (
     IMAGE_TOKEN,
     all_seen,
@@ -33,10 +33,10 @@ CHAT_TEMPLATE = (
 
 
 def train(recipe: dict, folder: Path, drawn: tuple, held: tuple) -> dict:
-    """Train and save model and processor; returns what the heads knew of held-out pictures, and the
+    """Train and save model and processor; returns what the heads knew of held-out images, and the
     size.
 
-    `drawn`, `held`: the examples, and their pictures as bytes (pictures, 3, height, width).
+    `drawn`, `held`: the examples, and their images as bytes (images, 3, height, width).
     """
     import torch
     from transformers import set_seed
@@ -58,7 +58,7 @@ def train(recipe: dict, folder: Path, drawn: tuple, held: tuple) -> dict:
 
 
 def _processor(made: list[Example], recipe: dict):
-    """pocket/llama's tokenizer with some whole words more, and pictures as numbers from -1 to 1.
+    """pocket/llama's tokenizer with some whole words more, and images as numbers from -1 to 1.
 
     Returns the processor, and for each added token the two tokens that it joins.
     """
@@ -195,8 +195,8 @@ def _learn_to_speak(model, processor, look, drawn: tuple, recipe: dict) -> float
     seen = all_seen(look, drawn[1])
 
     def ask(number: int, request: str) -> str:
-        picture = IMAGE_TOKEN * seen.shape[1] + "\n" if number == 0 else ""
-        return f"USER: {picture}{request}\nASSISTANT:"
+        image = IMAGE_TOKEN * seen.shape[1] + "\n" if number == 0 else ""
+        return f"USER: {image}{request}\nASSISTANT:"
 
     tokenizer = processor.tokenizer
     epochs = [

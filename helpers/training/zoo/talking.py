@@ -1,7 +1,7 @@
 """How the chat models of the zoo learn to speak of what their towers see: conversations, as tokens,
 in batches.
 
-The tower stays as it is, so each picture is looked at once; what connects it with the text tower
+The tower stays as it is, so each image is looked at once; what connects it with the text tower
 learns along.
 """
 
@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 from helpers.models.prompts import CLINICAL_PROMPT
 from helpers.pocket import descriptions
-from helpers.training.zoo.pictures import Example, normal
+from helpers.training.zoo.images import Example, normal
 from helpers.training.zoo.training import descend
 
 IMAGE_TOKEN = "<image>"
 
 
 def conversations(made: list[Example], seed: str, share: dict) -> list[list[tuple[str, str]]]:
-    """One conversation about each picture: turns of request and answer.
+    """One conversation about each image: turns of request and answer.
 
     `share`: of conversations that are one description ("describe"; the others are `questions` brief
     questions), and of descriptions that are asked for with the long prompt ("clinical").
@@ -53,7 +53,7 @@ def tokens_of(
     each.
 
     Args:
-        ask: number of a turn, request -> all that stands before its answer, the picture included,
+        ask: number of a turn, request -> all that stands before its answer, the image included,
             as text.
         end: the token that closes an answer.
     """
@@ -75,9 +75,9 @@ def learn_to_speak(
 
     Args:
         model: a chat model that sees; weights without gradient stay as they are.
-        seen: what its tower sees of each picture (pictures, patches, width of the tower).
-        epochs: for each epoch the conversation about each picture, as `tokens_of` writes it.
-        connect: part of `seen` -> what the text tower reads in place of image tokens (pictures,
+        seen: what its tower sees of each image (images, patches, width of the tower).
+        epochs: for each epoch the conversation about each image, as `tokens_of` writes it.
+        connect: part of `seen` -> what the text tower reads in place of image tokens (images,
             places, its width).
         recipe: batch, and what `descend` needs.
     """
@@ -90,8 +90,8 @@ def learn_to_speak(
     def loss_of(batch):
         part, tokens, labels = batch
         words = model.get_input_embeddings()(tokens)
-        pictures = connect(seen[part]).to(words.dtype)
-        words = words.masked_scatter((tokens == image_token).unsqueeze(-1), pictures)
+        images = connect(seen[part]).to(words.dtype)
+        words = words.masked_scatter((tokens == image_token).unsqueeze(-1), images)
         return model(inputs_embeds=words, labels=labels, use_cache=False).loss
 
     model.train()
@@ -101,7 +101,7 @@ def learn_to_speak(
 
 
 def all_seen(look: Callable, pixels):
-    """What a tower sees of all pictures, given as bytes (pictures, 3, height, width)."""
+    """What a tower sees of all images, given as bytes (images, 3, height, width)."""
     import torch
 
     with torch.inference_mode():
@@ -120,9 +120,9 @@ def _batches(rows: list, size: int, seed: int) -> list[tuple]:
     order = sorted(range(len(rows)), key=lambda row: (len(rows[row][0]) // 16, rng.random()))
     for start in range(0, len(order), size):
         part = order[start : start + size]
-        longest = max(len(rows[row][0]) for row in part)
+        max_side = max(len(rows[row][0]) for row in part)
         padded = [
-            (tokens + [0] * (longest - len(tokens)), labels + [-100] * (longest - len(labels)))
+            (tokens + [0] * (max_side - len(tokens)), labels + [-100] * (max_side - len(labels)))
             for tokens, labels in (rows[row] for row in part)
         ]
         batches.append((torch.tensor(part), *(torch.tensor(column) for column in zip(*padded))))

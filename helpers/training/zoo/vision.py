@@ -15,7 +15,7 @@ from helpers.pocket.conditions import (
     PRIMARIES,
     SURFACES,
 )
-from helpers.training.zoo.pictures import Example, normal
+from helpers.training.zoo.images import Example, normal
 from helpers.training.zoo.training import descend
 
 
@@ -38,19 +38,19 @@ def facts() -> dict[str, tuple]:
 
 
 def stated(example: Example) -> dict:
-    """All facts of one picture by name."""
+    """All facts of one image by name."""
     return example.seen | example.view | {"site": example.site}
 
 
 def learn_to_look(tower, look, pixels, made: list[Example], recipe: dict):
-    """Train a vision tower on the facts of pictures; returns the heads, which are not part of any
+    """Train a vision tower on the facts of images; returns the heads, which are not part of any
     captioner.
 
     Args:
         tower: a vision model of transformers; all of it is trained.
-        look: numbers (pictures, 3, height, width) -> what the language model will see (pictures,
+        look: numbers (images, 3, height, width) -> what the language model will see (images,
             tokens, width).
-        pixels: bytes (pictures, 3, height, width), in the order of `made`.
+        pixels: bytes (images, 3, height, width), in the order of `made`.
         recipe: width, epochs, batch, seed, and what `descend` needs.
     """
     import torch
@@ -67,7 +67,7 @@ def learn_to_look(tower, look, pixels, made: list[Example], recipe: dict):
             torch.nn.functional.cross_entropy(scores, labels[name][rows])
             for name, scores in told.items()
         ]
-        # Most concepts are absent from most pictures, so their mean is small: weighed up to count
+        # Most concepts are absent from most images, so their mean is small: weighed up to count
         # like three facts.
         signs_loss = torch.nn.functional.binary_cross_entropy_with_logits(signs, concepts[rows])
         return sum(losses) / len(losses) + 3 * signs_loss
@@ -79,7 +79,7 @@ def learn_to_look(tower, look, pixels, made: list[Example], recipe: dict):
 
 
 def right_facts(heads, look, pixels, made: list[Example]) -> dict[str, float]:
-    """The share of pictures for which each head is right, and F1 of the concepts, in percent."""
+    """The share of images for which each head is right, and F1 of the concepts, in percent."""
     import torch
 
     labels, concepts = _labels(made)
@@ -98,7 +98,7 @@ def right_facts(heads, look, pixels, made: list[Example]) -> dict[str, float]:
 
 
 def _moved(batch, most: int, generator):
-    """The same pictures mirrored or not, and cut a few pixels off the middle: up to `most`, edges
+    """The same images mirrored or not, and cut a few pixels off the middle: up to `most`, edges
     repeated.
     """
     import torch
@@ -124,7 +124,7 @@ def _batches(count: int, recipe: dict) -> list:
 
 
 def _labels(made: list[Example]):
-    """The number of each fact's value (pictures,), and the concepts as ones and zeros (pictures,
+    """The number of each fact's value (images,), and the concepts as ones and zeros (images,
     48).
     """
     import torch
@@ -141,7 +141,7 @@ def _labels(made: list[Example]):
 
 
 def _heads(width: int):
-    """Heads that look at a picture's tokens each by its own attention: one per fact, and one for
+    """Heads that look at an image's tokens each by its own attention: one per fact, and one for
     all concepts.
     """
     import torch
@@ -158,7 +158,7 @@ def _heads(width: int):
 
         def forward(self, tokens):
             tokens = self.norm(tokens)
-            # (pictures, heads, tokens) times (pictures, tokens, width)
+            # (images, heads, tokens) times (images, tokens, width)
             pooled = self.attention(tokens).softmax(1).transpose(1, 2) @ tokens
             told = {
                 name: head(pooled[:, index])

@@ -1,4 +1,4 @@
-"""The pictures that the captioners learn to see on: drawn for them, never those of a clinic."""
+"""The images that the captioners learn to see on: drawn for them, never those of a clinic."""
 
 import io
 import os
@@ -21,7 +21,7 @@ BEYOND_CLINIC = 2**32
 
 @dataclass(frozen=True)
 class Example:
-    """One picture's facts: what was drawn (`seen`), where on the body, how it was photographed, and
+    """One image's facts: what was drawn (`seen`), where on the body, how it was photographed, and
     from which seed.
     """
 
@@ -53,7 +53,7 @@ def _example(condition: Condition, rng: random.Random) -> Example:
     return Example(condition.id, seen, site, view(seed), seed)
 
 
-def picture(example: Example) -> Image.Image:
+def image(example: Example) -> Image.Image:
     """The drawing, as a clinic's file would show it: through JPEG of the same quality."""
     stream = io.BytesIO()
     drawn = lesions.draw(
@@ -68,7 +68,7 @@ def picture(example: Example) -> Image.Image:
 
 
 def pixels(made: list[Example]):
-    """All pictures as one tensor of bytes (pictures, 3, SIZE, SIZE), drawn on as many cores as
+    """All images as one tensor of bytes (images, 3, SIZE, SIZE), drawn on as many cores as
     there are.
     """
     import torch
@@ -89,7 +89,7 @@ def _cores() -> int:
 
 
 def _bytes(example: Example) -> np.ndarray:
-    return np.asarray(picture(example))
+    return np.asarray(image(example))
 
 
 def normal(batch):

@@ -1,4 +1,4 @@
-"""A folder of pictures as phones and forums deliver them: good ones in many formats, and bad ones
+"""A folder of images as phones and forums deliver them: good ones in many formats, and bad ones
 of every kind.
 """
 
@@ -13,7 +13,7 @@ ORIENTATION = 0x0112  # the EXIF tag for how a camera was held
 TURNED = 6  # a quarter turn clockwise shows it upright
 
 
-def write_odd_pictures(folder: Path) -> list[Path]:
+def write_odd_images(folder: Path) -> list[Path]:
     """Write drawn lesions as JPEG, PNG, WebP, HEIC and turned by EXIF, and files that no model can
     see; returns all.
     """

@@ -1,10 +1,10 @@
-"""The pocket clinic's pictures: how long one takes, and how well a plain classifier tells the
+"""The pocket clinic's images: how long one takes, and how well a plain classifier tells the
 conditions from them.
 
-Run `OMP_NUM_THREADS=2 python tests/benchmarks/bench_pictures.py`. A small ResNet learns for about a
-minute from pictures drawn as the clinic draws them and is tested on fresh ones. Status 1 if a
-picture takes more than 3 ms, or if the accuracy over all conditions is below 3 times the majority
-share (the pictures show too little) or above 0.9 (a picture would give the label away).
+Run `OMP_NUM_THREADS=2 python tests/benchmarks/bench_images.py`. A small ResNet learns for about a
+minute from images drawn as the clinic draws them and is tested on fresh ones. Status 1 if a
+image takes more than 3 ms, or if the accuracy over all conditions is below 3 times the majority
+share (the images show too little) or above 0.9 (an image would give the label away).
 """
 
 import random
@@ -33,15 +33,13 @@ def main() -> int:
     """Measure, print, and return the exit status."""
     torch.manual_seed(0)
     took = milliseconds()
-    print(f"one picture of 96 pixels: {took:.2f} ms (at most {MOST_MS} allowed)")
+    print(f"one image of 96 pixels: {took:.2f} ms (at most {MOST_MS} allowed)")
     started = time.perf_counter()
-    pictures, labels, _ = rendered(TRAIN, "train")
+    images, labels, _ = rendered(TRAIN, "train")
     fresh, truth, tones = rendered(TEST, "test")
-    print(
-        f"{TRAIN} pictures to learn from, {TEST} to test on: {time.perf_counter() - started:.0f} s"
-    )
+    print(f"{TRAIN} images to learn from, {TEST} to test on: {time.perf_counter() - started:.0f} s")
     started = time.perf_counter()
-    model = trained(pictures, labels)
+    model = trained(images, labels)
     print(
         f"a ResNet of {sum(values.numel() for values in model.parameters()) / 1e6:.2f} M "
         f"parameters, {STEPS * BATCH / TRAIN:.1f} passes in {time.perf_counter() - started:.0f} s, "
@@ -74,7 +72,7 @@ def case(condition, rng: random.Random) -> dict:
 
 
 def milliseconds() -> float:
-    """Mean time of a picture over all conditions on one core; the best of three rounds, because
+    """Mean time of an image over all conditions on one core; the best of three rounds, because
     other work disturbs.
     """
     rng = random.Random(0)
@@ -89,7 +87,7 @@ def milliseconds() -> float:
 
 
 def rendered(count: int, split: str) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
-    """Pictures (count x 3 x 96 x 96, bytes), numbers of their conditions and skin tones."""
+    """Images (count x 3 x 96 x 96, bytes), numbers of their conditions and skin tones."""
     rng = random.Random(split)
     labels = rng.choices(
         range(len(CONDITIONS)), [condition.weight for condition in CONDITIONS], k=count
@@ -99,11 +97,11 @@ def rendered(count: int, split: str) -> tuple[torch.Tensor, torch.Tensor, np.nda
         np.asarray(draw(facts, skin_tone=facts["skin_tone"], seed=rng.getrandbits(32)))
         for facts in cases
     ]
-    pictures = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2)
-    return pictures, torch.tensor(labels), np.array([facts["skin_tone"] for facts in cases])
+    images = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2)
+    return images, torch.tensor(labels), np.array([facts["skin_tone"] for facts in cases])
 
 
-def trained(pictures: torch.Tensor, labels: torch.Tensor) -> torch.nn.Module:
+def trained(images: torch.Tensor, labels: torch.Tensor) -> torch.nn.Module:
     """A small ResNet that has learned for `STEPS` batches."""
     model = ResNetForImageClassification(
         ResNetConfig(
@@ -123,7 +121,7 @@ def trained(pictures: torch.Tensor, labels: torch.Tensor) -> torch.nn.Module:
         [torch.randperm(len(labels)) for _ in range(1 + STEPS * BATCH // len(labels))]
     )
     for step, now in enumerate(order[: STEPS * BATCH].split(BATCH)):
-        part = pictures[now] if step % 2 else pictures[now].flip(-1)
+        part = images[now] if step % 2 else images[now].flip(-1)
         loss = torch.nn.functional.cross_entropy(
             model(pixels(part)).logits, labels[now], label_smoothing=0.05
         )
@@ -140,9 +138,9 @@ def pixels(part: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def predicted(model: torch.nn.Module, pictures: torch.Tensor) -> torch.Tensor:
-    """The number of the likeliest condition for every picture."""
-    return torch.cat([model(pixels(part)).logits.argmax(1) for part in pictures.split(BATCH)])
+def predicted(model: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """The number of the likeliest condition for every image."""
+    return torch.cat([model(pixels(part)).logits.argmax(1) for part in images.split(BATCH)])
 
 
 if __name__ == "__main__":
