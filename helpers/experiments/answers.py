@@ -32,7 +32,8 @@ from helpers.metrics.answers import answer_statistics
 from helpers.metrics.baselines import constant_answer_set, constant_answers
 from helpers.metrics.scores import Score
 from helpers.metrics.scoring import metrics_json, score_predictions
-from helpers.models.api.model import ApiModel, is_api_model, open_api_model, upload_notice
+from helpers.models.api.address import is_api_model
+from helpers.models.api.model import ApiModel, open_api_model, upload_notice
 from helpers.models.generation import answer_all
 from helpers.models.loading import (
     LLM,

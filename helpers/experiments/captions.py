@@ -34,7 +34,7 @@ from helpers.metrics.captions import caption_statistics, compare_failures, compa
 from helpers.metrics.claims import verdict
 from helpers.metrics.concepts import concept_scores
 from helpers.metrics.scores import Score
-from helpers.models.api.model import api_host, is_api_model
+from helpers.models.api.address import api_host, is_api_model
 from helpers.models.captioning import caption_images, image_key_or_none
 from helpers.models.captions import Caption, case_text, failed, images_to_caption
 from helpers.models.devices import choose_device

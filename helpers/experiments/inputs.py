@@ -12,7 +12,7 @@ from helpers.cases import Case
 from helpers.data import Dataset
 from helpers.experiments.caption_texts import NONE, caption_texts
 from helpers.files import LabError
-from helpers.models.api.model import is_api_model
+from helpers.models.api.address import is_api_model
 from helpers.models.loading import load_tokenizer
 from helpers.models.prompts import (
     IMAGE_TEXTS,

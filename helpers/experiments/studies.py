@@ -37,7 +37,7 @@ from helpers.metrics.claims import (
     verdict,
     verdict_on_repetition,
 )
-from helpers.models.api.model import is_api_model
+from helpers.models.api.address import is_api_model
 from helpers.models.loading import load_tokenizer
 from helpers.models.prompts import as_messages, build_prompt, question_text, render_prompt
 from helpers.models.shots import as_pairs

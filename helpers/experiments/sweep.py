@@ -32,7 +32,7 @@ from helpers.experiments.small_device import measure_on_small_device
 from helpers.experiments.studies import Cell, cells, check_claims, few_shot_grid, load_plan
 from helpers.experiments.vlm import VLM_FINETUNE, finetune_vlm, vlm_grid
 from helpers.files import LabError, WorkFailed, display_path, fingerprint, read_json
-from helpers.models.api.model import is_api_model
+from helpers.models.api.address import is_api_model
 from helpers.models.process import prepare_process
 from helpers.settings.notebook_file import find_notebooks, read_parameters
 from helpers.settings.profiles import resolve

@@ -12,7 +12,7 @@ from helpers.cases import Case
 from helpers.data import Dataset
 from helpers.experiments.inputs import cases_to_answer, training_cases
 from helpers.files import LabError, fingerprint
-from helpers.models.api.model import is_api_model
+from helpers.models.api.address import is_api_model
 from helpers.models.captioning import image_key_or_none
 from helpers.models.prompts import VISUAL_PROMPTS, vlm_question
 from helpers.models.vlm import PREFIX_MODELS, load_processor, vlm_type

@@ -20,7 +20,8 @@ from pathlib import Path
 from helpers.cases import Prediction
 from helpers.data.images import BadImage, Unreadable, image_key, open_images
 from helpers.files import fingerprint, outputs_folder
-from helpers.models.api.model import ApiModel, api_host, is_api_model, open_api_model, upload_notice
+from helpers.models.api.address import api_host, is_api_model
+from helpers.models.api.model import ApiModel, open_api_model, upload_notice
 from helpers.models.captions import Caption, CaptionStore, failed
 from helpers.models.loading import generation_fingerprint, split_revision, weights_fingerprint
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from helpers.files import REPOSITORY, LabError, file_hash, fingerprint, read_json
-from helpers.models.api.model import api_host, is_api_model
+from helpers.models.api.address import api_host, is_api_model
 from helpers.models.devices import Device, choose_device
 from helpers.models.moondream import processor as moondream
 from helpers.models.prompts import Prompt, render_prompt

@@ -18,8 +18,9 @@ import pytest
 from conftest import ROOT
 from helpers.files import LabError, WorkFailed
 from helpers.models.api import model as api_models
+from helpers.models.api.address import is_api_model
 from helpers.models.api.clients import _seconds_to_wait
-from helpers.models.api.model import is_api_model, open_api_model, upload_notice
+from helpers.models.api.model import open_api_model, upload_notice
 from tests.models.api_server import Answer, api_server
 
 KEY = "sk-test-3f9a1c77d2"

@@ -8,7 +8,6 @@ come from the environment or Colab's secrets; only the open client knows them, n
 record.
 """
 
-import ipaddress
 import math
 import os
 import re
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 
 from helpers.cases import Prediction
 from helpers.files import LabError, WorkFailed
+from helpers.models.api.address import ADDRESSES, find_address, is_api_model
 from helpers.models.api.clients import (
     NOT_THAT,
     Fault,
@@ -33,10 +33,6 @@ from helpers.models.api.clients import (
 )
 from helpers.models.prompts import Prompt, as_messages
 
-ADDRESSES = {
-    "openai": "https://api.openai.com/v1",
-    "gemini": "https://generativelanguage.googleapis.com",
-}
 PRICES = Path(__file__).with_name("prices.yaml")
 ASSUMED_CONTEXT = 128_000  # tokens
 BYTES_PER_TOKEN = 4  # of UTF-8: four English letters, or one Chinese character and a third
@@ -193,16 +189,6 @@ class ApiModel:
         return f"{self.host} refused the prompt of case {case_id!r} ({fault}): {cure}."
 
 
-def api_host(model_id: str) -> str:
-    """Host and port that a MODEL behind an API is asked at."""
-    return _address(model_id.partition(":")[0])[1]
-
-
-def is_api_model(model_id: str) -> bool:
-    """Whether a MODEL is asked over HTTP: `openai:<model name>` or `gemini:<model name>`."""
-    return model_id.partition(":")[0] in ADDRESSES and ":" in model_id
-
-
 def open_api_model(
     model_id: str,
     *,
@@ -230,7 +216,7 @@ def open_api_model(
             f"{setting} is {model_id!r}, but a model behind an API is written openai:<model name> "
             "or gemini:<model name>, as in 'openai:gpt-4o-mini': correct it."
         )
-    url, host, local = _address(provider)
+    url, host, local = find_address(provider)
     if not (local or allow_upload):
         raise LabError(
             f"{setting} is {model_id!r}, so {what} of the data set would be sent to {host}: set "
@@ -265,7 +251,7 @@ def _cost(model: ApiModel, sent: int, answered: int) -> str:
     """What these tokens cost at most, where the provider itself is asked and its price is known."""
     import yaml
 
-    _, host, local = _address(model.provider)
+    _, host, local = find_address(model.provider)
     if local:
         return ""
     prices = yaml.safe_load(PRICES.read_text(encoding="utf-8"))[model.provider]
@@ -274,34 +260,6 @@ def _cost(model: ApiModel, sent: int, answered: int) -> str:
         return "; price unknown, see the provider's page"
     cents = math.ceil((sent * price["input"] + answered * price["output"]) / 10_000)
     return f", for at most about {cents / 100:,.2f} USD (prices of {price['as_of']}, see {prices['source']})"
-
-
-def _address(provider: str) -> tuple[str, str, bool]:
-    """URL of a provider's server, its host and port as they are shown, and whether that is this
-    very machine.
-    """
-    variable = f"{provider.upper()}_BASE_URL"
-    url = os.environ.get(variable) or ADDRESSES[provider]
-    try:
-        parts = urlsplit(url)
-        sound = (
-            parts.scheme in ("http", "https")
-            and parts.hostname
-            and parts.port != 0
-            and "@" not in parts.netloc
-        )
-    except ValueError:  # a port or a bracket that is none
-        sound = False
-    if not sound:
-        raise LabError(
-            f"{variable} is not an address of the form http://127.0.0.1:8000/v1 (scheme, host, "
-            "port and path, no password): correct it, or unset it to ask the provider itself."
-        )
-    try:
-        local = ipaddress.ip_address(parts.hostname).is_loopback
-    except ValueError:  # a name
-        local = parts.hostname == "localhost"
-    return url, parts.netloc, local
 
 
 def _find_key(name: str, host: str, local: bool) -> str:
