@@ -1,7 +1,7 @@
 """What a case, a reference and a prediction are: the one form that every dataset is turned into."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from helpers.files import LabError, read_json, read_jsonl, write_json
@@ -45,11 +45,17 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """One answer: its text, how long it took, how many tokens it has and why it ended.
+class Answer:
+    """What a model says of one case or image.
 
-    `finish` is "stop" (the model ended the answer), "length" (cut at the token limit) or "" (not
-    generated). `error` says why there is no answer.
+    Attributes:
+        case_id: the case; of a caption, the key of its image's content.
+        seconds: how long it took; of a batch, its share.
+        tokens: how many tokens it has.
+        finish: "stop" (the model ended it), "length" (cut at the limit of tokens) or "" (it was not
+            generated).
+        error: why there is no answer.
+        options: probability of each label that a classifier chose from; empty for other models.
     """
 
     case_id: str
@@ -58,9 +64,22 @@ class Prediction:
     tokens: int = 0
     finish: str = ""
     error: str = ""
+    options: dict[str, float] = field(default_factory=dict)
+
+    def as_row(self) -> dict:
+        """Return the row of an answer file; without options where there are none."""
+        row = asdict(self)
+        if not self.options:
+            del row["options"]
+        return row
+
+    @classmethod
+    def from_row(cls, row: dict) -> "Answer":
+        """Read a row of an answer file; entries that this version does not know are passed over."""
+        return cls(**{key: row[key] for key in cls.__dataclass_fields__ if key in row})
 
 
-def check_matching(cases: list[Case], predictions: list[Prediction]) -> list[str]:
+def check_matching(cases: list[Case], predictions: list[Answer]) -> list[str]:
     """Refuse unknown and doubled ids among predictions; return the ids of cases without an answer."""
     counts = Counter(prediction.case_id for prediction in predictions)
     doubled = [case_id for case_id, count in counts.items() if count > 1]
@@ -78,7 +97,7 @@ def check_matching(cases: list[Case], predictions: list[Prediction]) -> list[str
     return [case.id for case in cases if case.id not in counts]
 
 
-def read_answers(path: Path | str, language: str = "en") -> list[Prediction]:
+def read_answers(path: Path | str, language: str = "en") -> list[Answer]:
     """Read answers from a challenge file (`prediction.json`) or from a run's `predictions.jsonl`."""
     path = Path(path)
     if path.suffix == ".jsonl":
@@ -99,7 +118,7 @@ def read_answers(path: Path | str, language: str = "en") -> list[Prediction]:
 
 
 def write_submission(
-    path: Path | str, cases: list[Case], predictions: list[Prediction], language: str = "en"
+    path: Path | str, cases: list[Case], predictions: list[Answer], language: str = "en"
 ) -> Path:
     """Write answers in the challenge's format and in the order of the cases; a missing answer is
     empty.
@@ -117,7 +136,7 @@ def write_submission(
     )
 
 
-def _from_row(path: Path, number: int, row: dict) -> Prediction:
+def _from_row(path: Path, number: int, row: dict) -> Answer:
     if not (
         isinstance(row, dict)
         and isinstance(row.get("case_id"), str)
@@ -127,10 +146,10 @@ def _from_row(path: Path, number: int, row: dict) -> Prediction:
             f"{path}, line {number}, lacks a text `case_id` or `text`: was this written by a run "
             "of the lab?"
         )
-    return Prediction(**{key: row[key] for key in Prediction.__dataclass_fields__ if key in row})
+    return Answer.from_row(row)
 
 
-def _from_record(path: Path, number: int, record: dict, key: str) -> Prediction:
+def _from_record(path: Path, number: int, record: dict, key: str) -> Answer:
     try:
         case_id, text = record["encounter_id"], record["responses"][0][key]
     except (KeyError, IndexError, TypeError):
@@ -140,7 +159,7 @@ def _from_record(path: Path, number: int, record: dict, key: str) -> Prediction:
         ) from None
     if not (isinstance(case_id, str) and isinstance(text, str)):
         raise LabError(f"{path}, record {number}: `encounter_id` and `{key}` must both be text.")
-    return Prediction(case_id, text)
+    return Answer(case_id, text)
 
 
 def _some(names: list[str]) -> str:

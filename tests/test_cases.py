@@ -4,19 +4,19 @@ import json
 
 import pytest
 
-from helpers.cases import Case, Prediction, check_matching, read_answers, write_submission
+from helpers.cases import Answer, Case, check_matching, read_answers, write_submission
 from helpers.files import LabError, append_jsonl
 
 CASES = [Case("A", "a?"), Case("B", "b?")]
 
 
 def test_a_submission_keeps_the_order_of_the_cases_and_leaves_missing_answers_empty(tmp_path):
-    path = write_submission(tmp_path / "prediction.json", CASES, [Prediction("B", "eczema")])
+    path = write_submission(tmp_path / "prediction.json", CASES, [Answer("B", "eczema")])
     assert json.loads(path.read_text()) == [
         {"encounter_id": "A", "responses": [{"content_en": ""}]},
         {"encounter_id": "B", "responses": [{"content_en": "eczema"}]},
     ]
-    assert read_answers(path) == [Prediction("A", ""), Prediction("B", "eczema")]
+    assert read_answers(path) == [Answer("A", ""), Answer("B", "eczema")]
 
 
 def test_a_runs_own_file_is_read_with_all_fields(tmp_path):
@@ -24,15 +24,15 @@ def test_a_runs_own_file_is_read_with_all_fields(tmp_path):
         tmp_path / "p.jsonl",
         [{"case_id": "A", "text": "x", "seconds": 0.5, "tokens": 3, "finish": "stop", "error": ""}],
     )
-    assert read_answers(tmp_path / "p.jsonl") == [Prediction("A", "x", 0.5, 3, "stop")]
+    assert read_answers(tmp_path / "p.jsonl") == [Answer("A", "x", 0.5, 3, "stop")]
 
 
 def test_missing_answers_are_returned_and_wrong_ids_refused():
-    assert check_matching(CASES, [Prediction("A", "x")]) == ["B"]
+    assert check_matching(CASES, [Answer("A", "x")]) == ["B"]
     with pytest.raises(LabError, match="'C'"):
-        check_matching(CASES, [Prediction("C", "x")])
+        check_matching(CASES, [Answer("C", "x")])
     with pytest.raises(LabError, match="'A' more than once"):
-        check_matching(CASES, [Prediction("A", "x"), Prediction("A", "y")])
+        check_matching(CASES, [Answer("A", "x"), Answer("A", "y")])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.cases import Prediction, read_answers, write_submission
+from helpers.cases import Answer, read_answers, write_submission
 from helpers.data import Dataset
 from helpers.experiments.caption_texts import NONE
 from helpers.experiments.inputs import (
@@ -254,7 +254,7 @@ def find_or_train_adapter(data: Dataset, settings: SimpleNamespace) -> Path:
     return folder
 
 
-def answers_of(run: Run) -> dict[str, Prediction]:
+def answers_of(run: Run) -> dict[str, Answer]:
     """The answers of a run by case id."""
     return {answer.case_id: answer for answer in read_answers(run.folder / "predictions.jsonl")}
 

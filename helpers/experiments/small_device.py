@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.cases import Case, Prediction
+from helpers.cases import Answer, Case
 from helpers.data import Dataset
 from helpers.experiments.answers import about_run, scoring_identity
 from helpers.experiments.inputs import cases_to_answer
@@ -116,13 +116,13 @@ def _merged(tuned: Path, to: Path, base: str) -> Path:
     return to
 
 
-def _predictions(cases: Sequence[Case], texts: Sequence[str]) -> dict[str, Prediction]:
-    return {case.id: Prediction(case.id, text) for case, text in zip(cases, texts)}
+def _predictions(cases: Sequence[Case], texts: Sequence[str]) -> dict[str, Answer]:
+    return {case.id: Answer(case.id, text) for case, text in zip(cases, texts)}
 
 
 def _lost(
     cases: Sequence[Case],
-    answers: dict[str, dict[str, Prediction]],
+    answers: dict[str, dict[str, Answer]],
     settings: SimpleNamespace,
     language: str,
 ) -> dict[str, dict[str, Score]]:
@@ -137,7 +137,7 @@ def _lost(
 
 
 def _quality(
-    cases: Sequence[Case], answers: dict[str, Prediction], settings: SimpleNamespace, data: Dataset
+    cases: Sequence[Case], answers: dict[str, Answer], settings: SimpleNamespace, data: Dataset
 ) -> dict:
     scores = score_predictions(
         cases, list(answers.values()), encoder=settings.ENCODER, language=data.language
@@ -149,7 +149,7 @@ def _quality(
     } | ({"diagnosis named": named.value} if named else {})
 
 
-def _same(first: dict[str, Prediction], second: dict[str, Prediction]) -> float:
+def _same(first: dict[str, Answer], second: dict[str, Answer]) -> float:
     """The share of answers that are the same to the letter."""
     return sum(first[case_id].text == answer.text for case_id, answer in second.items()) / len(
         first

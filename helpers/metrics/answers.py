@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from helpers.cases import Case, Prediction
+from helpers.cases import Answer, Case
 from helpers.files import LabError
 from helpers.metrics.diagnosis import diagnosis_named
 from helpers.metrics.scores import Score, mean_score, share_score, wilson_interval
@@ -19,7 +19,7 @@ VERSION = 1
 
 
 def answer_statistics(
-    cases: Sequence[Case], answers: dict[str, Prediction], training_texts: Collection[str]
+    cases: Sequence[Case], answers: dict[str, Answer], training_texts: Collection[str]
 ) -> dict[str, Score]:
     """Scores that need no references, by name, each with its 95 % interval over the cases:
 
@@ -40,7 +40,7 @@ def answer_statistics(
     """
     if not cases:
         raise LabError("Answers were to be described, but there are no cases: check the split.")
-    found = [answers.get(case.id, Prediction(case.id, "")) for case in cases]
+    found = [answers.get(case.id, Answer(case.id, "")) for case in cases]
     texts = [answer.text.strip() for answer in found]
     training = {text.strip() for text in training_texts} - {""}
     shares = {

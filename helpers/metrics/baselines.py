@@ -7,7 +7,7 @@ submission.
 from collections import Counter
 from collections.abc import Sequence
 
-from helpers.cases import Case, Prediction
+from helpers.cases import Answer, Case
 
 
 def constant_answers(train_cases: Sequence[Case]) -> dict[str, str]:
@@ -23,6 +23,6 @@ def constant_answers(train_cases: Sequence[Case]) -> dict[str, str]:
     return answers | {"It is eczema.": "It is eczema.", "Fungal infection": "Fungal infection"}
 
 
-def constant_answer_set(cases: Sequence[Case], text: str) -> list[Prediction]:
+def constant_answer_set(cases: Sequence[Case], text: str) -> list[Answer]:
     """The answer `text` for every case, in order."""
-    return [Prediction(case.id, text) for case in cases]
+    return [Answer(case.id, text) for case in cases]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from helpers.cases import Case, Prediction
+from helpers.cases import Answer, Case
 from helpers.metrics.bertscore import bert_scores
 from helpers.metrics.deltableu import deltableu_from_sums, deltableu_signature, deltableu_statistics
 from helpers.metrics.diagnosis import VERSION as DIAGNOSIS_VERSION
@@ -23,8 +23,8 @@ FEWEST_CASES = 10
 
 def score_differences(
     cases: Sequence[Case],
-    first: Sequence[dict[str, Prediction]],
-    second: Sequence[dict[str, Prediction]],
+    first: Sequence[dict[str, Answer]],
+    second: Sequence[dict[str, Answer]],
     *,
     encoder: str,
     language: str = "en",
@@ -63,8 +63,8 @@ def score_differences(
 
 def duplicate_differences(
     cases: Sequence[Case],
-    first: Sequence[dict[str, Prediction]],
-    second: Sequence[dict[str, Prediction]],
+    first: Sequence[dict[str, Answer]],
+    second: Sequence[dict[str, Answer]],
     *,
     training: Sequence[tuple[str, str]],
 ) -> dict[str, Score]:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
-from helpers.cases import Case, Prediction
+from helpers.cases import Answer, Case
 from helpers.files import LabError, fingerprint
 from helpers.metrics.scores import Score, share_score
 from helpers.pocket.conditions import Condition, load_conditions
@@ -77,7 +77,7 @@ def judge(text: str, label: str) -> str:
     return "similar disease" if found.id in right.look_alikes else "wrong"
 
 
-def diagnosis_named(cases: Sequence[Case], answers: dict[str, Prediction]) -> Score | None:
+def diagnosis_named(cases: Sequence[Case], answers: dict[str, Answer]) -> Score | None:
     """The share (0 to 1) of labelled cases whose answer `judge` calls correct; None where no case
     has a label.
 
@@ -94,7 +94,7 @@ def diagnosis_named(cases: Sequence[Case], answers: dict[str, Prediction]) -> Sc
     )
 
 
-def judgements(cases: Sequence[Case], answers: dict[str, Prediction]) -> dict[str, int]:
+def judgements(cases: Sequence[Case], answers: dict[str, Answer]) -> dict[str, int]:
     """How many answers to labelled cases get each of `JUDGEMENTS`; {} where no case has a label."""
     labelled = [case for case in cases if case.label.strip()]
     counts = Counter(

@@ -5,7 +5,7 @@ model.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from helpers.cases import Case, Prediction, check_matching
+from helpers.cases import Answer, Case, check_matching
 from helpers.files import LabError
 from helpers.metrics.bertscore import bert_scores
 from helpers.metrics.deltableu import (
@@ -37,7 +37,7 @@ class Scores:
 
 def score_predictions(
     cases: Sequence[Case],
-    predictions: Sequence[Prediction],
+    predictions: Sequence[Answer],
     *,
     metrics: Sequence[str] = METRICS,
     mode: str = "aligned",
@@ -129,7 +129,7 @@ def _check_request(cases: Sequence[Case], metrics: Sequence[str], mode: str) -> 
         )
 
 
-def _answers(cases: Sequence[Case], predictions: Sequence[Prediction], mode: str) -> list[str]:
+def _answers(cases: Sequence[Case], predictions: Sequence[Answer], mode: str) -> list[str]:
     """The answer that each case is scored with, in the order of the cases."""
     if mode == "aligned":
         texts = {prediction.case_id: prediction.text for prediction in predictions}

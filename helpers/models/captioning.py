@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from helpers.cases import Prediction
+from helpers.cases import Answer
 from helpers.data.images import BadImage, Unreadable, image_key, open_images
 from helpers.files import fingerprint, outputs_folder
 from helpers.models.api.address import api_host, is_api_model
@@ -232,7 +232,7 @@ def _messages(text: str, image) -> list[dict]:
     ]
 
 
-def _caption(key: str, answer: Prediction, prompt: str) -> Caption:
+def _caption(key: str, answer: Answer, prompt: str) -> Caption:
     """An answer as a caption; one without text is a failed one."""
     if not answer.text:
         return failed(key, prompt, answer.error or "the captioner said nothing")

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from os.path import commonprefix
 from pathlib import Path
 
-from helpers.cases import Prediction
+from helpers.cases import Answer
 from helpers.data.images import BadImage, open_images
 from helpers.files import LabError, WorkFailed, append_jsonl, mend_torn_end, read_jsonl
 from helpers.models.api.model import ApiModel
@@ -46,7 +46,7 @@ def answer_all(
     max_new_tokens: int,
     batch_size: int,
     stop: str = "",
-) -> list[Prediction]:
+) -> list[Answer]:
     """Answer every prompt, appending each batch to `path`; what stands there already is not asked
     again.
 
@@ -82,7 +82,7 @@ def answer_images(
     *,
     max_new_tokens: int,
     batch_size: int,
-) -> list[Prediction]:
+) -> list[Answer]:
     """Answer a question about an image for every case, as `answer_all` does for prompts.
 
     Args:
@@ -121,9 +121,7 @@ def answer_images(
                 if case_id not in bad
             }
             answers = model.answer(good, max_new_tokens=max_new_tokens) if good else []
-            keep(
-                answers + [Prediction(case_id, "", error=str(why)) for case_id, why in bad.items()]
-            )
+            keep(answers + [Answer(case_id, "", error=str(why)) for case_id, why in bad.items()])
 
         return ask
 
@@ -132,7 +130,7 @@ def answer_images(
     )
 
 
-def _in_batches(lengths: dict[str, int], path: Path, batch_size: int, asker) -> list[Prediction]:
+def _in_batches(lengths: dict[str, int], path: Path, batch_size: int, asker) -> list[Answer]:
     """Do the batches that do not stand whole in `path`; see the top of this module.
 
     `asker`: what to keep answers with -> what answers a batch, given its case ids and those that
@@ -141,12 +139,12 @@ def _in_batches(lengths: dict[str, int], path: Path, batch_size: int, asker) -> 
     from tqdm.auto import tqdm
 
     mend_torn_end(path)
-    done = {row["case_id"]: Prediction(**row) for row in read_jsonl(path)}
+    done = {row["case_id"]: Answer(**row) for row in read_jsonl(path)}
     order = sorted(lengths, key=lambda case_id: (-lengths[case_id], case_id))
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     missing = [batch for batch in batches if set(batch) - set(done)]
 
-    def keep(answers: list[Prediction]) -> None:
+    def keep(answers: list[Answer]) -> None:
         new = [answer for answer in answers if answer.case_id not in done]
         append_jsonl(path, [asdict(answer) for answer in new])
         done.update({answer.case_id: answer for answer in new})
@@ -164,7 +162,7 @@ def generate(
     max_new_tokens: int,
     prefix: Prefix = Prefix(),
     stop: str = "",
-) -> list[Prediction]:
+) -> list[Answer]:
     """Answer one batch of prompts greedily, left-padded; whitespace around an answer is stripped
     (YuanAI, 3.5).
 
@@ -309,11 +307,11 @@ def _stopping(tokenizer, stop: str, width: int):
 
 def _prediction(
     case_id: str, tokens: list[int], tokenizer, ends: set[int], stop: str, seconds: float
-) -> Prediction:
+) -> Answer:
     end = next((place for place, token in enumerate(tokens) if token in ends), None)
     text, sign, _ = tokenizer.decode(tokens[:end], skip_special_tokens=True).partition(stop or "\0")
     finish = "stop" if sign or end is not None else "length"
-    return Prediction(case_id, text.strip(), seconds, len(tokens[:end]), finish)
+    return Answer(case_id, text.strip(), seconds, len(tokens[:end]), finish)
 
 
 def _check_lengths(lengths: dict[str, int], room: int) -> None:

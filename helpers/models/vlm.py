@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers.cases import Prediction
+from helpers.cases import Answer
 from helpers.files import LabError, WorkFailed
 from helpers.models.devices import Device, choose_device
 from helpers.models.loading import (
@@ -55,7 +55,7 @@ class VLM:
         """Whether it is asked in chat messages, or goes on with a text."""
         return self.model.config.model_type not in PREFIX_MODELS
 
-    def answer(self, asked: dict[str, tuple], *, max_new_tokens: int) -> list[Prediction]:
+    def answer(self, asked: dict[str, tuple], *, max_new_tokens: int) -> list[Answer]:
         """Answer one batch.
 
         Args:
@@ -138,7 +138,7 @@ class VLM:
             return [row[1:] for row in rows]
         return [row[_shared(row, prompt) :] for row, prompt in zip(rows, prompts)]
 
-    def _prediction(self, name: str, before: str, tokens: list[int], seconds: float) -> Prediction:
+    def _prediction(self, name: str, before: str, tokens: list[int], seconds: float) -> Answer:
         end = next((place for place, token in enumerate(tokens) if token in self._ends), None)
         # BLIP reads word pieces, which would come back as "a person ' s arm".
         said = self.processor.tokenizer.decode(
@@ -146,7 +146,7 @@ class VLM:
         ).strip()
         error = "" if said else "the model said nothing"
         text = f"{before} {said}".strip() if said else ""
-        return Prediction(
+        return Answer(
             name, text, seconds, len(tokens[:end]), "length" if end is None else "stop", error
         )
 

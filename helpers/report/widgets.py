@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.cases import Case, Prediction
+from helpers.cases import Answer, Case
 from helpers.files import LabError, write_text
 from helpers.metrics.scores import wilson_interval
 
@@ -32,7 +32,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
 def review_form(
-    cases: Sequence[Case], answers: dict[str, Prediction], path: Path | str, *, reviewer: str = ""
+    cases: Sequence[Case], answers: dict[str, Answer], path: Path | str, *, reviewer: str = ""
 ):
     """A form that asks for a verdict on the answer to each case; returns the ipywidgets widget to
     display.
@@ -93,7 +93,7 @@ class _ReviewForm:
     """
 
     def __init__(
-        self, cases: Sequence[Case], answers: dict[str, Prediction], path: Path, reviewer: str
+        self, cases: Sequence[Case], answers: dict[str, Answer], path: Path, reviewer: str
     ):
         import ipywidgets
 
@@ -192,7 +192,7 @@ class _ReviewForm:
         return True
 
 
-def _case_html(case: Case, answer: Prediction | None) -> str:
+def _case_html(case: Case, answer: Answer | None) -> str:
     """One case as HTML: question, references, answer; everything that comes from data is escaped."""
     references = [reference.text for reference in case.references if reference.text.strip()]
     parts = {

@@ -90,9 +90,7 @@ def train_with_unsloth(
 def _found_anywhere(records: list[dict]) -> list[dict]:
     """Records whose images are found from another folder, too."""
     return [
-        record | {"image": str(Path(record["image"]).resolve())}
-        if "image" in record
-        else record
+        record | {"image": str(Path(record["image"]).resolve())} if "image" in record else record
         for record in records
     ]
 

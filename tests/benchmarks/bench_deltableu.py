@@ -17,7 +17,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from helpers.cases import Case, Prediction, Reference
+from helpers.cases import Answer, Case, Reference
 from helpers.metrics.scoring import score_predictions
 
 CASES, REFERENCES, REPEATS, LIMIT = 1000, 6, 3, 2.0
@@ -33,7 +33,7 @@ def main() -> int:
         Case(str(number), references=tuple(map(Reference, row)))
         for number, row in enumerate(references)
     ]
-    predictions = [Prediction(str(number), text) for number, text in enumerate(answers)]
+    predictions = [Answer(str(number), text) for number, text in enumerate(answers)]
     seconds = best(lambda: score_predictions(cases, predictions, metrics=["deltableu"]))
     print(
         f"in this process: {seconds:.2f} s for {CASES} cases x {REFERENCES} references and 1,000 "

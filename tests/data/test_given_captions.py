@@ -46,9 +46,7 @@ def test_recorded_captions_are_read(tmp_path):
     ):
         read_given_captions(tmp_path)
     assert scan_given_captions(tmp_path) == ({}, [])
-    content = (
-        '\ufeffimage,who,caption\r\na.jpg,me," A red patch,\r\ndry. "\r\n b.jpg ,me,\r\n\r\n'
-    )
+    content = '\ufeffimage,who,caption\r\na.jpg,me," A red patch,\r\ndry. "\r\n b.jpg ,me,\r\n\r\n'
     write(tmp_path, content.encode())
     assert read_given_captions(tmp_path) == {"a.jpg": "A red patch,\r\ndry.", "b.jpg": ""}
 

@@ -64,9 +64,9 @@ def test_captioners_are_compared_on_the_same_images(lab):
     assert list(runs) == ["pocket/blip", "recorded"]
     rows = caption_rows(list(runs.values()))
     images = sum(len(case.images) for case in captioned_cases(data, settings))
-    assert [row["captioner"] for row in rows] == list(runs) and {
-        row["images"] for row in rows
-    } == {images}
+    assert [row["captioner"] for row in rows] == list(runs) and {row["images"] for row in rows} == {
+        images
+    }
     assert (
         rows[1]["concept recall"].startswith("1.00")
         and "seconds" in rows[0]

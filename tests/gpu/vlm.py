@@ -129,9 +129,7 @@ def answers(arguments: argparse.Namespace) -> dict:
 
     model = load_vlm(str(arguments.folder / "model"), quantization="nf4", max_side=PICTURE_SIDE)
     rows = records(arguments.folder, ANSWERED)
-    asked = {
-        row["id"]: (Image.open(row["image"]).convert("RGB"), row["question"]) for row in rows
-    }
+    asked = {row["id"]: (Image.open(row["image"]).convert("RGB"), row["question"]) for row in rows}
     for _ in range(2):
         started = time.perf_counter()
         made = model.answer(asked, max_new_tokens=NEW_TOKENS)

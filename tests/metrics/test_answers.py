@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from helpers.cases import Case, Prediction
+from helpers.cases import Answer, Case
 from helpers.files import LabError
 from helpers.metrics.answers import answer_statistics, distinct_score
 from helpers.metrics.baselines import constant_answer_set
@@ -25,7 +25,7 @@ CASES = [Case(str(number), label="acne" if number < 3 else "") for number in ran
 
 def answered(answers=ANSWERS):
     return {
-        str(number): Prediction(str(number), text, finish=end)
+        str(number): Answer(str(number), text, finish=end)
         for number, (text, end) in enumerate(answers)
     }
 
@@ -42,9 +42,9 @@ def answered(answers=ANSWERS):
     ],
 )
 def test_statistics_counted_by_hand(name, value, n):
-    score = answer_statistics(
-        CASES, answered() | {"other": Prediction("other", "a b c")}, TRAINING
-    )[name]
+    score = answer_statistics(CASES, answered() | {"other": Answer("other", "a b c")}, TRAINING)[
+        name
+    ]
     assert score.value == pytest.approx(value) and score.n == n
     assert score.low <= score.value <= score.high
     assert score.signature.startswith(f"{name}|")

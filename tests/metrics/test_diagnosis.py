@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from helpers.cases import Case, Prediction
+from helpers.cases import Answer, Case
 from helpers.files import LabError
 from helpers.metrics.diagnosis import JUDGEMENTS, diagnosis_named, judge, named
 from helpers.metrics.scores import share_score, wilson_interval
@@ -94,9 +94,9 @@ def test_the_share_counts_labelled_cases_and_missing_answers():
         Case("4", label="hives"),
     ]
     answers = {
-        "1": Prediction("1", "acne vulgaris"),
-        "2": Prediction("2", "eczema"),
-        "3": Prediction("3", "acne"),
+        "1": Answer("1", "acne vulgaris"),
+        "2": Answer("2", "eczema"),
+        "3": Answer("3", "acne"),
     }
     score = diagnosis_named(cases, answers)
     assert (score.value, score.n) == (1 / 3, 3) and score.low < 1 / 3 < score.high

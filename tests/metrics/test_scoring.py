@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from helpers.cases import Case, Prediction, Reference
+from helpers.cases import Answer, Case, Reference
 from helpers.files import LabError
 from helpers.metrics.baselines import constant_answer_set, constant_answers
 from helpers.metrics.scoring import metrics_json, score_predictions, scores_json
@@ -15,9 +15,9 @@ CASES = [
     Case("c", references=(Reference("Psoriasis of both elbows"),)),
 ]
 RIGHT = [
-    Prediction("a", "it is Eczema."),
-    Prediction("b", "ringworm on the left arm"),
-    Prediction("c", "Psoriasis of both elbows"),
+    Answer("a", "it is Eczema."),
+    Answer("b", "ringworm on the left arm"),
+    Answer("c", "Psoriasis of both elbows"),
 ]
 
 
@@ -45,7 +45,7 @@ def test_both_metrics_with_names_and_intervals():
 
 
 def test_json_forms():
-    predictions = [Prediction("b", "ringworm"), Prediction("a", "It is eczema.")]
+    predictions = [Answer("b", "ringworm"), Answer("a", "It is eczema.")]
     found = score_predictions(CASES, predictions, seed=1)
     shown = json.loads(json.dumps(scores_json(found)))
     score = found.scores["BERTScore_en"]
@@ -85,13 +85,13 @@ def test_aligned_goes_by_id_and_official_by_position():
 
 def test_official_lower_cases_only_the_answers():
     cases = [Case("a", references=(Reference("Psoriasis"),))]
-    assert value(cases, [Prediction("a", "Psoriasis")], mode="official") == pytest.approx(50)
-    assert value(cases, [Prediction("a", "Psoriasis")]) == pytest.approx(100)
+    assert value(cases, [Answer("a", "Psoriasis")], mode="official") == pytest.approx(50)
+    assert value(cases, [Answer("a", "Psoriasis")]) == pytest.approx(100)
 
 
 def test_official_uses_weights_for_chinese_only():
     cases = [Case("a", references=(Reference("eczema", 0.6), Reference("rosacea", 1.0)))]
-    answer = [Prediction("a", "eczema")]
+    answer = [Answer("a", "eczema")]
     assert value(cases, answer) == pytest.approx(60)
     assert value(cases, answer, mode="official") == pytest.approx(100)
     found = score_predictions(cases, answer, metrics=["deltableu"], mode="official", language="zh")
@@ -101,7 +101,7 @@ def test_official_uses_weights_for_chinese_only():
 
 def test_a_missing_answer_counts_as_an_empty_one():
     found = score_predictions(CASES, RIGHT[:2])
-    empty = score_predictions(CASES, [*RIGHT[:2], Prediction("c", "")])
+    empty = score_predictions(CASES, [*RIGHT[:2], Answer("c", "")])
     assert found.missing == ("c",) and empty.missing == ()
     assert {name: score.value for name, score in found.scores.items()} == {
         name: score.value for name, score in empty.scores.items()
@@ -120,7 +120,7 @@ def test_no_answer_at_all_scores_nothing():
 @pytest.mark.parametrize(
     ("predictions", "message"),
     [
-        ([*RIGHT[:2], Prediction("x", "it")], "'x'"),
+        ([*RIGHT[:2], Answer("x", "it")], "'x'"),
         ([*RIGHT[:2], RIGHT[0]], "'a' more than once"),
     ],
 )

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServerAnswer:
     """What the server says: an answer in the asked dialect, or an error of status and message, or a
     raw body.
     """
@@ -55,7 +55,7 @@ class ApiServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, answer: Callable[[str, int], Answer]):
+    def __init__(self, answer: Callable[[str, int], ServerAnswer]):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer, self.requests, self.lock = answer, [], threading.Lock()
         self.busy, self.most_busy = 0, 0
@@ -66,7 +66,7 @@ class ApiServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def api_server(answer: Callable[[str, int], Answer] = lambda prompt, count: Answer()):
+def api_server(answer: Callable[[str, int], ServerAnswer] = lambda prompt, count: ServerAnswer()):
     """A server for the time of a `with` block."""
     server = ApiServer(answer)
     thread = threading.Thread(
@@ -106,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         except ConnectionError:  # whoever asked did not wait
             self.close_connection = True
 
-    def send(self, answer: Answer, content: dict) -> None:
+    def send(self, answer: ServerAnswer, content: dict) -> None:
         body = json.dumps(content).encode() if answer.body is None else answer.body
         self.send_response(answer.status)
         kind = {"Content-Type": "application/json", "Content-Length": str(len(body))}
@@ -144,7 +144,7 @@ def _gemini_prompt(content: dict) -> tuple[str, tuple[bytes, ...]]:
     )
 
 
-def _openai(answer: Answer) -> dict:
+def _openai(answer: ServerAnswer) -> dict:
     if answer.status != 200:
         return {"error": {"message": answer.text, "type": "error", "param": None, "code": None}}
     blocked = answer.finish == "blocked"
@@ -164,7 +164,7 @@ def _openai(answer: Answer) -> dict:
     }
 
 
-def _gemini(answer: Answer) -> dict:
+def _gemini(answer: ServerAnswer) -> dict:
     if answer.status != 200:
         return {"error": {"code": answer.status, "message": answer.text, "status": "ERROR"}}
     if answer.finish == "blocked":

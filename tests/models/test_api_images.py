@@ -22,7 +22,7 @@ from helpers.models.api import clients as api_clients
 from helpers.models.api import model as api_models
 from helpers.models.api.clients import Fault, image_tokens
 from helpers.models.api.model import PRICES, ApiModel, open_api_model, upload_notice
-from tests.models.api_server import Answer, api_server
+from tests.models.api_server import ServerAnswer, api_server
 from tests.models.test_api_models import BOTH, KEY, connect, environment, everything_said, failure  # noqa: F401 (fixtures)
 
 GPS, ORIENTATION, MAKER = 0x8825, 0x0112, 0x010F
@@ -56,7 +56,7 @@ def small(colour: str = "red") -> Image.Image:
 def refusing(status: int, message: str):
     """A server's behaviour: it refuses whatever is asked about a bad one."""
     return lambda prompt, count: (
-        Answer(message, status=status) if "bad" in prompt else Answer(f"{prompt}!")
+        ServerAnswer(message, status=status) if "bad" in prompt else ServerAnswer(f"{prompt}!")
     )
 
 
@@ -130,7 +130,9 @@ def test_the_jpeg_is_kept_nowhere(provider, connect, monkeypatch):
 
     monkeypatch.setattr(api_clients, "to_jpeg", counted)
     prompts = {"A": asks("Describe.", small())}
-    with api_server(lambda prompt, count: Answer(status=503) if count == 0 else Answer()) as server:
+    with api_server(
+        lambda prompt, count: ServerAnswer(status=503) if count == 0 else ServerAnswer()
+    ) as server:
         model = connect(provider, server)
         assert made == []
         model.answer(prompts, max_new_tokens=8)
@@ -142,8 +144,8 @@ def test_the_jpeg_is_kept_nowhere(provider, connect, monkeypatch):
 def test_images_are_answered_in_order_and_no_more_at_a_time_than_the_batch_has(provider, connect):
     prompts = {f"P{number}": asks(f"Question {number}", small()) for number in range(6)}
 
-    def answer(prompt: str, count: int) -> Answer:
-        return Answer(f"{prompt}!", seconds=0.3 - 0.05 * int(prompt[-1]))
+    def answer(prompt: str, count: int) -> ServerAnswer:
+        return ServerAnswer(f"{prompt}!", seconds=0.3 - 0.05 * int(prompt[-1]))
 
     kept = []
     with api_server(answer) as server:
@@ -226,7 +228,7 @@ ALL_IMAGES = [
 @BOTH
 @pytest.mark.parametrize("status, message", ALL_IMAGES)
 def test_what_is_true_for_all_images_ends_the_run(provider, status, message, connect):
-    with api_server(lambda *_: Answer(message, status=status)) as server:
+    with api_server(lambda *_: ServerAnswer(message, status=status)) as server:
         sentence = failure(LabError, connect(provider, server), {"P1": asks("Describe.", small())})
     assert f"refused the prompt of case 'P1' (status {status}: {message[:30]}" in sentence
     assert "see that MODEL can read images" in sentence and len(server.requests) == 1
@@ -235,7 +237,7 @@ def test_what_is_true_for_all_images_ends_the_run(provider, status, message, con
 @BOTH
 def test_an_image_that_is_named_in_a_question_without_one_is_no_image(provider, connect):
     with api_server(
-        lambda *_: Answer("cannot parse: 'see the image of my rash'", status=400)
+        lambda *_: ServerAnswer("cannot parse: 'see the image of my rash'", status=400)
     ) as server:
         assert "if it is too long" in failure(
             LabError, connect(provider, server), {"A": "see the image of my rash"}
@@ -258,7 +260,7 @@ def test_key_model_and_quota_end_the_run_with_images_too(
     provider, status, kind, words, connect, capsys, caplog
 ):
     caplog.set_level(logging.DEBUG)
-    said = Answer(f"image: no, says {KEY}", status=status, headers={"Retry-After": "0"})
+    said = ServerAnswer(f"image: no, says {KEY}", status=status, headers={"Retry-After": "0"})
     with api_server(lambda *_: said) as server:
         assert words in failure(kind, connect(provider, server), {"A": asks("Describe.", small())})
     output = capsys.readouterr()
@@ -268,7 +270,7 @@ def test_key_model_and_quota_end_the_run_with_images_too(
 @BOTH
 def test_an_account_that_is_flagged_is_no_matter_of_one_image(provider, connect):
     with api_server(
-        lambda *_: Answer("Your account was flagged for images.", status=403)
+        lambda *_: ServerAnswer("Your account was flagged for images.", status=403)
     ) as server:
         assert "_API_KEY" in failure(
             LabError, connect(provider, server), {"A": asks("Describe.", small())}
@@ -276,8 +278,8 @@ def test_an_account_that_is_flagged_is_no_matter_of_one_image(provider, connect)
 
 
 def test_an_image_that_a_server_quotes_back_is_not_shown(connect):
-    def quote(prompt: str, count: int) -> Answer:
-        return Answer(f"bad value data:image/jpeg;base64,{'QUJD' * 200}== given", status=400)
+    def quote(prompt: str, count: int) -> ServerAnswer:
+        return ServerAnswer(f"bad value data:image/jpeg;base64,{'QUJD' * 200}== given", status=400)
 
     with api_server(quote) as server:
         prediction = connect("openai", server).answer(
@@ -289,13 +291,13 @@ def test_an_image_that_a_server_quotes_back_is_not_shown(connect):
 @BOTH
 @pytest.mark.parametrize("as_date", [False, True])
 def test_a_busy_server_is_asked_again_when_it_says(provider, as_date, connect):
-    def answer(prompt: str, count: int) -> Answer:
+    def answer(prompt: str, count: int) -> ServerAnswer:
         # A date has no fractions of a second: one 2 s ahead is at least 1 s ahead.
         after = formatdate(time.time() + 2, usegmt=True) if as_date else "1"
         return (
-            Answer("slow down", status=429, headers={"Retry-After": after})
+            ServerAnswer("slow down", status=429, headers={"Retry-After": after})
             if count == 0
-            else Answer()
+            else ServerAnswer()
         )
 
     with api_server(answer) as server:
@@ -313,12 +315,12 @@ def test_a_busy_server_is_asked_again_when_it_says(provider, as_date, connect):
 
 @BOTH
 def test_a_connection_cut_in_the_middle_of_an_answer_is_asked_again(provider, connect):
-    with api_server(lambda prompt, count: Answer(cut=count < 2)) as server:
+    with api_server(lambda prompt, count: ServerAnswer(cut=count < 2)) as server:
         prediction = connect(provider, server).answer(
             {"A": asks("Describe.", small())}, max_new_tokens=8
         )[0]
     assert prediction.text == "A rash." and len(server.requests) == 3
-    with api_server(lambda *_: Answer(cut=True)) as server:
+    with api_server(lambda *_: ServerAnswer(cut=True)) as server:
         sentence = failure(WorkFailed, connect(provider, server), {"A": asks("Describe.", small())})
     assert "gave no answer to case 'A' in 6 attempts" in sentence
 
@@ -326,7 +328,7 @@ def test_a_connection_cut_in_the_middle_of_an_answer_is_asked_again(provider, co
 @BOTH
 def test_a_slow_server_is_not_waited_for_for_ever(provider, connect, monkeypatch):
     monkeypatch.setattr(api_clients, "REQUEST_SECONDS", 0.3)
-    with api_server(lambda prompt, count: Answer(seconds=1.5 if count == 0 else 0)) as server:
+    with api_server(lambda prompt, count: ServerAnswer(seconds=1.5 if count == 0 else 0)) as server:
         prediction = connect(provider, server).answer(
             {"A": asks("Describe.", small())}, max_new_tokens=8
         )[0]
@@ -339,15 +341,17 @@ def test_a_slow_server_is_not_waited_for_for_ever(provider, connect, monkeypatch
 )
 def test_a_malformed_answer_is_asked_for_once_more(provider, body, connect):
     prompts = {"A": asks("Describe.", small())}
-    with api_server(lambda prompt, count: Answer(body=body) if count == 0 else Answer()) as server:
+    with api_server(
+        lambda prompt, count: ServerAnswer(body=body) if count == 0 else ServerAnswer()
+    ) as server:
         assert connect(provider, server).answer(prompts, max_new_tokens=8)[0].text == "A rash."
-    with api_server(lambda *_: Answer(body=body)) as server:
+    with api_server(lambda *_: ServerAnswer(body=body)) as server:
         sentence = failure(LabError, connect(provider, server), prompts)
     assert "twice gave no sound answer to case 'A'" in sentence and len(server.requests) == 2
 
 
 def gemini_says(connect, content: dict):
-    with api_server(lambda *_: Answer(body=json.dumps(content).encode())) as server:
+    with api_server(lambda *_: ServerAnswer(body=json.dumps(content).encode())) as server:
         (prediction,) = connect("gemini", server).answer(
             {"A": asks("Describe.", small())}, max_new_tokens=8
         )
@@ -408,7 +412,9 @@ def test_an_answer_of_gemini_without_one_says_so(content, error, connect):
 
 
 def test_thinking_that_leaves_no_token_for_the_answer_says_what_to_raise(connect, monkeypatch):
-    with api_server(lambda *_: Answer("", finish="MAX_TOKENS", tokens=96, thoughts=96)) as server:
+    with api_server(
+        lambda *_: ServerAnswer("", finish="MAX_TOKENS", tokens=96, thoughts=96)
+    ) as server:
         monkeypatch.setenv("GEMINI_BASE_URL", server.url)
         model = open_api_model(
             "gemini:tiny", allow_upload=False, setting="CAPTIONER", limit="CAPTION_TOKENS"
@@ -429,7 +435,7 @@ def test_a_refusal_of_an_openai_model_is_no_answer(connect):
         "model": "m",
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
     }
-    with api_server(lambda *_: Answer(body=json.dumps(content).encode())) as server:
+    with api_server(lambda *_: ServerAnswer(body=json.dumps(content).encode())) as server:
         prediction = connect("openai", server).answer(
             {"A": asks("Describe.", small())}, max_new_tokens=8
         )[0]
@@ -468,13 +474,13 @@ def test_no_image_leaves_without_consent(provider, monkeypatch, capsys, caplog):
 def test_sentences_name_the_parameter_that_is_meant(connect, monkeypatch):
     with pytest.raises(LabError, match="CAPTIONER is 'claude:x', but"):
         open_api_model("claude:x", allow_upload=True, setting="CAPTIONER")
-    with api_server(lambda *_: Answer("no", status=404)) as server:
+    with api_server(lambda *_: ServerAnswer("no", status=404)) as server:
         monkeypatch.setenv("GEMINI_BASE_URL", server.url)
         model = open_api_model("gemini:tiny", allow_upload=False, setting="CAPTIONER")
         assert "check CAPTIONER, and GEMINI_BASE_URL" in failure(
             LabError, model, {"A": asks("x", small())}
         )
-        server.answer = lambda *_: Answer("no such field", status=400)
+        server.answer = lambda *_: ServerAnswer("no such field", status=400)
         assert "see that CAPTIONER can read" in failure(LabError, model, {"A": asks("x", small())})
 
 
@@ -568,8 +574,10 @@ def test_a_fault_hides_the_key_before_it_hides_data():
 def test_an_interrupted_batch_of_images_keeps_what_came(provider, connect):
     kept, prompts = [], {name: asks(name, small()) for name in ("good", "key", "fine")}
 
-    def answer(prompt: str, count: int) -> Answer:
-        return Answer("no", status=401, seconds=0.3) if prompt == "key" else Answer(prompt)
+    def answer(prompt: str, count: int) -> ServerAnswer:
+        return (
+            ServerAnswer("no", status=401, seconds=0.3) if prompt == "key" else ServerAnswer(prompt)
+        )
 
     with api_server(answer) as server, pytest.raises(LabError, match="does not let this key"):
         connect(provider, server).answer(prompts, max_new_tokens=8, keep=kept.append)
@@ -587,7 +595,7 @@ def test_what_goes_over_the_wire_is_base64_of_a_jpeg(connect):
 
 @BOTH
 def test_the_reason_why_an_image_was_refused_holds_no_key(provider, connect):
-    with api_server(lambda *_: Answer(f"bad image, sent with {KEY}", status=400)) as server:
+    with api_server(lambda *_: ServerAnswer(f"bad image, sent with {KEY}", status=400)) as server:
         prediction = connect(provider, server).answer(
             {"A": asks("Describe.", small())}, max_new_tokens=8
         )[0]

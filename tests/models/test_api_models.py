@@ -21,7 +21,7 @@ from helpers.models.api import model as api_models
 from helpers.models.api.address import is_api_model
 from helpers.models.api.clients import _seconds_to_wait
 from helpers.models.api.model import open_api_model, upload_notice
-from tests.models.api_server import Answer, api_server
+from tests.models.api_server import ServerAnswer, api_server
 
 KEY = "sk-test-3f9a1c77d2"
 BOTH = pytest.mark.parametrize("provider", ["openai", "gemini"])
@@ -102,8 +102,8 @@ def test_a_malformed_name_is_refused(model_id):
 def test_answers_come_in_case_order_and_at_the_same_time(provider, connect):
     prompts = {f"C{number}": f"Question {number}" for number in range(8)}
 
-    def answer(prompt: str, count: int) -> Answer:
-        return Answer(
+    def answer(prompt: str, count: int) -> ServerAnswer:
+        return ServerAnswer(
             f"  {prompt}!\n", seconds=0.4 - 0.04 * int(prompt[-1])
         )  # the first is answered last
 
@@ -181,7 +181,7 @@ def test_what_is_sent_to_gemini(connect, monkeypatch):
 
 @BOTH
 def test_a_cut_answer_says_length(provider, connect):
-    with api_server(lambda prompt, count: Answer("The rash of", finish="length")) as server:
+    with api_server(lambda prompt, count: ServerAnswer("The rash of", finish="length")) as server:
         prediction = connect(provider, server).answer({"A": "What is this?"}, max_new_tokens=3)[0]
     assert (prediction.text, prediction.finish, prediction.error) == ("The rash of", "length", "")
 
@@ -190,31 +190,31 @@ def test_a_cut_answer_says_length(provider, connect):
 @pytest.mark.parametrize(
     "answer, finish, reason",
     [
-        (Answer(finish="blocked"), "", "blocked by the server: "),
-        (Answer(" \n"), "stop", "empty answer"),
-        (Answer("", finish="length"), "length", "raise MAX_NEW_TOKENS"),
+        (ServerAnswer(finish="blocked"), "", "blocked by the server: "),
+        (ServerAnswer(" \n"), "stop", "empty answer"),
+        (ServerAnswer("", finish="length"), "length", "raise MAX_NEW_TOKENS"),
     ],
 )
 def test_a_blocked_or_empty_answer_says_why(provider, answer, finish, reason, connect):
-    with api_server(lambda prompt, count: answer if prompt == "bad" else Answer()) as server:
+    with api_server(lambda prompt, count: answer if prompt == "bad" else ServerAnswer()) as server:
         bad, good = connect(provider, server).answer({"A": "bad", "B": "good"}, max_new_tokens=8)
     assert (bad.text, bad.finish) == ("", finish) and reason in bad.error
     assert (good.text, good.error) == ("A rash.", "")
 
 
 def test_an_answer_that_gemini_breaks_off_for_safety_is_blocked(connect):
-    with api_server(lambda prompt, count: Answer("The first wor", finish="SAFETY")) as server:
+    with api_server(lambda prompt, count: ServerAnswer("The first wor", finish="SAFETY")) as server:
         prediction = connect("gemini", server).answer({"A": "What is this?"}, max_new_tokens=8)[0]
     assert (prediction.text, prediction.error) == ("", "blocked by the server: SAFETY")
 
 
 @BOTH
 def test_a_busy_server_is_asked_again_when_it_says(provider, connect):
-    def answer(prompt: str, count: int) -> Answer:
+    def answer(prompt: str, count: int) -> ServerAnswer:
         return (
-            Answer("slow down", status=429, headers={"Retry-After": "1"})
+            ServerAnswer("slow down", status=429, headers={"Retry-After": "1"})
             if count == 0
-            else Answer()
+            else ServerAnswer()
         )
 
     with api_server(answer) as server:
@@ -231,7 +231,7 @@ def test_gemini_says_in_the_text_how_long_to_wait(connect):
     ).encode()
 
     with api_server(
-        lambda prompt, count: Answer(status=429, body=body) if count == 0 else Answer()
+        lambda prompt, count: ServerAnswer(status=429, body=body) if count == 0 else ServerAnswer()
     ) as server:
         connect("gemini", server).answer({"A": "What is this?"}, max_new_tokens=8)
     first, second = server.requests
@@ -262,7 +262,7 @@ def test_seconds_to_wait_until_a_date():
 @pytest.mark.parametrize("status", [429, 500, 503, 529])
 def test_a_server_that_never_recovers_is_given_up(provider, status, connect):
     with api_server(
-        lambda *_: Answer("overloaded\nsee log", status=status, headers={"Retry-After": "0"})
+        lambda *_: ServerAnswer("overloaded\nsee log", status=status, headers={"Retry-After": "0"})
     ) as server:
         sentence = failure(WorkFailed, connect(provider, server))
     assert len(server.requests) == api_models.ATTEMPTS == 6
@@ -276,7 +276,7 @@ def test_a_server_that_never_recovers_is_given_up(provider, status, connect):
 def test_waits_double_where_the_server_names_none(provider, connect, monkeypatch):
     monkeypatch.setattr(api_models, "ATTEMPTS", 4)
     monkeypatch.setattr(api_models, "FIRST_WAIT", 0.1)
-    with api_server(lambda *_: Answer("oops", status=500)) as server:
+    with api_server(lambda *_: ServerAnswer("oops", status=500)) as server:
         failure(WorkFailed, connect(provider, server))
     times = [request.at for request in server.requests]
     waits = [later - sooner for sooner, later in zip(times, times[1:])]
@@ -286,7 +286,7 @@ def test_waits_double_where_the_server_names_none(provider, connect, monkeypatch
 @BOTH
 def test_a_wait_of_an_hour_is_not_waited(provider, connect):
     with api_server(
-        lambda *_: Answer("daily limit", status=429, headers={"Retry-After": "3600"})
+        lambda *_: ServerAnswer("daily limit", status=429, headers={"Retry-After": "3600"})
     ) as server:
         sentence = failure(WorkFailed, connect(provider, server))
     assert len(server.requests) == 1 and "it asks to wait 3600 s" in sentence
@@ -294,11 +294,11 @@ def test_a_wait_of_an_hour_is_not_waited(provider, connect):
 
 @BOTH
 def test_a_refusal_ends_the_waits_of_the_others(provider, connect):
-    busy = Answer("busy", status=429, headers={"Retry-After": "60"})
+    busy = ServerAnswer("busy", status=429, headers={"Retry-After": "60"})
 
     started = time.monotonic()
     with api_server(
-        lambda prompt, count: busy if prompt == "wait" else Answer("no", status=401)
+        lambda prompt, count: busy if prompt == "wait" else ServerAnswer("no", status=401)
     ) as server:
         failure(LabError, connect(provider, server), {"A": "refuse", "B": "wait"})
         while any(thread.name.startswith("ThreadPoolExecutor") for thread in threading.enumerate()):
@@ -321,7 +321,7 @@ def test_an_unreachable_server_is_given_up(provider, monkeypatch):
 def test_a_refused_key_is_named_and_not_shown(provider, status, connect, caplog):
     caplog.set_level(logging.DEBUG)
     with api_server(
-        lambda *_: Answer(f"Incorrect API key provided: {KEY}", status=status)
+        lambda *_: ServerAnswer(f"Incorrect API key provided: {KEY}", status=status)
     ) as server:
         sentence = failure(LabError, connect(provider, server))
     assert f"{provider.upper()}_API_KEY" in sentence and len(server.requests) == 1
@@ -337,24 +337,24 @@ def test_gemini_refuses_a_key_with_status_400(connect):
         "details": [info],
     }
     with api_server(
-        lambda *_: Answer(status=400, body=json.dumps({"error": error}).encode())
+        lambda *_: ServerAnswer(status=400, body=json.dumps({"error": error}).encode())
     ) as server:
         assert "check GEMINI_API_KEY" in failure(LabError, connect("gemini", server))
 
 
 @BOTH
 def test_a_key_is_hidden_before_the_servers_line_is_cut(provider, connect):
-    with api_server(lambda *_: Answer("x" * 290 + KEY, status=400)) as server:
+    with api_server(lambda *_: ServerAnswer("x" * 290 + KEY, status=400)) as server:
         assert KEY[:10] not in failure(LabError, connect(provider, server))
 
 
 @BOTH
 def test_an_unknown_model_and_a_prompt_too_long_are_named(provider, connect):
-    with api_server(lambda *_: Answer(f"no such model for {KEY}", status=404)) as server:
+    with api_server(lambda *_: ServerAnswer(f"no such model for {KEY}", status=404)) as server:
         sentence = failure(LabError, connect(provider, server))
         assert "has no model 'tiny' (status 404: no such model for <key>)" in sentence
     with api_server(
-        lambda *_: Answer("maximum context length is 4096 tokens\nmore", status=400)
+        lambda *_: ServerAnswer("maximum context length is 4096 tokens\nmore", status=400)
     ) as server:
         sentence = failure(LabError, connect(provider, server))
         assert "case 'A' (status 400: maximum context length is 4096 tokens)" in sentence
@@ -364,7 +364,7 @@ def test_an_unknown_model_and_a_prompt_too_long_are_named(provider, connect):
 @BOTH
 @pytest.mark.parametrize("kind", ["text/html", "application/json"])
 def test_something_that_is_no_api_is_said(provider, kind, connect):
-    page = Answer(body=b"<html>Please log in</html>", headers={"Content-Type": kind})
+    page = ServerAnswer(body=b"<html>Please log in</html>", headers={"Content-Type": kind})
     with api_server(lambda *_: page) as server:
         assert "is no" in failure(LabError, connect(provider, server))
 
@@ -478,10 +478,12 @@ def test_a_malformed_address_is_refused_unseen(url, monkeypatch):
 def test_a_server_on_this_machine_cannot_send_the_questions_on(provider, connect, monkeypatch):
     with api_server() as elsewhere:
         monkeypatch.setenv("HTTP_PROXY", elsewhere.url)
-        moved = Answer(
+        moved = ServerAnswer(
             "moved", status=307, headers={"Location": f"{elsewhere.url}/v1/chat/completions"}
         )
-        with api_server(lambda prompt, count: moved if prompt == "move" else Answer()) as server:
+        with api_server(
+            lambda prompt, count: moved if prompt == "move" else ServerAnswer()
+        ) as server:
             model = connect(provider, server)
             assert model.answer({"A": "stay"}, max_new_tokens=8)[0].text == "A rash."
             assert "status 307" in failure(LabError, model, {"A": "move"})
@@ -521,7 +523,9 @@ def test_answers_that_came_are_kept_when_another_request_of_the_batch_fails(conn
 
     def serve(prompt, count):
         return (
-            Answer(status=400, text="too long") if prompt == "question 2" else Answer(text=prompt)
+            ServerAnswer(status=400, text="too long")
+            if prompt == "question 2"
+            else ServerAnswer(text=prompt)
         )
 
     with api_server(serve) as server:

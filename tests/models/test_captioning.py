@@ -37,7 +37,7 @@ from helpers.models.shots import shot_pool
 from helpers.models.vlm import load_vlm
 from helpers.settings.profiles import resolve
 from tests.models import tiny_vlms as tiny_vision
-from tests.models.api_server import Answer, api_server
+from tests.models.api_server import ServerAnswer, api_server
 
 COLOURS = ("red", "green", "blue", "white", "black", "yellow", "pink")
 
@@ -262,12 +262,12 @@ def test_gemini_captions_images_and_what_it_blocks_is_kept_with_its_reason(
     (photos[0].parent / "8.jpg").write_text("no image")
     count = iter(range(100))
     behaviours = {
-        2: Answer(finish="blocked"),
-        4: Answer(""),
-        5: Answer("slow down", status=429, headers={"Retry-After": "0"}),
+        2: ServerAnswer(finish="blocked"),
+        4: ServerAnswer(""),
+        5: ServerAnswer("slow down", status=429, headers={"Retry-After": "0"}),
     }
     with api_server(
-        lambda prompt, again: behaviours.get(next(count), Answer("A red patch."))
+        lambda prompt, again: behaviours.get(next(count), ServerAnswer("A red patch."))
     ) as server:
         store = CaptionStore(tmp_path / "s.jsonl")
         found = caption_images(
@@ -289,13 +289,15 @@ def test_gemini_captions_images_and_what_it_blocks_is_kept_with_its_reason(
 def test_what_was_paid_for_is_not_asked_again(gemini, photos, tmp_path):
     store = CaptionStore(tmp_path / "s.jsonl")
     with api_server(
-        lambda prompt, again: Answer("no", status=500) if again >= 3 else Answer("A patch.")
+        lambda prompt, again: (
+            ServerAnswer("no", status=500) if again >= 3 else ServerAnswer("A patch.")
+        )
     ) as server:
         with pytest.raises(WorkFailed, match="no answer to case"):
             caption_images(gemini(server), photos, store, batch_size=2)
         kept = len(read_jsonl(store.path))
         assert 2 <= kept <= 3
-    with api_server(lambda prompt, again: Answer("A patch.")) as server:
+    with api_server(lambda prompt, again: ServerAnswer("A patch.")) as server:
         found = caption_images(gemini(server), photos, store, batch_size=2)
         assert len(server.requests) == len(photos) - kept
     assert {caption.text for caption in found.values()} == {"A patch."} and len(

@@ -4,7 +4,7 @@ interval.
 
 import pytest
 
-from helpers.cases import Case, Prediction, Reference
+from helpers.cases import Answer, Case, Reference
 from helpers.experiments.runs import open_run
 from helpers.files import read_json, write_json
 from helpers.metrics.claims import score_differences, verdict
@@ -25,8 +25,8 @@ CASES = [
     Case(f"E{number}", "rash?", references=(Reference(f"it is condition {number} of the hand"),))
     for number in range(12)
 ]
-RIGHT = {case.id: Prediction(case.id, case.references[0].text) for case in CASES}
-WRONG = {case.id: Prediction(case.id, "please see a doctor") for case in CASES}
+RIGHT = {case.id: Answer(case.id, case.references[0].text) for case in CASES}
+WRONG = {case.id: Answer(case.id, "please see a doctor") for case in CASES}
 
 
 def scored_run(name, answers, *, dataset="pocket", encoder="minilm"):

@@ -13,7 +13,7 @@ import ipywidgets
 import pytest
 
 from conftest import ROOT
-from helpers.cases import Case, Prediction, Reference
+from helpers.cases import Answer, Case, Reference
 from helpers.files import LabError
 from helpers.report.widgets import COLUMNS, VERDICTS, read_reviews, review_form, review_table
 
@@ -28,8 +28,8 @@ CASES = [
     Case("E3", "Spot?", references=(Reference("melanoma"),)),
 ]
 ANSWERS = {
-    "E1": Prediction("E1", "<script>alert(1)</script>\nringworm"),
-    "E3": Prediction("E3", "a mole"),
+    "E1": Answer("E1", "<script>alert(1)</script>\nringworm"),
+    "E3": Answer("E3", "a mole"),
 }
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from helpers.cases import Prediction
+from helpers.cases import Answer
 from helpers.data.images import to_jpeg
 
 REQUEST_SECONDS = 300  # for one attempt; a long answer of a server without a GPU may take minutes
@@ -61,7 +61,7 @@ class Reply:
     cut: bool
     blocked: str = ""
 
-    def prediction(self, case_id: str, seconds: float, limit: str = "MAX_NEW_TOKENS") -> Prediction:
+    def prediction(self, case_id: str, seconds: float, limit: str = "MAX_NEW_TOKENS") -> Answer:
         """The answer to a case, stripped; one that was blocked or is empty has its reason in
         `error`.
 
@@ -73,7 +73,7 @@ class Reply:
             "length" if self.cut else "stop",
         )
         if self.blocked:
-            return Prediction(
+            return Answer(
                 case_id, "", seconds, tokens, error=f"blocked by the server: {self.blocked}"
             )
         if not text and self.cut:
@@ -81,8 +81,8 @@ class Reply:
             reason = (
                 f"empty: {spent} were spent before the answer began, as on thinking; raise {limit}"
             )
-            return Prediction(case_id, "", seconds, tokens, finish, reason)
-        return Prediction(
+            return Answer(case_id, "", seconds, tokens, finish, reason)
+        return Answer(
             case_id,
             text,
             seconds,

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from helpers.cases import Prediction
+from helpers.cases import Answer
 from helpers.files import LabError, WorkFailed
 from helpers.models.api.address import ADDRESSES, find_address, is_api_model
 from helpers.models.api.clients import (
@@ -89,8 +89,8 @@ class ApiModel:
         prompts: dict[str, Prompt],
         *,
         max_new_tokens: int,
-        keep: Callable[[Prediction], None] = lambda answer: None,
-    ) -> list[Prediction]:
+        keep: Callable[[Answer], None] = lambda answer: None,
+    ) -> list[Answer]:
         """Ask all prompts of one batch at the same time, so that the batch size bounds the
         concurrency.
 
@@ -132,7 +132,7 @@ class ApiModel:
 
     def _answer(
         self, case_id: str, messages: list[dict], max_new_tokens: int, stop: threading.Event
-    ) -> Prediction:
+    ) -> Answer:
         """Ask once, and again after a fault that may pass, as late as the server's Retry-After
         says.
         """
@@ -147,7 +147,7 @@ class ApiModel:
                 fault, seconds = error, round(time.perf_counter() - started, 4)
             last = attempt == (2 if fault.status == NOT_THAT else ATTEMPTS) or not fault.may_pass
             if last and fault.about_content:
-                return Prediction(case_id, "", seconds, error=f"refused by the server: {fault}")
+                return Answer(case_id, "", seconds, error=f"refused by the server: {fault}")
             if last and (not fault.may_pass or fault.status == NOT_THAT):
                 raise LabError(self._refusal(case_id, fault, bool(images_of(messages))))
             wait = FIRST_WAIT * 2 ** (attempt - 1) if fault.wait is None else fault.wait
