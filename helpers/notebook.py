@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, field
 from types import SimpleNamespace
 
 from helpers.data import POCKET, Dataset
+from helpers.experiments.model_refs import llm_ref, vlm_ref
 from helpers.experiments.parameters import prepare, recordable
 from helpers.experiments.runs import Run, environment, open_run, package_versions
-from helpers.experiments.vlm import training_backend
+from helpers.experiments.vlm_finetune import training_backend
 from helpers.files import display_path
 from helpers.models.devices import choose_device, peak_memory_gb
-from helpers.models.loading import split_revision, weights_fingerprint
 from helpers.models.process import prepare_process
 from helpers.settings.profiles import is_unset
 from helpers.training.lora_sft import choose_backend
@@ -77,11 +77,10 @@ def start(notebook: str, namespace: dict) -> Lab:
     device = choose_device()
     determines = {name: value for name, value in recordable(settings).items() if name in kinds}
     determines["data"] = {split: data.fingerprint(split) for split in data.splits} if data else {}
-    determines["weights"] = (
-        weights_fingerprint(settings.MODEL, settings.REVISION) if "MODEL" in kinds else ""
+    refs = (
+        [vlm_ref(settings)] if "VLM" in kinds else [llm_ref(settings)] if "MODEL" in kinds else []
     )
-    if "VLM" in kinds:
-        determines["weights"] = weights_fingerprint(*split_revision(settings.VLM))
+    determines["weights"] = "".join(ref.fingerprint_weights() for ref in refs)
     run = open_run(
         notebook,
         determines=determines,

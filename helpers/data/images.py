@@ -10,7 +10,7 @@ import hashlib
 import io
 import stat
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "GIF", "BMP", "TIFF")
 # Formats that may hold several images and say which one is meant: a phone's depth map or burst
 # comes after it.
 WITH_MAIN_IMAGE = ("MPO", "HEIF")
+MAX_SIDE = 1024  # pixels of the longest side of an image that a model is shown
 LARGEST = (
     120_000_000  # pixels: a phone's 108 megapixels may come, a bomb of 20,000 x 20,000 may not
 )
@@ -89,7 +90,7 @@ def open_image(path: Path | str, *, max_side: int = 0):
         raise kind(_reason(path, error)) from None
 
 
-def to_jpeg(image, *, max_side: int = 1024) -> bytes:
+def to_jpeg(image, *, max_side: int = MAX_SIDE) -> bytes:
     """An RGB image as JPEG without metadata, its longest side `max_side` pixels at most."""
     smaller = image.copy()
     smaller.thumbnail((max_side, max_side))
@@ -101,7 +102,7 @@ def to_jpeg(image, *, max_side: int = 1024) -> bytes:
 
 def open_images(
     paths: Sequence[Path], *, max_side: int, ahead: int
-) -> Iterator[tuple[Path, object]]:
+) -> Generator[tuple[Path, object]]:
     """Each path with its image or its `BadPicture`, in order, decoded in the background.
 
     At most `ahead` images are held at a time, however many paths there are.

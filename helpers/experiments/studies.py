@@ -15,20 +15,15 @@ from types import SimpleNamespace
 
 from helpers.cases import Case
 from helpers.data import Dataset
-from helpers.experiments.answers import (
-    ANSWERS_VARY,
-    CAPTIONS_VARY,
-    EVALUATION,
-    FEW_SHOT,
-    TRAINING_VARIES,
-    answer,
-    answers_of,
-    find_or_train_adapter,
-)
+from helpers.experiments.answers import ANSWERS_VARY, EVALUATION, FEW_SHOT, answer
 from helpers.experiments.caption_texts import NONE, captioners_to_compare, with_captioner
+from helpers.experiments.finetune import CAPTIONS_VARY, TRAINING_VARIES, find_or_train_adapter
 from helpers.experiments.inputs import cases_to_answer, image_words, training_texts
+from helpers.experiments.model_refs import llm_ref
 from helpers.experiments.runs import Run, open_run, recorded_runs
-from helpers.experiments.vlm import VLM_ANSWERS_VARY, VLM_FINETUNE, VLM_TRAINING_VARIES, vlm_grid
+from helpers.experiments.scoring import answers_of
+from helpers.experiments.vlm_answers import vlm_grid
+from helpers.experiments.vlm_finetune import VLM_ANSWERS_VARY, VLM_FINETUNE, VLM_TRAINING_VARIES
 from helpers.files import REPOSITORY, LabError, read_json, write_json
 from helpers.metrics import claims
 from helpers.metrics.claims import (
@@ -38,7 +33,7 @@ from helpers.metrics.claims import (
     verdict_on_repetition,
 )
 from helpers.models.api.address import is_api_model
-from helpers.models.loading import load_tokenizer
+from helpers.models.llm import load_tokenizer
 from helpers.models.prompts import as_messages, build_prompt, question_text, render_prompt
 from helpers.models.shots import as_pairs
 from helpers.settings.profiles import load_profile
@@ -177,7 +172,7 @@ def trace(data: Dataset, settings: SimpleNamespace, run: Run, case: Case) -> dic
             ["?"],
         )
     else:
-        tokenizer = load_tokenizer(settings.MODEL, settings.REVISION)
+        tokenizer = load_tokenizer(llm_ref(settings))
         prompt = render_prompt(prompt, tokenizer)
         tokens = tokenizer.tokenize(prompt)
     return {

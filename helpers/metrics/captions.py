@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from helpers.cases import Answer
 from helpers.metrics.answers import distinct_score
 from helpers.metrics.scores import Score, mean_score, share_score
-from helpers.models.captions import Caption
 
 # Raised by hand when the meaning of one of these numbers changes.
 VERSION = 2
 
 
-def caption_statistics(captions: Sequence[Caption]) -> dict[str, Score]:
+def caption_statistics(captions: Sequence[Answer]) -> dict[str, Score]:
     """Scores of captions, one per image, each with its 95 % interval over the images:
 
     "failed": share of images without a caption. Of those that have one: "unfinished", the share
@@ -48,7 +48,7 @@ def _signed(what: str) -> str:
     return f"captions|{what}|v:{VERSION}"
 
 
-def compare_length(first: Sequence[Caption], second: Sequence[Caption]) -> Score | None:
+def compare_length(first: Sequence[Answer], second: Sequence[Answer]) -> Score | None:
     """How many words more the second captioner says of the same image, the mean over images
     that both caption.
 
@@ -61,7 +61,7 @@ def compare_length(first: Sequence[Caption], second: Sequence[Caption]) -> Score
     return mean_score(words, signature=_signed("words more"))
 
 
-def compare_failures(first: Sequence[Caption], second: Sequence[Caption]) -> Score:
+def compare_failures(first: Sequence[Answer], second: Sequence[Answer]) -> Score:
     """How much more often the first captioner fails than the second, on the same images (-1 to
     1).
     """

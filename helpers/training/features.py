@@ -11,12 +11,12 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from helpers.files import LabError
-from helpers.models.vlm import VLM
+from helpers.models.vlm import LocalVLM
 from helpers.training.examples import TrainingPlan
 from helpers.training.vlm_examples import VlmCollator, VlmExample
 
 
-def can_precompute(loaded: VLM) -> bool:
+def can_precompute(loaded: LocalVLM) -> bool:
     """Whether a model's text tower is given one set of features; Qwen3-VL's gets some in deeper
     layers, too.
     """
@@ -25,7 +25,7 @@ def can_precompute(loaded: VLM) -> bool:
     )
 
 
-def with_features(loaded: VLM, lesson: TrainingPlan) -> TrainingPlan:
+def with_features(loaded: LocalVLM, lesson: TrainingPlan) -> TrainingPlan:
     """The same lesson without pixels; the model's own look at images is replaced for good.
 
     The features of all images are held in memory: of moondream2, 3 MB each in half precision.

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from helpers.files import LabError, read_json, write_json
 from helpers.models.devices import choose_device
-from helpers.models.loading import ADAPTER_CARD, load_llm, split_revision
+from helpers.models.llm import load_llm
+from helpers.models.refs import ADAPTER_CARD, ModelRef
 from helpers.training.failures import explain_failures
 from helpers.training.progress import Report, training_bar
 from helpers.training.recipe import (
     PROJECTIONS,
     UNFINISHED,
-    BaseModel,
     LoraRecipe,
     VlmRecipe,
     recomputes_activations,
@@ -60,7 +60,7 @@ def choose_backend(asked: str) -> Backend:
     return Backend("unsloth", "there is a CUDA GPU, where it is faster than PEFT alone")
 
 
-def backend_for(asked: str, base: BaseModel, recipe: LoraRecipe) -> Backend:
+def backend_for(asked: str, base: ModelRef, recipe: LoraRecipe) -> Backend:
     """What trains this model by this recipe: as `choose_backend` says, but PEFT where Unsloth
     cannot do it.
 
@@ -79,7 +79,7 @@ def backend_for(asked: str, base: BaseModel, recipe: LoraRecipe) -> Backend:
 
 
 def train_adapter(
-    base: BaseModel,
+    base: ModelRef,
     train: list[dict],
     valid: list[dict],
     folder: Path,
@@ -130,7 +130,7 @@ def _backend(chosen: Backend, recipe: LoraRecipe):
 
 
 def train_with_peft(
-    base: BaseModel,
+    base: ModelRef,
     train: list[dict],
     valid: list[dict],
     folder: Path,
@@ -144,7 +144,7 @@ def train_with_peft(
     from helpers.training.examples import plan_llm_training
     from helpers.training.trainer import fit
 
-    loaded = load_llm(base.model_id, revision=base.revision, quantization=base.quantization)
+    loaded = load_llm(base)
     device, model = loaded.device, loaded.model
     recomputes = recomputes_activations(device.name, model.num_parameters())
     if recomputes:
@@ -164,7 +164,7 @@ def train_with_peft(
         )
     except ValueError:
         raise LabError(
-            f"MODEL is {base.model_id!r}, but its layers have none of the projections that get an "
+            f"MODEL is {base.id!r}, but its layers have none of the projections that get an "
             f"adapter ({', '.join(PROJECTIONS)}): choose a model that is built like Llama."
         ) from None
     # Keys and values can't be kept where activations are not.
@@ -188,7 +188,7 @@ def _finish(folder: Path, card: dict) -> None:
     if adapter.exists():  # PEFT notes the base's folder on this machine, not its name
         write_json(
             adapter,
-            read_json(adapter) | {"base_model_name_or_path": split_revision(card["model"])[0]},
+            read_json(adapter) | {"base_model_name_or_path": ModelRef.parse(card["model"]).id},
         )
     (unfinished / "README.md").unlink(missing_ok=True)
     write_json(unfinished / ADAPTER_CARD, card)

@@ -6,27 +6,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from helpers.files import LabError
+from helpers.models.refs import ModelRef
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 LARGE_MODEL = 1_000_000_000  # parameters
 UNFINISHED = ".adapter"  # where trained weights lie in a run's folder until their card is written
-
-
-@dataclass(frozen=True)
-class BaseModel:
-    """The model that is fine-tuned: `pocket/<name>`, a folder or a hub id, with its commit, and
-    "none" or "nf4".
-    """
-
-    model_id: str
-    revision: str = ""
-    quantization: str = "none"
-
-    def __post_init__(self) -> None:
-        if self.quantization not in ("none", "nf4"):
-            raise LabError(
-                f"QUANTIZATION is {self.quantization!r}, but it must be 'none' or 'nf4'."
-            )
 
 
 @dataclass(frozen=True)
@@ -229,11 +213,11 @@ VLM_RECIPES = {
 }
 
 
-def check_trainable(recipe: VlmRecipe, base: BaseModel) -> None:
+def check_trainable(recipe: VlmRecipe, base: ModelRef) -> None:
     """Refuse to train a whole tower of 4-bit weights."""
     if recipe.trained == "text" and base.quantization != "none":
         raise LabError(
-            f"The text tower of {base.model_id!r} is to be trained whole, but VLM_QUANTIZATION is "
+            f"The text tower of {base.id!r} is to be trained whole, but VLM_QUANTIZATION is "
             f"{base.quantization!r}: 4-bit weights cannot be; set it to 'none', or VLM_RECIPE to "
             "'lora'."
         )

@@ -16,15 +16,16 @@ from pathlib import Path
 
 from helpers.files import REPOSITORY, LabError, WorkFailed
 from helpers.models.devices import choose_device
-from helpers.models.loading import model_path
 from helpers.models.moondream.processor import MODEL_TYPE
+from helpers.models.refs import ModelRef
+from helpers.models.shipped import model_path
 from helpers.training.progress import Report
-from helpers.training.recipe import BaseModel, LoraRecipe, VlmRecipe
+from helpers.training.recipe import LoraRecipe, VlmRecipe
 
 WORKER = "helpers.training.unsloth_worker"
 
 
-def cannot_train(base: BaseModel, recipe: LoraRecipe) -> str:
+def cannot_train(base: ModelRef, recipe: LoraRecipe) -> str:
     """Why Unsloth cannot do this training, as part of a sentence; "" where it can."""
     if not isinstance(recipe, VlmRecipe):
         return ""
@@ -33,16 +34,17 @@ def cannot_train(base: BaseModel, recipe: LoraRecipe) -> str:
     device = choose_device()
     if device.name != "cuda":
         return "Unsloth trains models that see on a CUDA GPU only, and there is none"
-    from helpers.models.vlm import device_for, vlm_type
+    from helpers.models.devices import device_for
+    from helpers.models.processors import vlm_type
 
-    kind = vlm_type(f"{base.model_id}@{base.revision}" if base.revision else base.model_id, "VLM")
+    kind = vlm_type(base)
     if kind == MODEL_TYPE:
         return "Unsloth does not know moondream2"
     return "Gemma 3 needs float32 on this GPU" if device_for(kind, device) != device else ""
 
 
 def train_with_unsloth(
-    base: BaseModel,
+    base: ModelRef,
     train: list[dict],
     valid: list[dict],
     folder: Path,
@@ -57,9 +59,9 @@ def train_with_unsloth(
     """
     if reason := cannot_train(base, recipe):
         raise LabError(f"BACKEND is 'unsloth', but {reason}: set BACKEND to 'peft'.")
-    local = Path(model_path(base.model_id))
-    if local.is_dir() and not base.model_id.startswith("pocket/"):
-        base = replace(base, model_id=str(local.resolve()))  # the process works in another folder
+    local = Path(model_path(base.id))
+    if local.is_dir() and not base.id.startswith("pocket/"):
+        base = replace(base, id=str(local.resolve()))  # the process works in another folder
     job = {
         "base": asdict(base),
         "train": _found_anywhere(train),

@@ -15,12 +15,11 @@ from pathlib import Path
 
 from helpers.files import LabError, WorkFailed
 from helpers.models.devices import Device, choose_device
-from helpers.models.loading import load_tokenizer, loading, model_path
+from helpers.models.refs import ModelRef
 from helpers.training.failures import explain_failures
 from helpers.training.progress import Report
 from helpers.training.recipe import (
     PROJECTIONS,
-    BaseModel,
     LoraRecipe,
     VlmRecipe,
     recomputes_activations,
@@ -40,7 +39,7 @@ def main() -> int:
         print(json.dumps(message), file=reports, flush=True)
 
     try:
-        base, folder = BaseModel(**job["base"]), Path(job["folder"])
+        base, folder = ModelRef(**job["base"]), Path(job["folder"])
         recipe = (VlmRecipe if job["sees"] else LoraRecipe)(**job["recipe"])
         with explain_failures(recipe, folder):
             report({"facts": train(base, job["train"], job["valid"], folder, recipe, report)})
@@ -58,7 +57,7 @@ def _end_with_the_parent() -> None:
 
 
 def train(
-    base: BaseModel,
+    base: ModelRef,
     train: list[dict],
     valid: list[dict],
     folder: Path,
@@ -75,7 +74,7 @@ def train(
 
 
 def _train_reading(
-    base: BaseModel,
+    base: ModelRef,
     train: list[dict],
     valid: list[dict],
     folder: Path,
@@ -86,12 +85,14 @@ def _train_reading(
     from transformers import AutoConfig, set_seed
     from unsloth import FastLanguageModel
 
+    from helpers.models.failures import explain_loading
+    from helpers.models.llm import load_tokenizer
     from helpers.training.examples import plan_llm_training
     from helpers.training.trainer import fit
 
-    device, tokenizer = choose_device(), load_tokenizer(base.model_id, base.revision)
-    path, revision = model_path(base.model_id), base.revision or None
-    with loading(base.model_id):
+    device, tokenizer = choose_device(), load_tokenizer(base)
+    path, revision = base.path, base.revision or None
+    with explain_loading(base.id):
         context = AutoConfig.from_pretrained(path, revision=revision).max_position_embeddings
         model, _ = FastLanguageModel.from_pretrained(
             path,
@@ -124,7 +125,7 @@ def _train_reading(
 
 
 def _train_seeing(
-    base: BaseModel,
+    base: ModelRef,
     train: list[dict],
     valid: list[dict],
     folder: Path,
@@ -135,17 +136,17 @@ def _train_seeing(
     from transformers import AutoConfig, set_seed
     from unsloth import FastVisionModel
 
-    from helpers.models.vlm import VLM, load_processor
-    from helpers.models.vlm_inputs import check_pair
+    from helpers.models.failures import explain_loading
+    from helpers.models.processors import check_pair, load_processor
+    from helpers.models.vlm import LocalVLM
     from helpers.training.vlm_sft import fit_vlm
 
-    name = f"{base.model_id}@{base.revision}" if base.revision else base.model_id
     device, processor = (
         choose_device(),
-        load_processor(name, setting="VLM", max_side=recipe.max_side),
+        load_processor(base.but(max_side=recipe.max_side)),
     )
-    path, revision = model_path(base.model_id, "VLM"), base.revision or None
-    with loading(base.model_id, "VLM"):
+    path, revision = base.path, base.revision or None
+    with explain_loading(base.id):
         config = AutoConfig.from_pretrained(path, revision=revision)
         context = getattr(config.get_text_config(), "max_position_embeddings", recipe.max_length)
         model, _ = (
@@ -159,8 +160,8 @@ def _train_seeing(
                 **_packing(base, config, device),
             )
         )
-    check_pair(model, processor, base.model_id)
-    loaded = VLM(model, processor, device, "VLM")
+    check_pair(model, processor, base.id)
+    loaded = LocalVLM(model, processor, device)
     recomputes = recomputes_activations(device.name, model.num_parameters())
     set_seed(recipe.seed)
     model = FastVisionModel.get_peft_model(
@@ -179,7 +180,7 @@ def _train_seeing(
     return {"device": asdict(device)} | fit_vlm(model, loaded, train, valid, folder, recipe, report)
 
 
-def _packing(base: BaseModel, config, device: Device) -> dict:
+def _packing(base: ModelRef, config, device: Device) -> dict:
     """4-bit weights where answers have them: left to itself, Unsloth keeps the vision tower in 16
     bit.
     """

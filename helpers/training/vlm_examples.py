@@ -2,7 +2,7 @@
 of them.
 
 A record is {"id": text, "image": path, "prompt": text, "completions": [text, ...]}, all rendered
-by the model's own chat template (see `helpers.models.vlm_inputs`). Images are opened late, batch
+by the model's own chat template (see `helpers.models.processors`). Images are opened late, batch
 by batch.
 """
 
@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers.data.images import BadImage, open_image
+from helpers.data.images import MAX_SIDE, BadImage, open_image
 from helpers.files import LabError, WorkFailed
-from helpers.models.vlm import VLM
-from helpers.models.vlm_inputs import LONGEST, read
+from helpers.models.processors import read
+from helpers.models.vlm import LocalVLM
 from helpers.training.augmentation import augment
 from helpers.training.examples import Example, TrainingPlan, plan_batches
 from helpers.training.recipe import VlmRecipe
@@ -50,7 +50,7 @@ class VlmExamples(Sequence):
 
 
 def plan_vlm_training(
-    loaded: VLM, train: list[dict], valid: list[dict], recipe: VlmRecipe
+    loaded: LocalVLM, train: list[dict], valid: list[dict], recipe: VlmRecipe
 ) -> TrainingPlan:
     """The lesson of a model that sees.
 
@@ -105,7 +105,7 @@ def _encoded(
     encoded, unseen, lengths = [], 0, []
     for record in tqdm(records, desc="looking at images", unit="image", leave=False):
         try:
-            image = open_image(record["image"], max_side=LONGEST)
+            image = open_image(record["image"], max_side=MAX_SIDE)
         except BadImage:
             unseen += 1
             continue
@@ -153,7 +153,7 @@ class VlmCollator:
     Labels and logits begin with the first learnt token of any record, as in `records.collate`.
     """
 
-    def __init__(self, loaded: VLM):
+    def __init__(self, loaded: LocalVLM):
         self.processor = loaded.processor
         self.pad = loaded.processor.tokenizer.pad_token_id
 
@@ -204,7 +204,7 @@ class VlmCollator:
 
     def _image(self, example: VlmExample):
         try:
-            image = open_image(example.image, max_side=LONGEST)
+            image = open_image(example.image, max_side=MAX_SIDE)
         except BadImage as error:  # it could be opened when the training began
             raise WorkFailed(
                 f"The image {Path(example.image).name} can no longer be opened ({error}): put "

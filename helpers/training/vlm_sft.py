@@ -6,12 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from helpers.files import LabError
-from helpers.models.vlm import VLM, load_vlm
-from helpers.models.vlm_inputs import mismatch
+from helpers.models.processors import mismatch
+from helpers.models.refs import ModelRef
+from helpers.models.vlm import LocalVLM, load_vlm
 from helpers.training.progress import Report
 from helpers.training.recipe import (
     UNFINISHED,
-    BaseModel,
     VlmRecipe,
     check_trainable,
     recomputes_activations,
@@ -19,7 +19,7 @@ from helpers.training.recipe import (
 
 
 def train_vlm_with_peft(
-    base: BaseModel,
+    base: ModelRef,
     train: list[dict],
     valid: list[dict],
     folder: Path,
@@ -32,8 +32,7 @@ def train_vlm_with_peft(
         train, valid: records (see `vision_records`).
     """
     check_trainable(recipe, base)
-    name = f"{base.model_id}@{base.revision}" if base.revision else base.model_id
-    loaded = load_vlm(name, quantization=base.quantization, setting="VLM", max_side=recipe.max_side)
+    loaded = load_vlm(base.but(max_side=recipe.max_side))
     recomputes = recomputes_activations(loaded.device.name, loaded.model.num_parameters())
     if recomputes:
         loaded.model.gradient_checkpointing_enable(
@@ -47,7 +46,7 @@ def train_vlm_with_peft(
 
 def fit_vlm(
     model,
-    loaded: VLM,
+    loaded: LocalVLM,
     train: list[dict],
     valid: list[dict],
     folder: Path,

@@ -20,12 +20,13 @@ sys.path.insert(0, str(REPOSITORY))
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 from helpers.data import load_dataset
-from helpers.models.loading import load_llm
+from helpers.models.llm import load_llm
 from helpers.models.prompts import alpaca
+from helpers.models.refs import ModelRef
 from helpers.models.shots import shot_pool
 from helpers.pocket.clinic import build
 from helpers.training.examples import collate, encode
-from helpers.training.lora_sft import BaseModel, LoraRecipe, train_adapter
+from helpers.training.lora_sft import LoraRecipe, train_adapter
 from helpers.training.recipe import PROJECTIONS
 
 SEEDS = (
@@ -94,7 +95,7 @@ def ours(train: list[dict], folder: Path, recipe: LoraRecipe) -> float:
     folder.mkdir()
     card = {"model": "pocket/llama"}
     facts = train_adapter(
-        BaseModel("pocket/llama"), train, [], folder, recipe=recipe, card=card, backend="peft"
+        ModelRef("pocket/llama"), train, [], folder, recipe=recipe, card=card, backend="peft"
     )
     return facts["tokens_per_second"]
 
@@ -106,7 +107,7 @@ def stock(train: list[dict], folder: Path, recipe: LoraRecipe) -> float:
     from transformers import PrinterCallback, set_seed
     from trl import SFTConfig, SFTTrainer
 
-    base = load_llm("pocket/llama")
+    base = load_llm(ModelRef("pocket/llama"))
     set_seed(recipe.seed)  # for the adapter's first weights, which ours draws from the seed, too
     trainer = SFTTrainer(
         model=base.model,
@@ -143,7 +144,7 @@ def loss(adapter: Path, valid: list[dict]) -> float:
     import torch
     from peft import PeftModel
 
-    base = load_llm("pocket/llama")
+    base = load_llm(ModelRef("pocket/llama"))
     model = PeftModel.from_pretrained(base.model, str(adapter)).eval()
     examples = encode(base.tokenizer, valid, max_length=RECIPE.max_length, loss="completion")
     learnt = sum(len(example.ids) - example.first for example in examples)

@@ -15,11 +15,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from helpers.data import load_dataset
+from helpers.models.processors import completion, load_processor, turn_text
 from helpers.models.prompts import vlm_question
-from helpers.models.vlm import load_processor
-from helpers.models.vlm_inputs import completion, turn_text
+from helpers.models.refs import ModelRef
 from helpers.training.lora_sft import train_adapter
-from helpers.training.recipe import BaseModel, VlmRecipe
+from helpers.training.recipe import VlmRecipe
 
 RECORDS, EPOCHS = 40, 6
 
@@ -40,7 +40,7 @@ def main() -> None:
 
 def training(model: str, features: str) -> tuple[float, list[float]]:
     """Seconds of a training and its losses."""
-    processor = load_processor(model)
+    processor = load_processor(ModelRef(model))
     rows = []
     for case in load_dataset("pocket").split("train")[:RECORDS]:
         question = vlm_question(case, "P1")
@@ -60,7 +60,7 @@ def training(model: str, features: str) -> tuple[float, list[float]]:
         started = time.perf_counter()
         card = {"model": model, "weights": "", "data": "", "prompt": ""}
         train_adapter(
-            BaseModel(model), rows, [], Path(scratch), recipe=recipe, card=card, backend="peft"
+            ModelRef(model), rows, [], Path(scratch), recipe=recipe, card=card, backend="peft"
         )
         seconds = time.perf_counter() - started
         log = json.loads((Path(scratch) / "training.json").read_text())

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from helpers.cases import Answer
 from helpers.data import load_dataset
 from helpers.data.images import BadImage, open_image
 from helpers.data.tables import skin_tones
@@ -26,7 +27,8 @@ from helpers.experiments.studies import _varied_in, captioner_grid, recorded_gri
 from helpers.experiments.sweep import _trainings
 from helpers.files import LabError
 from helpers.models import memory
-from helpers.models.captions import FAILED, Caption, failed
+from helpers.models.captions import FAILED, failed_caption
+from helpers.models.refs import ModelRef
 from helpers.notebook import Lab
 from helpers.pocket.odd_images import write_odd_images
 from helpers.report.leaderboard import caption_rows, captioner_rows, tone_table
@@ -162,10 +164,10 @@ def test_only_words_that_are_read_are_made(lab, outputs):
 
 
 def test_claims_about_length_and_failures():
-    brief = {"A": [Caption("1", "p", "a patch", finish="stop")], "B": [failed("2", "p", "broken")]}
+    brief = {"A": [Answer("1", "a patch", finish="stop")], "B": [failed_caption("2", "broken")]}
     long = {
-        "A": [Caption("1", "p", "a red and scaly patch", finish="stop")],
-        "B": [Caption("2", "p", "a bump")],
+        "A": [Answer("1", "a red and scaly patch", finish="stop")],
+        "B": [Answer("2", "a bump")],
     }
     fails, says = caption_claims(brief, long, names=("one", "two"))
     assert (
@@ -264,12 +266,13 @@ def test_a_training_is_done_once_for_all_captioners_unless_its_records_hold_thei
     assert len(different) == 3  # without words, and two with a captioner named beside "training"
 
 
-def test_one_model_is_kept_in_memory(monkeypatch):
-    loaded = []
-    load = {name: lambda name=name: loaded.append(name) or name for name in "ab"}
-    assert [memory.load_once((name,), load[name]) for name in "aaba"] == list(
-        "aaba"
-    ) and loaded == list("aba")
+def test_one_model_is_kept_in_memory():
+    memory.forget_models()
+    llama, blip = ModelRef("pocket/llama"), ModelRef("pocket/blip")
+    first = memory.load_once(llama)
+    assert memory.load_once(ModelRef("pocket/llama")) is first
+    memory.load_once(blip)
+    assert memory.load_once(llama) is not first
     memory.forget_models()
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from helpers.experiments.answers import answers_of
+from helpers.experiments.scoring import answers_of
 from helpers.files import file_hash, read_json
 from tests.experiments.interrupted_worker import work
 

@@ -13,9 +13,10 @@ import pytest
 
 from conftest import ROOT
 from helpers.data import load_dataset
-from helpers.experiments import answers as experiments
 from helpers.experiments import runs, sweep
+from helpers.experiments.answers import answer
 from helpers.experiments.runs import open_run
+from helpers.experiments.scoring import answers_of
 from helpers.experiments.studies import (
     Cell,
     Plan,
@@ -126,14 +127,14 @@ def test_a_study_checks_its_claims_over_seeds(lab):
 
 def test_a_trace_shows_one_case_from_title_to_answer(lab):
     data, settings = lab
-    run, case = experiments.answer(data, settings, shots=1), data.split("valid")[0]
+    run, case = answer(data, settings, shots=1), data.split("valid")[0]
     shown = trace(data, settings, run, case)
     assert shown["title"] == case.question and case.question in shown["prompt"]
     shot = next(
         other for other in data.split("train") if other.id == shown["shots (training cases)"]
     )
     assert shot.references[0].text in shown["prompt"] and shown["shots dropped"] == "none"
-    assert experiments.answers_of(run)[case.id].text in shown["answer"]
+    assert answers_of(run)[case.id].text in shown["answer"]
 
 
 def command(*arguments, outputs):

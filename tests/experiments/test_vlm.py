@@ -10,24 +10,17 @@ from conftest import ROOT
 from helpers.cases import Case, Reference
 from helpers.data import load_dataset
 from helpers.data.images import open_image
-from helpers.experiments import vlm as vision_experiment
-from helpers.experiments.answers import answers_of
+from helpers.experiments import vlm_answers, vlm_finetune
 from helpers.experiments.parameters import check_size
+from helpers.experiments.scoring import answers_of
 from helpers.experiments.small_device import measure_on_small_device
 from helpers.experiments.studies import cells, compare
 from helpers.experiments.sweep import _trainings
-from helpers.experiments.vlm import (
-    VLM_FINETUNE,
-    answer_with_vlm,
-    ask_directly,
-    finetune_vlm,
-    train_vlms,
-    vlm_grid,
-    vlm_recipe,
-)
+from helpers.experiments.vlm_answers import answer_with_vlm, ask_directly, vlm_grid
+from helpers.experiments.vlm_finetune import VLM_FINETUNE, finetune_vlm, train_vlms, vlm_recipe
 from helpers.files import LabError, read_json
 from helpers.models.prompts import vlm_question
-from helpers.models.vlm import VLM
+from helpers.models.vlm import LocalVLM
 from helpers.report.vlm_tables import cell_rows, cost_rows, edge_rows, epoch_curves, repetition_rows
 from helpers.settings.profiles import resolve
 from helpers.training.augmentation import augment
@@ -169,8 +162,8 @@ def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
     for run in (tuned, training):
         written = (run.folder / "run.json").read_text()
         assert settings.DATA_ROOT not in written and str(ROOT) not in written
-    monkeypatch.setattr(vision_experiment, "train_adapter", None)
-    monkeypatch.setattr(vision_experiment, "answer_images", None)
+    monkeypatch.setattr(vlm_finetune, "train_adapter", None)
+    monkeypatch.setattr(vlm_answers, "answer_images", None)
     again = vlm_grid(data, settings)
     assert [run.id for run in again.values()] == [run.id for run in grid.values()]
     made = cells(VLM_FINETUNE, data, settings)
@@ -235,7 +228,7 @@ def test_interrupted_answers_are_taken_up_to_the_same_end(lab, monkeypatch):
     undisturbed = answer_with_vlm(data, settings)
     said = texts(undisturbed)
     shutil.rmtree(undisturbed.folder)
-    answer, calls = VLM.answer, []
+    answer, calls = LocalVLM.answer_batch, []
 
     def dying(self, asked, **limits):
         calls.append(len(asked))
@@ -243,7 +236,7 @@ def test_interrupted_answers_are_taken_up_to_the_same_end(lab, monkeypatch):
             raise KeyboardInterrupt
         return answer(self, asked, **limits)
 
-    monkeypatch.setattr(VLM, "answer", dying)
+    monkeypatch.setattr(LocalVLM, "answer_batch", dying)
     with pytest.raises(KeyboardInterrupt):
         answer_with_vlm(data, settings)
     run = answer_with_vlm(data, settings)

@@ -90,11 +90,12 @@ def measure(arguments: argparse.Namespace) -> dict:
 
 def training(arguments: argparse.Namespace) -> dict:
     """Tokens per second of the paper's recipe, once it runs evenly, and what it said of itself."""
-    from helpers.training.lora_sft import BaseModel, LoraRecipe, train_with_peft
+    from helpers.models.refs import ModelRef
+    from helpers.training.lora_sft import LoraRecipe, train_with_peft
     from helpers.training.unsloth_worker import train as train_with_unsloth_here
 
     folder, recipe = arguments.folder / f"run-{arguments.part}", LoraRecipe(steps=arguments.steps)
-    base = BaseModel(str(arguments.folder / "model"), quantization="nf4")
+    base = ModelRef(str(arguments.folder / "model"), quantization="nf4")
     train = train_with_peft if arguments.part == "peft" else train_with_unsloth_here
     facts = train(base, records(64), [], folder, recipe, lambda report: None)
     seconds = [entry["seconds"] for entry in json.loads((folder / "training.json").read_text())]
@@ -105,9 +106,10 @@ def training(arguments: argparse.Namespace) -> dict:
 def answers(arguments: argparse.Namespace) -> dict:
     """Tokens per second of one batch of answers, the second time it is asked."""
     from helpers.models.generation import generate
-    from helpers.models.loading import load_llm
+    from helpers.models.llm import load_llm
+    from helpers.models.refs import ModelRef
 
-    text_model = load_llm(str(arguments.folder / "model"), quantization="nf4")
+    text_model = load_llm(ModelRef(str(arguments.folder / "model"), quantization="nf4"))
     prompts = {str(number): record["prompt"] for number, record in enumerate(records(ANSWERED))}
     for _ in range(2):
         started = time.perf_counter()
@@ -147,10 +149,11 @@ def write_checkpoint(folder: Path, shape: dict) -> float:
     from safetensors.torch import save_file
     from transformers import BitsAndBytesConfig, GenerationConfig, LlamaConfig
 
-    from helpers.models.loading import load_tokenizer
+    from helpers.models.llm import load_tokenizer
+    from helpers.models.refs import ModelRef
 
     folder.mkdir()
-    tokenizer = load_tokenizer("pocket/llama")
+    tokenizer = load_tokenizer(ModelRef("pocket/llama"))
     tokenizer.save_pretrained(folder)
     special = {
         "bos_token_id": tokenizer.bos_token_id,

@@ -95,14 +95,15 @@ def training(arguments: argparse.Namespace) -> dict:
     """Seconds per optimiser step of the T4 profile's recipe, once it runs evenly, and what it said
     of itself.
     """
+    from helpers.models.refs import ModelRef
     from helpers.training.lora_sft import train_adapter
-    from helpers.training.recipe import BaseModel, VlmRecipe
+    from helpers.training.recipe import VlmRecipe
     from helpers.training.unsloth_worker import train as train_with_unsloth_here
 
     folder = arguments.folder / f"run-{arguments.part}"
     recipe = VlmRecipe(steps=arguments.steps, max_side=PICTURE_SIDE)
     base, rows = (
-        BaseModel(str(arguments.folder / "model"), quantization="nf4"),
+        ModelRef(str(arguments.folder / "model"), quantization="nf4"),
         records(arguments.folder, 16),
     )
     folder.mkdir()
@@ -125,9 +126,12 @@ def answers(arguments: argparse.Namespace) -> dict:
     """Tokens per second of one batch of answers, the second time it is asked."""
     from PIL import Image
 
+    from helpers.models.refs import ModelRef
     from helpers.models.vlm import load_vlm
 
-    model = load_vlm(str(arguments.folder / "model"), quantization="nf4", max_side=PICTURE_SIDE)
+    model = load_vlm(
+        ModelRef(str(arguments.folder / "model"), quantization="nf4", max_side=PICTURE_SIDE)
+    )
     rows = records(arguments.folder, ANSWERED)
     asked = {row["id"]: (Image.open(row["image"]).convert("RGB"), row["question"]) for row in rows}
     for _ in range(2):
@@ -146,10 +150,10 @@ def records(scratch: Path, count: int) -> list[dict]:
     """Records as long as DermaVQA's with title and content, each with a photograph of another size."""
     from PIL import Image
 
-    from helpers.models.vlm import load_processor
-    from helpers.models.vlm_inputs import completion, turn_text
+    from helpers.models.processors import completion, load_processor, turn_text
+    from helpers.models.refs import ModelRef
 
-    processor, draw, rows = load_processor(str(scratch / "model")), random.Random(0), []
+    processor, draw, rows = load_processor(ModelRef(str(scratch / "model"))), random.Random(0), []
     words = "itchy red spots on the left arm since three weeks worse at night in a woman of forty".split()
     (scratch / "images").mkdir(exist_ok=True)
     for number in range(count):

@@ -16,22 +16,17 @@ from torch.nn.functional import cross_entropy
 from conftest import ROOT
 from helpers.files import LabError, WorkFailed, disk_full, file_hash, read_json
 from helpers.models.devices import Device
-from helpers.models.loading import load_llm, load_tokenizer
+from helpers.models.llm import load_llm, load_tokenizer
+from helpers.models.refs import ModelRef
 from helpers.training import lora_sft
 from helpers.training.examples import Example, TrainingPlan, collate, encode, plan_batches
 from helpers.training.failures import explain_failures, smaller
-from helpers.training.lora_sft import (
-    BaseModel,
-    LoraRecipe,
-    choose_backend,
-    train_adapter,
-    train_with_peft,
-)
+from helpers.training.lora_sft import LoraRecipe, choose_backend, train_adapter, train_with_peft
 from helpers.training.recipe import PROJECTIONS
 from helpers.training.trainer import last_whole_checkpoint
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
-LLAMA = BaseModel("pocket/llama")
+LLAMA = ModelRef("pocket/llama")
 SMALL = LoraRecipe(
     rank=4,
     learning_rate=5e-3,
@@ -160,7 +155,7 @@ def test_importing_the_module_loads_nothing_heavy():
 
 
 def test_a_prompt_is_learnt_after_the_ids_that_generation_gives():
-    text_model = load_llm("pocket/llama")
+    text_model = load_llm(ModelRef("pocket/llama"))
     row = records(1)[0]
     example = encode(text_model.tokenizer, [row], max_length=99, loss="completion")[0]
     prompt = text_model.token_ids(row["prompt"])
@@ -173,7 +168,7 @@ def test_a_prompt_is_learnt_after_the_ids_that_generation_gives():
 
 
 def test_a_long_record_is_cut_and_one_without_room_for_its_answer_is_left_out():
-    tokenizer, row = load_tokenizer("pocket/llama"), records(1)[0]
+    tokenizer, row = load_tokenizer(ModelRef("pocket/llama")), records(1)[0]
     whole = encode(tokenizer, [row], max_length=99, loss="completion")[0]
     cut = encode(tokenizer, [row], max_length=whole.first + 1, loss="completion")[0]
     assert cut.cut and not whole.cut and cut.ids == whole.ids[: whole.first + 1]
@@ -218,7 +213,7 @@ def test_a_step_holds_the_same_records_whatever_the_batch():
 
 @pytest.mark.parametrize("loss", ["completion", "whole"])
 def test_the_loss_of_a_batch_is_that_of_its_records_one_by_one(loss):
-    text_model = load_llm("pocket/llama")
+    text_model = load_llm(ModelRef("pocket/llama"))
     examples = encode(text_model.tokenizer, records(4), max_length=64, loss=loss)
     batch = collate(examples, pad=text_model.tokenizer.pad_token_id)
     learnt = sum(len(example.ids) - example.first for example in examples)
@@ -239,7 +234,7 @@ def test_sharing_the_prompts_beginning_changes_neither_loss_nor_gradients(tmp_pa
 
     from helpers.training.trainer import SftTrainer
 
-    text_model = load_llm("pocket/llama")
+    text_model = load_llm(ModelRef("pocket/llama"))
     rows = [
         {**row, "prompt": "Write a response that completes the request. " + row["prompt"]}
         for row in records(4)
@@ -287,7 +282,7 @@ def test_training_is_plain_lora_with_adamw_and_a_linear_schedule(tmp_path):
     from transformers import get_linear_schedule_with_warmup, set_seed
 
     facts = train(tmp_path)
-    text_model = load_llm("pocket/llama")
+    text_model = load_llm(ModelRef("pocket/llama"))
     examples = encode(text_model.tokenizer, records(), max_length=64, loss="completion")
     batches = plan_batches([len(e.ids) for e in examples], records=24, per_step=4, batch=4, seed=5)
     set_seed(5)
@@ -346,7 +341,7 @@ def test_the_adapter_carries_what_it_is_and_is_not_made_twice(tmp_path):
 
 def test_the_whole_record_can_be_learnt_as_the_papers_notebook_did(tmp_path):
     facts = train(tmp_path, replace(SMALL, loss="whole", steps=1))
-    text_model = load_llm("pocket/llama")
+    text_model = load_llm(ModelRef("pocket/llama"))
     examples = encode(text_model.tokenizer, records(), max_length=64, loss="whole")
     step = sum(
         plan_batches([len(e.ids) for e in examples], records=4, per_step=4, batch=2, seed=5), []
@@ -370,7 +365,7 @@ def test_a_four_bit_base_learns_the_same_with_and_without_validation(tmp_path):
     """On some CPUs bitsandbytes repacks 4-bit weights at the first validation, and gradients are
     wrong after it.
     """
-    base, recipe = BaseModel("pocket/llama", quantization="nf4"), replace(SMALL, steps=3)
+    base, recipe = ModelRef("pocket/llama", quantization="nf4"), replace(SMALL, steps=3)
     train(tmp_path / "a", recipe, base=base)
     train(tmp_path / "b", recipe, base=base, valid=records(3, seed=9))
     a, b = weights(tmp_path / "a"), weights(tmp_path / "b")
@@ -513,6 +508,6 @@ def test_a_model_without_these_projections_is_named(tmp_path):
     GPT2LMHeadModel(
         GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=2048, n_positions=64)
     ).save_pretrained(folder)
-    load_tokenizer("pocket/llama").save_pretrained(folder)
+    load_tokenizer(ModelRef("pocket/llama")).save_pretrained(folder)
     with pytest.raises(LabError, match="none of the projections.*q_proj.*built like Llama"):
-        train(tmp_path / "run", base=BaseModel(str(folder)))
+        train(tmp_path / "run", base=ModelRef(str(folder)))

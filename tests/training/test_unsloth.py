@@ -18,11 +18,11 @@ from PIL import Image
 from conftest import ROOT
 from helpers.files import LabError, WorkFailed, read_json, write_json
 from helpers.models.devices import Device, choose_device
-from helpers.models.loading import load_llm
-from helpers.models.vlm import load_processor
-from helpers.models.vlm_inputs import completion, turn_text
+from helpers.models.llm import load_llm
+from helpers.models.processors import completion, load_processor, turn_text
+from helpers.models.refs import ModelRef
 from helpers.training import unsloth_process, unsloth_worker
-from helpers.training.lora_sft import BaseModel, train_adapter
+from helpers.training.lora_sft import train_adapter
 from helpers.training.recipe import VlmRecipe
 from helpers.training.trainer import last_whole_checkpoint
 from helpers.training.unsloth_process import train_with_unsloth
@@ -94,7 +94,7 @@ def _logits(adapter: Path) -> list[float]:
     import torch
     from peft import PeftModel
 
-    base = load_llm("pocket/llama")
+    base = load_llm(ModelRef("pocket/llama"))
     model = PeftModel.from_pretrained(base.model, str(adapter))
     with torch.no_grad():
         return (
@@ -121,7 +121,7 @@ def test_a_worker_that_dies_leaves_its_last_words(tmp_path, monkeypatch):
 
 def test_the_worker_ends_when_its_parent_does(tmp_path):
     job = {
-        "base": asdict(BaseModel("pocket/llama")),
+        "base": asdict(ModelRef("pocket/llama")),
         "train": records(),
         "valid": [],
         "folder": str(tmp_path),
@@ -182,13 +182,13 @@ def test_the_measurement_of_models_that_see_leaves_unsloth_out_where_there_is_no
 SEEING = VlmRecipe(
     rank=4, learning_rate=5e-3, steps=4, batch=2, warmup_steps=1, max_length=256, seed=5
 )
-LLAVA = BaseModel("pocket/llava")
+LLAVA = ModelRef("pocket/llava")
 
 
 @pytest.fixture
 def seen(tmp_path) -> list[dict]:
     """Records of pocket/llava with images of different sizes."""
-    processor, rows = load_processor("pocket/llava"), []
+    processor, rows = load_processor(ModelRef("pocket/llava")), []
     for number, colour in enumerate(("red", "green", "blue", "white")):
         Image.new("RGB", (40 + 9 * number, 30), colour).save(tmp_path / f"{number}.png")
         said = completion(processor, "What is it?", f"It is {colour}." * (number + 1))
@@ -290,7 +290,7 @@ def test_what_unsloth_cannot_do_with_models_that_see_is_refused_before_it_starts
     assert unsloth_process.cannot_train(LLAVA, SEEING) == ""
     write_json(tmp_path / "moon" / "config.json", {"model_type": "moondream1"})
     with pytest.raises(LabError, match="Unsloth does not know moondream2"):
-        train_with_unsloth(BaseModel(str(tmp_path / "moon")), seen, [], tmp_path, SEEING, print)
+        train_with_unsloth(ModelRef(str(tmp_path / "moon")), seen, [], tmp_path, SEEING, print)
 
 
 @pytest.mark.skipif(choose_device().name == "cuda", reason="of a machine without a GPU")

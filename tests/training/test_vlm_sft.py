@@ -14,14 +14,14 @@ from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
 from helpers.files import LabError, file_hash, read_json
-from helpers.models.devices import Device
-from helpers.models.loading import weights_fingerprint
-from helpers.models.vlm import device_for, load_processor, load_vlm
-from helpers.models.vlm_inputs import completion, turn_text
+from helpers.models.devices import Device, device_for
+from helpers.models.processors import completion, load_processor, turn_text
+from helpers.models.refs import ModelRef
+from helpers.models.vlm import load_vlm
 from helpers.training import vlm_sft as vision_sft
 from helpers.training.features import with_features
 from helpers.training.lora_sft import train_adapter
-from helpers.training.recipe import BaseModel, VlmRecipe
+from helpers.training.recipe import VlmRecipe
 from helpers.training.trainer import last_whole_checkpoint
 from helpers.training.vlm_examples import plan_vlm_training
 from helpers.training.vlm_sft import train_vlm_with_peft
@@ -71,7 +71,7 @@ def photos(tmp_path_factory) -> list[Path]:
 
 def records(folder: Path, photos: list[Path], question: str = QUESTION) -> list[dict]:
     """A question to each image, with two answers of quite different lengths."""
-    draw, processor = random.Random(1), load_processor(str(folder))
+    draw, processor = random.Random(1), load_processor(ModelRef(str(folder)))
     words = "eczema scabies rosacea a steroid cream twice daily".split()
     answers = [
         [" ".join(draw.choices(words, k=draw.randint(1, 9))) + "." for _ in range(2)]
@@ -92,11 +92,11 @@ def train(folder: Path, run: Path, rows, recipe=SMALL, *, valid=(), quantization
     run.mkdir(exist_ok=True)
     card = {
         "model": str(folder),
-        "weights": weights_fingerprint(str(folder)),
+        "weights": ModelRef(str(folder)).fingerprint_weights(),
         "data": "d",
         "prompt": "p",
     }
-    base = BaseModel(str(folder), quantization=quantization)
+    base = ModelRef(str(folder), quantization=quantization)
     return train_adapter(base, rows, list(valid), run, recipe=recipe, card=card, backend="peft")
 
 
@@ -138,7 +138,7 @@ def test_an_adapter_in_the_text_tower_of_a_four_bit_model_learns_and_answers(
     )
 
     (model,) = trained_models
-    fresh = load_vlm(str(folder), quantization="nf4")
+    fresh = load_vlm(ModelRef(str(folder), quantization="nf4"))
     inside = {id(module) for module in model.get_base_model().get_decoder().modules()}
     places = tuple(name for name, module in model.named_modules() if id(module) in inside)
     assert all(name.startswith(places) for name, _ in model.named_modules() if "lora" in name)
@@ -156,7 +156,9 @@ def test_an_adapter_in_the_text_tower_of_a_four_bit_model_learns_and_answers(
         saved[name].abs().max() > 0 for name in saved if "lora_B" in name
     )
 
-    tuned = load_vlm(str(folder), quantization="nf4", tuned=tmp_path / "run" / "adapter")
+    tuned = load_vlm(
+        ModelRef(str(folder), quantization="nf4", adapter=tmp_path / "run" / "adapter")
+    )
     answers = tuned.answer(questions_on(photos[:3]), max_new_tokens=6)
     assert len(answers) == 3 and all(answer.finish in ("stop", "length") for answer in answers)
     assert [row.text for row in answers] != [
@@ -170,7 +172,7 @@ def test_a_folder_with_a_strangers_adapter_does_not_change_a_model_loaded_there(
     folder = folder_of("smolvlm")
     train(folder, tmp_path / "run", records(folder, photos[:2]), replace(SMALL, steps=1))
     monkeypatch.chdir(tmp_path / "run" / "adapter")
-    assert not hasattr(load_vlm(str(folder)).model, "peft_config")
+    assert not hasattr(load_vlm(ModelRef(str(folder))).model, "peft_config")
 
 
 def test_with_vision_trained_both_towers_get_adapters(folder_of, photos, tmp_path):
@@ -191,7 +193,7 @@ def test_an_adapter_for_another_base_is_refused(folder_of, photos, tmp_path):
     with pytest.raises(
         LabError, match="^The adapter was trained on .*smolvlm.*set VLM to the adapter's base"
     ):
-        load_vlm(str(folder_of("idefics3")), setting="VLM", tuned=tmp_path / "run" / "adapter")
+        load_vlm(ModelRef(str(folder_of("idefics3")), adapter=tmp_path / "run" / "adapter"))
 
 
 # What is learnt from
@@ -202,7 +204,7 @@ def test_a_padded_batch_asks_what_generation_asks_and_gives_each_token_the_loss_
     kind, folder_of, photos
 ):
     folder = folder_of(kind)
-    loaded, rows = load_vlm(str(folder)), records(folder, photos[:4])
+    loaded, rows = load_vlm(ModelRef(str(folder))), records(folder, photos[:4])
     lesson = plan_vlm_training(loaded, rows, [], SMALL)
     examples = [row[0] for row in lesson.train.records]
     for example, row, pair in zip(examples, rows, questions_on(photos[:4]).values()):
@@ -255,7 +257,7 @@ def _token_losses(model, lesson, examples) -> list[float]:
 @pytest.mark.parametrize("kind", [kind for kind in ALL_KINDS if kind != "qwen3_vl"])
 def test_precomputed_features_give_the_losses_of_live_images(kind, folder_of, photos):
     folder = folder_of(kind)
-    loaded = load_vlm(str(folder))
+    loaded = load_vlm(ModelRef(str(folder)))
     lesson = plan_vlm_training(loaded, records(folder, photos), records(folder, photos[:2]), SMALL)
     examples = [row[0] for row in lesson.train.records]
     pairs = [examples[:2], examples[5:1:-3], examples[:1]]
@@ -293,7 +295,7 @@ def test_features_from_several_layers_cannot_be_precomputed(folder_of, photos, t
 def test_a_smaller_image_side_caps_the_tokens(kind, folder_of, photos, tmp_path):
     folder, tokens = folder_of(kind), {}
     for side in (0, tiny_vision.SIDE, 2 * tiny_vision.SIDE):
-        loaded = load_vlm(str(folder), max_side=side)
+        loaded = load_vlm(ModelRef(str(folder), max_side=side))
         tokens[side] = loaded._chat(list(questions_on(photos[3:4]).values()))["input_ids"].shape[1]
         assert loaded.answer(questions_on(photos[3:5]), max_new_tokens=2)
     assert tokens[tiny_vision.SIDE] < tokens[2 * tiny_vision.SIDE] <= tokens[0], tokens
@@ -320,8 +322,8 @@ def test_the_whole_text_tower_is_trained_and_comes_back(
     train(folder, tmp_path / "run", rows, recipe, valid=rows[:2])
     found = losses(tmp_path / "run", "eval_loss")
     assert found[-1] < found[0] - 0.2, found
-    tuned = load_vlm(str(folder), tuned=tmp_path / "run" / "adapter")
-    base = dict(load_vlm(str(folder)).model.named_parameters())
+    tuned = load_vlm(ModelRef(str(folder), adapter=tmp_path / "run" / "adapter"))
+    base = dict(load_vlm(ModelRef(str(folder))).model.named_parameters())
     text = {
         id(p)
         for part in (tuned.model.get_decoder(), tuned.model.lm_head)
@@ -359,11 +361,11 @@ def test_a_processor_of_another_model_is_refused_when_it_is_loaded(folder_of, tm
         ("gemma3", "idefics3"),
     ):
         folder = tmp_path / model
-        load_vlm(str(folder_of(model))).model.save_pretrained(folder)
+        load_vlm(ModelRef(str(folder_of(model)))).model.save_pretrained(folder)
         other = processor if "/" in processor else str(folder_of(processor))
-        load_processor(other).save_pretrained(folder)
+        load_processor(ModelRef(other)).save_pretrained(folder)
         with pytest.raises(LabError, match="^[^\n]*(belong|fit) together[^\n]*from[^\n]*$"):
-            load_vlm(str(folder))
+            load_vlm(ModelRef(str(folder)))
 
 
 @pytest.mark.parametrize(
@@ -380,8 +382,8 @@ def test_images_of_other_tokens_than_the_model_s_are_one_sentence_also_in_traini
     }
     name, value = changes.get(kind, ("image_seq_len", 9))
     source, folder = folder_of(kind.partition("'")[0]), tmp_path / "model"
-    processor, rows = load_processor(str(source)), records(source, photos)
-    load_vlm(str(source)).model.save_pretrained(folder)
+    processor, rows = load_processor(ModelRef(str(source))), records(source, photos)
+    load_vlm(ModelRef(str(source))).model.save_pretrained(folder)
     if name == "crop_size":
         processor.image_processor.size = {"shortest_edge": value}
         processor.image_processor.crop_size = {"height": value, "width": value}
@@ -403,7 +405,7 @@ def test_a_question_longer_than_the_context_is_one_sentence(folder_of, photos, t
     with pytest.raises(
         LabError, match=r"has 4\d{3} tokens and its answer up to 4, but the model's context 2048"
     ):
-        load_vlm(str(folder)).answer(
+        load_vlm(ModelRef(str(folder))).answer(
             {"a": (Image.open(photos[0]), "very " * 2100)}, max_new_tokens=4
         )
     rows += records(folder, photos[2:4])
@@ -454,7 +456,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
     stopped.mkdir()
     with pytest.raises(KeyboardInterrupt):
         report = broken_off_at(4, KeyboardInterrupt())
-        train_vlm_with_peft(BaseModel(str(folder)), rows, rows[:2], stopped, recipe, report)
+        train_vlm_with_peft(ModelRef(str(folder)), rows, rows[:2], stopped, recipe, report)
     assert last_whole_checkpoint(stopped / "checkpoints").endswith("checkpoint-3")
     train(folder, stopped, rows, recipe, valid=rows[:2])
     a, b = (
@@ -481,7 +483,7 @@ def test_how_a_step_is_cut_into_batches_changes_nothing(kind, folder_of, photos,
 
 
 def test_tinyllava_is_asked_in_its_published_format(folder_of):
-    processor = load_processor(str(folder_of("llava")))
+    processor = load_processor(ModelRef(str(folder_of("llava"))))
     assert turn_text(processor, "What is it?") == "USER: <image>\n What is it? ASSISTANT:"
     assert turn_text(processor, "What is it?", "Eczema.").endswith("ASSISTANT: Eczema.</s>")
 

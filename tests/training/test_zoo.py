@@ -7,8 +7,10 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from helpers.files import LabError, read_json
 from helpers.models.generation import generate
-from helpers.models.loading import POCKET_MODELS, load_llm
+from helpers.models.llm import load_llm
 from helpers.models.prompts import build_prompt, stop_text
+from helpers.models.refs import ModelRef
+from helpers.models.shipped import POCKET_MODELS
 from helpers.pocket import descriptions
 from helpers.pocket.conditions import load_conditions
 from helpers.pocket.lesions import draw
@@ -53,7 +55,7 @@ def test_an_unknown_model_is_named():
 
 
 def test_asked_in_a_form_it_has_never_read_it_answers_briefly_and_begins_another_block():
-    model = load_llm("pocket/llama")
+    model = load_llm(ModelRef("pocket/llama"))
     questions = [
         "Rash on the elbow",
         "Spots on the face of a teenager",
