@@ -42,13 +42,12 @@ def said(folder: Path, name: str = "photos") -> list[str]:
 
 def test_recorded_captions_are_read(tmp_path):
     with pytest.raises(
-        LabError, match="CAPTIONER is 'recorded', but there is no captions.csv in the data folder: "
+        LabError,
+        match="Given captions were asked for, but there is no captions.csv in the data folder: ",
     ):
         read_given_captions(tmp_path)
     assert scan_given_captions(tmp_path) == ({}, [])
-    content = (
-        '\ufeffimage,who,caption\r\na.jpg,me," A red patch,\r\ndry. "\r\n b.jpg ,me,\r\n\r\n'
-    )
+    content = '\ufeffimage,who,caption\r\na.jpg,me," A red patch,\r\ndry. "\r\n b.jpg ,me,\r\n\r\n'
     write(tmp_path, content.encode())
     assert read_given_captions(tmp_path) == {"a.jpg": "A red patch,\r\ndry.", "b.jpg": ""}
 
