@@ -150,7 +150,7 @@ def paint_strokes(
 def _bent_stroke(
     middle: Point, angle: float, step: float, bend: float, rng: random.Random
 ) -> list[Point]:
-    """Draw seven points from three steps before the middle on, turning by up to `bend` each time."""
+    """Draw seven points from three steps before the middle, turning by up to `bend` each time."""
     x = middle[0] - 3 * step * math.cos(angle)
     y = middle[1] - 3 * step * math.sin(angle)
     stroke = []

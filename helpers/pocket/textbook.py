@@ -1,5 +1,4 @@
-"""Textbook prose about the conditions of the pocket clinic, to pre-train its tiny language models
-on.
+"""Write textbook prose about the clinic's conditions, to pre-train its tiny language models on.
 
 It knows the words and how they hang together (complaint, image, condition, treatment), but
 neither a case of the clinic nor the way its doctors answer: that is left for fine-tuning to teach.
@@ -7,42 +6,49 @@ neither a case of the clinic nor the way its doctors answer: that is left for fi
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from helpers.pocket.conditions import (
-    COLOUR_CONCEPTS,
-    SURFACE_CONCEPTS,
     Condition,
+    body_sites,
     by_id,
+    capital,
     compatible,
     draw_told,
+    join_words,
     load_conditions,
     load_sentences,
 )
 from helpers.pocket.lesions import draw_seen
+from helpers.pocket.vocabulary import COLOUR_CONCEPTS, SURFACE_CONCEPTS
 
 
 def passages(*, seed: int = 0, count: int) -> list[str]:
-    """`count` paragraphs of some 70 words each, the same for a seed; a larger `count` begins with
-    the same ones.
+    """Write `count` paragraphs of some 70 words each, the same for a seed.
+
+    A larger `count` begins with the same ones.
     """
-    kinds = (
-        _monograph,
-        _vignette,
-        _comparison,
-        _by_complaint,
-        _by_site,
-        _by_treatment,
-        _by_finding,
-        _everyday,
-    )
-    weights = (30, 34, 12, 6, 6, 5, 5, 2)
+    weights = {
+        _monograph: 30,
+        _vignette: 34,
+        _comparison: 12,
+        _by_complaint: 6,
+        _by_site: 6,
+        _by_treatment: 5,
+        _by_finding: 5,
+        _everyday: 2,
+    }
     rng = random.Random(f"textbook/{seed}")
-    return [rng.choices(kinds, weights)[0](rng) for _ in range(count)]
+    texts = []
+    for _ in range(count):
+        write = rng.choices(list(weights), list(weights.values()))[0]
+        texts.append(write(rng))
+    return texts
 
 
 def _monograph(rng: random.Random) -> str:
-    """Some facts of one condition: usually the definition first, the others in any order."""
+    """Write facts of one condition: usually the definition first, the others in any order."""
     condition = rng.choice(load_conditions())
     facts = _words()["facts"]
     kinds = rng.sample(list(facts), rng.randint(5, 8))
@@ -50,13 +56,13 @@ def _monograph(rng: random.Random) -> str:
         kinds = ["definition"] + [kind for kind in kinds if kind != "definition"]
     # The first sentence has to say what all the others call "it".
     first = rng.choice([text for text in facts[kinds[0]] if "ame}" in text or "{any}" in text])
-    return " ".join(
-        [say(first, condition, rng), *(_fact(kind, condition, rng) for kind in kinds[1:])]
-    )
+    sentences = [say(first, condition, rng)]
+    sentences += [_fact(kind, condition, rng) for kind in kinds[1:]]
+    return " ".join(sentences)
 
 
 def _vignette(rng: random.Random) -> str:
-    """One patient in textbook manner, with what followed and at times with general remarks."""
+    """Write about one patient in textbook manner: what followed, at times general remarks."""
     condition = rng.choice(load_conditions())
     words, patient = _words(), patient_words(condition, rng)
     templates = [
@@ -70,13 +76,13 @@ def _vignette(rng: random.Random) -> str:
 
 
 def patient_words(condition: Condition, rng: random.Random) -> dict[str, str]:
-    """A made-up patient in words, and one look-alike to weigh against."""
-    words, told, seen = _words(), draw_told(condition, rng), draw_seen(condition, rng)
-    sexes = ("girl", "woman") if told["sex"] == "female" else ("boy", "man")
-    vowel = "n" if str(told["age"])[0] == "8" or told["age"] in (11, 18) else ""
+    """Draw a made-up patient in words, and one look-alike to weigh against."""
+    words = _words()
+    told = draw_told(condition, rng)
+    seen = draw_seen(condition, rng)
     other = by_id()[rng.choice(condition.look_alikes)]
     return {
-        "person": f"a{vowel} {told['age']}-year-old {sexes[told['age'] >= 18]}",
+        "person": _person(told),
         "picture": _image_words(seen, rng),
         "itch": words["itch"][told["itch"]],
         "pain": words["pain"][told["pain"]],
@@ -92,27 +98,36 @@ def patient_words(condition: Condition, rng: random.Random) -> dict[str, str]:
     }
 
 
-def _image_words(seen: dict, rng: random.Random) -> str:
-    """What an image shows: number, surface, colour and lesion, with at most two findings more."""
+def _person(told: Mapping) -> str:
+    """Write age and sex: "an 8-year-old girl"."""
+    age, is_adult = told["age"], told["age"] >= 18
+    if told["sex"] == "female":
+        noun = "woman" if is_adult else "girl"
+    else:
+        noun = "man" if is_adult else "boy"
+    article = "an" if str(age)[0] == "8" or age in (11, 18) else "a"
+    return f"{article} {age}-year-old {noun}"
+
+
+def _image_words(seen: Mapping, rng: random.Random) -> str:
+    """Write what an image shows: number, surface, colour, lesion, and at most two findings."""
     drawn = (
         seen["primary"].capitalize(),
         SURFACE_CONCEPTS.get(seen["surface"]),
         COLOUR_CONCEPTS[seen["colour"]],
     )
-    more = [
-        word.lower()
-        for word in seen["concepts"]
-        if word in _words()["findings"] and word not in drawn
-    ]
-    extra = f" with {_list(rng.sample(more, min(len(more), 2)))}" if more else ""
-    surface = "" if seen["surface"] in ("smooth", "blistered") else seen["surface"] + " "
-    single = seen["number"] == "single"
-    ending = "" if single else _words()["plurals"].get(seen["primary"], "s")
-    return f"{'a single' if single else seen['number']} {surface}{seen['colour']} {seen['primary']}{ending}{extra}"
+    findings = _words()["findings"]
+    more = [word.lower() for word in seen["concepts"] if word in findings and word not in drawn]
+    extra = f" with {join_words(rng.sample(more, min(len(more), 2)))}" if more else ""
+    surface = "" if seen["surface"] in ("smooth", "blistered") else f"{seen['surface']} "
+    number, plural = "a single", ""
+    if seen["number"] != "single":
+        number, plural = seen["number"], _words()["plurals"].get(seen["primary"], "s")
+    return f"{number} {surface}{seen['colour']} {seen['primary']}{plural}{extra}"
 
 
 def _comparison(rng: random.Random) -> str:
-    """Two conditions that look alike, and what tells them apart."""
+    """Write about two conditions that look alike, and how they differ."""
     first = rng.choice(load_conditions())
     second = by_id()[rng.choice(first.look_alikes)]
     opening = rng.choice(
@@ -127,7 +142,8 @@ def _comparison(rng: random.Random) -> str:
     kinds = rng.sample(
         ("signs", "clue", "symptoms", "cause", "sites", "treatment", "feeling"), rng.randint(2, 3)
     )
-    frame, sentences = rng.choice(("In", "With", "As for")), []
+    frame = rng.choice(("In", "With", "As for"))
+    sentences = [opening]
     for kind in kinds:
         # After "In eczema," a sentence must neither name the disease again nor say "it".
         texts = [
@@ -138,12 +154,13 @@ def _comparison(rng: random.Random) -> str:
         for condition in (first, second):
             text = say(rng.choice(texts), condition, rng)
             sentences.append(f"{frame} {condition.name}, {text[0].lower()}{text[1:]}")
-    return " ".join([opening, *sentences])
+    return " ".join(sentences)
 
 
 def _by_complaint(rng: random.Random) -> str:
-    """Which conditions fit some told facts, and one of them more closely."""
-    phrases, told = _words(), draw_told(rng.choice(load_conditions()), rng)
+    """Write which conditions fit some told facts, and about one of them more closely."""
+    phrases = _words()
+    told = draw_told(rng.choice(load_conditions()), rng)
     keys = rng.sample(("site", "itch", "pain", "trigger", "duration", "age"), 2)
     ids = compatible({key: told[key] for key in keys})
     words = {
@@ -158,64 +175,62 @@ def _by_complaint(rng: random.Random) -> str:
     names = [by_id()[name].name for name in rng.sample(ids, min(len(ids), 5))]
     opening = rng.choice(
         (
-            f"{capital(complaint)} occur together in {_list(names)}.",
-            f"The combination of {complaint} fits {_list(names)}.",
-            f"Several conditions explain {complaint}, among them {_list(names)}.",
+            f"{capital(complaint)} occur together in {join_words(names)}.",
+            f"The combination of {complaint} fits {join_words(names)}.",
+            f"Several conditions explain {complaint}, among them {join_words(names)}.",
         )
     )
     closer = by_id()[rng.choice(ids)]
-    return " ".join(
-        [
-            opening,
-            *(_fact(kind, closer, rng) for kind in ("definition", "signs", "clue", "treatment")),
-        ]
-    )
+    facts = [_fact(kind, closer, rng) for kind in ("definition", "signs", "clue", "treatment")]
+    return " ".join([opening, *facts])
 
 
 def _by_site(rng: random.Random) -> str:
-    """What is common at one body site."""
-    site = rng.choice(sorted({site for condition in load_conditions() for site in condition.sites}))
+    """Write about what is common at one body site."""
+    site = rng.choice(body_sites())
     here = [condition for condition in load_conditions() if site in condition.sites]
     here = rng.sample(here, min(len(here), 4))
+    names = join_words([condition.name for condition in here])
+    other_names = join_words([rng.choice(condition.names) for condition in here])
     opening = rng.choice(
         (
-            f"The {site} is a common site of {_list([c.name for c in here])}.",
-            f"On the {site} one meets {_list([c.name for c in here])}.",
-            f"Problems of the {site} include {_list([rng.choice(c.names) for c in here])}.",
+            f"The {site} is a common site of {names}.",
+            f"On the {site} one meets {names}.",
+            f"Problems of the {site} include {other_names}.",
         )
     )
-    details = [
-        f"{capital(c.name)} shows {c.signs}."
-        if rng.random() < 0.5
-        else f"{capital(c.clue)} would speak for {rng.choice(c.names)}."
-        for c in here
-    ]
-    return " ".join([opening, *details])
+    return " ".join([opening, *(_sign_or_clue(condition, rng) for condition in here)])
+
+
+def _sign_or_clue(condition: Condition, rng: random.Random) -> str:
+    if rng.random() < 0.5:
+        return f"{capital(condition.name)} shows {condition.signs}."
+    return f"{capital(condition.clue)} would speak for {rng.choice(condition.names)}."
 
 
 def _by_treatment(rng: random.Random) -> str:
-    """One remedy and what it is used for."""
+    """Write about one remedy and what it is used for."""
     condition = rng.choice(load_conditions())
     remedy = rng.choice(condition.treatments)
-    users = [c.name for c in load_conditions() if remedy in c.treatments]
+    users = join_words([one.name for one in load_conditions() if remedy in one.treatments])
     opening = rng.choice(
         (
-            f"{capital(remedy)} is used in {_list(users)}.",
-            f"In {_list(users)}, doctors recommend {remedy}.",
-            f"{capital(_list(users))}: here {remedy} belongs to the standard of care.",
+            f"{capital(remedy)} is used in {users}.",
+            f"In {users}, doctors recommend {remedy}.",
+            f"{capital(users)}: here {remedy} belongs to the standard of care.",
         )
     )
     kinds = ["definition", *rng.sample(("outlook", "tests", "cause", "signs"), 2)]
-    return " ".join(
-        [opening, *(_fact(kind, condition, rng) for kind in kinds), rng.choice(_words()["common"])]
-    )
+    facts = [_fact(kind, condition, rng) for kind in kinds]
+    return " ".join([opening, *facts, rng.choice(_words()["common"])])
 
 
 def _by_finding(rng: random.Random) -> str:
-    """What a finding is, and in which conditions it is seen."""
+    """Write what a finding is, and in which conditions it is seen."""
     finding = rng.choice(list(_words()["findings"]))
     having = [condition for condition in load_conditions() if finding in condition.concepts]
-    meaning, word = _words()["findings"][finding], finding.lower()
+    meaning = _words()["findings"][finding]
+    word = finding.lower()
     opening = rng.choice(
         (
             f"{finding} means {meaning}.",
@@ -227,73 +242,77 @@ def _by_finding(rng: random.Random) -> str:
     where = rng.choice(
         ("It is seen in {}.", "Conditions with it are {}.", "It belongs to the picture of {}.")
     )
-    about = [f"In {some[0].name}, the skin shows {some[0].signs}.", _fact("clue", some[0], rng)]
-    return " ".join(
-        [
-            opening,
-            where.format(_list([c.name for c in some])),
-            *about,
-            rng.choice(_words()["common"]),
-        ]
-    )
+    sentences = [
+        opening,
+        where.format(join_words([condition.name for condition in some])),
+        f"In {some[0].name}, the skin shows {some[0].signs}.",
+        _fact("clue", some[0], rng),
+        rng.choice(_words()["common"]),
+    ]
+    return " ".join(sentences)
 
 
 def _everyday(rng: random.Random) -> str:
     return " ".join(rng.sample(_words()["common"], 4))
 
 
-def _words() -> dict:
+def _words() -> dict[str, Any]:  # nested tables of texts
     return load_sentences()["textbook"]
 
 
 def _fact(kind: str, condition: Condition, rng: random.Random) -> str:
-    """One fact of a condition in one of its phrasings."""
+    """Write one fact of a condition in one of its phrasings."""
     return say(rng.choice(_words()["facts"][kind]), condition, rng)
 
 
 def say(template: str, condition: Condition, rng: random.Random, **more: str) -> str:
-    """Fill one phrasing with facts of a condition; only what it names is drawn."""
+    """Fill one phrasing with facts of a condition; only what it names is drawn.
+
+    A field with a capital letter gets its text with one. `more` are texts for fields of the
+    caller, which go before those of the condition.
+    """
+    choices = _choices(condition, rng)
+    filled = {}
+    for field in re.findall(r"{(\w+)}", template):
+        key = field.lower()
+        if key in more:
+            text = more[key]
+        elif key in choices:
+            text = choices[key]()
+        else:  # a plain text of the condition
+            text = getattr(condition, key)
+        filled[field] = text if key == field else capital(text)
+    return template.format(**filled)
+
+
+def _choices(condition: Condition, rng: random.Random) -> dict[str, Callable[[], str]]:
+    """Return functions that draw the text of a field, by field."""
     words = _words()
-    values = {
+    return {
         "any": lambda: rng.choice(condition.names),
         "synonym": lambda: rng.choice(condition.synonyms),
         "group": lambda: condition.skin_class.lower(),
         "one": lambda: rng.choice(condition.treatments),
-        "remedy": lambda: rng.choice(
-            [text for text in condition.treatments if not text.startswith("no ")]
-        ),
-        "symptoms": lambda: _list(rng.sample(condition.symptoms, 2)),
+        "remedy": lambda: rng.choice(_without_none(condition.treatments)),
+        "symptoms": lambda: join_words(rng.sample(condition.symptoms, 2)),
         "treatments": lambda: _some(condition.treatments, rng),
-        "tests": lambda: _some(
-            [text for text in condition.tests if not text.startswith("no ")], rng
-        ),
+        "tests": lambda: _some(_without_none(condition.tests), rng),
         "site": lambda: rng.choice(condition.sites),
         "sites": lambda: _some([f"the {site}" for site in condition.sites], rng),
-        "ages": lambda: _list([words["people"][age] for age in condition.ages]),
+        "ages": lambda: join_words([words["people"][age] for age in condition.ages]),
         "itch": lambda: words["itch"][rng.choice(condition.itch)],
         "duration": lambda: rng.choice(condition.durations),
         "pain": lambda: words["pain"][rng.choice(condition.pain)],
         "trigger": lambda: words["triggers"][rng.choice(condition.triggers)],
         "others": lambda: _some([by_id()[other].name for other in condition.look_alikes], rng),
-    } | {key: lambda value=value: value for key, value in more.items()}
-    filled = {}
-    for field in re.findall(r"{(\w+)}", template):
-        key = field.lower()
-        # What is no choice is a plain text of the condition.
-        text = values[key]() if key in values else getattr(condition, key)
-        filled[field] = text if key == field else capital(text)
-    return template.format(**filled)
+    }
+
+
+def _without_none(texts: Sequence[str]) -> list[str]:
+    """Leave out "no treatment" and the like."""
+    return [text for text in texts if not text.startswith("no ")]
 
 
 def _some(items: Sequence[str], rng: random.Random) -> str:
-    """One to three of the items, as a list in words."""
-    return _list(rng.sample(items, rng.randint(1, min(3, len(items)))))
-
-
-def _list(items: list[str]) -> str:
-    """a, b and c."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
-
-
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """Draw one to three of the items, joined in words."""
+    return join_words(rng.sample(items, rng.randint(1, min(3, len(items)))))

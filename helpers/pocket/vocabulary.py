@@ -1,4 +1,4 @@
-"""The words that the clinic knows: concepts, classes, what is drawn, what patients tell."""
+"""The terms of the clinic: concepts, classes, what is drawn, and what patients tell."""
 
 # SKINCON's 48 concepts, spelled and ordered as in the header of its annotations.
 CONCEPTS = (
@@ -71,8 +71,7 @@ CLASSES = (
     "Herpes",
 )
 
-# What a colour or a surface of the drawing is called among the concepts; a surface not named here
-# has none.
+# The concept of each colour and surface that is drawn; a surface not named here has none.
 COLOUR_CONCEPTS = {
     "red": "Erythema",
     "pink": "Erythema",
