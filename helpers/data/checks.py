@@ -5,12 +5,12 @@ what the folder lacks, where the published data lacks it too and loading copes w
 Images are opened one at a time, so that thousands of them need the memory of one.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.data import photos
-from helpers.data.authors import AUTHOR_FILE, Author, scan_authors
+from helpers.data.authors import AUTHOR_FILE, scan_authors
 from helpers.data.dermavqa import FACTS_FILE, facts_faults
 from helpers.data.given_captions import (
     GIVEN_FILE,
@@ -19,29 +19,15 @@ from helpers.data.given_captions import (
     names_without_image,
     scan_given_captions,
 )
-from helpers.data.images import BadImage, open_image
-from helpers.data.layout import (
-    IMAGE_FOLDERS,
-    Images,
-    all_files,
-    answers_expected,
-    index_images,
+from helpers.data.layout import IMAGE_FOLDERS, all_files, index_images
+from helpers.data.record_checks import (
+    RecordFile,
+    file_notes,
+    find_image_fault,
+    record_faults,
+    with_needed_fields,
 )
-from helpers.data.records import (
-    CASE_FIELDS,
-    FLAGS,
-    LANGUAGES,
-    RESPONSE_FIELDS,
-    case_id_of,
-    clean_text,
-    image_names,
-    leaves_folder,
-    missing_fields,
-    numbered_responses,
-    read_records,
-    stopping_faults,
-    usual_fields,
-)
+from helpers.data.records import case_id_of, read_records
 from helpers.data.sources import FORMATS, data_folder
 from helpers.files import LabError, list_some, read_json
 
@@ -63,23 +49,6 @@ class DataFault:
         place = self.file + (f", record {self.record}" if self.record else "")
         place += f" ({self.case_id})" if self.case_id else ""
         return f"{place}: {'note: ' if self.is_note else ''}{self.message}"
-
-
-@dataclass(frozen=True)
-class _File:
-    """One file under check, with what the checks of its records need."""
-
-    path: Path
-    split: str
-    images: Images
-    authors: Mapping[str, Author]
-    needed: set[str] = field(default_factory=set)
-    needed_in_response: set[str] = field(default_factory=set)
-
-    @property
-    def answered(self) -> bool:
-        """Whether each case of the file should have references."""
-        return answers_expected(self.split, self.path)
 
 
 def check_data(name: str, root: Path | str = "") -> list[DataFault]:
@@ -104,7 +73,7 @@ def _folder_faults(kind: str, root: Path, files: Sequence[tuple[str, Path]]) -> 
     without_images: list[str] = []
     on_disk: set[Path] = set()
     for split, path in files:
-        file = _File(path, split, index_images(kind, root, split), authors)
+        file = RecordFile(path, split, index_images(kind, root, split), authors)
         if not file.images.on_disk:
             without_images.append(path.name)
         on_disk.update(file.images.found.values())
@@ -172,7 +141,7 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _file_faults(kind: str, file: _File, seen: Seen) -> Iterator[DataFault]:
+def _file_faults(kind: str, file: RecordFile, seen: Seen) -> Iterator[DataFault]:
     name = file.path.name
     try:
         items = read_records(file.path)
@@ -183,98 +152,16 @@ def _file_faults(kind: str, file: _File, seen: Seen) -> Iterator[DataFault]:
         yield DataFault(name, 0, "holds no records")
         return
     records = [item for item in items if isinstance(item, dict)]
-    file = _with_needed_fields(kind, file, records)
+    file = with_needed_fields(kind, file, records)
     for number, item in enumerate(items, start=1):
         case_id = case_id_of(item)
-        for message, is_note in _record_faults(file, item):
+        for message, is_note in record_faults(file, item):
             yield DataFault(name, number, message, case_id, is_note)
         yield from _doubled(file, number, case_id, seen)
-    yield from _about_file(name, _file_notes(records), is_note=True)
+    yield from _about_file(name, file_notes(records), is_note=True)
 
 
-def _with_needed_fields(kind: str, file: _File, records: list[dict]) -> _File:
-    """Add the fields that the records must have: the format's own, and those that most have."""
-    responses = [response for record in records for _, response in numbered_responses(record)]
-    # `encounter_id` is checked with the types, `responses` only where answers are due.
-    needed = usual_fields(records, CASE_FIELDS) - {"encounter_id", "responses"} | {"image_ids"}
-    if kind == "iiyi":
-        needed |= {"query_title_en", "query_content_en"}
-    if file.answered:
-        needed.add("responses")
-    needed_in_response = usual_fields(responses, RESPONSE_FIELDS) | {"author_id", "content_en"}
-    return replace(file, needed=needed, needed_in_response=needed_in_response)
-
-
-def _record_faults(file: _File, record: object) -> Iterator[tuple[str, bool]]:
-    """Find all that is wrong with one record, as (message, whether it is only a note)."""
-    for message in stopping_faults(record):
-        yield message, False
-    if not isinstance(record, dict):
-        return
-    for message in missing_fields(record, file.needed, file.needed_in_response):
-        yield message, False
-    yield from _reference_faults(record, file.answered)
-    for message in _author_faults(record, file.authors):
-        yield message, False
-    if file.images.on_disk:
-        for message in _image_faults(record, file.images):
-            yield message, False
-
-
-def _reference_faults(record: dict, answered: bool) -> Iterator[tuple[str, bool]]:
-    """Find blank answers, as (message, whether it is only a note).
-
-    One that lacks only a translation is a note: published IIYI has some, and they are dropped.
-    """
-    responses = numbered_responses(record)
-    if answered and record.get("responses") == []:
-        yield "has no references: `responses` is empty", False
-    for number, response in responses:
-        given = [lang for lang in LANGUAGES if isinstance(response.get(f"content_{lang}"), str)]
-        blank = [lang for lang in given if not clean_text(response, f"content_{lang}")]
-        if blank:
-            message = f"response {number} is blank in {', '.join(blank)}: it is no reference there"
-            yield message, len(blank) < len(given)
-    in_english = [response for _, response in responses if clean_text(response, "content_en")]
-    if answered and responses and not in_english:
-        yield "has no English reference: all its responses are blank", False
-
-
-def _author_faults(record: dict, authors: Mapping[str, Author]) -> Iterator[str]:
-    for number, response in numbered_responses(record):
-        author = response.get("author_id")
-        if authors and isinstance(author, str) and author not in authors:
-            yield f"response {number}: author {author!r} is not in {AUTHOR_FILE}"
-
-
-def _image_faults(record: dict, images: Images) -> Iterator[str]:
-    for name in image_names(record):
-        if leaves_folder(name):
-            continue  # reported with the types, and not to be opened
-        try:
-            path = images.path(name)
-        except LabError:
-            yield f"image {name!r} is a link that leads out of the data folder"
-            continue
-        if not path.is_file():
-            yield f"image {name!r} is not on disk"
-        elif reason := find_image_fault(path):
-            yield f"image {name!r} cannot be used: {reason}"
-
-
-def find_image_fault(path: Path) -> str | None:
-    """Say why an image cannot be used; None if it can.
-
-    All of it is decoded, and the checksums of a PNG are verified.
-    """
-    try:
-        open_image(path)
-    except BadImage as bad:
-        return str(bad)
-    return None
-
-
-def _doubled(file: _File, number: int, case_id: str, seen: Seen) -> Iterator[DataFault]:
+def _doubled(file: RecordFile, number: int, case_id: str, seen: Seen) -> Iterator[DataFault]:
     """Report an id that came before, in this file or in another split.
 
     Other files of the same split hold the same cases, so those may share ids.
@@ -291,25 +178,6 @@ def _doubled(file: _File, number: int, case_id: str, seen: Seen) -> Iterator[Dat
             "splits"
         )
         yield DataFault(name, number, message, case_id)
-
-
-def _file_notes(records: list[dict]) -> Iterator[str]:
-    """Say what a whole file lacks in English, or in flags, as the published files do in places."""
-    for part in ("title", "content"):
-        name = f"query_{part}_en"
-        texts = [record[name] for record in records if isinstance(record.get(name), str)]
-        blank = sum(not clean_text({name: text}, name) for text in texts)
-        if not any(name in record for record in records):
-            yield f"no record has `{name}`: the patients' words are not in this file"
-        elif blank:
-            yield (
-                f"{blank} of {len(records)} records have a blank `{name}`, which is kept as empty "
-                "text"
-            )
-    responses = [response for record in records for _, response in numbered_responses(record)]
-    with_flags = [response for response in responses if any(flag in response for flag in FLAGS)]
-    if responses and not with_flags:
-        yield f"no response has {' or '.join(FLAGS)}: all references of this file get weight 1"
 
 
 def _facts_faults(path: Path, seen: Seen) -> Iterator[DataFault]:

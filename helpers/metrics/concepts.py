@@ -30,7 +30,7 @@ from helpers.metrics.concept_words import (
     SURROUNDINGS,
 )
 from helpers.metrics.scores import Score, score_of
-from helpers.pocket.conditions import CONCEPTS
+from helpers.pocket.vocabulary import CONCEPTS
 
 # Raised by hand when a rule of this module changes; the words are in the signature by themselves.
 VERSION = 1

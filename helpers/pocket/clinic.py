@@ -5,8 +5,6 @@ stands nowhere else. The told facts of a case always fit several conditions, so 
 diagnosis has to look.
 """
 
-import csv
-import io
 import random
 import shutil
 import string
@@ -17,12 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from helpers.files import LabError, file_hash, read_json, write_json, write_text
 from helpers.pocket import descriptions, doctors, lesions, patients
+from helpers.pocket.clinic_images import Facts, with_views, write_images
 from helpers.pocket.conditions import PATH, Condition, draw_told, load_conditions
-from helpers.pocket.skin import view
 
 # Raised by hand when the cases of a seed or the files change; sentences and drawings have versions
 # of their own.
@@ -32,9 +28,6 @@ SIZES = {"train": 400, "valid": 60, "test": 80}
 LONG_SHARE = {"train": 0.5, "valid": 2 / 3, "test": 0.5}
 ANNOTATORS = ("annotator1", "annotator2")
 SECONDS_UNTIL_ABANDONED = 3600
-
-# What is known of a case or of one of its images, as facts.json holds it.
-Facts = dict[str, Any]
 
 
 def build(
@@ -143,16 +136,6 @@ def _draw_case(condition: Condition, forum: str, rng: random.Random) -> tuple[st
     return title, content, facts
 
 
-def _with_views(facts: Facts, names: Sequence[str], seed: int) -> Facts:
-    """Add to a case's facts how each of its images was taken."""
-    return facts | {"images": {name: view(_image_seed(seed, name)) for name in names}}
-
-
-def _image_seed(seed: int, name: str) -> int:
-    """Draw an image's seed by its name: richer drawings later must change no case and no word."""
-    return random.Random(f"{seed}/{name}").getrandbits(32)
-
-
 def _write_short(folder: Path, seed: int, sizes: Mapping[str, int]) -> Counter[str]:
     """Write the forum of short answers, in the files of DermaVQA-IIYI."""
     staff = doctors.staff(seed)
@@ -165,7 +148,7 @@ def _write_short(folder: Path, seed: int, sizes: Mapping[str, int]) -> Counter[s
         title, content, case_facts = _draw_case(condition, "iiyi", rng)
         count = rng.choice((1, 1, 2, 2, 3))
         names = [f"IMG_{case_id}_{place:05}.jpg" for place in range(1, count + 1)]
-        facts[case_id] = _with_views(case_facts, names, seed)
+        facts[case_id] = with_views(case_facts, names, seed)
         for name in names:
             images[folder / "images_final" / f"images_{split}" / name] = facts[case_id]
         authors = rng.sample(staff, rng.choice((2, 3, 3, 4, 4, 5, 6, 7, 8)))
@@ -182,7 +165,7 @@ def _write_short(folder: Path, seed: int, sizes: Mapping[str, int]) -> Counter[s
     for split, rows in records.items():
         write_json(folder / (f"{split}.json" if split == "train" else f"{split}_ht.json"), rows)
     _write_authors(folder / "df_userinfo.csv", staff, records)
-    _write_images(folder, facts, images, seed)
+    write_images(folder, facts, images, seed)
     return _count(records, images)
 
 
@@ -216,7 +199,7 @@ def _write_long(folder: Path, seed: int, sizes: Mapping[str, int]) -> Counter[st
         # never with z.
         case_id = "z" + _base36(rng.randrange(36**3)) + _base36(number)
         title, content, case_facts = _draw_case(condition, "reddit", rng)
-        facts[case_id] = _with_views(case_facts, [f"{case_id}.jpg"], seed)
+        facts[case_id] = with_views(case_facts, [f"{case_id}.jpg"], seed)
         images[folder / "images" / f"{case_id}.jpg"] = facts[case_id]
         record = {
             "encounter_id": case_id,
@@ -228,7 +211,7 @@ def _write_long(folder: Path, seed: int, sizes: Mapping[str, int]) -> Counter[st
         records[split].append(record)
     for split, rows in records.items():
         write_json(folder / f"{split}.json", rows)
-    _write_images(folder, facts, images, seed)
+    write_images(folder, facts, images, seed)
     return _count(records, images)
 
 
@@ -261,47 +244,3 @@ def _count(records: Mapping[str, Sequence[dict]], images: Mapping[Path, Facts]) 
         responses=sum(len(row["responses"]) for row in rows),
         images=len(images),
     )
-
-
-def _write_images(
-    folder: Path, facts: Mapping[str, Facts], images: Mapping[Path, Facts], seed: int
-) -> None:
-    """Write the facts of all cases, the images drawn from them, and oracle captions."""
-    write_json(folder / "facts.json", facts)
-    _draw(images, seed)
-    _describe(folder, images, seed)
-
-
-def _draw(images: Mapping[Path, Facts], seed: int) -> None:
-    """Draw and save all images; saved from bare pixels, so they carry no metadata."""
-    for path, facts in tqdm(images.items(), desc="images", leave=False):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image = lesions.draw(
-            facts["seen"],
-            skin_tone=facts["skin_tone"],
-            site=_site(facts),
-            seed=_image_seed(seed, path.name),
-        )
-        image.save(path, quality=88)
-
-
-def _describe(folder: Path, images: Mapping[Path, Facts], seed: int) -> None:
-    """Write oracle captions, which say what each image really shows, into captions.csv."""
-    rows = [("image", "caption")]
-    for path, facts in images.items():
-        caption = descriptions.describe(
-            facts["seen"],
-            facts["images"][path.name],
-            site=_site(facts),
-            style="clinical",
-            rng=random.Random(f"{seed}/{path.name}/words"),
-        )
-        rows.append((path.name, caption))
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    write_text(folder / "captions.csv", text.getvalue())
-
-
-def _site(facts: Facts) -> str:
-    """Return the body site of a case: one that is told is not among what is seen."""
-    return facts["seen"].get("site") or facts["told"]["site"]

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from helpers.pocket.conditions import Condition, body_sites, capital, load_conditions
-from helpers.pocket.textbook import patient_words, say
+from helpers.pocket.phrases import patient_words, say
 
 PATH = Path(__file__).with_name("exercises.yaml")
 # How often an item asks again for what an earlier item of its sheet asked for.

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from helpers.data.checks import DataFault, check_data, find_image_fault
+from helpers.data.checks import DataFault, check_data
 from helpers.data.dermavqa import load_references
+from helpers.data.record_checks import find_image_fault
 from helpers.files import LabError
 
 
