@@ -8,6 +8,7 @@ models), which the model's own template turns into text.
 from collections.abc import Sequence
 
 from helpers.cases import Case
+from helpers.data.records import TAKEN_DOWN
 from helpers.files import LabError, fingerprint
 
 LAYOUTS = ("alpaca", "chat")
@@ -59,8 +60,6 @@ VISUAL_PROMPTS = {
         "treated?",
     ),
 }
-# What Reddit leaves of a text that its author took back.
-TAKEN_BACK = ("[removed]", "[deleted]")
 
 Messages = list[dict]  # chat turns: {"role": ..., "content": text, or parts of text and images}
 Prompt = str | Messages
@@ -194,7 +193,7 @@ def vlm_question(case: Case, prompt: str, *, glued: bool = False) -> str:
     asked.
     """
     words = f"{case.question};{case.context}"
-    for text in TAKEN_BACK:
+    for text in TAKEN_DOWN:
         words = words.replace(text, "")
     before, after = VISUAL_PROMPTS[prompt]
     return ("" if glued else " ").join((before, words, after))

@@ -12,11 +12,11 @@ from helpers.cases import Case
 from helpers.data import Dataset, load_dataset
 from helpers.experiments import answers as experiments
 from helpers.experiments.answers import answer, baselines
+from helpers.experiments.finetune import find_or_train_adapter, finetune
 from helpers.experiments.runs import find_runs
 from helpers.experiments.scoring import answers_of
 from helpers.experiments.studies import few_shot_grid, trace
 from helpers.files import LabError, WorkFailed, outputs_folder, read_json, read_jsonl, write_json
-from helpers.experiments.finetune import find_or_train_adapter, finetune
 from helpers.models.encoders import packaged_minilm
 from helpers.models.shipped import POCKET_MODELS
 from helpers.report.leaderboard import boards
