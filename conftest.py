@@ -4,6 +4,7 @@ data where it is.
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -53,3 +54,18 @@ def clinic(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("clinic") / "pocket"
     build(folder, sizes={"train": 24, "valid": 8, "test": 6})
     return folder
+
+
+@pytest.fixture
+def lab(clinic, request) -> tuple:
+    """The small clinic, read as a data set, and the settings that a test file calls SMALL."""
+    from helpers.data import load_dataset
+    from helpers.settings.profiles import resolve
+
+    small = request.module.SMALL | {"DATA_ROOT": str(clinic / "iiyi")}
+    return load_dataset("pocket", clinic / "iiyi"), SimpleNamespace(**resolve("pocket", small))
+
+
+def changed(settings: SimpleNamespace, **values: object) -> SimpleNamespace:
+    """Return a copy of the settings with other values."""
+    return SimpleNamespace(**vars(settings) | values)

@@ -4,12 +4,12 @@ refuse.
 
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
+from conftest import changed
 from helpers.cases import Case
-from helpers.data import Dataset, load_dataset
+from helpers.data import Dataset
 from helpers.experiments import answers as experiments
 from helpers.experiments.runs import find_runs
 from helpers.experiments.studies import few_shot_grid, trace
@@ -17,7 +17,6 @@ from helpers.files import LabError, WorkFailed, outputs_folder, read_json, read_
 from helpers.models.encoders import packaged_minilm
 from helpers.models.loading import POCKET_MODELS
 from helpers.report.leaderboard import boards
-from helpers.settings.profiles import resolve
 from helpers.training.recipe import PROJECTIONS
 from tests.models.api_server import api_server
 
@@ -31,16 +30,6 @@ SMALL = {
     "ANSWER_BATCH": 4,
     "LEARNING_RATE": 5e-3,
 }
-
-
-@pytest.fixture
-def lab(clinic):
-    settings = SimpleNamespace(**resolve("pocket", SMALL | {"DATA_ROOT": str(clinic / "iiyi")}))
-    return load_dataset("pocket", clinic / "iiyi"), settings
-
-
-def with_(settings, **changes):
-    return SimpleNamespace(**vars(settings) | changes)
 
 
 def test_training_lowers_the_loss_and_changes_the_answers(lab):
@@ -76,7 +65,7 @@ def test_training_lowers_the_loss_and_changes_the_answers(lab):
 
 def test_a_four_bit_base_is_trained_by_the_same_code(lab):
     data, settings = lab
-    run = experiments.finetune(data, with_(settings, QUANTIZATION="nf4", STEPS=2))
+    run = experiments.finetune(data, changed(settings, QUANTIZATION="nf4", STEPS=2))
     assert run.done and (run.folder / "adapter" / "adapter_model.safetensors").exists()
     assert run.record["determines"]["quantization"] == "nf4"
 
@@ -85,7 +74,7 @@ def test_training_needs_no_validation_answers(lab):
     data, settings = lab
     bare = tuple(Case(case.id, case.question) for case in data.split("valid"))
     inputs_only = Dataset("inputs", {"train": data.split("train"), "valid": bare})
-    run = experiments.finetune(inputs_only, with_(settings, STEPS=2))
+    run = experiments.finetune(inputs_only, changed(settings, STEPS=2))
     assert run.done and not any(
         "eval_loss" in entry for entry in read_json(run.folder / "training.json")
     )
@@ -94,7 +83,7 @@ def test_training_needs_no_validation_answers(lab):
 def test_a_training_that_diverges_is_no_result(lab):
     data, settings = lab
     with pytest.raises(WorkFailed, match="diverged.*lower LEARNING_RATE"):
-        experiments.finetune(data, with_(settings, LEARNING_RATE=1e30, STEPS=4))
+        experiments.finetune(data, changed(settings, LEARNING_RATE=1e30, STEPS=4))
     runs, _ = find_runs()
     assert [
         run.record["status"]
@@ -106,7 +95,7 @@ def test_a_training_that_diverges_is_no_result(lab):
 def test_another_encoder_is_another_run_and_no_table_loses_a_row(lab, tmp_path):
     data, settings = lab
     copied = shutil.copytree(packaged_minilm(), tmp_path / "minilm-copy")
-    other = with_(settings, ENCODER=str(copied))
+    other = changed(settings, ENCODER=str(copied))
     runs = [*experiments.baselines(data, settings), *experiments.baselines(data, other)]
     tables = boards(runs)
     assert [len(table) for table in tables.values()] == [3, 3]
@@ -120,7 +109,7 @@ def test_another_encoder_is_another_run_and_no_table_loses_a_row(lab, tmp_path):
 def test_an_encoder_that_is_not_there_is_found_out_before_any_answer(lab):
     data, settings = lab
     with pytest.raises(LabError, match="'nobody/no-such-encoder'"):
-        experiments.answer(data, with_(settings, ENCODER="nobody/no-such-encoder"), shots=0)
+        experiments.answer(data, changed(settings, ENCODER="nobody/no-such-encoder"), shots=0)
     assert not list(outputs_folder().glob("runs/03*"))
 
 
@@ -135,7 +124,7 @@ def test_a_kill_between_answers_and_scores_is_made_good(lab):
 def test_a_folder_without_an_adapter_is_named(lab, tmp_path):
     data, settings = lab
     with pytest.raises(LabError, match="there is no lab.json in it"):
-        experiments.find_or_train_adapter(data, with_(settings, ADAPTER=str(tmp_path)))
+        experiments.find_or_train_adapter(data, changed(settings, ADAPTER=str(tmp_path)))
 
 
 def test_baselines_are_runs_of_their_own(lab):
@@ -146,7 +135,7 @@ def test_baselines_are_runs_of_their_own(lab):
         "constant: It is eczema.",
         "constant: Fungal infection",
     ]
-    folder = experiments.baselines(data, with_(settings, LIMIT=3))[1]
+    folder = experiments.baselines(data, changed(settings, LIMIT=3))[1]
     assert folder.id != runs[1].id and folder.metrics["deltableu_en"]["n"] == 3
 
 
@@ -188,11 +177,11 @@ def test_a_test_split_alone_can_be_answered_without_shots_and_not_with(lab):
 def test_an_empty_title_is_asked_by_its_content_and_nothing_at_all_is_refused(lab):
     data, settings = lab
     case = data.split("valid")[0]
-    for changed, fits in (
+    for odd_case, fits in (
         (replace(case, question=" "), True),
         (replace(case, question="", context=" "), False),
     ):
-        odd = Dataset("odd", dict(data.splits) | {"valid": (changed, *data.split("valid")[1:])})
+        odd = Dataset("odd", dict(data.splits) | {"valid": (odd_case, *data.split("valid")[1:])})
         if fits:
             assert case.context and experiments.answer(odd, settings, shots=0).done
         else:
@@ -202,8 +191,8 @@ def test_an_empty_title_is_asked_by_its_content_and_nothing_at_all_is_refused(la
 
 def test_the_run_says_which_shots_were_drawn_and_dropped(lab):
     data, settings = lab
-    tight = with_(settings, MAX_NEW_TOKENS=1860)  # of a context of 2048
-    run = experiments.answer(data, with_(tight, LIMIT=2), shots=12)
+    tight = changed(settings, MAX_NEW_TOKENS=1860)  # of a context of 2048
+    run = experiments.answer(data, changed(tight, LIMIT=2), shots=12)
     trace = read_json(run.folder / "shots.json")
     for row in trace.values():
         assert (
@@ -218,43 +207,43 @@ def test_the_run_says_which_shots_were_drawn_and_dropped(lab):
 
 def test_what_is_not_as_the_profile_says_stands_in_the_name(lab):
     data, settings = lab
-    few = with_(settings, LIMIT=1, STEPS=2)
-    run = experiments.answer(data, with_(few, SHOT_CHOICE="lexical"), shots=2)
+    few = changed(settings, LIMIT=1, STEPS=2)
+    run = experiments.answer(data, changed(few, SHOT_CHOICE="lexical"), shots=2)
     assert run.record["name"] == "pocket/llama, 2 shots (lexical); MAX_NEW_TOKENS 16, LIMIT 1"
-    whole = experiments.finetune(data, with_(few, LOSS="whole"))
+    whole = experiments.finetune(data, changed(few, LOSS="whole"))
     assert "LOSS whole" in whole.record["name"] and whole.id != experiments.finetune(data, few).id
 
 
 def test_a_smaller_batch_with_more_accumulation_is_the_same_training(lab):
     data, settings = lab
-    run = experiments.finetune(data, with_(settings, STEPS=2))
+    run = experiments.finetune(data, changed(settings, STEPS=2))
     assert (
-        experiments.finetune(data, with_(settings, STEPS=2, BATCH=2, ACCUMULATION=2)).id == run.id
+        experiments.finetune(data, changed(settings, STEPS=2, BATCH=2, ACCUMULATION=2)).id == run.id
     )
 
 
 def test_an_adapter_for_another_base_is_refused(lab, tmp_path):
     data, settings = lab
-    run = experiments.finetune(data, with_(settings, STEPS=2))
+    run = experiments.finetune(data, changed(settings, STEPS=2))
     other = shutil.copytree(POCKET_MODELS / "llama", tmp_path / "other")
     config = read_json(other / "config.json")
     write_json(other / "config.json", config | {"rms_norm_eps": 1e-4})
     with pytest.raises(LabError, match="The adapter was trained on 'pocket/llama'"):
         experiments.find_or_train_adapter(
-            data, with_(settings, ADAPTER=str(run.folder), MODEL=str(other))
+            data, changed(settings, ADAPTER=str(run.folder), MODEL=str(other))
         )
 
 
 def test_a_chat_model_is_asked_through_its_own_template(lab, tmp_path):
     data, settings = lab
     with pytest.raises(LabError, match="no chat template"):
-        experiments.answer(data, with_(settings, PROMPT="chat"), shots=0)
+        experiments.answer(data, changed(settings, PROMPT="chat"), shots=0)
     chat = shutil.copytree(POCKET_MODELS / "llama", tmp_path / "chat")
     (chat / "chat_template.jinja").write_text(
         "{{ bos_token }}{% for message in messages %}[{{ message.role }}] {{ message.content "
         "}}</s>\n{% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}"
     )
-    settings = with_(settings, PROMPT="chat", MODEL=str(chat), STEPS=2, LIMIT=2)
+    settings = changed(settings, PROMPT="chat", MODEL=str(chat), STEPS=2, LIMIT=2)
     run = experiments.finetune(data, settings)
     answers = experiments.answer(data, settings, shots=1, adapter=run.folder / "adapter")
     assert answers.done and answers.record["prompt"].startswith("chat-title-")
@@ -265,12 +254,12 @@ def test_an_api_model_answers_in_the_same_run_and_cannot_be_trained(lab, monkeyp
     data, settings = lab
     with api_server() as server:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
-        api = with_(settings, MODEL="openai:pocket-chat", PROMPT="chat", LIMIT=3)
+        api = changed(settings, MODEL="openai:pocket-chat", PROMPT="chat", LIMIT=3)
         run = experiments.answer(data, api, shots=1)
         assert run.metrics["deltableu_en"]["n"] == 3 and run.record["model"] == "openai:pocket-chat"
         with pytest.raises(LabError, match="no model behind an API can be fine-tuned"):
             experiments.finetune(data, api)
-        grid = few_shot_grid(data, with_(api, SHOTS=[0, 1]))
+        grid = few_shot_grid(data, changed(api, SHOTS=[0, 1]))
         assert list(grid) == [(False, 0), (False, 1)] and grid[False, 1].id == run.id
         assert (
             data.split("valid")[0].question
@@ -304,4 +293,4 @@ def test_a_full_disk_is_one_sentence_and_the_same_call_goes_on(lab):
 def test_an_adapter_that_is_not_there_is_named(lab):
     data, settings = lab
     with pytest.raises(LabError, match="no such folder"):
-        experiments.find_or_train_adapter(data, with_(settings, ADAPTER="/nowhere/adapter"))
+        experiments.find_or_train_adapter(data, changed(settings, ADAPTER="/nowhere/adapter"))

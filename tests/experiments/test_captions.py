@@ -4,10 +4,10 @@ shown of images.
 
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
+from conftest import changed
 from helpers.data import load_dataset
 from helpers.data.images import BadImage, open_image
 from helpers.data.tables import skin_tones
@@ -30,32 +30,17 @@ from helpers.models.captions import FAILED, Caption, failed
 from helpers.notebook import Lab
 from helpers.pocket.odd_images import write_odd_images
 from helpers.report.leaderboard import caption_rows, captioner_rows, tone_table
-from helpers.settings.profiles import resolve
 
-
-@pytest.fixture
-def lab(clinic):
-    settings = SimpleNamespace(
-        **resolve(
-            "pocket",
-            {
-                "DATA_ROOT": str(clinic / "iiyi"),
-                "SEED": 5,
-                "CAPTIONERS": "pocket/blip",
-                "STEPS": 2,
-                "BATCH": 2,
-                "RANK": 2,
-                "MAX_NEW_TOKENS": 6,
-                "SHOTS": [0, 1],
-                "CAPTION_TOKENS": 24,
-            },
-        )
-    )
-    return load_dataset("pocket", clinic / "iiyi"), settings
-
-
-def changed(settings, **values) -> SimpleNamespace:
-    return SimpleNamespace(**vars(settings) | values)
+SMALL = {
+    "SEED": 5,
+    "CAPTIONERS": "pocket/blip",
+    "STEPS": 2,
+    "BATCH": 2,
+    "RANK": 2,
+    "MAX_NEW_TOKENS": 6,
+    "SHOTS": [0, 1],
+    "CAPTION_TOKENS": 24,
+}
 
 
 def test_captioners_are_compared_on_the_same_images(lab):
@@ -64,9 +49,9 @@ def test_captioners_are_compared_on_the_same_images(lab):
     assert list(runs) == ["pocket/blip", "recorded"]
     rows = caption_rows(list(runs.values()))
     images = sum(len(case.images) for case in captioned_cases(data, settings))
-    assert [row["captioner"] for row in rows] == list(runs) and {
-        row["images"] for row in rows
-    } == {images}
+    assert [row["captioner"] for row in rows] == list(runs) and {row["images"] for row in rows} == {
+        images
+    }
     assert (
         rows[1]["concept recall"].startswith("1.00")
         and "seconds" in rows[0]
@@ -179,7 +164,7 @@ def test_claims_about_length_and_failures():
 
 
 def test_odd_images_are_good_in_five_forms_and_bad_in_seven(lab, tmp_path):
-    data, settings = lab
+    _, settings = lab
     paths = write_odd_images(tmp_path)
     bad = set()
     for path in paths:

@@ -11,8 +11,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from conftest import ROOT
-from helpers.data import load_dataset
+from conftest import ROOT, changed
 from helpers.experiments import answers as experiments
 from helpers.experiments import runs, sweep
 from helpers.experiments.runs import open_run
@@ -40,12 +39,6 @@ SMALL = {
     "MAX_NEW_TOKENS": 8,
     "SHOTS": [0, 1],
 }
-
-
-@pytest.fixture
-def lab(clinic):
-    settings = SimpleNamespace(**resolve("pocket", SMALL | {"DATA_ROOT": str(clinic / "iiyi")}))
-    return load_dataset("pocket", clinic / "iiyi"), settings
 
 
 def cells_of(notebook: str, point: dict) -> list[dict]:
@@ -110,7 +103,7 @@ def test_a_study_checks_its_claims_over_seeds(lab):
     made = [
         cell
         for point in study.points([1, 2])
-        for cell in cells(study.notebook, data, SimpleNamespace(**vars(settings) | point))
+        for cell in cells(study.notebook, data, changed(settings, **point))
     ]
     assert len(made) == 8
     claim = check_claims(study, data, settings, made)[0]

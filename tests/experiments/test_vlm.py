@@ -2,13 +2,11 @@
 
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, changed
 from helpers.cases import Case, Reference
-from helpers.data import load_dataset
 from helpers.data.images import open_image
 from helpers.experiments import vlm as vision_experiment
 from helpers.experiments.answers import answers_of
@@ -29,7 +27,6 @@ from helpers.files import LabError, read_json
 from helpers.models.prompts import vlm_question
 from helpers.models.vlm import VLM
 from helpers.report.vlm_tables import cell_rows, cost_rows, edge_rows, epoch_curves, repetition_rows
-from helpers.settings.profiles import resolve
 from helpers.training.augmentation import augment
 from helpers.training.recipe import VLM_RECIPES, VlmRecipe, moondream_rate
 
@@ -44,16 +41,6 @@ SMALL = {
     "VLM_EPOCHS": [1],
     "VLMS": "pocket/idefics2",
 }
-
-
-@pytest.fixture
-def lab(clinic):
-    settings = SimpleNamespace(**resolve("pocket", SMALL | {"DATA_ROOT": str(clinic / "iiyi")}))
-    return load_dataset("pocket", clinic / "iiyi"), settings
-
-
-def changed(settings, **values) -> SimpleNamespace:
-    return SimpleNamespace(**vars(settings) | values)
 
 
 def texts(run) -> dict[str, str]:
