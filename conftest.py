@@ -17,6 +17,12 @@ os.environ |= {
 ROOT = Path(__file__).parent
 
 
+def pytest_collection_modifyitems(items):
+    """Put files with slow tests first, so that at the end all workers are busy with short ones."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path.suffix != ".ipynb" and item.path not in slow)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Give every notebook an outputs folder of its own, before its kernel starts."""

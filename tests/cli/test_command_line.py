@@ -178,6 +178,7 @@ def test_check_data_counts_faults_in_its_status(clinic, tmp_path, capsys):
     assert "record 2" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_pocket_build_is_done_once(outputs, capsys):
     assert main(["pocket", "build"]) == 0
     times = {path: path.stat().st_mtime_ns for path in (outputs / "pocket").rglob("*.json")}
@@ -197,6 +198,7 @@ def test_doctor_says_what_each_profile_can_do_here(capsys):
     )
 
 
+@pytest.mark.slow
 def test_scoring_a_thousand_cases_takes_under_two_seconds_and_no_torch(tmp_path):
     write_json(
         tmp_path / "references.json",

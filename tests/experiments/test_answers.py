@@ -32,6 +32,7 @@ SMALL = {
 }
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_changes_the_answers(lab):
     data, settings = lab
     run = experiments.finetune(data, settings)
@@ -63,6 +64,7 @@ def test_training_lowers_the_loss_and_changes_the_answers(lab):
     assert again.record["time"] == run.record["time"], "a finished run was done again"
 
 
+@pytest.mark.slow
 def test_a_four_bit_base_is_trained_by_the_same_code(lab):
     data, settings = lab
     run = experiments.finetune(data, changed(settings, QUANTIZATION="nf4", STEPS=2))
@@ -70,6 +72,7 @@ def test_a_four_bit_base_is_trained_by_the_same_code(lab):
     assert run.record["determines"]["quantization"] == "nf4"
 
 
+@pytest.mark.slow
 def test_training_needs_no_validation_answers(lab):
     data, settings = lab
     bare = tuple(Case(case.id, case.question) for case in data.split("valid"))
@@ -80,6 +83,7 @@ def test_training_needs_no_validation_answers(lab):
     )
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_is_no_result(lab):
     data, settings = lab
     with pytest.raises(WorkFailed, match="diverged.*lower LEARNING_RATE"):
@@ -92,6 +96,7 @@ def test_a_training_that_diverges_is_no_result(lab):
     ] == ["failed"]
 
 
+@pytest.mark.slow
 def test_another_encoder_is_another_run_and_no_table_loses_a_row(lab, tmp_path):
     data, settings = lab
     copied = shutil.copytree(packaged_minilm(), tmp_path / "minilm-copy")
@@ -205,6 +210,7 @@ def test_the_run_says_which_shots_were_drawn_and_dropped(lab):
     assert all(set(row["shots"] + row["dropped"]) <= training for row in trace.values())
 
 
+@pytest.mark.slow
 def test_what_is_not_as_the_profile_says_stands_in_the_name(lab):
     data, settings = lab
     few = changed(settings, LIMIT=1, STEPS=2)
@@ -214,6 +220,7 @@ def test_what_is_not_as_the_profile_says_stands_in_the_name(lab):
     assert "LOSS whole" in whole.record["name"] and whole.id != experiments.finetune(data, few).id
 
 
+@pytest.mark.slow
 def test_a_smaller_batch_with_more_accumulation_is_the_same_training(lab):
     data, settings = lab
     run = experiments.finetune(data, changed(settings, STEPS=2))
@@ -222,6 +229,7 @@ def test_a_smaller_batch_with_more_accumulation_is_the_same_training(lab):
     )
 
 
+@pytest.mark.slow
 def test_an_adapter_for_another_base_is_refused(lab, tmp_path):
     data, settings = lab
     run = experiments.finetune(data, changed(settings, STEPS=2))
@@ -234,6 +242,7 @@ def test_an_adapter_for_another_base_is_refused(lab, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_a_chat_model_is_asked_through_its_own_template(lab, tmp_path):
     data, settings = lab
     with pytest.raises(LabError, match="no chat template"):
@@ -267,6 +276,7 @@ def test_an_api_model_answers_in_the_same_run_and_cannot_be_trained(lab, monkeyp
         )
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_sentence_and_the_same_call_goes_on(lab):
     data, settings = lab
     run = experiments.answer(data, settings, shots=0)

@@ -43,6 +43,7 @@ SMALL = {
 }
 
 
+@pytest.mark.slow
 def test_captioners_are_compared_on_the_same_images(lab):
     data, settings = lab
     runs = compare_captioners(data, settings)
@@ -69,6 +70,7 @@ def test_captioners_are_compared_on_the_same_images(lab):
     )
 
 
+@pytest.mark.slow
 def test_where_no_image_is_on_disk_no_captioner_is_compared(lab, clinic, tmp_path):
     """As on the profiles that fetch the published texts alone: 03 goes on without words, 01 says
     what is missing.
@@ -100,6 +102,7 @@ def test_a_captioner_that_cannot_be_had_is_found_before_another_works(lab, outpu
     assert not list(outputs.glob("captions/*/*"))
 
 
+@pytest.mark.slow
 def test_the_grid_of_table_3_has_a_row_per_captioner(lab):
     data, settings = lab
     runs = captioner_grid(data, settings)
@@ -124,6 +127,7 @@ def test_recorded_answers_of_a_study_differ_in_what_it_varies_alone():
     assert not [run for run in found if _varied_in(run) - {"CAPTIONER"}]
 
 
+@pytest.mark.slow
 def test_what_answers_differ_in_is_told_from_what_they_depend_on(lab):
     data, settings = lab
     settings = changed(

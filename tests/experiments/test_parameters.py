@@ -106,6 +106,7 @@ def test_numbers_that_no_run_can_have_are_refused(name, value):
         check_size(name, value)
 
 
+@pytest.mark.slow
 def test_data_and_split_are_checked_with_the_parameters(tmp_path):
     kinds = {"PROFILE": "str", "DATASET": "str", "DATA_ROOT": "str", "SPLIT": "str"}
     wrong = {

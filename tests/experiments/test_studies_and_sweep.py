@@ -71,6 +71,7 @@ def test_every_claim_of_the_plan_names_cells_that_its_grid_makes():
             assert {"It is eczema."} >= {claim["first"].get("CONSTANT", "It is eczema.")}
 
 
+@pytest.mark.slow
 def test_a_grid_has_every_cell_and_a_claim_is_held_against_its_answers(lab):
     data, settings = lab
     grid = few_shot_grid(data, settings)
@@ -95,6 +96,7 @@ def test_a_grid_has_every_cell_and_a_claim_is_held_against_its_answers(lab):
     )
 
 
+@pytest.mark.slow
 def test_a_study_checks_its_claims_over_seeds(lab):
     data, settings = lab
     study = Study("s", "a title", ["pocket"], {"SHOTS": [[0, 1]]}, [
@@ -136,6 +138,7 @@ def command(*arguments, outputs):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_is_taken_up_again_and_a_done_one_found(clinic, outputs):
     arguments = [
         "03",
@@ -225,6 +228,7 @@ def test_records_take_the_place_of_the_older_ones_of_their_data_set(tmp_path, mo
     assert outputs_folder() not in tmp_path.parents
 
 
+@pytest.mark.slow
 def test_the_plan_is_run_its_claims_checked_and_recorded(clinic, tmp_path, monkeypatch):
     def one_by_one(work, tasks, name):
         for task in tasks:

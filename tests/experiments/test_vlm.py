@@ -130,6 +130,7 @@ def test_features_of_images_that_change_cannot_be_computed_before():
 # The runs
 
 
+@pytest.mark.slow
 def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
     data, settings = lab
     direct = ask_directly(data, settings)
@@ -170,6 +171,7 @@ def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
     assert claim.metrics["repeated"]["verdict"].startswith("not measured: fewer than 10")
 
 
+@pytest.mark.slow
 def test_tables_hold_the_runs(lab):
     data, settings = lab
     grid, training = vlm_grid(data, settings), train_vlms(data, settings)
@@ -193,6 +195,7 @@ def test_tables_hold_the_runs(lab):
     )
 
 
+@pytest.mark.slow
 def test_what_determines_a_run(lab):
     data, settings = lab
     identity = finetune_vlm(data, settings, 1).id
@@ -216,6 +219,7 @@ def test_answers_depend_on_what_the_images_show(lab, tmp_path):
     assert answer_with_vlm(other, settings).id != before.id
 
 
+@pytest.mark.slow
 def test_interrupted_answers_are_taken_up_to_the_same_end(lab, monkeypatch):
     data, settings = lab
     settings = changed(settings, VLM_PROMPT="P2", VLM="pocket/idefics2", LIMIT=4, VLM_TOKENS=12)
@@ -281,6 +285,7 @@ def test_models_that_cannot_be_asked_are_refused(lab, model, sentence):
             call(data, changed(settings, VLM=model))
 
 
+@pytest.mark.slow
 def test_an_earlier_run_answers_and_one_of_another_base_is_refused(lab):
     data, settings = lab
     training = finetune_vlm(data, settings, 1)
@@ -297,6 +302,7 @@ def test_an_earlier_run_answers_and_one_of_another_base_is_refused(lab):
         train_vlms(data, changed(given, VLM_ADAPTER=str(grid[0].folder)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["text", "moondream"])
 def test_the_whole_text_tower_is_trained_and_answers(lab, recipe):
     data, settings = lab
@@ -326,6 +332,7 @@ def test_a_sweep_trains_each_cell_once_and_the_longest_first():
     assert len({str(sorted(task.items(), key=str)) for _, task in found}) == 4
 
 
+@pytest.mark.slow
 def test_on_a_small_device(lab):
     data, settings = lab
     settings = changed(settings, LIMIT=2, EDGE_FORMS="float32, int8", EDGE_THREADS=1, VLM_TOKENS=4)

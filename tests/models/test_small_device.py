@@ -32,6 +32,7 @@ def measured(images):
     }
 
 
+@pytest.mark.slow
 def test_every_form_answers_and_is_measured(measured, images):
     seeing = load_vlm("pocket/llava")
     images = {str(image): (Image.open(image).convert("RGB"), QUESTION) for image in images}
@@ -51,6 +52,7 @@ def test_every_form_answers_and_is_measured(measured, images):
         )
 
 
+@pytest.mark.slow
 def test_weights_are_counted_as_they_would_be_saved(measured):
     """Linear layers hold most weights, the embeddings a sixth; names and the archive's own bytes
     add little.
@@ -61,6 +63,7 @@ def test_weights_are_counted_as_they_would_be_saved(measured):
     assert size["nf4"] < size["int8"] < size["bfloat16"]
 
 
+@pytest.mark.slow
 def test_memory_is_the_models_own(images):
     """A large parent leaves no trace, though Linux hands its peak on to the processes that it
     starts.
@@ -78,6 +81,7 @@ print(found["import_mb"], found["load_mb"], found["answer_mb"])
     assert 100 < before < 1100 and 5 < loading < 400 and 5 < answering < 400  # 11 MB of weights
 
 
+@pytest.mark.slow
 def test_what_is_refused(images, tmp_path):
     asked = [(images[0], QUESTION)]
     with pytest.raises(LabError, match="form is 'int4'.*float32, bfloat16, int8, nf4"):

@@ -25,12 +25,14 @@ from helpers.training.zoo import (
 from helpers.training.zoo import images as drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_weights_whose_recipe_has_changed_are_refused(name):
     assert is_current(name), f"run: python -m helpers pocket build --model {name}"
     assert "up to date" in build_model(name)
 
 
+@pytest.mark.slow
 def test_a_changed_recipe_makes_the_weights_stale(monkeypatch):
     monkeypatch.setitem(RECIPES, "llama", RECIPES["llama"] | {"seed": 12})
     assert not is_current("llama")
@@ -85,6 +87,7 @@ def test_a_captioner_is_of_its_own_architecture_in_half_precision(name):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_captions_of_a_batch_are_those_of_one_by_one_and_end_by_themselves(name):
     images = [drawn.image(example) for example in captioners.held_out(5)]
