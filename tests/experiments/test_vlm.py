@@ -1,11 +1,12 @@
-"""Notebook 04's experiments at miniature size, on the clinic's real files and the shipped models."""
+"""Notebook 04's experiments at miniature size, on the clinic's files and the shipped models."""
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, changed
+from conftest import ROOT, changed, read_lab
 from helpers.cases import Case, Reference
 from helpers.data.images import open_image
 from helpers.experiments import vlm as vision_experiment
@@ -130,9 +131,26 @@ def test_features_of_images_that_change_cannot_be_computed_before():
 # The runs
 
 
+@pytest.fixture(scope="module")
+def grid_outputs(clinic, tmp_path_factory) -> Path:
+    """An outputs folder in which the small grid has been run."""
+    folder = tmp_path_factory.mktemp("grid")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAB_OUTPUTS", str(folder))
+        vlm_grid(*read_lab(clinic, SMALL))
+    return folder
+
+
+@pytest.fixture
+def trained_lab(lab, grid_outputs, outputs) -> tuple:
+    """The lab, where the small grid's runs are found."""
+    shutil.copytree(grid_outputs, outputs, dirs_exist_ok=True)
+    return lab
+
+
 @pytest.mark.slow
-def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
-    data, settings = lab
+def test_a_grid_is_asked_trained_scored_and_found_again(trained_lab, monkeypatch):
+    data, settings = trained_lab
     direct = ask_directly(data, settings)
     assert [run.record["name"].split(";")[0] for run in direct] == [
         "pocket/idefics2, P1",
@@ -172,8 +190,8 @@ def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
 
 
 @pytest.mark.slow
-def test_tables_hold_the_runs(lab):
-    data, settings = lab
+def test_tables_hold_the_runs(trained_lab):
+    data, settings = trained_lab
     grid, training = vlm_grid(data, settings), train_vlms(data, settings)
     rows = cell_rows(list(grid.values()), tuned="pocket/llava")
     assert {(row["model"], row["epochs"], row["augmented"]) for row in rows} == {
@@ -196,8 +214,8 @@ def test_tables_hold_the_runs(lab):
 
 
 @pytest.mark.slow
-def test_what_determines_a_run(lab):
-    data, settings = lab
+def test_what_determines_a_run(trained_lab):
+    data, settings = trained_lab
     identity = finetune_vlm(data, settings, 1).id
     same = changed(
         settings, VLM_BATCH=1, VLM_ACCUMULATION=2, FEATURES="live", LIMIT=3, VLM_TOKENS=9
@@ -286,8 +304,8 @@ def test_models_that_cannot_be_asked_are_refused(lab, model, sentence):
 
 
 @pytest.mark.slow
-def test_an_earlier_run_answers_and_one_of_another_base_is_refused(lab):
-    data, settings = lab
+def test_an_earlier_run_answers_and_one_of_another_base_is_refused(trained_lab):
+    data, settings = trained_lab
     training = finetune_vlm(data, settings, 1)
     given = changed(settings, VLM_ADAPTER=str(training.folder))
     grid = vlm_grid(data, given)
@@ -333,8 +351,8 @@ def test_a_sweep_trains_each_cell_once_and_the_longest_first():
 
 
 @pytest.mark.slow
-def test_on_a_small_device(lab):
-    data, settings = lab
+def test_on_a_small_device(trained_lab):
+    data, settings = trained_lab
     settings = changed(settings, LIMIT=2, EDGE_FORMS="float32, int8", EDGE_THREADS=1, VLM_TOKENS=4)
     training = finetune_vlm(data, settings, 1)
     run = measure_on_small_device(data, settings, training)
