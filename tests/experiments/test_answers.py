@@ -118,6 +118,7 @@ def test_an_encoder_that_is_not_there_is_found_out_before_any_answer(lab):
     assert not list(outputs_folder().glob("runs/03*"))
 
 
+@pytest.mark.slow
 def test_a_kill_between_answers_and_scores_is_made_good(lab):
     data, settings = lab
     run = experiments.baselines(data, settings)[0]

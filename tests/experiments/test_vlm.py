@@ -225,6 +225,7 @@ def test_what_determines_a_run(trained_lab):
         assert finetune_vlm(data, changed(settings, **other), 1).id != identity
 
 
+@pytest.mark.slow
 def test_answers_depend_on_what_the_images_show(lab, tmp_path):
     data, settings = lab
     before = answer_with_vlm(data, settings)

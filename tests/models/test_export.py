@@ -85,6 +85,7 @@ def test_the_merged_model_answers_as_base_and_adapter_do(full_precision, tmp_pat
     assert (tmp_path / "merged" / "generation_config.json").exists() and card["recipe"]["rank"] == 4
 
 
+@pytest.mark.slow
 def test_several_files_hold_the_same_weights(full_precision, tmp_path, monkeypatch):
     base, adapter = full_precision
     export(adapter, tmp_path / "one", base=base)
@@ -224,6 +225,7 @@ def seen(loaded):
     ).to(loaded.model.dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored, near", [("float32", 1e-4), ("float16", 2e-2)])
 def test_a_model_that_sees_answers_as_base_and_adapter_do(tmp_path, stored, near):
     base = "pocket/llava"

@@ -187,6 +187,7 @@ def test_with_vision_trained_both_towers_get_adapters(folder_of, photos, tmp_pat
     assert not any("lm_head" in name for name in saved)
 
 
+@pytest.mark.slow
 def test_an_adapter_for_another_base_is_refused(folder_of, photos, tmp_path):
     folder = folder_of("smolvlm")
     train(folder, tmp_path / "run", records(folder, photos[:2]), replace(SMALL, steps=1))
@@ -292,6 +293,7 @@ def test_features_from_several_layers_cannot_be_precomputed(folder_of, photos, t
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["qwen3_vl", "idefics3 in tiles"])
 def test_a_smaller_image_side_caps_the_tokens(kind, folder_of, photos, tmp_path):
     folder, tokens = folder_of(kind), {}

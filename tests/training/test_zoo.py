@@ -235,6 +235,7 @@ def test_no_conversation_names_a_diagnosis():
     assert not [condition.name for condition in load_conditions() if condition.name.lower() in said]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHATS)
 @pytest.mark.parametrize("change", ["CAPTION_PREFIX", "CLINICAL_PROMPT"])
 def test_other_prompts_make_the_captioners_stale(name, change, monkeypatch):
