@@ -98,6 +98,7 @@ def test_score_refuses_a_torn_jsonl_file_and_leaves_it_as_it_is(files, capsys):
     assert "line 2" in capsys.readouterr().err and path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_score_with_bertscore_in_one_go(files, capsys):
     assert main(["score", str(files / "references.json"), str(files / "predictions.json")]) == 0
     assert json.loads(capsys.readouterr().out)["BERTScore_en"] == pytest.approx(1, abs=1e-5)
@@ -139,7 +140,11 @@ def test_unknown_metric_and_missing_encoder_are_one_sentence(files, capsys):
         (["run", "03", "-p", "SHOTS", "-3"], "SHOTS is [-3]"),
         (["run", "03", "-p", "LIMIT", "many"], "LIMIT is 'many'"),
         (["run", "03", "-p", "SHOTS", ""], "SHOTS is an empty list"),
-        (["run", "03", "-p", "SHOTS", "0,5000"], "5000 worked examples, but there are"),
+        pytest.param(
+            ["run", "03", "-p", "SHOTS", "0,5000"],
+            "5000 worked examples, but there are",
+            marks=pytest.mark.slow,  # it builds the whole clinic
+        ),
         (["run", "03", "-p", "SHOT_CHOICE", "best"], "SHOT_CHOICE is 'best'"),
         (["run", "02", "-p", "LEARNING_RATE", "inf"], "LEARNING_RATE is inf"),
         (["run", "02", "--profile", "cloud"], "'cloud'"),
