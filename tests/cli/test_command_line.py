@@ -98,6 +98,7 @@ def test_score_refuses_a_torn_jsonl_file_and_leaves_it_as_it_is(files, capsys):
     assert "line 2" in capsys.readouterr().err and path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_score_with_bertscore_in_one_go(files, capsys):
     assert main(["score", str(files / "references.json"), str(files / "predictions.json")]) == 0
     assert json.loads(capsys.readouterr().out)["BERTScore_en"] == pytest.approx(1, abs=1e-5)
@@ -139,7 +140,11 @@ def test_unknown_metric_and_missing_encoder_are_one_sentence(files, capsys):
         (["run", "03", "-p", "SHOTS", "-3"], "SHOTS is [-3]"),
         (["run", "03", "-p", "LIMIT", "many"], "LIMIT is 'many'"),
         (["run", "03", "-p", "SHOTS", ""], "SHOTS is an empty list"),
-        (["run", "03", "-p", "SHOTS", "0,5000"], "5000 worked examples, but there are"),
+        pytest.param(
+            ["run", "03", "-p", "SHOTS", "0,5000"],
+            "5000 worked examples, but there are",
+            marks=pytest.mark.slow,  # it builds the whole clinic
+        ),
         (["run", "03", "-p", "SHOT_CHOICE", "best"], "SHOT_CHOICE is 'best'"),
         (["run", "02", "-p", "LEARNING_RATE", "inf"], "LEARNING_RATE is inf"),
         (["run", "02", "--profile", "cloud"], "'cloud'"),
@@ -178,6 +183,7 @@ def test_check_data_counts_faults_in_its_status(clinic, tmp_path, capsys):
     assert "record 2" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_pocket_build_is_done_once(outputs, capsys):
     assert main(["pocket", "build"]) == 0
     times = {path: path.stat().st_mtime_ns for path in (outputs / "pocket").rglob("*.json")}
@@ -197,6 +203,7 @@ def test_doctor_says_what_each_profile_can_do_here(capsys):
     )
 
 
+@pytest.mark.slow
 def test_scoring_a_thousand_cases_takes_under_two_seconds_and_no_torch(tmp_path):
     write_json(
         tmp_path / "references.json",

@@ -44,6 +44,7 @@ def write(tmp_path, monkeypatch):
     return write_notebook
 
 
+@pytest.mark.slow
 def test_typed_values_reach_the_notebook_and_the_executed_copy_its_run(write, outputs, capsys):
     run = write(
         "50_values", "assert FLAG is False and SHOTS == [0, 2] and SEED == 7, (FLAG, SHOTS, SEED)"
@@ -70,6 +71,7 @@ def test_typed_values_reach_the_notebook_and_the_executed_copy_its_run(write, ou
     assert not list(outputs.glob(".executing-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "status", "message"),
     [

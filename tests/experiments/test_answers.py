@@ -4,23 +4,23 @@ refuse.
 
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
+from conftest import changed
 from helpers.cases import Case
-from helpers.data import Dataset, load_dataset
-from helpers.experiments import answers as experiments
+from helpers.data import Dataset
 from helpers.experiments.answers import answer, baselines
 from helpers.experiments.finetune import find_or_train_adapter, finetune
+from helpers.experiments.model_refs import llm_ref
 from helpers.experiments.runs import find_runs
 from helpers.experiments.scoring import answers_of
 from helpers.experiments.studies import few_shot_grid, trace
 from helpers.files import LabError, WorkFailed, outputs_folder, read_json, read_jsonl, write_json
 from helpers.models.encoders import packaged_minilm
+from helpers.models.memory import load_once
 from helpers.models.shipped import POCKET_MODELS
 from helpers.report.leaderboard import boards
-from helpers.settings.profiles import resolve
 from helpers.training.recipe import PROJECTIONS
 from tests.models.api_server import api_server
 
@@ -36,16 +36,7 @@ SMALL = {
 }
 
 
-@pytest.fixture
-def lab(clinic):
-    settings = SimpleNamespace(**resolve("pocket", SMALL | {"DATA_ROOT": str(clinic / "iiyi")}))
-    return load_dataset("pocket", clinic / "iiyi"), settings
-
-
-def with_(settings, **changes):
-    return SimpleNamespace(**vars(settings) | changes)
-
-
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_changes_the_answers(lab):
     data, settings = lab
     run = finetune(data, settings)
@@ -77,27 +68,30 @@ def test_training_lowers_the_loss_and_changes_the_answers(lab):
     assert again.record["time"] == run.record["time"], "a finished run was done again"
 
 
+@pytest.mark.slow
 def test_a_four_bit_base_is_trained_by_the_same_code(lab):
     data, settings = lab
-    run = finetune(data, with_(settings, QUANTIZATION="nf4", STEPS=2))
+    run = finetune(data, changed(settings, QUANTIZATION="nf4", STEPS=2))
     assert run.done and (run.folder / "adapter" / "adapter_model.safetensors").exists()
     assert run.record["determines"]["quantization"] == "nf4"
 
 
+@pytest.mark.slow
 def test_training_needs_no_validation_answers(lab):
     data, settings = lab
     bare = tuple(Case(case.id, case.question) for case in data.split("valid"))
     inputs_only = Dataset("inputs", {"train": data.split("train"), "valid": bare})
-    run = finetune(inputs_only, with_(settings, STEPS=2))
+    run = finetune(inputs_only, changed(settings, STEPS=2))
     assert run.done and not any(
         "eval_loss" in entry for entry in read_json(run.folder / "training.json")
     )
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_is_no_result(lab):
     data, settings = lab
     with pytest.raises(WorkFailed, match="diverged.*lower LEARNING_RATE"):
-        finetune(data, with_(settings, LEARNING_RATE=1e30, STEPS=4))
+        finetune(data, changed(settings, LEARNING_RATE=1e30, STEPS=4))
     runs, _ = find_runs()
     assert [
         run.record["status"]
@@ -106,10 +100,11 @@ def test_a_training_that_diverges_is_no_result(lab):
     ] == ["failed"]
 
 
+@pytest.mark.slow
 def test_another_encoder_is_another_run_and_no_table_loses_a_row(lab, tmp_path):
     data, settings = lab
     copied = shutil.copytree(packaged_minilm(), tmp_path / "minilm-copy")
-    other = with_(settings, ENCODER=str(copied))
+    other = changed(settings, ENCODER=str(copied))
     runs = [*baselines(data, settings), *baselines(data, other)]
     tables = boards(runs)
     assert [len(table) for table in tables.values()] == [3, 3]
@@ -123,10 +118,11 @@ def test_another_encoder_is_another_run_and_no_table_loses_a_row(lab, tmp_path):
 def test_an_encoder_that_is_not_there_is_found_out_before_any_answer(lab):
     data, settings = lab
     with pytest.raises(LabError, match="'nobody/no-such-encoder'"):
-        answer(data, with_(settings, ENCODER="nobody/no-such-encoder"), shots=0)
+        answer(data, changed(settings, ENCODER="nobody/no-such-encoder"), shots=0)
     assert not list(outputs_folder().glob("runs/03*"))
 
 
+@pytest.mark.slow
 def test_a_kill_between_answers_and_scores_is_made_good(lab):
     data, settings = lab
     run = baselines(data, settings)[0]
@@ -138,7 +134,7 @@ def test_a_kill_between_answers_and_scores_is_made_good(lab):
 def test_a_folder_without_an_adapter_is_named(lab, tmp_path):
     data, settings = lab
     with pytest.raises(LabError, match="there is no lab.json in it"):
-        find_or_train_adapter(data, with_(settings, ADAPTER=str(tmp_path)))
+        find_or_train_adapter(data, changed(settings, ADAPTER=str(tmp_path)))
 
 
 def test_baselines_are_runs_of_their_own(lab):
@@ -149,7 +145,7 @@ def test_baselines_are_runs_of_their_own(lab):
         "constant: It is eczema.",
         "constant: Fungal infection",
     ]
-    folder = baselines(data, with_(settings, LIMIT=3))[1]
+    folder = baselines(data, changed(settings, LIMIT=3))[1]
     assert folder.id != runs[1].id and folder.metrics["deltableu_en"]["n"] == 3
 
 
@@ -187,11 +183,11 @@ def test_a_test_split_alone_can_be_answered_without_shots_and_not_with(lab):
 def test_an_empty_title_is_asked_by_its_content_and_nothing_at_all_is_refused(lab):
     data, settings = lab
     case = data.split("valid")[0]
-    for changed, fits in (
+    for odd_case, fits in (
         (replace(case, question=" "), True),
         (replace(case, question="", context=" "), False),
     ):
-        odd = Dataset("odd", dict(data.splits) | {"valid": (changed, *data.split("valid")[1:])})
+        odd = Dataset("odd", dict(data.splits) | {"valid": (odd_case, *data.split("valid")[1:])})
         if fits:
             assert case.context and answer(odd, settings, shots=0).done
         else:
@@ -201,8 +197,8 @@ def test_an_empty_title_is_asked_by_its_content_and_nothing_at_all_is_refused(la
 
 def test_the_run_says_which_shots_were_drawn_and_dropped(lab):
     data, settings = lab
-    tight = with_(settings, MAX_NEW_TOKENS=1860)  # of a context of 2048
-    run = answer(data, with_(tight, LIMIT=2), shots=12)
+    tight = changed(settings, MAX_NEW_TOKENS=1860)  # of a context of 2048
+    run = answer(data, changed(tight, LIMIT=2), shots=12)
     trace = read_json(run.folder / "shots.json")
     for row in trace.values():
         assert (
@@ -215,41 +211,45 @@ def test_the_run_says_which_shots_were_drawn_and_dropped(lab):
     assert all(set(row["shots"] + row["dropped"]) <= training for row in trace.values())
 
 
+@pytest.mark.slow
 def test_what_is_not_as_the_profile_says_stands_in_the_name(lab):
     data, settings = lab
-    few = with_(settings, LIMIT=1, STEPS=2)
-    run = answer(data, with_(few, SHOT_CHOICE="lexical"), shots=2)
+    few = changed(settings, LIMIT=1, STEPS=2)
+    run = answer(data, changed(few, SHOT_CHOICE="lexical"), shots=2)
     assert run.record["name"] == "pocket/llama, 2 shots (lexical); MAX_NEW_TOKENS 16, LIMIT 1"
-    whole = finetune(data, with_(few, LOSS="whole"))
+    whole = finetune(data, changed(few, LOSS="whole"))
     assert "LOSS whole" in whole.record["name"] and whole.id != finetune(data, few).id
 
 
+@pytest.mark.slow
 def test_a_smaller_batch_with_more_accumulation_is_the_same_training(lab):
     data, settings = lab
-    run = finetune(data, with_(settings, STEPS=2))
-    assert finetune(data, with_(settings, STEPS=2, BATCH=2, ACCUMULATION=2)).id == run.id
+    run = finetune(data, changed(settings, STEPS=2))
+    assert finetune(data, changed(settings, STEPS=2, BATCH=2, ACCUMULATION=2)).id == run.id
 
 
+@pytest.mark.slow
 def test_an_adapter_for_another_base_is_refused(lab, tmp_path):
     data, settings = lab
-    run = finetune(data, with_(settings, STEPS=2))
+    run = finetune(data, changed(settings, STEPS=2))
     other = shutil.copytree(POCKET_MODELS / "llama", tmp_path / "other")
     config = read_json(other / "config.json")
     write_json(other / "config.json", config | {"rms_norm_eps": 1e-4})
     with pytest.raises(LabError, match="The adapter was trained on 'pocket/llama'"):
-        find_or_train_adapter(data, with_(settings, ADAPTER=str(run.folder), MODEL=str(other)))
+        find_or_train_adapter(data, changed(settings, ADAPTER=str(run.folder), MODEL=str(other)))
 
 
+@pytest.mark.slow
 def test_a_chat_model_is_asked_through_its_own_template(lab, tmp_path):
     data, settings = lab
     with pytest.raises(LabError, match="no chat template"):
-        answer(data, with_(settings, PROMPT="chat"), shots=0)
+        answer(data, changed(settings, PROMPT="chat"), shots=0)
     chat = shutil.copytree(POCKET_MODELS / "llama", tmp_path / "chat")
     (chat / "chat_template.jinja").write_text(
         "{{ bos_token }}{% for message in messages %}[{{ message.role }}] {{ message.content "
         "}}</s>\n{% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}"
     )
-    settings = with_(settings, PROMPT="chat", MODEL=str(chat), STEPS=2, LIMIT=2)
+    settings = changed(settings, PROMPT="chat", MODEL=str(chat), STEPS=2, LIMIT=2)
     run = finetune(data, settings)
     answers = answer(data, settings, shots=1, adapter=run.folder / "adapter")
     assert answers.done and answers.record["prompt"].startswith("chat-title-")
@@ -260,12 +260,12 @@ def test_an_api_model_answers_in_the_same_run_and_cannot_be_trained(lab, monkeyp
     data, settings = lab
     with api_server() as server:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
-        api = with_(settings, MODEL="openai:pocket-chat", PROMPT="chat", LIMIT=3)
+        api = changed(settings, MODEL="openai:pocket-chat", PROMPT="chat", LIMIT=3)
         run = answer(data, api, shots=1)
         assert run.metrics["deltableu_en"]["n"] == 3 and run.record["model"] == "openai:pocket-chat"
         with pytest.raises(LabError, match="no model behind an API can be fine-tuned"):
             finetune(data, api)
-        grid = few_shot_grid(data, with_(api, SHOTS=[0, 1]))
+        grid = few_shot_grid(data, changed(api, SHOTS=[0, 1]))
         assert list(grid) == [(False, 0), (False, 1)] and grid[False, 1].id == run.id
         assert (
             data.split("valid")[0].question
@@ -273,6 +273,7 @@ def test_an_api_model_answers_in_the_same_run_and_cannot_be_trained(lab, monkeyp
         )
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_sentence_and_the_same_call_goes_on(lab):
     data, settings = lab
     run = answer(data, settings, shots=0)
@@ -285,7 +286,7 @@ def test_a_full_disk_is_one_sentence_and_the_same_call_goes_on(lab):
         if not path.is_symlink():
             path.symlink_to("/dev/full")  # a device on which every write finds no space
 
-    hook = experiments._load(settings, None).model.register_forward_pre_hook(fill_the_disk)
+    hook = load_once(llm_ref(settings)).model.register_forward_pre_hook(fill_the_disk)
     try:
         with pytest.raises(WorkFailed, match="The disk of .* is full: free some space"):
             answer(data, settings, shots=0)
@@ -299,4 +300,4 @@ def test_a_full_disk_is_one_sentence_and_the_same_call_goes_on(lab):
 def test_an_adapter_that_is_not_there_is_named(lab):
     data, settings = lab
     with pytest.raises(LabError, match="no such folder"):
-        find_or_train_adapter(data, with_(settings, ADAPTER="/nowhere/adapter"))
+        find_or_train_adapter(data, changed(settings, ADAPTER="/nowhere/adapter"))

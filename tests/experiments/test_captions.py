@@ -4,10 +4,10 @@ shown of images.
 
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
+from conftest import changed
 from helpers.cases import Answer
 from helpers.data import load_dataset
 from helpers.data.images import BadImage, open_image
@@ -32,34 +32,20 @@ from helpers.models.refs import ModelRef
 from helpers.notebook import Lab
 from helpers.pocket.odd_images import write_odd_images
 from helpers.report.leaderboard import caption_rows, captioner_rows, tone_table
-from helpers.settings.profiles import resolve
+
+SMALL = {
+    "SEED": 5,
+    "CAPTIONERS": "pocket/blip",
+    "STEPS": 2,
+    "BATCH": 2,
+    "RANK": 2,
+    "MAX_NEW_TOKENS": 6,
+    "SHOTS": [0, 1],
+    "CAPTION_TOKENS": 24,
+}
 
 
-@pytest.fixture
-def lab(clinic):
-    settings = SimpleNamespace(
-        **resolve(
-            "pocket",
-            {
-                "DATA_ROOT": str(clinic / "iiyi"),
-                "SEED": 5,
-                "CAPTIONERS": "pocket/blip",
-                "STEPS": 2,
-                "BATCH": 2,
-                "RANK": 2,
-                "MAX_NEW_TOKENS": 6,
-                "SHOTS": [0, 1],
-                "CAPTION_TOKENS": 24,
-            },
-        )
-    )
-    return load_dataset("pocket", clinic / "iiyi"), settings
-
-
-def changed(settings, **values) -> SimpleNamespace:
-    return SimpleNamespace(**vars(settings) | values)
-
-
+@pytest.mark.slow
 def test_captioners_are_compared_on_the_same_images(lab):
     data, settings = lab
     runs = compare_captioners(data, settings)
@@ -86,6 +72,7 @@ def test_captioners_are_compared_on_the_same_images(lab):
     )
 
 
+@pytest.mark.slow
 def test_where_no_image_is_on_disk_no_captioner_is_compared(lab, clinic, tmp_path):
     """As on the profiles that fetch the published texts alone: 03 goes on without words, 01 says
     what is missing.
@@ -117,6 +104,7 @@ def test_a_captioner_that_cannot_be_had_is_found_before_another_works(lab, outpu
     assert not list(outputs.glob("captions/*/*"))
 
 
+@pytest.mark.slow
 def test_the_grid_of_table_3_has_a_row_per_captioner(lab):
     data, settings = lab
     runs = captioner_grid(data, settings)
@@ -141,6 +129,7 @@ def test_recorded_answers_of_a_study_differ_in_what_it_varies_alone():
     assert not [run for run in found if _varied_in(run) - {"CAPTIONER"}]
 
 
+@pytest.mark.slow
 def test_what_answers_differ_in_is_told_from_what_they_depend_on(lab):
     data, settings = lab
     settings = changed(
@@ -181,7 +170,7 @@ def test_claims_about_length_and_failures():
 
 
 def test_odd_images_are_good_in_five_forms_and_bad_in_seven(lab, tmp_path):
-    data, settings = lab
+    _, settings = lab
     paths = write_odd_images(tmp_path)
     bad = set()
     for path in paths:

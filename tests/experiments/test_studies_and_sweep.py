@@ -11,8 +11,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from conftest import ROOT
-from helpers.data import load_dataset
+from conftest import ROOT, changed
 from helpers.experiments import runs, sweep
 from helpers.experiments.answers import answer
 from helpers.experiments.runs import open_run
@@ -41,12 +40,6 @@ SMALL = {
     "MAX_NEW_TOKENS": 8,
     "SHOTS": [0, 1],
 }
-
-
-@pytest.fixture
-def lab(clinic):
-    settings = SimpleNamespace(**resolve("pocket", SMALL | {"DATA_ROOT": str(clinic / "iiyi")}))
-    return load_dataset("pocket", clinic / "iiyi"), settings
 
 
 def cells_of(notebook: str, point: dict) -> list[dict]:
@@ -79,6 +72,7 @@ def test_every_claim_of_the_plan_names_cells_that_its_grid_makes():
             assert {"It is eczema."} >= {claim["first"].get("CONSTANT", "It is eczema.")}
 
 
+@pytest.mark.slow
 def test_a_grid_has_every_cell_and_a_claim_is_held_against_its_answers(lab):
     data, settings = lab
     grid = few_shot_grid(data, settings)
@@ -103,6 +97,7 @@ def test_a_grid_has_every_cell_and_a_claim_is_held_against_its_answers(lab):
     )
 
 
+@pytest.mark.slow
 def test_a_study_checks_its_claims_over_seeds(lab):
     data, settings = lab
     study = Study("s", "a title", ["pocket"], {"SHOTS": [[0, 1]]}, [
@@ -111,7 +106,7 @@ def test_a_study_checks_its_claims_over_seeds(lab):
     made = [
         cell
         for point in study.points([1, 2])
-        for cell in cells(study.notebook, data, SimpleNamespace(**vars(settings) | point))
+        for cell in cells(study.notebook, data, changed(settings, **point))
     ]
     assert len(made) == 8
     claim = check_claims(study, data, settings, made)[0]
@@ -144,6 +139,7 @@ def command(*arguments, outputs):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_is_taken_up_again_and_a_done_one_found(clinic, outputs):
     arguments = [
         "03",
@@ -233,6 +229,7 @@ def test_records_take_the_place_of_the_older_ones_of_their_data_set(tmp_path, mo
     assert outputs_folder() not in tmp_path.parents
 
 
+@pytest.mark.slow
 def test_the_plan_is_run_its_claims_checked_and_recorded(clinic, tmp_path, monkeypatch):
     def one_by_one(work, tasks, name):
         for task in tasks:

@@ -26,6 +26,7 @@ from tests.models.api_server import ServerAnswer, api_server
 from tests.models.test_api_models import (  # noqa: F401 (fixtures)
     BOTH,
     KEY,
+    SHARED,
     ask,
     connect,
     environment,
@@ -148,7 +149,7 @@ def test_the_jpeg_is_kept_nowhere(provider, connect, monkeypatch):
     assert set(prompts["A"][0]["content"][0]) == {"type", "image"}
 
 
-@BOTH
+@SHARED
 def test_images_are_answered_in_order_and_no_more_at_a_time_than_the_batch_has(provider, connect):
     prompts = {f"P{number}": asks(f"Question {number}", small()) for number in range(6)}
 
@@ -197,8 +198,10 @@ BAD_IMAGE = [
 ]
 
 
-@BOTH
-@pytest.mark.parametrize("status, message", BAD_IMAGE)
+@pytest.mark.parametrize(
+    "provider, status, message",
+    [("openai", *fault) for fault in BAD_IMAGE] + [("gemini", *BAD_IMAGE[0])],
+)
 def test_an_image_that_is_refused_does_not_end_the_run(provider, status, message, connect):
     prompts = {"A": asks("good", small()), "B": asks("bad", small()), "C": asks("fine", small())}
     with api_server(refusing(status, message)) as server:
@@ -208,7 +211,7 @@ def test_an_image_that_is_refused_does_not_end_the_run(provider, status, message
     assert (answers[1].finish, answers[1].tokens, answers[0].error) == ("", 0, "")
 
 
-@BOTH
+@SHARED
 def test_a_server_that_fails_at_an_image_each_time_goes_on_without_it(provider, connect):
     with api_server(refusing(500, "failed to process inputs: image: unknown format")) as server:
         prompts = {"A": asks("bad", small()), "B": asks("good", small())}
@@ -233,8 +236,10 @@ ALL_IMAGES = [
 ]
 
 
-@BOTH
-@pytest.mark.parametrize("status, message", ALL_IMAGES)
+@pytest.mark.parametrize(
+    "provider, status, message",
+    [("openai", *fault) for fault in ALL_IMAGES] + [("gemini", *ALL_IMAGES[0])],
+)
 def test_what_is_true_for_all_images_ends_the_run(provider, status, message, connect):
     with api_server(lambda *_: ServerAnswer(message, status=status)) as server:
         sentence = failure(LabError, connect(provider, server), {"P1": asks("Describe.", small())})
@@ -242,7 +247,7 @@ def test_what_is_true_for_all_images_ends_the_run(provider, status, message, con
     assert "see that the `model` can read images" in sentence and len(server.requests) == 1
 
 
-@BOTH
+@SHARED
 def test_an_image_that_is_named_in_a_question_without_one_is_no_image(provider, connect):
     with api_server(
         lambda *_: ServerAnswer("cannot parse: 'see the image of my rash'", status=400)
@@ -275,7 +280,7 @@ def test_key_model_and_quota_end_the_run_with_images_too(
     assert KEY not in output.out + output.err + caplog.text
 
 
-@BOTH
+@SHARED
 def test_an_account_that_is_flagged_is_no_matter_of_one_image(provider, connect):
     with api_server(
         lambda *_: ServerAnswer("Your account was flagged for images.", status=403)
@@ -296,7 +301,7 @@ def test_an_image_that_a_server_quotes_back_is_not_shown(connect):
     assert "base64,<data> given" in prediction.error and "QUJD" not in prediction.error
 
 
-@BOTH
+@SHARED
 @pytest.mark.parametrize("as_date", [False, True])
 def test_a_busy_server_is_asked_again_when_it_says(provider, as_date, connect):
     def answer(prompt: str, count: int) -> ServerAnswer:
@@ -574,7 +579,7 @@ def test_a_fault_hides_the_key_before_it_hides_data():
     assert str(Fault(400, f"{key} image", {}, key, images=True)) == "status 400: <key> image"
 
 
-@BOTH
+@SHARED
 def test_an_interrupted_batch_of_images_keeps_what_came(provider, connect):
     kept, prompts = [], {name: asks(name, small()) for name in ("good", "key", "fine")}
 

@@ -155,6 +155,7 @@ def test_bad_images_are_kept_as_failed_and_end_nothing(blip_2, photos, tmp_path,
     assert caption_images(captioner(blip_2), paths, store, batch=3) == found
 
 
+@pytest.mark.slow
 def test_a_captioning_killed_anywhere_gives_the_same_store(blip_2, photos, tmp_path):
     """Killed with -9 while it works, again and again at other places, and a torn end besides."""
     (photos[0].parent / "5a.jpg").write_text("no image")
@@ -369,6 +370,7 @@ def test_words_for_images_stand_where_image_text_says(lab):
     )
 
 
+@pytest.mark.slow
 def test_answers_with_words_for_images_are_another_run_and_others_keep_theirs(lab):
     data, settings = lab
     plain = answer(data, changed(settings, CAPTIONER="none"), shots=0)
@@ -386,6 +388,7 @@ def test_answers_with_words_for_images_are_another_run_and_others_keep_theirs(la
     )  # without shots it is the same
 
 
+@pytest.mark.slow
 def test_a_training_depends_on_words_only_where_they_are_in_its_records(lab):
     data, settings = lab
     ids = [

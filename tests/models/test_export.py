@@ -71,6 +71,7 @@ def answers(model_id: str, adapter: Path | str = "") -> list[list[int]]:
     return found
 
 
+@pytest.mark.slow
 def test_the_merged_model_answers_as_base_and_adapter_do(full_precision, tmp_path):
     base, adapter = full_precision
     sentence = export(adapter, tmp_path / "merged", base=base)
@@ -86,6 +87,7 @@ def test_the_merged_model_answers_as_base_and_adapter_do(full_precision, tmp_pat
     assert (tmp_path / "merged" / "generation_config.json").exists() and card["recipe"]["rank"] == 4
 
 
+@pytest.mark.slow
 def test_several_files_hold_the_same_weights(full_precision, tmp_path, monkeypatch):
     base, adapter = full_precision
     export(adapter, tmp_path / "one", base=base)
@@ -100,6 +102,7 @@ def test_several_files_hold_the_same_weights(full_precision, tmp_path, monkeypat
     )
 
 
+@pytest.mark.slow
 def test_a_run_folder_will_do_and_the_card_names_the_base(tmp_path):
     run = open_run("02_lora_sft", determines={"test": 1}, about={})
     train("pocket/llama", run.folder)
@@ -114,6 +117,7 @@ def test_a_run_folder_will_do_and_the_card_names_the_base(tmp_path):
     assert len(changed) == 4 * 7 and all("proj" in name for name in changed)
 
 
+@pytest.mark.slow
 def test_a_base_stored_in_4_bit_is_unpacked(tmp_path):
     base = copy_of_llama(tmp_path / "base", "nf4")
     adapter = train(base, tmp_path / "run", "nf4")
@@ -159,6 +163,7 @@ def test_an_adapter_for_other_layers_is_not_merged_in_part(full_precision, tmp_p
     assert not (tmp_path / "merged").exists() and not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.slow
 @needs_full_disk
 def test_a_full_disk_leaves_nothing_behind(full_precision, tmp_path):
     base, adapter = full_precision
@@ -224,6 +229,7 @@ def seen(loaded):
     ).to(loaded.model.dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored, near", [("float32", 1e-4), ("float16", 2e-2)])
 def test_a_model_that_sees_answers_as_base_and_adapter_do(tmp_path, stored, near):
     base = "pocket/llava"

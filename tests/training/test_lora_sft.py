@@ -274,6 +274,7 @@ def _loss(model, example: Example):
 # The training
 
 
+@pytest.mark.slow
 def test_training_is_plain_lora_with_adamw_and_a_linear_schedule(tmp_path):
     """The same losses as a loop of our own over the planned records, without trainer, padding and
     accumulation.
@@ -314,6 +315,7 @@ def test_training_is_plain_lora_with_adamw_and_a_linear_schedule(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_adapter_carries_what_it_is_and_is_not_made_twice(tmp_path):
     facts = train(tmp_path, valid=records(5, seed=9))
     card, config = (
@@ -339,6 +341,7 @@ def test_the_adapter_carries_what_it_is_and_is_not_made_twice(tmp_path):
     assert losses(tmp_path, "eval_loss")[-1] < 0.8 * losses(tmp_path, "eval_loss")[0]
 
 
+@pytest.mark.slow
 def test_the_whole_record_can_be_learnt_as_the_papers_notebook_did(tmp_path):
     facts = train(tmp_path, replace(SMALL, loss="whole", steps=1))
     text_model = load_llm(ModelRef("pocket/llama"))
@@ -356,11 +359,13 @@ def test_the_whole_record_can_be_learnt_as_the_papers_notebook_did(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_epochs_are_passes_over_the_records(tmp_path):
     facts = train(tmp_path, replace(SMALL, epochs=1.0), rows=records(11))
     assert facts["optimiser_steps"] == 3 and read_json(tmp_path / "training.json")[-1]["step"] == 3
 
 
+@pytest.mark.slow
 def test_a_four_bit_base_learns_the_same_with_and_without_validation(tmp_path):
     """On some CPUs bitsandbytes repacks 4-bit weights at the first validation, and gradients are
     wrong after it.
@@ -386,6 +391,7 @@ def test_prompts_that_fill_max_length_leave_nothing_to_learn(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_stops_at_once(tmp_path):
     with pytest.raises(WorkFailed, match="diverged.*at step [23]; lower LEARNING_RATE"):
         train(tmp_path, replace(SMALL, learning_rate=1e30))
@@ -404,6 +410,7 @@ def test_a_checkpoint_without_its_last_file_does_not_count(tmp_path):
     assert last_whole_checkpoint(tmp_path / "nowhere") is None
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path):
     recipe, valid = replace(SMALL, dropout=0.1), records(3, seed=9)
     train(tmp_path / "undisturbed", recipe, valid=valid)
@@ -422,6 +429,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path):
     assert facts["optimiser_steps"] == 6
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_before_its_adapter_was_named_is_finished(tmp_path):
     train_with_peft(LLAMA, records(), [], tmp_path, SMALL, lambda report: None)
     first = file_hash(tmp_path / ".adapter" / "adapter_model.safetensors")
@@ -429,6 +437,7 @@ def test_a_training_that_was_killed_before_its_adapter_was_named_is_finished(tmp
     assert file_hash(tmp_path / "adapter" / "adapter_model.safetensors") == first
 
 
+@pytest.mark.slow
 def test_out_of_memory_names_the_smaller_batch_and_that_goes_on_from_the_checkpoint(tmp_path):
     train(tmp_path / "undisturbed")
     folder = tmp_path / "small gpu"
@@ -481,6 +490,7 @@ print(train(folder, recipe)["optimiser_steps"], sorted(path.name for path in fol
 """
 
 
+@pytest.mark.slow
 @needs_full_disk
 def test_a_full_disk_is_said_in_one_sentence_and_the_training_goes_on_after_the_cure(tmp_path):
     done = on_a_small_disk(

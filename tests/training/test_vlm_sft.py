@@ -120,6 +120,7 @@ def questions_on(photos: list[Path]) -> dict:
 # Adapters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_adapter_in_the_text_tower_of_a_four_bit_model_learns_and_answers(
     kind, folder_of, photos, tmp_path, trained_models
@@ -175,6 +176,7 @@ def test_a_folder_with_a_strangers_adapter_does_not_change_a_model_loaded_there(
     assert not hasattr(load_vlm(ModelRef(str(folder))).model, "peft_config")
 
 
+@pytest.mark.slow
 def test_with_vision_trained_both_towers_get_adapters(folder_of, photos, tmp_path):
     folder = folder_of("idefics2")
     train(
@@ -187,6 +189,7 @@ def test_with_vision_trained_both_towers_get_adapters(folder_of, photos, tmp_pat
     assert not any("lm_head" in name for name in saved)
 
 
+@pytest.mark.slow
 def test_an_adapter_for_another_base_is_refused(folder_of, photos, tmp_path):
     folder = folder_of("smolvlm")
     train(folder, tmp_path / "run", records(folder, photos[:2]), replace(SMALL, steps=1))
@@ -268,6 +271,7 @@ def test_precomputed_features_give_the_losses_of_live_images(kind, folder_of, ph
         assert _token_losses(loaded.model, lesson, pair) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_training_on_precomputed_features_is_that_on_live_images(folder_of, photos, tmp_path):
     folder = folder_of("llava")
     rows, recipe = records(folder, photos), replace(SMALL, steps=4)
@@ -291,6 +295,7 @@ def test_features_from_several_layers_cannot_be_precomputed(folder_of, photos, t
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["qwen3_vl", "idefics3 in tiles"])
 def test_a_smaller_image_side_caps_the_tokens(kind, folder_of, photos, tmp_path):
     folder, tokens = folder_of(kind), {}
@@ -310,6 +315,7 @@ def test_a_smaller_image_side_caps_the_tokens(kind, folder_of, photos, tmp_path)
 # The whole text tower
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind, schedule", [("llava", "moondream"), ("idefics2", "linear")])
 def test_the_whole_text_tower_is_trained_and_comes_back(
     kind, schedule, folder_of, photos, tmp_path, trained_models
@@ -368,6 +374,7 @@ def test_a_processor_of_another_model_is_refused_when_it_is_loaded(folder_of, tm
             load_vlm(ModelRef(str(folder)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["idefics2", "idefics3", "gemma3", "llava", "llava's size", "qwen3_vl"]
 )
@@ -413,6 +420,7 @@ def test_a_question_longer_than_the_context_is_one_sentence(folder_of, photos, t
     assert (facts["records_without_room"], facts["training_records"]) == (2, 2)
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_opened_are_left_out_and_counted(folder_of, photos, tmp_path):
     folder, torn = folder_of("smolvlm"), tmp_path / "torn.png"
     torn.write_bytes(photos[0].read_bytes()[:60])
@@ -435,6 +443,7 @@ def test_images_that_cannot_be_opened_are_left_out_and_counted(folder_of, photos
 WHOLE = {"trained": "text", "learning_rate": 3e-3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, changes",
     [
@@ -469,6 +478,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
         assert losses(stopped, name) == losses(tmp_path / "undisturbed", name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_how_a_step_is_cut_into_batches_changes_nothing(kind, folder_of, photos, tmp_path):
     folder, found = folder_of(kind), []
@@ -491,6 +501,7 @@ def test_tinyllava_is_asked_in_its_published_format(folder_of):
 # The measurement for a GPU (tests/gpu/vlm.py), in this process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, billions", [("smolvlm", 2.25), ("qwen3_vl", 8.77), ("idefics2", 8.40)]
 )

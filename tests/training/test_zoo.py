@@ -27,12 +27,14 @@ from helpers.training.zoo import (
 from helpers.training.zoo import images as drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_weights_whose_recipe_has_changed_are_refused(name):
     assert is_current(name), f"run: python -m helpers pocket build --model {name}"
     assert "up to date" in build_model(name)
 
 
+@pytest.mark.slow
 def test_a_changed_recipe_makes_the_weights_stale(monkeypatch):
     monkeypatch.setitem(RECIPES, "llama", RECIPES["llama"] | {"seed": 12})
     assert not is_current("llama")
@@ -87,6 +89,7 @@ def test_a_captioner_is_of_its_own_architecture_in_half_precision(name):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_captions_of_a_batch_are_those_of_one_by_one_and_end_by_themselves(name):
     images = [drawn.image(example) for example in captioners.held_out(5)]
@@ -234,6 +237,7 @@ def test_no_conversation_names_a_diagnosis():
     assert not [condition.name for condition in load_conditions() if condition.name.lower() in said]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHATS)
 @pytest.mark.parametrize("change", ["CAPTION_PREFIX", "CLINICAL_PROMPT"])
 def test_other_prompts_make_the_captioners_stale(name, change, monkeypatch):
