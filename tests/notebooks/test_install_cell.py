@@ -16,6 +16,9 @@ from helpers.settings.notebook_file import find_notebooks
 BACKEND = """
 import os, zipfile
 
+METADATA = "Metadata-Version: 2.1\\nName: medical-vqa-lab\\nVersion: 1\\n"
+WHEEL = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+
 def get_requires_for_build_editable(config_settings=None):
     return []
 
@@ -26,8 +29,8 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
     info = "medical_vqa_lab-1.dist-info/"
     with zipfile.ZipFile(os.path.join(wheel_directory, name), "w") as wheel:
         wheel.writestr("medical_vqa_lab.pth", os.getcwd())
-        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: medical-vqa-lab\\nVersion: 1\\n")
-        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(info + "METADATA", METADATA)
+        wheel.writestr(info + "WHEEL", WHEEL)
         wheel.writestr(info + "RECORD", "")
     return name
 """
