@@ -31,7 +31,7 @@ from helpers.metrics import answers, bertscore, deltableu, diagnosis
 from helpers.metrics.answers import answer_statistics
 from helpers.metrics.baselines import constant_answer_set, constant_answers
 from helpers.metrics.scores import Score
-from helpers.metrics.scoring import metrics_json, score_predictions
+from helpers.metrics.scoring import score_predictions
 from helpers.models.api.address import is_api_model
 from helpers.models.api.model import ApiModel, open_api_model, upload_notice
 from helpers.models.generation import answer_all
@@ -270,7 +270,8 @@ def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) ->
         "scoring": scoring_identity(settings),
     }
     about = about_run("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {
-        "model": "none"
+        "model": "none",
+        "constant": name,
     }
     run = open_run(EVALUATION, determines=determines, about=about)
     with run.working() as needed:
@@ -290,22 +291,21 @@ def score_run(
     `more` gives further scores of this kind of run.
     """
     cases, found = cases_to_answer(data, settings), answers_of(run)
-    if run.metrics:
+    if run.scores:
         return run
     write_submission(
         run.folder / "prediction.json", cases, list(found.values()), run.record["language"]
     )
     texts = [reference.text for case in training_cases(data) for reference in case.references]
     measured = answer_statistics(cases, found, texts) | more()
-    metrics = {name: score.as_dict() for name, score in measured.items()}
     scorable = [case for case in cases if case.references]
     if scorable:
         predictions = [found[case.id] for case in scorable if case.id in found]
-        scores = score_predictions(
+        against = score_predictions(
             scorable, predictions, encoder=settings.ENCODER, language=run.record["language"]
         )
-        metrics = metrics_json(scores) | metrics
-    write_json(run.folder / "metrics.json", metrics)
+        measured = against.scores | measured
+    run.save_scores(measured)
     return run
 
 

@@ -17,6 +17,8 @@ from helpers.metrics.scores import Score, score_of
 
 # Raised when the same answers would give another difference, interval or verdict.
 VERSION = 3
+# The shares of duplicates that are compared, by key, and what signatures call them.
+COMPARED = {"repeated": "repeated", "from_training": "from training"}
 # With fewer cases than this an interval says nothing, however narrow it is.
 FEWEST_CASES = 10
 
@@ -31,7 +33,7 @@ def score_differences(
 ) -> dict[str, Score]:
     """`second` minus `first` by both of the challenge's metrics, with paired bootstrap intervals
     over the same cases; and, where cases have labels, by the share whose diagnosis is named first
-    ("diagnosis named", see `diagnosis`).
+    ("named", see `diagnosis`).
 
     `first` and `second` hold one set of answers per seed, each by case id; a missing answer counts
     as empty. A side that has no seeds (nothing random in it) is given once. Pairing (Koehn 2004)
@@ -53,11 +55,11 @@ def score_differences(
         for pair in pairs
     ]
     found = {
-        "deltaBLEU": _deltableu_difference(cases, texts, language=language),
-        "BERTScore F1": _bertscore_difference(cases, texts, encoder=encoder),
+        "deltableu": _deltableu_difference(cases, texts, language=language),
+        "bertscore_f1": _bertscore_difference(cases, texts, encoder=encoder),
     }
     if all(case.label for case in cases):
-        found["diagnosis named"] = _named_difference(cases, texts)
+        found["named"] = _named_difference(cases, texts)
     return found
 
 
@@ -84,17 +86,17 @@ def duplicate_differences(
             )
             for answers in pair
         )
-        for name in ("repeated", "from training"):
-            if name in before:
-                change = np.subtract(after[name], before[name], dtype=float)
-                columns.setdefault(name, []).append(np.column_stack([change, np.ones(len(cases))]))
+        for key in COMPARED:
+            if key in before:
+                change = np.subtract(after[key], before[key], dtype=float)
+                columns.setdefault(key, []).append(np.column_stack([change, np.ones(len(cases))]))
     return {
-        name: _over_seeds(
+        key: _over_seeds(
             seeds,
             lambda sums: sums[..., 0] / sums[..., 1],
-            signature=f"difference of {name}|near:{NEAR}|v:{DUPLICATES_VERSION}",
+            signature=f"difference of {COMPARED[key]}|near:{NEAR}|v:{DUPLICATES_VERSION}",
         )
-        for name, seeds in columns.items()
+        for key, seeds in columns.items()
     }
 
 
