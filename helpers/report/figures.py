@@ -126,16 +126,23 @@ def side_by_side(
 
 def _draw_image(axis: "Axes", image: "Image | Path | str | None") -> None:
     """Draw an image, or that of a path; None and what is no good image are said in words."""
-    words = "not shown"
-    if isinstance(image, (str, Path)):
-        try:
-            image = open_image(image, max_side=FIGURE_SIDE)
-        except BadImage:
-            image, words = None, "no good image"
-    if image is None:
-        axis.text(0.5, 0.5, words, ha="center", va="center", fontsize=8)
+    opened = _open(image)
+    if isinstance(opened, str):
+        axis.text(0.5, 0.5, opened, ha="center", va="center", fontsize=8)
     else:
-        axis.imshow(image)
+        axis.imshow(opened)
+
+
+def _open(image: "Image | Path | str | None") -> "Image | str":
+    """The image to draw, or the words that stand in its place."""
+    if image is None:
+        return "not shown"
+    if not isinstance(image, (str, Path)):
+        return image
+    try:
+        return open_image(image, max_side=FIGURE_SIDE)
+    except BadImage:
+        return "no good image"
 
 
 def grouped_bars(
