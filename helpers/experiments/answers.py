@@ -111,7 +111,8 @@ def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) ->
         "scoring": scoring_identity(settings),
     }
     about = about_run("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {
-        "model": "none"
+        "model": "none",
+        "constant": name,
     }
     run = open_run(EVALUATION, determines=determines, about=about)
     with run.working() as needed:

@@ -28,7 +28,7 @@ from helpers.experiments.caption_texts import (
 from helpers.experiments.inputs import cases_to_answer
 from helpers.experiments.parameters import recordable
 from helpers.experiments.runs import Run, open_run
-from helpers.files import LabError, fingerprint, write_json
+from helpers.files import LabError, fingerprint
 from helpers.metrics import captions as caption_metrics
 from helpers.metrics import concepts
 from helpers.metrics.captions import caption_statistics, compare_failures, compare_length
@@ -102,15 +102,12 @@ def caption(data: Dataset, settings: SimpleNamespace) -> Run:
             found = caption_cases(data, settings, cases)
             named = concept_scores(concept_pairs(cases, found))
             scores = _scores([caption for case in cases for caption in found[case.id]], named)
-            write_json(
-                run.folder / "metrics.json",
-                {name: score.as_dict() for name, score in scores.items()},
-            )
+            run.save_scores(scores)
             run.save(
                 device=_device(settings.CAPTIONER),
                 examples=_examples(data, cases, found),
                 concepts=named["concepts"],
-                skin_tones=tone_rows(data, settings, cases, found),
+                skin_tones=scores_by_tone(data, settings, cases, found),
             )
     return run
 
@@ -131,24 +128,23 @@ def concept_pairs(
     return [(case.concepts, case_text(found[case.id])) for case in cases if case.concepts]
 
 
-def tone_rows(
+def scores_by_tone(
     data: Dataset, settings: SimpleNamespace, cases: Sequence[Case], found: dict[str, list[Answer]]
 ) -> list[dict]:
-    """Precision and recall of the concepts that captions name, with intervals, one row per skin
-    tone that is known.
+    """Score the findings that captions name for each skin tone that is known, for the record.
+
+    A row holds "skin tone", "cases", and "concept_precision" and "concept_recall" as in
+    metrics.json.
     """
     tones, rows = skin_tones(data.name, settings.DATA_ROOT), []
     for tone in sorted(set(tones.values())):
         pairs = concept_pairs([case for case in cases if tones.get(case.id) == tone], found)
         scores = concept_scores(pairs)
-        rows.append(
-            {"skin tone": tone, "cases": len(pairs)}
-            | {
-                what: f"{scores[what].value:.2f} [{scores[what].low:.2f}, {scores[what].high:.2f}]"
-                for what in ("precision", "recall")
-                if scores[what]
-            }
-        )
+        row = {"skin tone": tone, "cases": len(pairs)}
+        for what in ("precision", "recall"):
+            if scores[what]:
+                row[f"concept_{what}"] = scores[what].as_dict()
+        rows.append(row)
     return rows
 
 
@@ -190,32 +186,34 @@ def _examples(data: Dataset, cases: list[Case], found: dict[str, list[Answer]]) 
 def caption_claims(
     first: dict[str, list[Answer]], second: dict[str, list[Answer]], names: tuple[str, str]
 ) -> list[dict]:
-    """YuanAI's claims about their Table 4 as rows: claim, what the paper shows, ours with its
-    interval, the verdict.
+    """Hold YuanAI's claims about their Table 4 against two captioners: one row for each claim.
 
-    `first` and `second`: the captions of two captioners for the same cases, in the parts of BLIP
-    and of Gemini. No row about length where no image has a caption by both.
+    A row holds "claim", "metric" (a key of `METRICS`), "paper" (what their table shows), "score"
+    (our difference) and "verdict". `first` and `second`: the captions of two captioners for the
+    same cases, in the parts of BLIP and of Gemini. No row about length where no image has a caption
+    by both.
     """
     one, two = (
         [caption for row in captions.values() for caption in row] for captions in (first, second)
     )
     measured = [
         (
-            f"{names[0]} fails more often than {names[1]} (share)",
+            f"{names[0]} fails more often than {names[1]}",
+            "failed",
             "1 of 3; 0 of 3",
             compare_failures(one, two),
         )
     ]
     if more := compare_length(one, two):
-        claim = f"{names[1]} says more than {names[0]} (words an image)"
-        measured.append((claim, "7 and 14 words; 73 and 91", more))
+        claim = f"{names[1]} says more of an image than {names[0]}"
+        measured.append((claim, "words", "7 and 14 words; 73 and 91", more))
     return [
         {
             "claim": claim,
-            "paper's Table 4": paper,
-            "ours": f"{score.value:+.2f} [{score.low:+.2f}, {score.high:+.2f}]",
-            "n": score.n,
+            "metric": metric,
+            "paper": paper,
+            "score": score,
             "verdict": verdict(score),
         }
-        for claim, paper, score in measured
+        for claim, metric, paper, score in measured
     ]

@@ -28,6 +28,8 @@ from helpers.files import (
     read_json,
     write_json,
 )
+from helpers.metrics.metric import metric_key
+from helpers.metrics.scores import Score
 from helpers.models.answer_file import AnswerFile
 from helpers.models.devices import peak_memory_gb, reset_gpu_peak
 
@@ -69,10 +71,26 @@ class Run:
         return AnswerFile(self.folder / "predictions.jsonl")
 
     @property
-    def metrics(self) -> dict:
-        """The scores of `metrics.json`; empty as long as there are none."""
+    def scores(self) -> dict[str, Score]:
+        """The scores of `metrics.json` by the keys of `METRICS`; empty as long as it has none."""
+        return {key: Score.from_dict(entry) for key, entry in self._metrics().items()}
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """The verdicts of a comparison, by the keys of `METRICS`."""
+        entries = self._metrics().items()
+        return {key: entry["verdict"] for key, entry in entries if "verdict" in entry}
+
+    def save_scores(self, scores: dict[str, Score], verdicts: dict[str, str] | None = None) -> None:
+        """Write `metrics.json`, with a verdict beside each score that has one."""
+        said = {key: {"verdict": verdict} for key, verdict in (verdicts or {}).items()}
+        entries = {key: score.as_dict() | said.get(key, {}) for key, score in scores.items()}
+        write_json(self.folder / "metrics.json", entries)
+
+    def _metrics(self) -> dict[str, dict]:
         path = self.folder / "metrics.json"
-        return read_json(path) if path.exists() else {}
+        entries = read_json(path) if path.exists() else {}
+        return {metric_key(name): entry for name, entry in entries.items()}
 
     def save(self, **changes) -> None:
         """Change entries of `run.json` and write it whole."""

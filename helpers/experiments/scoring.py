@@ -7,11 +7,10 @@ from helpers.cases import Answer, read_answers, write_submission
 from helpers.data import Dataset
 from helpers.experiments.inputs import cases_to_answer, training_cases
 from helpers.experiments.runs import Run
-from helpers.files import write_json
 from helpers.metrics import answers, bertscore, deltableu, diagnosis
 from helpers.metrics.answers import answer_statistics
 from helpers.metrics.scores import Score
-from helpers.metrics.scoring import metrics_json, score_predictions
+from helpers.metrics.scoring import score_predictions
 from helpers.models.refs import ModelRef
 
 
@@ -23,28 +22,25 @@ def answers_of(run: Run) -> dict[str, Answer]:
 def score_run(
     run: Run, data: Dataset, settings: SimpleNamespace, more: Callable[[], dict[str, Score]] = dict
 ) -> Run:
-    """Write the submission and, once, the scores: of all answers, and against references where
-    there are any.
+    """Write the submission and, once, the scores: of all answers, and against references if any.
 
-    `more` gives further scores of this kind of run.
+    Args:
+        more: gives further scores of this kind of run.
     """
     cases, found = cases_to_answer(data, settings), answers_of(run)
-    if run.metrics:
+    if run.scores:
         return run
-    write_submission(
-        run.folder / "prediction.json", cases, list(found.values()), run.record["language"]
-    )
+    language = run.record["language"]
+    write_submission(run.folder / "prediction.json", cases, list(found.values()), language)
     texts = [reference.text for case in training_cases(data) for reference in case.references]
     measured = answer_statistics(cases, found, texts) | more()
-    metrics = {name: score.as_dict() for name, score in measured.items()}
-    scorable = [case for case in cases if case.references]
-    if scorable:
+    if scorable := [case for case in cases if case.references]:
         predictions = [found[case.id] for case in scorable if case.id in found]
-        scores = score_predictions(
-            scorable, predictions, encoder=settings.ENCODER, language=run.record["language"]
+        against = score_predictions(
+            scorable, predictions, encoder=settings.ENCODER, language=language
         )
-        metrics = metrics_json(scores) | metrics
-    write_json(run.folder / "metrics.json", metrics)
+        measured = against.scores | measured
+    run.save_scores(measured)
     return run
 
 

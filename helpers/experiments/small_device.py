@@ -16,7 +16,7 @@ from helpers.experiments.runs import Run, open_run
 from helpers.experiments.scoring import scoring_identity
 from helpers.experiments.vlm_finetune import VLM_FINETUNE
 from helpers.experiments.vlm_inputs import first_image, images_fingerprint, prompt_identity
-from helpers.files import LabError, write_json
+from helpers.files import LabError
 from helpers.metrics.claims import score_differences, verdict
 from helpers.metrics.diagnosis import diagnosis_named
 from helpers.metrics.scores import Score
@@ -32,7 +32,7 @@ def measure_on_small_device(data: Dataset, settings: SimpleNamespace, training: 
     CPU.
 
     The run's `forms` has a row per form, see `edge.measure`; its metrics hold what each form loses
-    against the first of them ("int8: deltaBLEU", ...), with paired intervals over the cases.
+    against the first of them ("int8: deltableu", ...), with paired intervals over the cases.
     `merged/` is the model.
 
     Raises:
@@ -88,14 +88,12 @@ def measure_on_small_device(data: Dataset, settings: SimpleNamespace, training: 
                 found["form"]: _predictions(cases, found.pop("answers")) for found in measured
             }
             lost = _lost(cases, answers, settings, data.language)
-            write_json(
-                run.folder / "metrics.json",
-                {
-                    f"{form}: {name}": score.as_dict() | {"verdict": verdict(score)}
-                    for form, scores in lost.items()
-                    for name, score in scores.items()
-                },
-            )
+            by_form = {
+                f"{form}: {key}": score
+                for form, scores in lost.items()
+                for key, score in scores.items()
+            }
+            run.save_scores(by_form, {key: verdict(score) for key, score in by_form.items()})
             same = {form: _same(answers[forms[0]], found) for form, found in answers.items()}
             run.save(
                 forms=[
@@ -145,9 +143,9 @@ def _quality(
     ).scores
     named = diagnosis_named(cases, answers)
     return {
-        "deltaBLEU": scores[f"deltableu_{data.language}"].value,
-        "BERTScore F1": scores[f"BERTScore_{data.language}"].value,
-    } | ({"diagnosis named": named.value} if named else {})
+        "deltableu": scores["deltableu"].value,
+        "bertscore_f1": scores["bertscore_f1"].value,
+    } | ({"named": named.value} if named else {})
 
 
 def _same(first: dict[str, Answer], second: dict[str, Answer]) -> float:

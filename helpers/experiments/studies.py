@@ -15,16 +15,17 @@ from types import SimpleNamespace
 
 from helpers.cases import Case
 from helpers.data import Dataset
-from helpers.experiments.answers import ANSWERS_VARY, EVALUATION, FEW_SHOT, answer
+from helpers.experiments.answers import EVALUATION, FEW_SHOT, answer
 from helpers.experiments.caption_texts import NONE, captioners_to_compare, with_captioner
-from helpers.experiments.finetune import CAPTIONS_VARY, TRAINING_VARIES, find_or_train_adapter
+from helpers.experiments.finetune import find_or_train_adapter
 from helpers.experiments.inputs import cases_to_answer, image_words, training_texts
+from helpers.experiments.made_with import parameters_of
 from helpers.experiments.model_refs import llm_ref
 from helpers.experiments.runs import Run, open_run, recorded_runs
 from helpers.experiments.scoring import answers_of
 from helpers.experiments.vlm_answers import vlm_grid
-from helpers.experiments.vlm_finetune import VLM_ANSWERS_VARY, VLM_FINETUNE, VLM_TRAINING_VARIES
-from helpers.files import REPOSITORY, LabError, read_json, write_json
+from helpers.experiments.vlm_finetune import VLM_FINETUNE
+from helpers.files import REPOSITORY, LabError, read_json
 from helpers.metrics import claims
 from helpers.metrics.claims import (
     duplicate_differences,
@@ -130,25 +131,11 @@ def recorded_grid(dataset: str, study: str = "table_3") -> list[Run]:
 
 
 def _varied_in(run: Run) -> set[str]:
-    """The parameters on which these answers depend and in which they differ from the profile.
-
-    A run found by several points holds the parameters of the first, which may vary what it does not
-    depend on.
-    """
-    record, profile = run.record, load_profile(run.record["profile"])
-    parameters = record["parameters"]
-    if record["kind"] == "picture_answers":
-        depends = [
-            "VLM",
-            "VLM_PROMPT",
-            *VLM_ANSWERS_VARY,
-            *(VLM_TRAINING_VARIES if record["tuned"] else ()),
-        ]
-    else:
-        depends = [*ANSWERS_VARY, *(TRAINING_VARIES if record["tuned"] else ())]
-        depends += ["SHOT_CHOICE"] if record["shots"] else []
-        depends += CAPTIONS_VARY if parameters.get("CAPTIONER", NONE) != NONE else ()
-    return {name for name in depends if parameters.get(name, profile[name]) != profile[name]}
+    """The parameters on which these answers depend and in which they differ from the profile."""
+    profile = load_profile(run.record["profile"])
+    return {
+        name for name, value in parameters_of(run.record).items() if value != profile.get(name, "")
+    }
 
 
 def trace(data: Dataset, settings: SimpleNamespace, run: Run, case: Case) -> dict[str, str]:
@@ -235,16 +222,12 @@ def compare(
             found = score_differences(
                 cases, *answers, encoder=settings.ENCODER, language=data.language
             )
-            judged = {
-                name: score.as_dict() | {"verdict": verdict(score)} for name, score in found.items()
-            }
+            verdicts = {key: verdict(score) for key, score in found.items()}
             if scoring.get("duplicates"):
-                found = duplicate_differences(cases, *answers, training=training_texts(data))
-                judged |= {
-                    name: score.as_dict() | {"verdict": verdict_on_repetition(score)}
-                    for name, score in found.items()
-                }
-            write_json(run.folder / "metrics.json", judged)
+                repeated = duplicate_differences(cases, *answers, training=training_texts(data))
+                found |= repeated
+                verdicts |= {key: verdict_on_repetition(score) for key, score in repeated.items()}
+            run.save_scores(found, verdicts)
     return run
 
 

@@ -20,6 +20,7 @@ from helpers.experiments.answers import EVALUATION, FEW_SHOT, baselines
 from helpers.experiments.caption_texts import with_captioner
 from helpers.experiments.captions import CAPTIONING, caption, compare_captioners
 from helpers.experiments.finetune import CAPTIONS_VARY, SFT, finetune
+from helpers.experiments.made_with import constant_of
 from helpers.experiments.parameters import parse, prepare
 from helpers.experiments.runs import RECORDED, Run, environment, load_run
 from helpers.experiments.small_device import measure_on_small_device
@@ -149,9 +150,7 @@ def _study_runs(plan, name: str, parameters: dict) -> list[Run]:
     """All runs of one data set, found as they are done by now, and its comparisons."""
     data, settings = _opened(parameters | {"SEED": plan.seeds[0]})
     runs = baselines(data, settings)
-    constants = [
-        Cell({"CONSTANT": run.record["name"].removeprefix("constant: ")}, run) for run in runs
-    ]
+    constants = [Cell({"CONSTANT": constant_of(run.record)}, run) for run in runs]
     runs += [
         caption(data, with_captioner(settings, captioner))
         for captioner in plan.captioners.get(name, ())

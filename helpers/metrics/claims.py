@@ -15,6 +15,8 @@ from helpers.metrics.scores import Score, score_of
 
 # Raised when the same answers would give another difference, interval or verdict.
 VERSION = 3
+# The shares of duplicates that are compared, by key, and what signatures call them.
+COMPARED = {"repeated": "repeated", "from_training": "from training"}
 # With fewer cases than this an interval says nothing, however narrow it is.
 FEWEST_CASES = 10
 
@@ -34,8 +36,8 @@ def score_differences(
 ) -> dict[str, Score]:
     """Score `second` minus `first` by both of the challenge's metrics, over the same cases.
 
-    If all cases have labels, also by the share whose diagnosis is named first ("diagnosis named",
-    see `diagnosis`). The intervals are paired bootstrap intervals.
+    If all cases have labels, also by the share whose diagnosis is named first ("named", see
+    `diagnosis`). The intervals are paired bootstrap intervals.
 
     `first` and `second` hold one set of answers per seed, each by case id; a missing answer counts
     as empty. A side that has no seeds (nothing random in it) is given once. Pairing (Koehn 2004)
@@ -52,11 +54,11 @@ def score_differences(
         (_texts(before, cases), _texts(after, cases)) for before, after in _pair(first, second)
     ]
     found = {
-        "deltaBLEU": _deltableu_difference(cases, texts, language=language),
-        "BERTScore F1": _bertscore_difference(cases, texts, encoder=encoder),
+        "deltableu": _deltableu_difference(cases, texts, language=language),
+        "bertscore_f1": _bertscore_difference(cases, texts, encoder=encoder),
     }
     if all(case.label for case in cases):
-        found["diagnosis named"] = _named_difference(cases, texts)
+        found["named"] = _named_difference(cases, texts)
     return found
 
 
@@ -77,15 +79,17 @@ def duplicate_differences(
     for before, after in _pair(first, second):
         old = duplicate_hits(_texts_by_case(before, cases), training)
         new = duplicate_hits(_texts_by_case(after, cases), training)
-        for name in ("repeated", "from training"):
-            if name in old:
-                change = np.subtract(new[name], old[name], dtype=float)
-                columns.setdefault(name, []).append(_with_count(change))
+        for key in COMPARED:
+            if key in old:
+                change = np.subtract(new[key], old[key], dtype=float)
+                columns.setdefault(key, []).append(_with_count(change))
     return {
-        name: _over_seeds(
-            seeds, _mean, signature=f"difference of {name}|near:{NEAR}|v:{DUPLICATES_VERSION}"
+        key: _over_seeds(
+            seeds,
+            _mean,
+            signature=f"difference of {COMPARED[key]}|near:{NEAR}|v:{DUPLICATES_VERSION}",
         )
-        for name, seeds in columns.items()
+        for key, seeds in columns.items()
     }
 
 

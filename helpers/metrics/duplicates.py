@@ -73,8 +73,8 @@ def duplicate_scores(
 ) -> dict[str, Score]:
     """Score the shares of texts (0 to 1) that are duplicates, with Wilson intervals.
 
-    "repeated": near (`similarity` of `NEAR` or more) another of the texts. "repeated exactly":
-    equal to another to the letter, white space aside. "from training": near or equal to one
+    "repeated": near (`similarity` of `NEAR` or more) another of the texts. "repeated_exactly":
+    equal to another to the letter, white space aside. "from_training": near or equal to one
     training text; left out without training texts.
 
     Args:
@@ -92,14 +92,15 @@ def duplicate_scores(
     if not texts:
         raise LabError("Duplicates were to be counted, but there are no answers: check the split.")
     rule = f"similarity:word indel|near:{NEAR}|interval:wilson|v:{VERSION}"
-    known = len({words_of(text) for _, text in training} - {()})
-    more = {
-        "repeated exactly": f"interval:wilson|v:{VERSION}",
-        "from training": f"texts:{known}|{rule}",
+    known = len({words for words in (words_of(text) for _, text in training) if words})
+    signatures = {
+        "repeated": f"repeated|{rule}",
+        "repeated_exactly": f"repeated exactly|interval:wilson|v:{VERSION}",
+        "from_training": f"from training|texts:{known}|{rule}",
     }
     return {
-        name: share_score(found, signature=f"{name}|{more.get(name, rule)}")
-        for name, found in duplicate_hits(texts, training).items()
+        key: share_score(found, signature=signatures[key])
+        for key, found in duplicate_hits(texts, training).items()
     }
 
 
@@ -115,13 +116,13 @@ def duplicate_hits(
     counts = Counter(exact)
     hits = {
         "repeated": [len(found) > 1 for found in _near_each_other(tokens)],
-        "repeated exactly": [
+        "repeated_exactly": [
             bool(words) and counts[text] > 1 for words, text in zip(tokens, exact)
         ],
     }
     known = [words for _, text in training if (words := words_of(text))]
     if known:
-        hits["from training"] = [best > 0 for best, _ in _nearest(tokens, known)]
+        hits["from_training"] = [best > 0 for best, _ in _nearest(tokens, known)]
     return hits
 
 

@@ -6,7 +6,7 @@ cases anew with replacement, add up what each case contributes, and score the su
 Wilson's interval.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,15 @@ class Score:
     n: int
     signature: str
 
+    def __format__(self, spec: str) -> str:
+        """Write value and interval, each by `spec`: f"{score:.2f}" is "4.58 [2.38, 8.10]".
+
+        ".3f" with a sign ("+.3f") is for differences, ".0%" for shares in per cent.
+        """
+        if not spec:
+            return str(self)
+        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
     def as_dict(self) -> dict:
         """The form that a run's metrics.json holds."""
         return {
@@ -38,6 +47,29 @@ class Score:
             "n": self.n,
             "signature": self.signature,
         }
+
+    @classmethod
+    def from_dict(cls, entry: Mapping) -> "Score":
+        """Read the form that `as_dict` writes; what else an entry holds is left aside."""
+        low, high = entry["interval"]
+        return cls(entry["value"], low, high, entry["n"], entry["signature"])
+
+
+def mean_over_runs(scores: Sequence[Score]) -> Score:
+    """The mean value and the mean interval of one metric over runs of several seeds.
+
+    The interval is still one over cases: it does not tell how far seeds lie apart. `scores` holds
+    at least one; `n` is the number of cases of a run, the smallest where they differ.
+    """
+    count = len(scores)
+    signature = scores[0].signature
+    return Score(
+        value=sum(score.value for score in scores) / count,
+        low=sum(score.low for score in scores) / count,
+        high=sum(score.high for score in scores) / count,
+        n=min(score.n for score in scores),
+        signature=f"{signature}|mean of {count} runs" if count > 1 else signature,
+    )
 
 
 def bootstrap_interval(

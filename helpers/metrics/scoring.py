@@ -16,20 +16,28 @@ from helpers.metrics.deltableu import (
 )
 from helpers.metrics.scores import Score, mean_score, score_of
 
-METRICS = ("deltableu", "bertscore")
+MEASURES = ("deltableu", "bertscore")
 MODES = ("aligned", "official")
+# What the challenge's program calls the metrics; it adds the language ("deltableu_en").
+CHALLENGE_NAMES = {
+    "deltableu": "deltableu",
+    "bertscore_f1": "BERTScore",
+    "bertscore_precision": "BERTScore_precision",
+    "bertscore_recall": "BERTScore_recall",
+}
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores by name, the number of cases, the cases without an answer, and how many answers were
-    out of place.
+    """Scores by metric, the language of the answers, the number of cases, the cases without an
+    answer, and how many answers were out of place.
 
     `out_of_place` counts answers that do not stand at their case's position: it matters in
     `official` mode, which compares by position.
     """
 
     scores: dict[str, Score]
+    language: str
     n: int
     missing: tuple[str, ...]
     out_of_place: int
@@ -39,7 +47,7 @@ def score_predictions(
     cases: Sequence[Case],
     predictions: Sequence[Answer],
     *,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = MEASURES,
     mode: str = "aligned",
     encoder: str = "minilm",
     language: str = "en",
@@ -50,9 +58,8 @@ def score_predictions(
     `metrics`: "deltableu" (0 to 100), "bertscore" (0 to 1). `mode`: "aligned" matches answers by
     case id, a missing one counts as empty; "official" repeats the challenge's program with its
     faults: answers are compared by position, and deltaBLEU lower-cases answers only. `encoder`: for
-    BERTScore, see `bert_scores`. `seed`: of the bootstrap. Returns scores named as the challenge
-    names them, with `language` at the end: `deltableu_en`, `BERTScore_en` (F1),
-    `BERTScore_precision_en`, `BERTScore_recall_en`. Raises `LabError` for unknown metrics or modes,
+    BERTScore, see `bert_scores`. `seed`: of the bootstrap. Returns scores by the keys of
+    `METRICS`: `deltableu`, `bertscore_f1`, `bertscore_precision`, `bertscore_recall`. Raises `LabError` for unknown metrics or modes,
     unknown or doubled ids, cases without references and, in `official` mode, a number of answers
     that is not the number of cases.
     """
@@ -65,23 +72,30 @@ def score_predictions(
         settings = mode_settings(mode, language)
         statistics = deltableu_statistics(answers, references, language=language, **settings)
         signature = deltableu_signature(references, mode=mode, language=language)
-        scores[f"deltableu_{language}"] = score_of(
+        scores["deltableu"] = score_of(
             statistics, deltableu_from_sums, signature=signature, seed=seed
         )
     if "bertscore" in metrics:
-        scores |= _bert_scores(
-            answers, cases, mode=mode, encoder=encoder, language=language, seed=seed
-        )
+        scores |= _bert_scores(answers, cases, mode=mode, encoder=encoder, seed=seed)
     moved = sum(case.id != prediction.case_id for case, prediction in zip(cases, predictions))
-    return Scores(scores=scores, n=len(cases), missing=tuple(missing), out_of_place=moved)
+    return Scores(
+        scores=scores,
+        language=language,
+        n=len(cases),
+        missing=tuple(missing),
+        out_of_place=moved,
+    )
 
 
 def scores_json(scores: Scores) -> dict:
-    """What the command `score` prints: values, intervals, `n`, `missing` (how many) and the
+    """Return what the command `score` prints: values, intervals, `n`, `missing` (how many) and the
     signatures in one line.
+
+    Metrics have the challenge's names, with the language at the end ("BERTScore_en" is the F1).
     """
-    shown = {}
-    for name, score in scores.scores.items():
+    shown: dict[str, object] = {}
+    for key, score in scores.scores.items():
+        name = f"{CHALLENGE_NAMES[key]}_{scores.language}"
         shown[name] = score.value
         shown[f"{name}_interval"] = [score.low, score.high]
     shown |= {"n": scores.n, "missing": len(scores.missing)}
@@ -93,17 +107,12 @@ def scores_json(scores: Scores) -> dict:
     return shown | {"signature": " ".join(signatures)}
 
 
-def metrics_json(scores: Scores) -> dict:
-    """What a run's metrics.json holds: name -> value, interval, n, signature."""
-    return {name: score.as_dict() for name, score in scores.scores.items()}
-
-
 def _check_request(cases: Sequence[Case], metrics: Sequence[str], mode: str) -> None:
-    unknown = [metric for metric in metrics if metric not in METRICS]
+    unknown = [metric for metric in metrics if metric not in MEASURES]
     if unknown or not metrics:
         asked = ", ".join(map(repr, unknown)) or "no metric"
         raise LabError(
-            f"The metrics asked for are {asked}, but there are {' and '.join(METRICS)}: name one "
+            f"The metrics asked for are {asked}, but there are {' and '.join(MEASURES)}: name one "
             "or both."
         )
     if mode not in MODES:
@@ -143,16 +152,16 @@ def _answers(cases: Sequence[Case], predictions: Sequence[Answer], mode: str) ->
 
 
 def _bert_scores(
-    answers: list[str], cases: Sequence[Case], *, mode: str, encoder: str, language: str, seed: int
+    answers: list[str], cases: Sequence[Case], *, mode: str, encoder: str, seed: int
 ) -> dict[str, Score]:
     references = [[reference.text for reference in case.references] for case in cases]
     found = bert_scores(answers, references, encoder=encoder)
     signature = found.signature.replace("BERTScore|", f"BERTScore|mode:{mode}|", 1)
     return {
-        f"{name}_{language}": mean_score(values, signature=signature, seed=seed)
-        for name, values in (
-            ("BERTScore", found.f1),
-            ("BERTScore_precision", found.precision),
-            ("BERTScore_recall", found.recall),
+        key: mean_score(values, signature=signature, seed=seed)
+        for key, values in (
+            ("bertscore_f1", found.f1),
+            ("bertscore_precision", found.precision),
+            ("bertscore_recall", found.recall),
         )
     }

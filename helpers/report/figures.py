@@ -1,14 +1,22 @@
 """Figures with alt text and a caption that states the finding."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from helpers.data.images import BadImage, open_image
+from helpers.metrics.metric import METRICS
+from helpers.metrics.scores import Score
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 FIGURE_SIDE = 400  # pixels of an image in a figure
 
 
-def show(figure, *, alt: str) -> None:
+def show(figure: "Figure", *, alt: str) -> None:
     """Display a matplotlib figure as PNG with alt text, and close it."""
     import matplotlib.pyplot as plt
     from IPython.display import display
@@ -19,7 +27,7 @@ def show(figure, *, alt: str) -> None:
     plt.close(figure)
 
 
-def flow(steps: Sequence[str], *, title: str = ""):
+def flow(steps: Sequence[str], *, title: str = "") -> "Figure":
     """The way of the data as boxes in a row with arrows between them; returns the figure."""
     import matplotlib.pyplot as plt
 
@@ -46,7 +54,13 @@ def flow(steps: Sequence[str], *, title: str = ""):
     return figure
 
 
-def contact_sheet(images: Sequence, captions: Sequence[str], *, columns: int = 8, title: str = ""):
+def contact_sheet(
+    images: "Sequence[Image | Path | str | None]",
+    captions: Sequence[str],
+    *,
+    columns: int = 8,
+    title: str = "",
+) -> "Figure":
     """A grid of images (PIL images or paths) with a caption under each; returns the figure."""
     import matplotlib.pyplot as plt
 
@@ -65,7 +79,12 @@ def contact_sheet(images: Sequence, captions: Sequence[str], *, columns: int = 8
     return figure
 
 
-def side_by_side(images: Sequence, texts: dict[str, Sequence[str]], *, width: int = 44):
+def side_by_side(
+    images: "Sequence[Image | Path | str | None]",
+    texts: Mapping[str, Sequence[str]],
+    *,
+    width: int = 44,
+) -> "Figure":
     """Images in the first column (PIL images, paths or None), what each of several systems says
     of them beside it.
 
@@ -105,25 +124,37 @@ def side_by_side(images: Sequence, texts: dict[str, Sequence[str]], *, width: in
     return figure
 
 
-def _draw_image(axis, image) -> None:
-    """A PIL image or the image of a path; None and what is no good image are said in words."""
-    words = "not shown"
-    try:
-        if isinstance(image, (str, Path)):
-            image = open_image(image, max_side=FIGURE_SIDE)
-    except BadImage:
-        image, words = None, "no good image"
-    if image is None:
-        axis.text(0.5, 0.5, words, ha="center", va="center", fontsize=8)
+def _draw_image(axis: "Axes", image: "Image | Path | str | None") -> None:
+    """Draw an image, or that of a path; None and what is no good image are said in words."""
+    opened = _open(image)
+    if isinstance(opened, str):
+        axis.text(0.5, 0.5, opened, ha="center", va="center", fontsize=8)
     else:
-        axis.imshow(image)
+        axis.imshow(opened)
+
+
+def _open(image: "Image | Path | str | None") -> "Image | str":
+    """The image to draw, or the words that stand in its place."""
+    if image is None:
+        return "not shown"
+    if not isinstance(image, (str, Path)):
+        return image
+    try:
+        return open_image(image, max_side=FIGURE_SIDE)
+    except BadImage:
+        return "no good image"
 
 
 def grouped_bars(
-    names: Sequence[str], series: dict[str, Sequence[float | None]], *, label: str, title: str
-):
-    """Horizontal bars, one group per name and one bar per series; None is left out. Returns the
-    figure.
+    names: Sequence[str],
+    series: Mapping[str, Sequence[float | None]],
+    *,
+    metric: str,
+    title: str,
+) -> "Figure":
+    """Horizontal bars of a metric, one group per name and one bar per series; returns the figure.
+
+    A value of None is left out.
     """
     import matplotlib.pyplot as plt
     import numpy as np
@@ -132,71 +163,73 @@ def grouped_bars(
     thickness = 0.8 / max(1, len(series))
     for place, (name, values) in enumerate(series.items()):
         places = np.arange(len(names)) + (place - (len(series) - 1) / 2) * thickness
-        axis.barh(places, np.array(values, dtype=float), thickness, label=name)
+        shown = METRICS[metric].scale * np.array(values, dtype=float)
+        axis.barh(places, shown, thickness, label=name)
     axis.set_yticks(range(len(names)), names, fontsize=8)
     axis.margins(y=0.5 / max(1, len(names)))
     axis.invert_yaxis()
-    axis.set(xlabel=label, title=title)
-    axis.legend(
-        fontsize=8, loc="upper left", bbox_to_anchor=(1, 1)
-    )  # beside the bars, which may be of any length
+    axis.set(xlabel=METRICS[metric].header, title=title)
+    # The legend stands beside the bars, which may be of any length.
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
-def score_bars(rows: Sequence[dict], *, label: str, title: str):
+def score_bars(scores: Sequence[tuple[str, Score]], *, metric: str, title: str) -> "Figure":
     """Horizontal bars of scores with their 95 % intervals; returns the figure.
 
     Args:
-        rows: {"name", "value", "interval": [low, high]}, drawn from top to bottom.
+        scores: names and scores, drawn from top to bottom.
+        metric: their key in `METRICS`.
     """
     import matplotlib.pyplot as plt
 
-    figure, axis = plt.subplots(figsize=(7, 0.35 * len(rows) + 1), layout="constrained")
-    values = [row["value"] for row in rows]
-    below = [max(0, row["value"] - row["interval"][0]) for row in rows]
-    above = [max(0, row["interval"][1] - row["value"]) for row in rows]
-    axis.barh(
-        range(len(rows)), values, xerr=[below, above], color="#7aa6c2", ecolor="#444444", capsize=2
-    )
-    axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
-    axis.margins(y=0.5 / max(1, len(rows)))
+    figure, axis = plt.subplots(figsize=(7, 0.35 * len(scores) + 1), layout="constrained")
+    values, errors = _values_and_errors([score for _, score in scores], metric)
+    axis.barh(range(len(scores)), values, xerr=errors, color="#7aa6c2", ecolor="#444444", capsize=2)
+    axis.set_yticks(range(len(scores)), [name for name, _ in scores])
+    axis.margins(y=0.5 / max(1, len(scores)))
     axis.invert_yaxis()
-    axis.set(xlabel=label, title=title)
+    axis.set(xlabel=METRICS[metric].header, title=title)
     return figure
 
 
-def curves(lines: dict[str, Sequence[tuple]], *, label: str, across: str, title: str):
-    """Lines with 95 % intervals; returns the figure.
+def curves(
+    lines: Mapping[str, Sequence[tuple[float, Score]]], *, metric: str, across: str, title: str
+) -> "Figure":
+    """Lines of scores with their 95 % intervals; returns the figure.
 
     Args:
-        lines: name -> points (place, value, low, high). Places of lines are moved a little apart,
-            so that intervals can be told from each other.
+        lines: name -> points of place and score. Places of lines are moved a little apart, so that
+            intervals can be told from each other.
+        metric: key of the scores in `METRICS`.
     """
     import matplotlib.pyplot as plt
 
     figure, axis = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
     for number, (name, points) in enumerate(lines.items()):
         shift = 0.12 * (number - (len(lines) - 1) / 2)
-        places, values, lows, highs = (list(column) for column in zip(*points))
-        errors = [
-            [max(0, value - low) for value, low in zip(values, lows)],
-            [max(0, high - value) for value, high in zip(values, highs)],
-        ]
-        axis.errorbar(
-            [place + shift for place in places],
-            values,
-            yerr=errors,
-            marker="o",
-            capsize=2,
-            label=name,
-        )
-    axis.set(xlabel=across, ylabel=label, title=title)
+        values, errors = _values_and_errors([score for _, score in points], metric)
+        places = [place + shift for place, _ in points]
+        axis.errorbar(places, values, yerr=errors, marker="o", capsize=2, label=name)
+    axis.set(xlabel=across, ylabel=METRICS[metric].header, title=title)
     axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
-def loss_curves(log: Sequence[dict], *, title: str):
-    """Training and validation loss over optimiser steps, from a trainer's log; returns the figure."""
+def _values_and_errors(
+    scores: Sequence[Score], metric: str
+) -> tuple[list[float], list[list[float]]]:
+    """Values as they are shown, and how far their intervals reach below and above."""
+    scale = METRICS[metric].scale
+    below = [scale * max(0, score.value - score.low) for score in scores]
+    above = [scale * max(0, score.high - score.value) for score in scores]
+    return [scale * score.value for score in scores], [below, above]
+
+
+def loss_curves(log: Sequence[Mapping[str, Any]], *, title: str) -> "Figure":
+    """Loss over optimiser steps, in training and validation, from a trainer's log; returns the
+    figure.
+    """
     import matplotlib.pyplot as plt
 
     figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")

@@ -1,303 +1,223 @@
-"""Tables of runs: one per data set, split and encoder, so that only comparable numbers stand
-together.
+"""What tables say of runs: systems against references, answers, captioners, claims; and the page.
+
+Only numbers of one data set, split and encoder stand together. Each function selects from the frame
+of the runs (`helpers.report.frame`) and returns a DataFrame, which `tables.table` shows.
 """
 
 import html
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import pandas
+from pandas import DataFrame
 
 from helpers.experiments.runs import Run, find_runs
 from helpers.files import outputs_folder, write_text
+from helpers.metrics.metric import METRICS, metric_key
+from helpers.report.frame import best_first, frame, frame_by_tone, summarize
+from helpers.report.tables import table
 
-FOLDER = Path(__file__).parent
-# Columns of the table of answers -> scores of a run (shares, 0 to 1).
-ANSWER_COLUMNS = {
-    "diagnosis named %": "named",
-    "distinct %": "distinct",
-    "copies of training answers %": "copies",
-    "unfinished %": "unfinished",
-}
-# Columns of the table of captioners -> scores of a run, and their digits.
-CAPTION_COLUMNS = {
-    "failed": ("failed", 2),
-    "words": ("words", 1),
-    "cut": ("unfinished", 2),
-    "distinct": ("distinct", 2),
-    "seconds": ("seconds", 3),
-    "concept precision": ("concept_precision", 2),
-    "concept recall": ("concept_recall", 2),
-}
+PUBLISHED = Path(__file__).with_name("published.yaml")
+AGAINST_REFERENCES = ("deltableu", "bertscore_f1", "bertscore_precision", "bertscore_recall")
+OF_ANSWERS = ("named", "distinct", "copies", "unfinished", "words")
+OF_CAPTIONS = (
+    "failed",
+    "words",
+    "unfinished",
+    "distinct",
+    "seconds",
+    "concept_precision",
+    "concept_recall",
+)
 
 
-def boards(runs: list[Run]) -> dict[str, list[Run]]:
-    """Scored runs grouped by what makes their numbers comparable: title -> runs, best deltaBLEU
-    first.
-    """
+def boards(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """Group scored runs by what makes their numbers comparable: title -> runs, the best first."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        if run.record["kind"] != "comparison" and score(run, "deltableu"):
+        if run.record["kind"] != "comparison" and "deltableu" in run.scores:
             groups.setdefault(_title(run), []).append(run)
     return {title: rank_runs(group) for title, group in sorted(groups.items())}
 
 
-def rank_runs(runs: list[Run]) -> list[Run]:
-    """Runs with the best deltaBLEU first; those without references to score against stay at the
-    end.
+def rank_runs(runs: Iterable[Run]) -> list[Run]:
+    """Sort runs by deltaBLEU, the best first; those that are not scored stay at the end."""
+
+    def place(run: Run) -> float:
+        score = run.scores.get("deltableu")
+        return -score.value if score else float("inf")
+
+    return sorted(runs, key=place)
+
+
+def list_runs(runs: Iterable[Run]) -> DataFrame:
+    """Return one row for each run, the best first: its seed and its scores against references."""
+    found = summarize(frame(runs), AGAINST_REFERENCES, by=["run", "seed"])
+    return best_first(found).drop(columns="runs")
+
+
+def list_systems(runs: Iterable[Run]) -> DataFrame:
+    """Return one row for each system, its seeds together, the best mean deltaBLEU first.
+
+    Scores hold the mean of the seeds' intervals over cases; "deltaBLEU by seed" the lowest and the
+    highest value that a seed gave, which is another kind of uncertainty.
     """
-    return sorted(runs, key=lambda run: -score(run, "deltableu").get("value", float("-inf")))
+    data = frame(runs)
+    found = summarize(data, AGAINST_REFERENCES)
+    values = data[data["metric"] == "deltableu"].groupby("system", sort=False)["value"]
+    ranges = {system: _range(group.tolist()) for system, group in values}
+    systems = data["system"].drop_duplicates()
+    found.insert(2, "deltaBLEU by seed", [ranges.get(system, "") for system in systems])
+    return best_first(found)
 
 
-def rows(runs: list[Run]) -> list[dict]:
-    """One row per run: name, seed, deltaBLEU (0-100) and BERTScore (0-1) with 95 % intervals, n,
-    run id.
+def describe_answers(runs: Iterable[Run]) -> DataFrame:
+    """Return one row for each system, its seeds together: what its answers are like."""
+    found = best_first(summarize(frame(runs), ("deltableu", *OF_ANSWERS)))
+    return found[["system", *OF_ANSWERS]]
 
-    A run over cases without references has no scores, and its row says so.
+
+def describe_captioners(runs: Iterable[Run]) -> DataFrame:
+    """Return one row for each captioner: how often it fails, how long and quick it is, and which
+    true findings its captions name.
     """
-    return [
-        {"system": run.record["name"], "seed": run.record["seed"], **_columns(run), "run": run.id}
-        for run in runs
-    ]
+    found = summarize(frame(runs), OF_CAPTIONS, by=["captioner"])
+    return found.drop(columns="runs").rename(columns={"n": "images"})
 
 
-def seed_rows(runs: list[Run]) -> list[dict]:
-    """One row per system, its seeds together, best mean deltaBLEU first.
+def describe_tones(runs: Iterable[Run]) -> DataFrame:
+    """Return one row for each captioner and skin tone: how well captions name the findings."""
+    data = frame_by_tone(runs)
+    if data.empty:
+        return data
+    metrics = ("concept_precision", "concept_recall")
+    found = summarize(data, metrics, by=["captioner", "skin tone", "cases"])
+    return found.drop(columns=["runs", "n"])
 
-    Brackets hold the 95 % interval over cases (the mean of the seeds' intervals), "seeds" the
-    lowest and the highest deltaBLEU that a seed gave: two different kinds of uncertainty.
+
+def compare_by_shots(runs: Iterable[Run]) -> DataFrame:
+    """Return YuanAI's Table 3: two rows for each captioner, one for each metric, and a column for
+    each number of shots.
+
+    `runs`: answers that differ in captioner, shots, fine-tuning and seed alone.
     """
-    return [_seed_row(group) for group in _systems(runs)]
+    metrics = ("deltableu", "bertscore_f1")
+    found = summarize(frame(runs), metrics, by=["captioner", "tuned", "shots"])
+    rows: dict[tuple, dict[str, Any]] = {}
+    for cell in found.sort_values("shots", kind="stable").to_dict("records"):
+        for metric in metrics:
+            about = {"captions by": cell["captioner"], "fine-tuned": cell["tuned"]}
+            about |= {"metric": METRICS[metric].header, "seeds": 0}
+            row = rows.setdefault((cell["captioner"], cell["tuned"], metric), about)
+            row["seeds"] = max(row["seeds"], cell["runs"])
+            shots = f"{cell['shots']:g} shot{'' if cell['shots'] == 1 else 's'}"
+            row[shots] = METRICS[metric].format(cell[metric]) if cell[metric] else None
+    return DataFrame(list(rows.values()), dtype=object)
 
 
-def seed_bars(runs: list[Run]) -> list[dict]:
-    """Name, mean deltaBLEU and mean interval of each system, its seeds together, as
-    `figures.score_bars` draws them.
+def claims_of(runs: Iterable[Run]) -> list[dict[str, Any]]:
+    """Return what comparisons found: a row for each claim and metric, with its score as data.
+
+    Where no case has references there is one row without a score.
     """
-    return [
-        {"name": group[0].record["name"]} | mean_of(group, "deltableu") for group in _systems(runs)
-    ]
-
-
-def answer_rows(runs: list[Run]) -> list[dict]:
-    """One row per system, its seeds together: what its answers are like, in per cent of the cases,
-    and their length.
-    """
-    found = []
-    for group in _systems(runs):
-        means = {title: mean_of(group, key) for title, key in ANSWER_COLUMNS.items()}
-        shares = {
-            title: f"{100 * mean['value']:.0f}" if mean else "" for title, mean in means.items()
-        }
-        found.append(
-            {
-                "system": group[0].record["name"],
-                **shares,
-                "words": round(mean_of(group, "words")["value"], 1),
-            }
-        )
-    return found
-
-
-def captioner_rows(runs: list[Run]) -> list[dict]:
-    """The form of YuanAI's Table 3: one row per captioner, per number of shots deltaBLEU [95 %] /
-    BERTScore F1.
-
-    `runs`: answers that differ in captioner, shots, tuning and seed alone; seeds are together.
-    """
-    cells: dict[tuple, list[Run]] = {}
+    rows = []
     for run in runs:
-        system = (
-            run.record["parameters"].get("CAPTIONER", "none"),
-            "yes" if run.record["tuned"] else "no",
-        )
-        cells.setdefault((system, run.record["shots"]), []).append(run)
-    found: dict[tuple, dict] = {}
-    for (system, shots), group in sorted(cells.items(), key=lambda cell: cell[0][1]):
-        row = found.setdefault(
-            system, {"words for images by": system[0], "fine-tuned": system[1], "seeds": 0}
-        )
-        row["seeds"] = max(row["seeds"], len(group))
-        row[f"{shots} shot{'' if shots == 1 else 's'}"] = _short(group)
-    return list(found.values())
+        record, scores, verdicts = run.record, run.scores, run.verdicts
+        about = {"claim": record["name"], "data": record["dataset"]}
+        paper = {metric_key(name): said for name, said in record.get("paper", {}).items()}
+        if not scores:
+            rows.append(about | {"verdict": "not measured: no references"})
+        for key, score in scores.items():
+            row = {"metric": key, "paper": paper.get(key, ""), "score": score}
+            rows.append(about | row | {"seeds": record["seeds"], "verdict": verdicts[key]})
+    return rows
 
 
-def _short(group: list[Run]) -> str:
-    if not mean_of(group, "deltableu"):
-        return "not scored"
-    return f"{with_interval(mean_of(group, 'deltableu'), 2)} / {mean_of(group, 'BERTScore')['value']:.3f}"
+def list_claims(claims: Sequence[Mapping[str, Any]], *, metrics: Sequence[str] = ()) -> DataFrame:
+    """Return claims for reading: the paper's value, ours with its interval, the verdict.
 
-
-def caption_rows(runs: list[Run]) -> list[dict]:
-    """One row per captioner: how often it fails, how long and quick it is, which true concepts its
-    words name.
+    `claims`: as `claims_of` or `captions.caption_claims` gives them; `metrics`: only these. Columns
+    that say nothing, or the same in every row ("data"), are left out.
     """
-    return [
-        {
-            "captioner": run.record["name"],
-            **{
-                title: with_interval(run.metrics[name], digits)
-                for title, (name, digits) in CAPTION_COLUMNS.items()
-                if name in run.metrics
-            },
-            "images": score(run, "failed")["n"],
-        }
-        for run in runs
-    ]
-
-
-def tone_table(runs: list[Run]) -> list[dict]:
-    """Rows of captioner and skin tone: precision and recall of the findings that captions name, as
-    runs recorded them.
-    """
-    return [
-        {"captioner": run.record["name"], **row}
-        for run in runs
-        for row in run.record.get("skin_tones", ())
-    ]
-
-
-def claim_table(runs: list[Run]) -> list[dict]:
-    """Two rows per comparison, one per metric: the claim, the paper's value, ours with its
-    interval, the verdict.
-    """
-    found = []
-    for run in runs:
-        claim = {"claim": run.record["name"], "data": run.record["dataset"]}
-        if not run.metrics:
-            found.append(claim | {"verdict": "not measured: no references"})
-        for metric, difference in run.metrics.items():
-            found.append(
-                claim
-                | {
-                    "metric": metric,
-                    "paper": run.record["paper"].get(metric, ""),
-                    "ours": with_interval(difference, 3, "+"),
-                    "seeds": run.record["seeds"],
-                    "n": difference["n"],
-                    "verdict": difference["verdict"],
+    rows = []
+    for claim in claims:
+        metric, score = claim.get("metric", ""), claim.get("score")
+        if not metrics or metric in metrics:
+            rows.append(
+                {
+                    "claim": claim["claim"],
+                    "data": claim.get("data", ""),
+                    "metric": METRICS[metric].difference_header if metric else "",
+                    "paper": claim.get("paper", ""),
+                    "ours": METRICS[metric].format_difference(score) if score else "",
+                    "seeds": claim.get("seeds", ""),
+                    "n": score.n if score else "",
+                    "verdict": claim["verdict"],
                 }
             )
-    return found
+    found = DataFrame(rows, dtype=object)
+    silent = [name for name in ("paper", "seeds") if rows and not any(found[name])]
+    same = ["data"] if rows and found["data"].nunique() == 1 else []
+    return found.drop(columns=[*silent, *same])
 
 
-def score(run: Run, name: str) -> dict:
-    """A score of a run by its name, without the language ("deltableu", "BERTScore", "named", ...).
-
-    Returns value, interval, n, signature; {} where the run has no such score.
-    """
-    found = (score for key, score in run.metrics.items() if name in (key, key.rpartition("_")[0]))
-    return next(found, {})
-
-
-def published() -> list[dict]:
-    """What papers reported for these tasks, for reading beside our tables; none is comparable with
-    them.
-    """
+def published() -> list[dict[str, Any]]:
+    """Return what papers reported for these tasks; none of it is comparable with our tables."""
     import yaml
 
-    return yaml.safe_load((FOLDER / "published.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
+
+
+def list_published() -> DataFrame:
+    """Return the published figures for reading, with the digits that papers give."""
+    found = DataFrame(published())
+    for name in ("deltableu", "bertscore"):
+        found[name] = [None if pandas.isna(value) else f"{value:.3f}" for value in found[name]]
+    headers = {"deltableu": "deltableu", "bertscore": "bertscore_f1"}
+    return found.rename(columns={name: METRICS[key].header for name, key in headers.items()})
 
 
 def write_page() -> Path:
     """Write `outputs/leaderboard.html` from all runs found; returns its path."""
-    import pandas
-
     runs, left_out = find_runs()
     parts = [
         "<h1>Leaderboard of the Medical VQA Lab</h1>",
         "<p>For research and teaching, not for diagnosis. Brackets hold 95 % bootstrap intervals "
-        "over cases, the column of seeds the lowest and highest deltaBLEU of several. Numbers of "
-        "different tables must not be compared.</p>",
+        "over cases; where a system has several seeds, their mean, and the lowest and the highest "
+        "deltaBLEU of a seed beside it. Numbers of different tables must not be compared.</p>",
     ]
-    for title, group in boards(runs).items():
-        parts += [
-            f"<h2>{html.escape(title)}</h2>",
-            pandas.DataFrame(seed_rows(group)).to_html(index=False),
-        ]
-    claims = claim_table([run for run in runs if run.record["kind"] == "comparison"])
-    parts += ["<h2>Claims</h2>", pandas.DataFrame(claims).to_html(index=False, na_rep="")]
     parts += [
-        "<h2>Published figures: other data, other encoder, not comparable with ours</h2>",
-        pandas.DataFrame(published()).to_html(index=False, na_rep=""),
+        table(list_systems(group), caption=title).html for title, group in boards(runs).items()
     ]
+    comparisons = [run for run in runs if run.record["kind"] == "comparison"]
+    parts.append(table(list_claims(claims_of(comparisons)), caption="Claims").html)
+    apart = "Published figures: other data, other encoder, not comparable with ours"
+    parts.append(table(list_published(), caption=apart).html)
     parts += [f"<p>Left out: {html.escape(reason)}</p>" for reason in left_out]
     return write_text(outputs_folder() / "leaderboard.html", _PAGE.format(body="\n".join(parts)))
-
-
-def _systems(runs: list[Run]) -> list[list[Run]]:
-    """Runs of one name and profile together (what is not in the name is as the profile says), best
-    mean first.
-    """
-    groups: dict[tuple, list[Run]] = {}
-    for run in runs:
-        groups.setdefault((run.record["name"], run.record.get("profile", "")), []).append(run)
-    return sorted(
-        groups.values(), key=lambda group: -mean_of(group, "deltableu").get("value", float("-inf"))
-    )
-
-
-def _columns(run: Run) -> dict:
-    if not score(run, "deltableu"):
-        return {"deltaBLEU": "not scored: no references"}
-    return {
-        "deltaBLEU": with_interval(score(run, "deltableu"), 2),
-        "BERTScore F1": with_interval(score(run, "BERTScore"), 3),
-        "precision": round(score(run, "BERTScore_precision")["value"], 3),
-        "recall": round(score(run, "BERTScore_recall")["value"], 3),
-        "n": score(run, "deltableu")["n"],
-    }
-
-
-def _seed_row(group: list[Run]) -> dict:
-    if not mean_of(group, "deltableu"):
-        return {
-            "system": group[0].record["name"],
-            "deltaBLEU": "not scored: no references",
-            "runs": len(group),
-        }
-    values = [score(run, "deltableu")["value"] for run in group]
-    several = f"{min(values):.2f} to {max(values):.2f}" if len(values) > 1 else ""
-    return {
-        "system": group[0].record["name"],
-        "deltaBLEU": with_interval(mean_of(group, "deltableu"), 2),
-        "runs": len(group),
-        "seeds": several,
-        "BERTScore F1": with_interval(mean_of(group, "BERTScore"), 3),
-        "precision": round(mean_of(group, "BERTScore_precision")["value"], 3),
-        "recall": round(mean_of(group, "BERTScore_recall")["value"], 3),
-        "n": score(group[0], "deltableu")["n"],
-    }
-
-
-def mean_of(group: list[Run], name: str) -> dict:
-    """Mean value and mean interval of a score over the runs that have it; {} where none has."""
-    scores = [score(run, name) for run in group if score(run, name)]
-    if not scores:
-        return {}
-    count = len(scores)
-    return {
-        "value": sum(entry["value"] for entry in scores) / count,
-        "interval": [sum(entry["interval"][end] for entry in scores) / count for end in (0, 1)],
-    }
 
 
 def _title(run: Run) -> str:
     record = run.record
     return (
         f"{record['dataset']} ({record['language']}), {record['split']} split, "
-        f"{score(run, 'deltableu')['n']} cases (data {record['data_fingerprint']}, BERTScore by "
+        f"{run.scores['deltableu'].n} cases (data {record['data_fingerprint']}, BERTScore by "
         f"{record['parameters']['ENCODER']})"
     )
 
 
-def with_interval(score: dict, digits: int, sign: str = "") -> str:
-    """A score as tables show it; `sign` "+" for a difference."""
-    low, high = score["interval"]
-    return f"{score['value']:{sign}.{digits}f} [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
+def _range(values: Sequence[float]) -> str:
+    """The lowest and the highest of several deltaBLEUs, nothing where there is one."""
+    return f"{min(values):.2f} to {max(values):.2f}" if len(values) > 1 else ""
 
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Leaderboard</title>
-<style>body {{ font-family: sans-serif; margin: 2em; }} table {{ border-collapse: collapse; margin-bottom: 2em; }}
-th, td {{ border: 1px solid #ccc; padding: 0.3em 0.7em; text-align: left; }} th {{ background: #f3f3f3; }}</style>
+<style>body {{ font-family: sans-serif; margin: 2em; }}
+table {{ border-collapse: collapse; margin: 1em 0; }}
+caption {{ font-size: 1.2em; padding: 0.5em 0; }}
+th, td {{ border: 1px solid #ccc; padding: 0.3em 0.7em; }} th {{ background: #f3f3f3; }}</style>
 </head><body>
 {body}
 </body></html>

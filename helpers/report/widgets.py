@@ -9,13 +9,13 @@ import csv
 import html
 import io
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from helpers.cases import Answer, Case
 from helpers.files import LabError, write_text
-from helpers.metrics.scores import wilson_interval
+from helpers.metrics.scores import share_score
 
 # Each verdict with the colour of its button and what it means.
 VERDICTS = {
@@ -66,25 +66,30 @@ def read_reviews(path: Path | str) -> dict[str, str]:
     return {case_id: row["verdict"] for case_id, row in _read(path).items()}
 
 
-def review_table(path: Path | str, n: int) -> list[dict]:
-    """Rows of a review's result: verdict, count, share (0 to 1) of the judged cases, Wilson 95 %
-    interval, n judged.
+def review_table(path: Path | str, n: int) -> list[dict[str, Any]]:
+    """Return rows of a review's result: verdict, count, and share of the judged cases as a `Score`
+    with Wilson's interval.
 
     `n` is the number of cases to review; where some are not judged yet, a last row counts them.
     Raises `LabError` where the file holds more verdicts than `n`, or is no table of reviews.
     """
-    counts = Counter(read_reviews(path).values())
-    judged = counts.total()
+    verdicts = list(read_reviews(path).values())
+    judged = len(verdicts)
     if judged > n:
         raise LabError(
             f"{path} holds {judged} verdicts, but the review has {n} cases: give the number of all "
             "cases."
         )
-    rows = [{"verdict": verdict, "count": counts[verdict]} for verdict in VERDICTS]
-    for row in rows if judged else ():
-        interval = [round(bound, 3) for bound in wilson_interval(row["count"], judged)]
-        row |= {"share": round(row["count"] / judged, 3), "interval": interval, "n": judged}
-    return rows + ([{"verdict": "not judged yet", "count": n - judged}] if judged < n else [])
+    rows: list[dict[str, Any]] = []
+    for verdict in VERDICTS:
+        hits = [given == verdict for given in verdicts]
+        row: dict[str, Any] = {"verdict": verdict, "count": sum(hits)}
+        if judged:
+            row["share"] = share_score(hits, signature="review|interval:wilson")
+        rows.append(row)
+    if judged < n:
+        rows.append({"verdict": "not judged yet", "count": n - judged})
+    return rows
 
 
 class _ReviewForm:
@@ -98,6 +103,7 @@ class _ReviewForm:
         import ipywidgets
 
         self.cases, self.answers, self.path, self.reviewer = cases, answers, path, reviewer
+        self.at = len(cases) - 1  # the place of the case that is shown
         self.rows = _read(path)
         self.notes = {case_id: row["note"] for case_id, row in self.rows.items()}
         self.progress, self.text, self.status = (ipywidgets.HTML() for _ in range(3))
@@ -130,7 +136,6 @@ class _ReviewForm:
                 self.status,
             ]
         )
-        self.at = len(cases) - 1
         self._show(self._next_unjudged())
 
     @property
@@ -193,7 +198,7 @@ class _ReviewForm:
 
 
 def _case_html(case: Case, answer: Answer | None) -> str:
-    """One case as HTML: question, references, answer; everything that comes from data is escaped."""
+    """One case as HTML: question, references, answer; all that comes from data is escaped."""
     references = [reference.text for reference in case.references if reference.text.strip()]
     parts = {
         "Question": [text for text in (case.question, case.context) if text.strip()],

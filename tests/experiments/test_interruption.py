@@ -77,5 +77,5 @@ def test_killed_twice_and_taken_up_again_gives_the_undisturbed_result(
     assert (answers_a.folder / "prediction.json").read_text() == (
         answers_b.folder / "prediction.json"
     ).read_text()
-    assert answers_a.metrics == answers_b.metrics
+    assert answers_a.scores == answers_b.scores
     assert not (training_a.folder / "checkpoints").exists()

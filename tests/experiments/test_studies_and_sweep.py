@@ -83,13 +83,12 @@ def test_a_grid_has_every_cell_and_a_claim_is_held_against_its_answers(lab):
         "LoRA helps",
         [grid[False, 0]] * 3,
         [grid[True, 0]],
-        paper={"deltaBLEU": "1 to 2"},
+        paper={"deltableu": "1 to 2"},
     )
-    difference = claim.metrics["deltaBLEU"]
-    values = [grid[tuned, 0].metrics["deltableu_en"]["value"] for tuned in (True, False)]
-    assert difference["value"] == pytest.approx(values[0] - values[1])
+    values = [grid[tuned, 0].scores["deltableu"].value for tuned in (True, False)]
+    assert claim.scores["deltableu"].value == pytest.approx(values[0] - values[1])
     assert (
-        difference["verdict"].startswith("not measured: fewer than 10")
+        claim.verdicts["deltableu"].startswith("not measured: fewer than 10")
         and claim.record["seeds"] == 1
     )
     assert (
@@ -113,7 +112,7 @@ def test_a_study_checks_its_claims_over_seeds(lab):
     assert (
         claim.record["seeds"] == 2
         and claim.record["study"] == "s"
-        and "seeds:2" in claim.metrics["deltaBLEU"]["signature"]
+        and "seeds:2" in claim.scores["deltableu"].signature
     )
     wrong = Study("s", "", [], {}, [{"claim": "x", "first": {"SHOTS": 9}, "second": {"SHOTS": 0}}])
     with pytest.raises(LabError, match="no cell with"):

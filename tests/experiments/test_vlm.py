@@ -20,7 +20,13 @@ from helpers.experiments.vlm_finetune import VLM_FINETUNE, finetune_vlm, train_v
 from helpers.files import LabError, read_json
 from helpers.models.prompts import vlm_question
 from helpers.models.vlm import LocalVLM
-from helpers.report.vlm_tables import cell_rows, cost_rows, edge_rows, epoch_curves, repetition_rows
+from helpers.report.vlm_tables import (
+    compare_with_table_2,
+    describe_repetition,
+    epoch_curves,
+    list_costs,
+    list_forms,
+)
 from helpers.training.augmentation import augment
 from helpers.training.recipe import VLM_RECIPES, VlmRecipe, moondream_rate
 
@@ -155,9 +161,8 @@ def test_a_grid_is_asked_trained_scored_and_found_again(trained_lab, monkeypatch
     assert tuned.record["name"].startswith(
         "pocket/llava + LoRA, P1, 1 epoch; RANK 2, VLM_BATCH 2, TRAIN_LIMIT 6"
     )
-    assert {"deltableu_en", "BERTScore_en", "named", "repeated", "from training", "seconds"} <= set(
-        tuned.metrics
-    )
+    measured = {"deltableu", "bertscore_f1", "named", "repeated", "from_training", "seconds"}
+    assert measured <= set(tuned.scores)
     training = train_vlms(data, settings)[0]
     assert tuned.record["parent"] == training.id and training.record["training_records"] == 6
     assert (
@@ -178,32 +183,24 @@ def test_a_grid_is_asked_trained_scored_and_found_again(trained_lab, monkeypatch
         (True, 1),
     ]
     claim = compare(data, settings, "more epochs", [grid[0]], [tuned], study="x")
-    assert {"deltaBLEU", "diagnosis named", "repeated", "from training"} <= set(claim.metrics)
-    assert claim.metrics["repeated"]["verdict"].startswith("not measured: fewer than 10")
+    assert {"deltableu", "named", "repeated", "from_training"} <= set(claim.scores)
+    assert claim.verdicts["repeated"].startswith("not measured: fewer than 10")
 
 
 @pytest.mark.slow
 def test_tables_hold_the_runs(trained_lab):
     data, settings = trained_lab
     grid, training = vlm_grid(data, settings), train_vlms(data, settings)
-    rows = cell_rows(list(grid.values()), tuned="pocket/llava")
-    assert {(row["model"], row["epochs"], row["augmented"]) for row in rows} == {
-        ("pocket/llava", "0", ""),
-        ("pocket/llava", "1", "no"),
-    }
-    theirs = {row["epochs"]: row["their run"] for row in rows}
-    assert theirs == {"0": "1: 1.502 / 0.839", "1": "not run"}
-    assert [row["epochs"] for row in repetition_rows(list(grid.values()))] == ["0", "1"]
-    curve = epoch_curves(list(grid.values()), "deltableu")["P1, not augmented"]
-    assert [point[0] for point in curve] == [0, 1] and all(
-        low <= value <= high for _, value, low, high in curve
-    )
-    costs = cost_rows(list(grid.values()), training)
-    assert (
-        costs[0]["minutes of training"] == ""
-        and costs[1]["minutes of training"]
-        and costs[1]["weights, MB"] > 5
-    )
+    runs = list(grid.values())
+    found = compare_with_table_2(runs, tuned="pocket/llava").set_index("epochs")
+    assert dict(found["augmentation"].dropna()) == {1: "none"}
+    assert dict(found["their run"]) == {0: "1: 1.502 / 0.839", 1: "not run"}
+    assert list(describe_repetition(runs)["epochs"]) == [0, 1]
+    curve = epoch_curves(runs, "deltableu")["P1, not augmented"]
+    assert curve == [(epochs, run.scores["deltableu"]) for epochs, run in grid.items()]
+    costs = list_costs(runs, training).set_index("epochs")
+    assert dict(costs["train_minutes"].dropna()) == {1: training[0].record["train_minutes"]}
+    assert costs["weights_mb"][1] > 5
 
 
 @pytest.mark.slow
@@ -350,16 +347,14 @@ def test_on_a_small_device(trained_lab):
     settings = changed(settings, LIMIT=2, EDGE_FORMS="float32, int8", EDGE_THREADS=1, VLM_TOKENS=4)
     training = finetune_vlm(data, settings, 1)
     run = measure_on_small_device(data, settings, training)
-    rows = edge_rows(run)
-    assert [row["form"] for row in rows] == ["float32", "int8"] and rows[0][
-        "same answers %"
-    ] == "100"
-    assert float(rows[1]["weights, MB"]) < float(rows[0]["weights, MB"])
+    forms = list_forms(run).set_index("form")
+    assert list(forms.index) == ["float32", "int8"] and forms["same_answers"]["float32"] == 1
+    assert forms["weights_mb"]["int8"] < forms["weights_mb"]["float32"]
     assert (run.folder / "merged" / "model.safetensors").exists() and run.record[
         "parent"
     ] == training.id
     assert (
-        "int8: deltaBLEU" in run.metrics
+        "int8: deltableu" in run.scores
         and measure_on_small_device(data, settings, training).id == run.id
     )
     with pytest.raises(LabError, match="EDGE_FORMS is 'int3', but it lists some of: float32"):

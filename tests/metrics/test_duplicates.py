@@ -92,17 +92,17 @@ def test_shares_counted_by_hand():
     )
     assert {name: round(score.value * score.n) for name, score in scores.items()} == {
         "repeated": 8,
-        "repeated exactly": 2,
-        "from training": 7,  # LONG six times, and rosacea
+        "repeated_exactly": 2,
+        "from_training": 7,  # LONG six times, and rosacea
     }
     for name, score in scores.items():
         assert score.n == 13 and 0 < score.low < score.value < score.high < 1
-        assert score.signature.startswith(f"{name}|") and "|v:" in score.signature
+        assert score.signature.startswith(name.replace("_", " ") + "|") and "|v:" in score.signature
     assert (
         f"near:{NEAR}" in scores["repeated"].signature
-        and "texts:3|" in scores["from training"].signature
+        and "texts:3|" in scores["from_training"].signature
     )
-    assert set(duplicate_scores(texts)) == {"repeated", "repeated exactly"}
+    assert set(duplicate_scores(texts)) == {"repeated", "repeated_exactly"}
     with pytest.raises(LabError, match="no answers"):
         duplicate_scores({})
 
@@ -176,7 +176,7 @@ def test_many_answers_take_seconds():
     assert time.process_time() - started < 20
     odd = [text for case, text in training[:300] if int(case) % 2]
     near = sum(2 * len(words_of(text)) / (2 * len(words_of(text)) + 2) >= NEAR for text in odd)
-    assert round(scores["from training"].value * 300) == near > 100 and scores["repeated"].value > 0
+    assert round(scores["from_training"].value * 300) == near > 100 and scores["repeated"].value > 0
 
 
 @needs_golden

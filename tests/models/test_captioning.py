@@ -419,7 +419,7 @@ def test_the_captioning_run_counts_failures_and_keeps_examples_of_drawn_images_o
 ):
     data, settings = lab
     run = caption(data, settings)
-    assert run.metrics["failed"]["value"] == 0 and run.metrics["concept_recall"]["value"] > 0.9
+    assert run.scores["failed"].value == 0 and run.scores["concept_recall"].value > 0.9
     assert len(run.record["examples"]) == 3 and caption(data, settings).id == run.id
     shutil.copytree(clinic / "iiyi", tmp_path / "iiyi")
     path = tmp_path / "iiyi" / "captions.csv"
@@ -428,4 +428,4 @@ def test_the_captioning_run_counts_failures_and_keeps_examples_of_drawn_images_o
     fewer = caption(
         other, changed(settings, DATASET="iiyi", DATA_ROOT=str(tmp_path / "iiyi"), SPLIT="test")
     )
-    assert fewer.metrics["failed"]["value"] > 0 and fewer.record["examples"] == []
+    assert fewer.scores["failed"].value > 0 and fewer.record["examples"] == []

@@ -1,0 +1,161 @@
+"""Runs as one tidy table: a row for each run and metric, from which all tables and figures select.
+
+Systems are told apart by what they were made with ("system"); "name" is only printed.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from pandas import DataFrame
+
+from helpers.experiments.made_with import settings_of
+from helpers.experiments.runs import Run
+from helpers.files import fingerprint
+from helpers.metrics.metric import METRICS, metric_key
+from helpers.metrics.scores import Score, mean_over_runs
+
+COLUMNS = ("run", "system", "kind", "name", "dataset", "split", "seed")
+VALUES = ("metric", "value", "low", "high", "n", "signature", "verdict")
+CHANGE = "change in "  # how the name of a difference begins
+
+
+def frame(runs: Iterable[Run]) -> DataFrame:
+    """Return the runs as a tidy DataFrame, one row for each run and metric.
+
+    Columns: "run" (its id), "system" (the same for runs that differ in nothing but their seed),
+    "kind", "name", "dataset", "split", "seed", the settings that the run depends on ("model",
+    "tuned", "shots", "epochs", "prompt", ...; missing where they mean nothing to it), "metric" (a
+    key of `METRICS`), "value", "low", "high" (the 95 % interval), "n", "signature", "verdict" (of a
+    comparison). What was measured without an interval has none. A run without any score has one
+    row, without a metric. On a small device "form" says how the model was packed; a difference
+    from the first form is named "change in " and its metric.
+    """
+    rows = [row for run in runs for row in _rows(run)]
+    return DataFrame(rows) if rows else DataFrame(columns=[*COLUMNS, *VALUES])
+
+
+def summarize(
+    data: DataFrame, metrics: Sequence[str], *, by: Sequence[str] = ("system",)
+) -> DataFrame:
+    """Return one row for each group of runs that agree in `by`, and one column for each metric.
+
+    A cell is the `Score` of the group, the mean over its runs; a bare number where there is no
+    interval; None where no run has that metric. "runs" counts them, and "n" the cases of the first
+    of `metrics`. The groups by "system" or "run" are shown under the runs' name, not the key.
+    """
+    rows = []
+    for key, group in data.groupby(list(by), sort=False, dropna=False):
+        row = dict(zip(by, key))
+        for hidden in {"system", "run"} & set(by):
+            row[hidden] = group["name"].iloc[0]
+        row["runs"] = group["run"].nunique()
+        cells = {metric: mean_score_of(group, metric) for metric in metrics}
+        rows.append(row | cells | {"n": _cases(cells[metrics[0]])})
+    found = DataFrame(rows, columns=[*by, "runs", *metrics, "n"], dtype=object)
+    return found.rename(columns={"run": "system"})
+
+
+def mean_score_of(data: DataFrame, metric: str) -> Score | float | None:
+    """Return the mean of a metric over the runs of a frame, None where none has it."""
+    found = data[data["metric"] == metric]
+    if found.empty:
+        return None
+    if found["low"].isna().any():
+        return float(found["value"].mean())
+    fields = found[["value", "low", "high", "n", "signature"]].to_dict("records")
+    return mean_over_runs([Score(**row) for row in fields])
+
+
+def best_first(table: DataFrame, metric: str = "deltableu") -> DataFrame:
+    """Sort a summary by a metric, the best first; what has no such score stays at the end."""
+    values = table[metric].map(_value).astype(float)
+    order = values.sort_values(
+        ascending=METRICS[metric].better_when == "lower", kind="stable", na_position="last"
+    )
+    return table.loc[order.index].reset_index(drop=True)
+
+
+def frame_by_tone(runs: Iterable[Run]) -> DataFrame:
+    """Return what captions name on each skin tone: a frame with columns "skin tone" and "cases".
+
+    Earlier records hold these scores as text with two digits, "0.67 [0.50, 0.88]".
+    """
+    rows = []
+    for run in runs:
+        for tone in run.record.get("skin_tones", ()):
+            about = _about(run) | {"skin tone": tone["skin tone"], "cases": tone["cases"]}
+            for what in ("precision", "recall"):
+                score = _tone_score(tone, what)
+                if score:
+                    rows.append(about | _cell(f"concept_{what}", score))
+    return DataFrame(rows)
+
+
+def _rows(run: Run) -> Iterator[dict[str, Any]]:
+    about, cells = _about(run), [*_score_cells(run), *_measured_cells(run)]
+    if not cells:
+        yield about | dict.fromkeys(VALUES)
+    for cell in cells:
+        yield about | cell
+
+
+def _score_cells(run: Run) -> Iterator[dict[str, Any]]:
+    """Metric, value and interval of each score; of a packed model they are differences."""
+    verdicts = run.verdicts
+    for key, score in run.scores.items():
+        form, _, metric = key.rpartition(": ")
+        cell = _cell(f"{CHANGE}{metric}" if form else metric, score)
+        cell["verdict"] = verdicts.get(key)
+        yield cell | ({"form": form} if form else {})
+
+
+def _measured_cells(run: Run) -> Iterator[dict[str, Any]]:
+    """What was measured once, without an interval: of a training, of a VLM, of each packed form."""
+    facts = {key: run.record[key] for key in ("weights_mb", "train_minutes") if key in run.record}
+    if "train_minutes" in facts:
+        memory = run.record["peak_memory_gb"]
+        facts["peak_memory_gb"] = memory.get("gpu") or memory.get("ram", 0)
+    for row in [facts, *run.record.get("forms", ())]:
+        of_form = {"form": row["form"]} if "form" in row else {}
+        for name, value in row.items():
+            if metric_key(name) in METRICS:
+                yield of_form | {"metric": metric_key(name), "value": value}
+
+
+def _about(run: Run) -> dict[str, Any]:
+    record = run.record
+    settings = settings_of(record)
+    system = fingerprint([record["kind"], record.get("profile", ""), settings])
+    about = {name: record.get(name) for name in ("kind", "name", "dataset", "split", "seed")}
+    return {"run": run.id, "system": system} | about | settings
+
+
+def _cell(metric: str, score: Score) -> dict[str, Any]:
+    return {
+        "metric": metric,
+        "value": score.value,
+        "low": score.low,
+        "high": score.high,
+        "n": score.n,
+        "signature": score.signature,
+    }
+
+
+def _tone_score(tone: dict[str, Any], what: str) -> Score | None:
+    entry = tone.get(f"concept_{what}")
+    if entry:
+        return Score.from_dict(entry)
+    numbers = [float(number) for number in re.findall(r"[\d.]+", tone.get(what, ""))]
+    if not numbers:
+        return None
+    value, low, high = numbers
+    return Score(value, low, high, n=tone["cases"], signature="")
+
+
+def _value(cell: Score | float | None) -> float | None:
+    return cell.value if isinstance(cell, Score) else cell
+
+
+def _cases(cell: Score | float | None) -> int | None:
+    return cell.n if isinstance(cell, Score) else None
