@@ -45,8 +45,9 @@ from helpers.models.loading import (
 )
 from helpers.models.memory import forget_models, load_once
 from helpers.models.prompts import IMAGE_LINE, stop_text
+from helpers.models.refs import ModelRef
 from helpers.models.shots import shot_pool
-from helpers.training.lora_sft import BaseModel, choose_backend, train_adapter
+from helpers.training.backends import choose_backend
 from helpers.training.recipe import LoraRecipe
 
 SFT, FEW_SHOT, EVALUATION = "02_lora_sft", "03_few_shot_inference", "09_evaluation"
@@ -119,8 +120,10 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
     )
     with run.working() as needed:
         if needed:
+            from helpers.training.lora_sft import train_adapter
+
             forget_models()
-            base = BaseModel(
+            base = ModelRef(
                 settings.MODEL,
                 resolve_commit(settings.MODEL, settings.REVISION),
                 settings.QUANTIZATION,

@@ -43,8 +43,9 @@ from helpers.models.loading import (
 )
 from helpers.models.memory import forget_models, load_once
 from helpers.models.prompts import VISUAL_PROMPTS, vlm_question
+from helpers.models.refs import ModelRef
 from helpers.models.vlm import VLM, load_processor, load_vlm
-from helpers.training.lora_sft import Backend, BaseModel, backend_for, train_adapter
+from helpers.training.backends import Backend, backend_for
 from helpers.training.recipe import VLM_RECIPES, VlmRecipe, check_trainable
 
 VLM_FINETUNE = "04_vlm_finetune"
@@ -165,6 +166,8 @@ def finetune_vlm(data: Dataset, settings: SimpleNamespace, epochs: float) -> Run
     run = open_run(VLM_FINETUNE, determines=determines, about=about | {"epochs": epochs})
     with run.working() as needed:
         if needed:
+            from helpers.training.lora_sft import train_adapter
+
             forget_models()
             processor = load_processor(settings.VLM, setting="VLM")
             records = [
@@ -287,9 +290,9 @@ def vlm_recipe(settings: SimpleNamespace, epochs: float) -> VlmRecipe:
     )
 
 
-def _base(settings: SimpleNamespace) -> BaseModel:
+def _base(settings: SimpleNamespace) -> ModelRef:
     name, revision = split_revision(settings.VLM)
-    return BaseModel(name, resolve_commit(name, revision), settings.VLM_QUANTIZATION)
+    return ModelRef(name, resolve_commit(name, revision), settings.VLM_QUANTIZATION)
 
 
 def _loaded(settings: SimpleNamespace, tuned: Path | None) -> VLM:
