@@ -15,7 +15,7 @@ from helpers.files import display_path
 from helpers.models.devices import choose_device, peak_memory_gb
 from helpers.models.process import prepare_process
 from helpers.settings.profiles import is_unset
-from helpers.training.lora_sft import choose_backend
+from helpers.training.backends import choose_backend
 
 # The run-record cell's output also carries this, for the command line to read.
 RUN_RECORD = "application/json"

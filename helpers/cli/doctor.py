@@ -9,7 +9,7 @@ from helpers.experiments.runs import package_versions
 from helpers.files import display_path, outputs_folder
 from helpers.models.devices import Device, choose_device
 from helpers.models.shipped import shipped_models
-from helpers.training.lora_sft import choose_backend
+from helpers.training.backends import choose_backend
 
 GB = 1e9
 

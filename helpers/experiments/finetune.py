@@ -13,7 +13,8 @@ from helpers.experiments.runs import Run, load_run, open_run
 from helpers.files import LabError
 from helpers.models.memory import forget_models
 from helpers.models.shots import shot_pool
-from helpers.training.lora_sft import choose_backend, train_adapter
+from helpers.training.backends import choose_backend
+from helpers.training.lora_sft import train_adapter
 from helpers.training.recipe import LoraRecipe
 
 SFT = "02_lora_sft"

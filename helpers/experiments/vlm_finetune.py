@@ -19,7 +19,8 @@ from helpers.experiments.vlm_inputs import (
 from helpers.files import LabError
 from helpers.models.memory import forget_models
 from helpers.models.processors import load_processor
-from helpers.training.lora_sft import Backend, backend_for, train_adapter
+from helpers.training.backends import Backend, backend_for
+from helpers.training.lora_sft import train_adapter
 from helpers.training.recipe import VLM_RECIPES, VlmRecipe, check_trainable
 
 VLM_FINETUNE = "04_vlm_finetune"

@@ -1,5 +1,4 @@
-"""What it saves to let a frozen vision tower see each image once: the same trainings with live
-and kept features.
+"""What it saves that a frozen vision tower sees each image once: live and precomputed features.
 
 `python tests/benchmarks/bench_vision_sft.py`, for both pocket models. Compare the ratio, not the
 seconds.
@@ -21,7 +20,7 @@ from helpers.models.refs import ModelRef
 from helpers.training.lora_sft import train_adapter
 from helpers.training.recipe import VlmRecipe
 
-RECORDS, EPOCHS = 40, 6
+EXAMPLES, EPOCHS = 40, 6
 
 
 def main() -> None:
@@ -42,7 +41,7 @@ def training(model: str, features: str) -> tuple[float, list[float]]:
     """Seconds of a training and its losses."""
     processor = load_processor(ModelRef(model))
     rows = []
-    for case in load_dataset("pocket").split("train")[:RECORDS]:
+    for case in load_dataset("pocket").split("train")[:EXAMPLES]:
         question = vlm_question(case, "P1")
         answers = [completion(processor, question, reference.text) for reference in case.references]
         rows.append(
