@@ -1,9 +1,10 @@
-"""Notebooks without a browser: what counts as success, with real kernels on very small notebooks."""
+"""Notebooks without a browser: what counts as success, with real kernels on small notebooks."""
 
 import json
 
 import nbformat
 import pytest
+from nbconvert import HTMLExporter
 
 from helpers.cli.commands import main
 from helpers.experiments.runs import open_run
@@ -17,18 +18,19 @@ SHOTS: list = [0]  # numbers
 PLACE: str = "here"  # a path"""
 RECORD = """
 from IPython.display import display
-display({{"text/plain": "done", "application/json": {{"notebook": "{name}", "run_id": "{run_id}"}}}}, raw=True)
+record = {{"notebook": "{name}", "run_id": "{run_id}"}}
+display({{"text/plain": "done"}}, metadata={{"run_record": record}}, raw=True)
 """
 
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    """A function that writes a notebook of code cells where the command line looks for notebooks."""
+    """A function that writes a notebook of code cells where the command line looks for them."""
     monkeypatch.setattr(notebook_file, "NOTEBOOKS", tmp_path)
 
-    def write_notebook(name, *cells):
+    def write_notebook(name, *cells, end=RECORD):
         run = open_run(name, determines={}, about={"kind": "notebook", "name": name})
-        cells = [PARAMETERS, *cells, RECORD.format(name=name, run_id=run.id)]
+        cells = [PARAMETERS, *cells, end.format(name=name, run_id=run.id)]
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells]
         )
@@ -106,3 +108,25 @@ def test_parameters_are_read_with_type_default_and_help(write, tmp_path):
         ("SHOTS", "list", [0], "numbers"),
         ("PLACE", "str", "here", "a path"),
     ]
+
+
+def test_a_lab_starts_quietly_leaves_warnings_alone_and_ends_with_its_sentence(write, outputs):
+    write(
+        "53_whole",
+        "from helpers.notebook import start\nlab = start('53_whole', globals())",
+        "import bitsandbytes, trl, peft, datasets\nfrom trl import SFTTrainer",
+        "import warnings\nwarnings.warn('my own', stacklevel=1)",
+        "warnings.warn_explicit('chatter', UserWarning, 'x.py', 1, module='torch.nn.modules')",
+        end="lab.finish()",
+    )
+    assert main(["run", "53"]) == 0
+    executed = nbformat.read(next(outputs.glob("runs/*/*/executed.ipynb")), as_version=4)
+    start, stack, mine, chatter, end = (cell.outputs for cell in executed.cells[-5:])
+    assert [output["name"] for output in start] == ["stdout"]
+    assert stack == [] and chatter == []
+    assert "UserWarning: my own" in mine[0]["text"]
+    assert list(end[0]["data"]) == ["text/plain"], "JupyterLab shows JSON instead of the text"
+    sentence = end[0]["data"]["text/plain"]
+    assert sentence.startswith("Done in ") and "outputs/runs/53_whole/" in sentence
+    page, _ = HTMLExporter().from_notebook_node(executed)
+    assert sentence.split(" records ")[0] in page and "run_id" not in page
