@@ -1,11 +1,17 @@
 """Notebooks without a browser: what counts as success, with real kernels on small notebooks."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
 
+from conftest import ROOT
 from helpers.cli.commands import main
 from helpers.experiments.runs import open_run
 from helpers.settings import notebook_file
@@ -130,3 +136,29 @@ def test_a_lab_starts_quietly_leaves_warnings_alone_and_ends_with_its_sentence(w
     assert sentence.startswith("Done in ") and "outputs/runs/53_whole/" in sentence
     page, _ = HTMLExporter().from_notebook_node(executed)
     assert sentence.split(" records ")[0] in page and "run_id" not in page
+
+
+def test_ctrl_c_is_one_sentence_and_no_traceback_of_the_kernel(write, tmp_path):
+    write("54_long", "from pathlib import Path\nimport time\nPath(PLACE).touch()\ntime.sleep(60)")
+    begun = tmp_path / "begun"
+    code = (
+        "import sys, pathlib\n"
+        "from helpers.settings import notebook_file\n"
+        f"notebook_file.NOTEBOOKS = pathlib.Path({str(tmp_path)!r})\n"
+        "from helpers.cli.commands import main\n"
+        f"sys.exit(main(['run', '54', '-p', 'PLACE', {str(begun)!r}]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a process group of its own, as a terminal gives one
+    )
+    deadline = time.monotonic() + 60
+    while not begun.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert error == "Interrupted; the same command goes on where it stopped.\n"
+    assert process.returncode == 1
