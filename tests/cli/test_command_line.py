@@ -219,6 +219,7 @@ def test_check_data_counts_faults_in_its_status(clinic, tmp_path, capsys):
     assert "record 2" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_pocket_build_is_done_once_and_its_progress_is_lines_in_a_file(outputs):
     with open(outputs / "log", "wb") as log:
         subprocess.run(

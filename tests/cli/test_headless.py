@@ -116,6 +116,7 @@ def test_parameters_are_read_with_type_default_and_help(write, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_lab_starts_quietly_leaves_warnings_alone_and_ends_with_its_sentence(write, outputs):
     write(
         "53_whole",
@@ -138,6 +139,7 @@ def test_a_lab_starts_quietly_leaves_warnings_alone_and_ends_with_its_sentence(w
     assert sentence.split(" records ")[0] in page and "run_id" not in page
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_one_sentence_and_no_traceback_of_the_kernel(write, tmp_path):
     write("54_long", "from pathlib import Path\nimport time\nPath(PLACE).touch()\ntime.sleep(60)")
     begun = tmp_path / "begun"
