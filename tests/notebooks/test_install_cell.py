@@ -127,6 +127,7 @@ def test_in_colab_a_clone_that_fails_is_one_sentence(bare, folder):
     assert "nothing' does not exist" in last_line(done) and not list(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_in_colab_an_installation_that_fails_is_one_sentence_and_repaired_by_running_it_again(
     tmp_path, folder
 ):

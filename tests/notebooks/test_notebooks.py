@@ -56,6 +56,8 @@ def test_title_way_into_colab_warning_start_cell_and_run_record(notebook):
     code = sources(content["cells"], "code")
     assert sum(f'start("{path.stem}", globals())' in source for source in code) == 1
     assert "lab.finish(" in code[-1] and content["cells"][-1]["cell_type"] == "code"
+    (end,) = content["cells"][-1]["outputs"]
+    assert list(end["data"]) == ["text/plain"] and "run_id" in end["metadata"]["run_record"]
 
 
 def test_cells_are_short_prose_outnumbers_code_and_nothing_asks_for_the_profile(notebook):
