@@ -148,16 +148,17 @@ def _build_model(
 def _config(
     llava: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, perceiver: dict
 ) -> Idefics2Config:
-    look, speak = llava.config.vision_config, llava.config.text_config
+    look = {name: getattr(llava.config.vision_config, name) for name in VISION}
+    speak = {name: getattr(llava.config.text_config, name) for name in TEXT}
     text = MistralConfig(
-        **{name: getattr(speak, name) for name in TEXT},
+        **speak,
         vocab_size=len(tokenizer),
         sliding_window=None,
         tie_word_embeddings=True,
     )
     perceiver_config = {
-        "hidden_size": speak.hidden_size,
-        "rms_norm_eps": speak.rms_norm_eps,
+        "hidden_size": speak["hidden_size"],
+        "rms_norm_eps": speak["rms_norm_eps"],
         "resampler_n_latents": perceiver["latents"],
         "resampler_depth": perceiver["depth"],
         "resampler_n_heads": perceiver["heads"],
@@ -165,10 +166,10 @@ def _config(
         "num_key_value_heads": perceiver["kv_heads"],
     }
     return Idefics2Config(
-        vision_config={name: getattr(look, name) for name in VISION},
+        vision_config=look,
         perceiver_config=perceiver_config,
         text_config=text.to_dict(),
-        image_token_id=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
+        image_token_id=tokenizer.get_vocab()[IMAGE_TOKEN],
         tie_word_embeddings=True,
     )
 

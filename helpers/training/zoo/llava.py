@@ -163,7 +163,7 @@ def _build_model(
     config = LlavaConfig(
         vision_config=vision_config,
         text_config=text_config,
-        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
+        image_token_index=tokenizer.get_vocab()[IMAGE_TOKEN],
         image_seq_length=(recipe["image"] // recipe["patch"]) ** 2,
         vision_feature_layer=-1,
         vision_feature_select_strategy="full",
@@ -187,7 +187,7 @@ def _load_text_tower(
     text = LlamaForCausalLM.from_pretrained(POCKET_MODELS / "llama", dtype=torch.float32)
     before = text.config.vocab_size
     text.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    words = text.get_input_embeddings().weight.data
+    words = text.model.embed_tokens.weight.data
     for index, (first, second) in enumerate(parts, start=before):
         words[index] = (words[first] + words[second]) / 2
     return text

@@ -58,7 +58,8 @@ def _optimizers(model: torch.nn.Module, recipe: dict) -> list[torch.optim.Optimi
     the same rate (one run each; AdamW's rate was not tuned).
     """
     trained = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
-    matrices, others = [], []
+    matrices: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
     for name, weight in trained:
         is_matrix = weight.ndim == 2 and "embed" not in name
         (matrices if is_matrix else others).append(weight)
