@@ -50,5 +50,6 @@ def captions_identity(*captions: dict[str, str]) -> dict:
 
 def parent_of(adapter: Path | None) -> str:
     """Return the id of the run that made an adapter, "" if no run made it."""
-    made_by_run = adapter is not None and (adapter.parent / "run.json").exists()
-    return load_run(adapter.parent).id if made_by_run else ""
+    if adapter is None or not (adapter.parent / "run.json").exists():
+        return ""
+    return load_run(adapter.parent).id

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from helpers.cases import Answer, Case
 from helpers.data import POCKET, Dataset
@@ -33,7 +34,7 @@ from helpers.metrics import captions as caption_metrics
 from helpers.metrics import concepts
 from helpers.metrics.captions import caption_statistics, compare_failures, compare_length
 from helpers.metrics.claims import verdict
-from helpers.metrics.concepts import concept_scores
+from helpers.metrics.concepts import ConceptScores, concept_scores
 from helpers.metrics.scores import Score
 from helpers.models.api.address import api_host, is_api_model
 from helpers.models.captioning import find_image_key
@@ -101,7 +102,9 @@ def caption(data: Dataset, settings: SimpleNamespace) -> Run:
         if needed:
             found = caption_cases(data, settings, cases)
             named = concept_scores(concept_pairs(cases, found))
-            scores = _scores([caption for case in cases for caption in found[case.id]], named)
+            scores = caption_statistics(
+                [caption for case in cases for caption in found[case.id]]
+            ) | _concept_scores(named)
             run.save_scores(scores)
             run.save(
                 device=_device(settings.CAPTIONER),
@@ -139,12 +142,9 @@ def scores_by_tone(
     tones, rows = skin_tones(data.name, settings.DATA_ROOT), []
     for tone in sorted(set(tones.values())):
         pairs = concept_pairs([case for case in cases if tones.get(case.id) == tone], found)
-        scores = concept_scores(pairs)
-        row = {"skin tone": tone, "cases": len(pairs)}
-        for what in ("precision", "recall"):
-            if scores[what]:
-                row[f"concept_{what}"] = scores[what].as_dict()
-        rows.append(row)
+        scores = _concept_scores(concept_scores(pairs))
+        row: dict[str, Any] = {"skin tone": tone, "cases": len(pairs)}
+        rows.append(row | {name: score.as_dict() for name, score in scores.items()})
     return rows
 
 
@@ -167,12 +167,10 @@ def _images(cases: list[Case]) -> str:
     return fingerprint([find_image_key(path) for case in cases for path in images_to_caption(case)])
 
 
-def _scores(captions: list[Answer], named: dict) -> dict[str, Score]:
-    """Of all captions; and, where cases know what their images show, which of it the words of a
-    case name.
-    """
-    known = {f"concept_{what}": named[what] for what in ("precision", "recall") if named[what]}
-    return caption_statistics(captions) | known
+def _concept_scores(named: ConceptScores) -> dict[str, Score]:
+    """Return precision and recall of the concepts that captions name, where cases know theirs."""
+    found = {"concept_precision": named["precision"], "concept_recall": named["recall"]}
+    return {name: score for name, score in found.items() if score}
 
 
 def _examples(data: Dataset, cases: list[Case], found: dict[str, list[Answer]]) -> list[dict]:

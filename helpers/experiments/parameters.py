@@ -17,7 +17,13 @@ from helpers.models.shots import CHOICES, check_shots, shot_pool
 from helpers.settings.profiles import load_profile, resolve
 from helpers.training.recipe import VLM_CHOICES, VLM_RECIPES
 
-TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list}
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "int": int,
+    "float": (int, float),
+    "bool": bool,
+    "list": list,
+}
 
 # The smallest value that makes sense, for numbers and for each number of a list.
 SMALLEST = {

@@ -15,7 +15,7 @@ from helpers.experiments.parameters import names_in
 from helpers.experiments.runs import Run, open_run
 from helpers.experiments.scoring import scoring_identity
 from helpers.experiments.vlm_finetune import VLM_FINETUNE
-from helpers.experiments.vlm_inputs import first_image, images_fingerprint, prompt_identity
+from helpers.experiments.vlm_inputs import images_fingerprint, prompt_identity
 from helpers.files import LabError
 from helpers.metrics.claims import score_differences, verdict
 from helpers.metrics.diagnosis import diagnosis_named
@@ -78,7 +78,9 @@ def measure_on_small_device(data: Dataset, settings: SimpleNamespace, training: 
     with run.working() as needed:
         if needed:
             folder = _merged(tuned, run.folder / "merged", ModelRef.parse(settings.VLM).id)
-            asked = [(first_image(case), vlm_question(case, settings.VLM_PROMPT)) for case in cases]
+            asked = [
+                (case.images_on_disk[0], vlm_question(case, settings.VLM_PROMPT)) for case in cases
+            ]
             limits = {"max_new_tokens": settings.VLM_TOKENS, "max_side": settings.PICTURE_SIDE}
             measured = [
                 edge.measure(folder, asked, form=form, threads=settings.EDGE_THREADS, **limits)

@@ -51,7 +51,7 @@ def with_vlm(settings: SimpleNamespace, **changes) -> SimpleNamespace:
 
 def vlm_grid(data: Dataset, settings: SimpleNamespace) -> dict[float, Run]:
     """Answers of `settings.VLM` as it is (at 0), and fine-tuned for each number of VLM_EPOCHS."""
-    runs = {0: answer_with_vlm(data, settings)}
+    runs: dict[float, Run] = {0: answer_with_vlm(data, settings)}
     for training in train_vlms(data, settings):
         runs[training.record["epochs"]] = answer_with_vlm(data, settings, training)
     return runs

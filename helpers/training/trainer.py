@@ -6,6 +6,7 @@ import shutil
 import time
 from itertools import count, islice
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from peft import PeftModel
@@ -16,6 +17,7 @@ from transformers import (
     PrinterCallback,
     Trainer,
     TrainerCallback,
+    TrainerControl,
     TrainingArguments,
 )
 
@@ -26,7 +28,7 @@ from helpers.training.examples import TrainingPlan
 from helpers.training.progress import LOSSES, Report
 from helpers.training.recipe import UNFINISHED, LoraRecipe
 
-Trainable = PreTrainedModel | PeftModel
+Trainable: TypeAlias = PreTrainedModel | PeftModel
 
 
 class SftTrainer(Trainer):
@@ -110,7 +112,7 @@ class SftTrainer(Trainer):
         metrics = {"eval_loss": self._validation_loss()}
         self.seconds_validating += time.monotonic() - started
         self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(
+        self.control: TrainerControl = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
         return metrics

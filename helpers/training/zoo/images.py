@@ -13,7 +13,7 @@ from PIL import Image
 
 from helpers.pocket import lesions
 from helpers.pocket.conditions import Condition, load_conditions
-from helpers.pocket.skin import view
+from helpers.pocket.skin import View, view
 
 SIZE = 96
 # The clinic draws with seeds of 32 bits; from here on no seed is one of the clinic's.
@@ -35,7 +35,7 @@ class Drawing:
     condition: str
     seen: dict
     site: str
-    view: dict
+    view: View
     seed: int
 
 
