@@ -18,7 +18,7 @@ WORKER = Path(__file__).with_name("interrupted_worker.py")
 
 def kill_when(reached, data_root: Path, outputs: Path, *, seconds: float = 240) -> None:
     """Start the worker, and kill it at once when `reached()` is true."""
-    environment = os.environ | {"LAB_OUTPUTS": str(outputs), "PYTHONPATH": str(WORKER.parents[1])}
+    environment = os.environ | {"LAB_OUTPUTS": str(outputs), "PYTHONPATH": str(WORKER.parents[2])}
     process = subprocess.Popen(
         [sys.executable, str(WORKER), str(data_root)], env=environment, stderr=subprocess.DEVNULL
     )
