@@ -3,7 +3,9 @@ data where it is.
 """
 
 import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,14 +18,26 @@ os.environ |= {
 ROOT = Path(__file__).parent
 
 
+def pytest_collection_modifyitems(items):
+    """Put files with slow tests first, so that at the end all workers are busy with short ones."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path.suffix != ".ipynb" and item.path not in slow)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Give every notebook an outputs folder of its own, before its kernel starts."""
+    """Give every notebook an outputs folder of its own, before its kernel starts.
+
+    The first notebook of a worker builds the pocket clinic there; the others find a copy of it.
+    """
     if item.path.suffix == ".ipynb" and getattr(item.config, "_notebook", None) != item.path:
         item.config._notebook = item.path
-        os.environ["LAB_OUTPUTS"] = str(
-            item.config._tmp_path_factory.mktemp("notebook", numbered=True)
-        )
+        folder = item.config._tmp_path_factory.mktemp("notebook", numbered=True)
+        before = getattr(item.config, "_notebook_outputs", folder)
+        if (before / "pocket").is_dir() and before != folder:
+            shutil.copytree(before / "pocket", folder / "pocket")
+        item.config._notebook_outputs = folder
+        os.environ["LAB_OUTPUTS"] = str(folder)
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +52,7 @@ def outputs(request, tmp_path_factory, monkeypatch):
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder with `data/` and `golden/` (LAB_SHARED, or ../shared); tests of real data need it."""
+    """The folder with `data/` and `golden/` for tests of real data: LAB_SHARED, or ../shared."""
     folder = Path(os.environ.get("LAB_SHARED") or ROOT.parent / "shared")
     if not (folder / "golden").is_dir():
         pytest.skip(f"needs the real data and golden scores, and {folder} has none: set LAB_SHARED")
@@ -53,3 +67,23 @@ def clinic(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("clinic") / "pocket"
     build(folder, sizes={"train": 24, "valid": 8, "test": 6})
     return folder
+
+
+@pytest.fixture
+def lab(clinic, request) -> tuple:
+    """The small clinic, read as a data set, and the settings that a test file calls SMALL."""
+    return read_lab(clinic, request.module.SMALL)
+
+
+def read_lab(clinic: Path, small: dict) -> tuple:
+    """Return the small clinic as a data set, and the pocket profile's settings with `small`."""
+    from helpers.data import load_dataset
+    from helpers.settings.profiles import resolve
+
+    values = resolve("pocket", small | {"DATA_ROOT": str(clinic / "iiyi")})
+    return load_dataset("pocket", clinic / "iiyi"), SimpleNamespace(**values)
+
+
+def changed(settings: SimpleNamespace, **values: object) -> SimpleNamespace:
+    """Return a copy of the settings with other values."""
+    return SimpleNamespace(**vars(settings) | values)

@@ -1,10 +1,11 @@
-"""What a case, a reference and a prediction are: the one form that every dataset is turned into."""
+"""Cases, references and answers: the one form into which every data set is loaded."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from helpers.files import LabError, read_json, read_jsonl, write_json
+from helpers.files import LabError, list_some, read_json, read_jsonl, write_json
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class Case:
 
     @property
     def images_on_disk(self) -> tuple[Path, ...]:
-        """The images that are on disk."""
+        """The images whose files are here; each call looks at the disk."""
         return tuple(path for path in self.images if path.is_file())
 
-    def content(self) -> dict:
-        """All that a result can depend on, for fingerprints: image names, not where they lie."""
+    def content(self) -> dict[str, object]:
+        """Return what a fingerprint covers: every field, with images by name and not by path."""
         return asdict(self) | {"images": [path.name for path in self.images]}
 
 
@@ -79,26 +80,28 @@ class Answer:
         return cls(**{key: row[key] for key in cls.__dataclass_fields__ if key in row})
 
 
-def check_matching(cases: list[Case], predictions: list[Answer]) -> list[str]:
-    """Refuse unknown and doubled ids among predictions; return the ids of cases without an answer."""
+def check_matching(cases: Sequence[Case], predictions: Iterable[Answer]) -> list[str]:
+    """Check that answers fit the cases, and return the ids of cases without an answer.
+
+    Raises:
+        LabError: An answer is for an unknown case, or two answers are for the same case.
+    """
     counts = Counter(prediction.case_id for prediction in predictions)
-    doubled = [case_id for case_id, count in counts.items() if count > 1]
-    if doubled:
+    if doubled := [repr(case_id) for case_id, count in counts.items() if count > 1]:
         raise LabError(
-            f"The predictions answer {_some(doubled)} more than once: keep one answer per case."
+            f"The predictions answer {list_some(doubled)} more than once: keep one answer per case."
         )
     known = {case.id for case in cases}
-    unknown = [case_id for case_id in counts if case_id not in known]
-    if unknown:
+    if unknown := [repr(case_id) for case_id in counts if case_id not in known]:
         raise LabError(
-            f"The predictions name {_some(unknown)}, not among the {len(cases)} references: check "
-            "that both files are of the same split."
+            f"The predictions name {list_some(unknown)}, not among the {len(cases)} references: "
+            "check that both files are of the same split."
         )
     return [case.id for case in cases if case.id not in counts]
 
 
 def read_answers(path: Path | str, language: str = "en") -> list[Answer]:
-    """Read answers from a challenge file (`prediction.json`) or from a run's `predictions.jsonl`."""
+    """Read answers from a challenge file (prediction.json) or from a run's predictions.jsonl."""
     path = Path(path)
     if path.suffix == ".jsonl":
         if not path.exists():
@@ -118,40 +121,41 @@ def read_answers(path: Path | str, language: str = "en") -> list[Answer]:
 
 
 def write_submission(
-    path: Path | str, cases: list[Case], predictions: list[Answer], language: str = "en"
+    path: Path | str,
+    cases: Sequence[Case],
+    predictions: Iterable[Answer],
+    language: str = "en",
 ) -> Path:
-    """Write answers in the challenge's format and in the order of the cases; a missing answer is
-    empty.
+    """Write answers in the challenge's format, one record per case in the cases' order.
+
+    A case without an answer gets an empty text.
     """
     texts = {prediction.case_id: prediction.text for prediction in predictions}
-    return write_json(
-        path,
-        [
-            {
-                "encounter_id": case.id,
-                "responses": [{f"content_{language}": texts.get(case.id, "")}],
-            }
-            for case in cases
-        ],
-    )
+    records = [
+        {
+            "encounter_id": case.id,
+            "responses": [{f"content_{language}": texts.get(case.id, "")}],
+        }
+        for case in cases
+    ]
+    return write_json(path, records)
 
 
-def _from_row(path: Path, number: int, row: dict) -> Answer:
-    if not (
-        isinstance(row, dict)
-        and isinstance(row.get("case_id"), str)
-        and isinstance(row.get("text"), str)
-    ):
+def _from_row(path: Path, number: int, row: object) -> Answer:
+    fields = row if isinstance(row, dict) else {}
+    if not (isinstance(fields.get("case_id"), str) and isinstance(fields.get("text"), str)):
         raise LabError(
             f"{path}, line {number}, lacks a text `case_id` or `text`: was this written by a run "
             "of the lab?"
         )
-    return Answer.from_row(row)
+    known = {key: fields[key] for key in Answer.__dataclass_fields__ if key in fields}
+    return Answer(**known)
 
 
 def _from_record(path: Path, number: int, record: dict, key: str) -> Answer:
     try:
-        case_id, text = record["encounter_id"], record["responses"][0][key]
+        case_id = record["encounter_id"]
+        text = record["responses"][0][key]
     except (KeyError, IndexError, TypeError):
         raise LabError(
             f"{path}, record {number}, lacks `encounter_id` or `responses[0].{key}`: see the "
@@ -160,9 +164,3 @@ def _from_record(path: Path, number: int, record: dict, key: str) -> Answer:
     if not (isinstance(case_id, str) and isinstance(text, str)):
         raise LabError(f"{path}, record {number}: `encounter_id` and `{key}` must both be text.")
     return Answer(case_id, text)
-
-
-def _some(names: list[str]) -> str:
-    """At most three names of a list, and how many more there are."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(map(repr, names[:3])) + more

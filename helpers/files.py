@@ -8,41 +8,49 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+# How libraries word a full disk, in small letters, where they hide the system's error number:
+# safetensors repeats the system's words; torch only says that its archive came out too short.
+FULL_DISK_SIGNS = (
+    "no space left",
+    "os error 28",
+    "disk quota exceeded",
+    "enforce fail at inline_container",
+)
 
 
 class LabError(Exception):
-    """A mistake in what was asked: one sentence with what was asked, what was found, what to do."""
+    """A mistake in a request: one sentence says what was asked, what was found, what to do."""
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows instead of a traceback (IPython asks for it by this name)."""
+        """Return what a notebook shows instead of a traceback; IPython calls it by this name."""
         return [str(self)]
 
 
 class WorkFailed(Exception):
-    """Work that was rightly asked for and still failed: one sentence that says where, and how to go
-    on.
-    """
+    """A failure of valid work: one sentence that says where it failed and how to go on."""
 
 
 def disable_statistics() -> None:
-    """Switch off the usage statistics of libraries, before they are imported: nothing leaves this
-    machine unasked.
+    """Switch off the usage statistics of libraries; call it before they are imported.
+
+    Nothing leaves this machine unless a person asks for it.
     """
     os.environ |= {"UNSLOTH_DISABLE_STATISTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 
 def outputs_folder() -> Path:
-    """The folder for everything that runs write: `LAB_OUTPUTS`, or `outputs/` of the repository."""
+    """Return the folder that runs write to: `LAB_OUTPUTS`, or `outputs/` of the repository."""
     return Path(os.environ.get("LAB_OUTPUTS") or REPOSITORY / "outputs").expanduser().resolve()
 
 
 def display_path(path: Path | str) -> str:
-    """A path as it may be printed or recorded: never with the folders of this machine in it."""
+    """Return a path to print or record: one that names no folder of this machine."""
     path = Path(path).expanduser().resolve()
     for root, name in ((outputs_folder(), "outputs"), (REPOSITORY, "")):
         if path.is_relative_to(root):
@@ -73,12 +81,12 @@ def write_text(path: Path | str, text: str) -> Path:
     return write_bytes(path, text.encode("utf-8"))
 
 
-def write_json(path: Path | str, value) -> Path:
+def write_json(path: Path | str, value: object) -> Path:
     """Write `value` as indented JSON, whole."""
     return write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
-def read_json(path: Path | str):
+def read_json(path: Path | str) -> Any:  # JSON may be anything: whoever reads it checks it
     """Read JSON; a missing or malformed file is a `LabError` that names file, line and column."""
     path = Path(path)
     try:
@@ -104,11 +112,12 @@ def read_json(path: Path | str):
         raise LabError(f"{path} may not be read by this user: change its permissions.") from None
 
 
-def append_jsonl(path: Path | str, rows: list[dict]) -> None:
-    """Append rows in one write and flush them to disk, so that a kill tears at most the last line."""
+def append_jsonl(path: Path | str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Append rows in one write and flush them; a kill leaves at most the last line half-written."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
     with open(path, "a", encoding="utf-8") as file:
-        file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        file.write("".join(lines))
         file.flush()
         os.fsync(file.fileno())
 
@@ -119,10 +128,11 @@ def read_jsonl(path: Path | str, *, allow_torn_end: bool = False) -> list[dict]:
     A last line without a line break counts where it is whole.
 
     Args:
-        allow_torn_end: pass over a last line that a kill has torn, or that another process is
-            writing just now.
+        allow_torn_end: skip a half-written last line, left by a kill or still being written by
+            another process.
+
     Raises:
-        LabError: a line that is no JSON, or text that is no UTF-8.
+        LabError: A line is not JSON, or not UTF-8 text.
     """
     path = Path(path)
     if not path.exists():
@@ -146,11 +156,11 @@ def read_jsonl(path: Path | str, *, allow_torn_end: bool = False) -> list[dict]:
 
 
 def mend_torn_end(path: Path | str) -> None:
-    """End a file of our own with a whole line, before lines are added: what a kill has torn is cut
-    off.
+    """Truncate a half-written last line, which a kill has left, before lines are appended.
 
-    Only for whoever writes the file, and holds its lock: a file that a person names as input is
-    never changed.
+    A last line that is whole but for its line break is completed. Call this only on a file that
+    the lab itself writes, while holding its lock: a file that a person names as input is never
+    changed.
     """
     path = Path(path)
     content = path.read_bytes() if path.exists() else b""
@@ -169,58 +179,60 @@ def mend_torn_end(path: Path | str) -> None:
 
 @contextmanager
 def lock_file(path: Path) -> Iterator[None]:
-    """One process at a time holds the lock of this file; it goes with the process, however that
-    ends.
+    """Hold the lock of this file, which one process can have at a time.
+
+    The system releases it when the process ends, however that happens. On a network drive without
+    locks the work goes on unlocked.
     """
     from filelock import FileLock
 
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
-    try:
+    with suppress(OSError, NotImplementedError):  # some network drives have no locks
         lock.acquire()
-    except (OSError, NotImplementedError):  # some network drives know no locks
-        lock = None
     try:
         yield
     finally:
-        if lock:
-            lock.release()
+        lock.release()  # does nothing if the lock is not held
 
 
-def fingerprint(value) -> str:
-    """Twelve hex digits that identify a JSON-like value: the same content gives the same digits."""
+def fingerprint(value: object) -> str:
+    """Return twelve hex digits of a JSON-like value: equal content gives equal digits."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def file_hash(path: Path | str) -> str:
-    """SHA-256 of a file's content, in hex."""
+    """Return the SHA-256 of a file's content, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def disk_full(error: BaseException, folder: Path | str) -> str:
-    """The sentence for an error, or one that it came from, that says that a disk is full; "" for
-    any other.
+    """Return the sentence for a person if an error means a full disk, and "" if it does not.
 
-    safetensors reports the system's words in an exception of its own; torch only that its archive
-    came out too short.
+    The errors that it was raised from are looked at too.
     """
-    signs = (
-        "no space left",
-        "os error 28",
-        "disk quota exceeded",
-        "enforce fail at inline_container",
-    )
-    while error is not None:
-        number = getattr(error, "errno", None)
-        if number in (errno.ENOSPC, errno.EDQUOT) or any(
-            sign in str(error).lower() for sign in signs
-        ):
+    cause: BaseException | None = error
+    while cause is not None:
+        if _says_disk_full(cause):
             return (
-                f"The disk of {display_path(folder)} is full: free some space, or move LAB_OUTPUTS to "
-                "another disk together with what is in it; the same command goes on where it "
-                "stopped."
+                f"The disk of {display_path(folder)} is full: free some space, or move "
+                "LAB_OUTPUTS to another disk together with what is in it; the same command goes "
+                "on where it stopped."
             )
-        error = error.__cause__ or error.__context__
+        cause = cause.__cause__ or cause.__context__
     return ""
+
+
+def _says_disk_full(error: BaseException) -> bool:
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    message = str(error).lower()
+    return any(sign in message for sign in FULL_DISK_SIGNS)
+
+
+def list_some(names: Sequence[str]) -> str:
+    """List at most three names in words, and say how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -3,22 +3,24 @@ record the run.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from types import SimpleNamespace
 
 from helpers.data import POCKET, Dataset
+from helpers.experiments.advice import LLM_ANSWERS, VLM_ANSWERS, parameters_named
+from helpers.experiments.model_refs import llm_ref, vlm_ref
 from helpers.experiments.parameters import prepare, recordable
 from helpers.experiments.runs import Run, environment, open_run, package_versions
-from helpers.experiments.vlm import training_backend
+from helpers.experiments.vlm_finetune import training_backend
 from helpers.files import display_path
-from helpers.models.devices import choose_device, peak_memory_gb
-from helpers.models.loading import split_revision, weights_fingerprint
+from helpers.models.devices import Device, choose_device, peak_memory_gb
 from helpers.models.process import prepare_process
 from helpers.settings.profiles import is_unset
-from helpers.training.lora_sft import choose_backend
+from helpers.training.backends import choose_backend
 
-# The run-record cell's output also carries this, for the command line to read.
-RUN_RECORD = "application/json"
+# The metadata of the last cell's output hold, under this name, what the command line reads.
+RUN_RECORD = "run_record"
 
 
 @dataclass
@@ -38,12 +40,10 @@ class Lab:
         drawn = self.data is not None and self.data.name in POCKET
         return image if drawn or getattr(self.settings, "SHOW_PICTURES", False) else None
 
-    def finish(self, runs: list[Run] = ()) -> None:
+    def finish(self, runs: Sequence[Run] = ()) -> None:
         """Record that the notebook came to its end, and the runs that it shows. The last cell calls
         this.
         """
-        from IPython.display import display
-
         minutes = round((time.monotonic() - self.started) / 60, 2)
         self.run.save(
             status="done",
@@ -51,11 +51,22 @@ class Lab:
             peak_memory_gb=peak_memory_gb(),
             results=[run.id for run in runs],
         )
-        text = f"Recorded in {display_path(self.run.folder)} after {minutes} minutes; {len(runs)} results."
-        display(
-            {"text/plain": text, RUN_RECORD: {"notebook": self.notebook, "run_id": self.run.id}},
-            raw=True,
+        shown = f" and the {len(runs)} results that it shows" if runs else ""
+        place = display_path(self.run.folder)
+        _display_with_record(
+            f"Done in {minutes} minutes. {place} records this notebook's settings{shown}.",
+            {"notebook": self.notebook, "run_id": self.run.id},
         )
+
+
+def _display_with_record(sentence: str, record: dict) -> None:
+    """Show a sentence, with a record for programs in the output's metadata.
+
+    A record in the output's data would be shown instead of the sentence: JupyterLab prefers JSON.
+    """
+    from IPython.display import display
+
+    display({"text/plain": sentence}, metadata={RUN_RECORD: record}, raw=True)
 
 
 def start(notebook: str, namespace: dict) -> Lab:
@@ -75,16 +86,9 @@ def start(notebook: str, namespace: dict) -> Lab:
     parameters = {name: namespace[name] for name in kinds}
     settings, data = prepare(parameters, kinds)
     device = choose_device()
-    determines = {name: value for name, value in recordable(settings).items() if name in kinds}
-    determines["data"] = {split: data.fingerprint(split) for split in data.splits} if data else {}
-    determines["weights"] = (
-        weights_fingerprint(settings.MODEL, settings.REVISION) if "MODEL" in kinds else ""
-    )
-    if "VLM" in kinds:
-        determines["weights"] = weights_fingerprint(*split_revision(settings.VLM))
     run = open_run(
         notebook,
-        determines=determines,
+        determines=_determines(settings, data, kinds),
         about={
             "kind": "notebook",
             "name": notebook,
@@ -97,28 +101,50 @@ def start(notebook: str, namespace: dict) -> Lab:
     )
     run.save(status="running", **environment())
     _note_failures(run)
+    _print_start(settings, parameters, device, run)
+    return Lab(notebook, settings, data, run)
+
+
+def _determines(settings: SimpleNamespace, data: Dataset | None, kinds: dict[str, str]) -> dict:
+    """What the notebook's results depend on: its parameters, the data, the weights of its model."""
+    determines = {name: value for name, value in recordable(settings).items() if name in kinds}
+    determines["data"] = {split: data.fingerprint(split) for split in data.splits} if data else {}
+    determines["weights"] = ""
+    if "VLM" in kinds:
+        with parameters_named(VLM_ANSWERS):
+            determines["weights"] = vlm_ref(settings).fingerprint_weights()
+    elif "MODEL" in kinds:
+        with parameters_named(LLM_ANSWERS):
+            determines["weights"] = llm_ref(settings).fingerprint_weights()
+    return determines
+
+
+def _print_start(settings: SimpleNamespace, parameters: dict, device: Device, run: Run) -> None:
+    """Print what this notebook runs on, with which versions and settings, and where it records."""
     left = [
         f"{name}={getattr(settings, name)!r}"
         for name, value in parameters.items()
         if is_unset(value)
     ]
     print(f"Device    {device.name}, {device.dtype}: {device.reason}")
-    if "BACKEND" in kinds:
-        backend = training_backend(settings) if "VLM" in kinds else choose_backend(settings.BACKEND)
+    if "BACKEND" in parameters:
+        sees = "VLM" in parameters
+        backend = training_backend(settings) if sees else choose_backend(settings.BACKEND)
         print(f"Training  {backend.name}: {backend.reason}")
     print("Versions ", ", ".join(f"{name} {number}" for name, number in package_versions().items()))
     print(f"Profile   {settings.PROFILE}:", ", ".join(left) or "nothing is left to it")
     print(f"Run       {display_path(run.folder)}")
     print("For research and teaching, not for diagnosis.")
-    return Lab(notebook, settings, data, run)
 
 
 def _note_failures(run: Run) -> None:
     """Let the run's record say so when a cell of the notebook fails."""
     from IPython import get_ipython
 
+    def note(result) -> None:
+        if not result.success:
+            run.save(status="failed")
+
     shell = get_ipython()
     if shell:  # a test may call `start` outside a notebook
-        shell.events.register(
-            "post_run_cell", lambda result: result.success or run.save(status="failed")
-        )
+        shell.events.register("post_run_cell", note)

@@ -6,17 +6,34 @@ Commands that need no model start fast, because each imports what it needs when 
 """
 
 import argparse
+import errno
 import json
 import sys
 from pathlib import Path
 
+from helpers.cli.progress import write_progress_as_lines
 from helpers.files import LabError, WorkFailed, disable_statistics, write_json
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+# The path that was given is no place to read from or to write to.
+UNFIT = (
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     disable_statistics()
     options = _parser().parse_args(arguments)
+    write_progress_as_lines()
     try:
         return options.command(options)
     except LabError as error:
@@ -25,16 +42,25 @@ def main(arguments: list[str] | None = None) -> int:
     except WorkFailed as error:
         print(error, file=sys.stderr)
         return 1
-    except OSError as error:  # a full disk, a folder that may not be written
-        print(
-            f"{error.filename or 'The disk'}: {error.strerror or error}; free some space or choose "
-            "another place (LAB_OUTPUTS, --out).",
-            file=sys.stderr,
-        )
-        return 1
+    except OSError as error:
+        sentence, status = _explain(error)
+        print(sentence, file=sys.stderr)
+        return status
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on where it stopped.", file=sys.stderr)
         return 1
+
+
+def _explain(error: OSError) -> tuple[str, int]:
+    """Return what to say of an error of the system, and the exit status."""
+    place = error.filename2 or error.filename
+    found = f"{place}: {error.strerror}" if place else str(error.strerror or error)
+    if error.errno in FULL:
+        advice = "free some space or choose another place (LAB_OUTPUTS, --out, --to)"
+        return f"{found}; {advice}.", 1
+    if error.errno in UNFIT:
+        return f"{found}; choose another place, or change this one.", 2
+    return f"{found}; the same command goes on where it stopped.", 1
 
 
 def run(options) -> int:

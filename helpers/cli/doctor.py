@@ -1,51 +1,57 @@
-"""What this machine can run, and why not the rest: cores, memory, GPU, packages, models and data at
-hand.
-"""
+"""Report what this machine has (cores, memory, GPU, packages, models) and what it can run."""
 
 import os
 import platform
 import shutil
+from pathlib import Path
 
 from helpers.experiments.runs import package_versions
 from helpers.files import display_path, outputs_folder
-from helpers.models.devices import choose_device
-from helpers.models.loading import shipped_models
-from helpers.training.lora_sft import choose_backend
+from helpers.models.devices import Device, choose_device
+from helpers.models.shipped import shipped_models
+from helpers.training.backends import choose_backend
 
 GB = 1e9
 
 
 def report() -> str:
-    """A few lines for a person: facts first, then one line per profile."""
-    device, backend, clinic = choose_device(), choose_backend("auto"), outputs_folder() / "pocket"
-    disk = shutil.disk_usage(_existing(outputs_folder())).free / GB
-    lines = [
-        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, "
-        f"{os.cpu_count()} cores, {_memory_gb():.0f} GB of memory, {disk:.0f} GB of disk free",
-        f"Device: {device.name}, {device.dtype} ({device.reason})",
-        f"Training by {backend.name}: {backend.reason}",
-        "Packages: " + ", ".join(f"{name} {number}" for name, number in package_versions().items()),
-        "Models shipped with the lab: " + (", ".join(shipped_models()) or "none"),
-        "Pocket clinic: "
-        + (
-            f"built in {display_path(clinic)}"
-            if clinic.exists()
-            else "built when it is first needed"
-        ),
-        "",
-    ]
-    lines += [
-        f"{name:7} {'no ' if why else 'yes'}  {why or what}"
-        for name, what, why in _profiles(device)
-    ]
+    """Return a few lines for a person: facts first, then one line per profile."""
+    device = choose_device()
+    lines = [_machine(), *_software(device), ""]
+    for name, what, obstacle in _profiles(device):
+        lines.append(f"{name:7} {'no ' if obstacle else 'yes'}  {obstacle or what}")
     return "\n".join(lines)
 
 
-def _profiles(device) -> list[tuple[str, str, str]]:
-    """Each profile: its name, what it does here, and why it can't run (empty if it can)."""
+def _machine() -> str:
+    disk = shutil.disk_usage(_existing(outputs_folder())).free / GB
+    return (
+        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} cores, {_memory_gb():.0f} GB of memory, {disk:.0f} GB of disk free"
+    )
+
+
+def _software(device: Device) -> list[str]:
+    backend = choose_backend("auto")
+    packages = [f"{name} {number}" for name, number in package_versions().items()]
+    clinic = outputs_folder() / "pocket"
+    built = (
+        f"built in {display_path(clinic)}" if clinic.exists() else "built when it is first needed"
+    )
+    return [
+        f"Device: {device.name}, {device.dtype} ({device.reason})",
+        f"Training by {backend.name}: {backend.reason}",
+        f"Packages: {', '.join(packages)}",
+        f"Models shipped with the lab: {', '.join(shipped_models()) or 'none'}",
+        f"Pocket clinic: {built}",
+    ]
+
+
+def _profiles(device: Device) -> list[tuple[str, str, str | None]]:
+    """List each profile: its name, what it does here, and why it cannot run (None if it can)."""
     gpu_gb = _gpu_gb(device)
     return [
-        ("pocket", "the simulated clinic and the shipped models, without network", ""),
+        ("pocket", "the simulated clinic and the shipped models, without network", None),
         (
             "t4",
             "8 B models in 4 bit, LoRA; models and data come over the network",
@@ -55,19 +61,28 @@ def _profiles(device) -> list[tuple[str, str, str]]:
     ]
 
 
-def _too_small(gpu_gb: float, needed: float, smaller: str) -> str:
-    """Why a GPU of this size does not do for a profile; empty if it does."""
+def _too_small(gpu_gb: float, needed: float, smaller: str) -> str | None:
+    """Say why a GPU of this size is too small for a profile; None if it is not."""
     if not gpu_gb:
-        return "needs an NVIDIA GPU, and none was found: use a Colab GPU runtime, or the pocket profile"
+        return (
+            "needs an NVIDIA GPU, and none was found: use a Colab GPU runtime, or the pocket "
+            "profile"
+        )
     if gpu_gb < needed:
-        return f"needs {needed:.0f} GB of GPU memory, and this GPU has {gpu_gb:.0f}: use the profile {smaller}"
-    return ""
+        return (
+            f"needs {needed:.0f} GB of GPU memory, and this GPU has {gpu_gb:.0f}: use the profile "
+            f"{smaller}"
+        )
+    return None
 
 
-def _gpu_gb(device) -> float:
+def _gpu_gb(device: Device) -> float:
+    """Return the memory of the GPU in GB, 0 without one."""
     import torch
 
-    return torch.cuda.get_device_properties(0).total_memory / GB if device.name == "cuda" else 0.0
+    if device.name != "cuda":
+        return 0.0
+    return torch.cuda.get_device_properties(0).total_memory / GB
 
 
 def _memory_gb() -> float:
@@ -77,7 +92,8 @@ def _memory_gb() -> float:
         return float("nan")
 
 
-def _existing(path):
+def _existing(path: Path) -> Path:
+    """Return the nearest folder above a path that is there, or the path itself."""
     while not path.exists():
         path = path.parent
     return path

@@ -4,6 +4,7 @@ one.
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.experiments.parameters import parse, prepare
@@ -12,11 +13,12 @@ from helpers.notebook import RUN_RECORD
 from helpers.report.leaderboard import write_page
 from helpers.settings.notebook_file import Parameter, find_notebooks, read_parameters
 
-# Every kernel warns that its loopback connection is not encrypted; that is no news to anybody here.
-KERNEL_OPTIONS = ["--IPKernelApp.log_level=ERROR"]
+# Every kernel warns that its loopback connection is not encrypted, and an interrupted one reports
+# its closed connection as an error; neither is news to anybody here.
+KERNEL_OPTIONS = ["--IPKernelApp.log_level=CRITICAL"]
 
 
-def run_notebooks(names: list[str], *, profile: str = "", typed: list[list[str]] = ()) -> None:
+def run_notebooks(names: list[str], *, profile: str = "", typed: Sequence[list[str]] = ()) -> None:
     """Execute notebooks one after another and write the leaderboard page.
 
     Args:
@@ -41,7 +43,7 @@ def run_notebooks(names: list[str], *, profile: str = "", typed: list[list[str]]
     print(f"Leaderboard: {display_path(write_page())}")
 
 
-def _refuse_unknown(typed: list[list[str]], known: set[str]) -> None:
+def _refuse_unknown(typed: Sequence[list[str]], known: set[str]) -> None:
     for name, _ in typed:
         if name not in known:
             names = ", ".join(sorted(known))
@@ -50,7 +52,7 @@ def _refuse_unknown(typed: list[list[str]], known: set[str]) -> None:
             )
 
 
-def _injected(known: dict[str, Parameter], profile: str, typed: list[list[str]]) -> dict:
+def _injected(known: dict[str, Parameter], profile: str, typed: Sequence[list[str]]) -> dict:
     """Only what was typed: the rest is the profile's business."""
     values = {name: parse(name, text, known[name].kind) for name, text in typed if name in known}
     return values | ({"PROFILE": profile} if profile else {})
@@ -118,10 +120,12 @@ def _without_paths(notebook, values: dict) -> str:
 
 
 def _run_record(path: Path, notebook) -> dict:
-    """What the last cell said; a `sys.exit(0)` before it leaves nothing there, and is no success."""
+    """Return what the last cell recorded; a `sys.exit(0)` before it, which leaves nothing there, is
+    no success.
+    """
     for output in notebook.cells[-1].get("outputs", []):
-        if RUN_RECORD in output.get("data", {}):
-            return output["data"][RUN_RECORD]
+        if RUN_RECORD in output.get("metadata", {}):
+            return output["metadata"][RUN_RECORD]
     raise WorkFailed(
         f"{path.stem} stopped before its run-record cell, so it does not count as done; run it "
         "again."

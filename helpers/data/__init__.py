@@ -1,8 +1,7 @@
-"""Where cases come from: one module for each format, the folder of each data set by name, checks,
-and image files.
+"""Where cases come from: one module for each format, data sets by name, checks, and images.
 
-Built on `files`, `cases` and `pocket`, whose clinic is written in the real formats. No torch in
-here.
+Built on `files`, `cases` and `pocket`, whose clinic is written in the real formats. Nothing in
+here imports torch.
 """
 
 from helpers.data.sources import FORMATS as FORMATS

@@ -1,9 +1,8 @@
-"""Who answered: the author table of DermaVQA (df_userinfo.csv) and the weight it gives to an
-answer.
-"""
+"""The author table of DermaVQA (df_userinfo.csv), and the weight it gives to an answer."""
 
 import csv
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,21 +20,22 @@ class Author(NamedTuple):
     rank: int
 
 
-def reference_weight(response: dict, authors: dict[str, Author] | None) -> float:
-    """The deltaBLEU weight of an answer, 0.6 to 1.0, as the challenge's scorer sets it.
+def reference_weight(response: Mapping, authors: Mapping[str, Author] | None) -> float:
+    """Compute the deltaBLEU weight of an answer, 0.6 to 1.0, as the challenge's scorer does.
 
     0.7 if the answer is complete (`completeness` is 1), else 0.6; 0.1 more for each of: the author
     is a validated physician, has rank 4 or more, gives the answer that most gave
     (`contains_freq_ans` is 1). It is 1 without an author table (Reddit) and for answers without the
     two flags (the IIYI train set).
-    Raises `LabError` where the author is not in the table: a guess would change the score in
-    silence.
+
+    Raises:
+        LabError: The author is not in the table: a guess would silently change the score.
     """
     if not authors or any(flag not in response for flag in FLAGS):
         return 1.0
-    author = authors.get(response.get("author_id", ""))
+    name = response.get("author_id", "")
+    author = authors.get(name)
     if author is None:
-        name = response.get("author_id", "")
         raise LabError(
             f"Author {name!r} is not in the table of {len(authors)} authors: give the table of "
             "this data."
@@ -45,12 +45,13 @@ def reference_weight(response: dict, authors: dict[str, Author] | None) -> float
         author.rank >= 4,
         response["contains_freq_ans"] == 1,
     )
+    least = 0.7 if response["completeness"] == 1 else 0.6
     # Rounded, so that 0.7 + 0.1 is the number 0.8.
-    return round((0.7 if response["completeness"] == 1 else 0.6) + 0.1 * sum(merits), 1)
+    return round(least + 0.1 * sum(merits), 1)
 
 
 def read_authors(path: Path | str) -> dict[str, Author]:
-    """Read the table {author id: Author}; the first fault in it is a `LabError` with its line."""
+    """Read the table {author id: Author}; its first fault is a `LabError` that names the line."""
     authors, faults = scan_authors(path)
     if faults:
         raise LabError(f"{path}: {faults[0]}; correct the file.")
@@ -58,7 +59,7 @@ def read_authors(path: Path | str) -> dict[str, Author]:
 
 
 def scan_authors(path: Path | str) -> tuple[dict[str, Author], list[str]]:
-    """The authors of a table and every fault of it; no authors where it can't be read to its end."""
+    """Read the authors and list every fault; a table unreadable to its end yields no authors."""
     authors: dict[str, Author] = {}
     faults: list[str] = []
     try:
@@ -78,18 +79,17 @@ def scan_authors(path: Path | str) -> tuple[dict[str, Author], list[str]]:
     return authors, faults
 
 
-def _add(authors: dict[str, Author], row: dict) -> list[str]:
-    """Add the author of one row; return what is wrong with the row."""
+def _add(authors: dict[str, Author], row: Mapping[str, str | None]) -> list[str]:
+    """Add the author of one row, and list the faults of the row."""
     name, level, rank = (row[column] or "" for column in COLUMNS)
     if not name:
         return ["the author_id is blank"]
     if name in authors:
         return [f"author {name} is in the table twice"]
     known = re.fullmatch(r"level_(\d+)|unk", rank)
-    # An author with a faulty rank is still known, so that the answers are not faulted as well.
-    authors[name] = Author(level, int(known[1] or 0) if known else 0)
-    return (
-        []
-        if known
-        else [f"rank_level is {rank!r}, but `level_` and a number or `unk` was expected"]
-    )
+    if known is None:
+        # The author is still known, so that the answers are not faulted as well.
+        authors[name] = Author(level, 0)
+        return [f"rank_level is {rank!r}, but `level_` and a number or `unk` was expected"]
+    authors[name] = Author(level, int(known[1] or 0))
+    return []

@@ -1,5 +1,4 @@
-"""DermaVQA as published: IIYI (the M3G 2024 challenge) and Reddit (MAGIC 2024), with or without
-images.
+"""Load DermaVQA as published: IIYI (the M3G 2024 challenge) and Reddit (MAGIC 2024).
 
 The images and the test answers are at https://osf.io/72rp3, the rest at
 https://github.com/wyim/DermaVQA (CC BY 4.0). Nothing is opened here but the JSON files and the
@@ -34,7 +33,7 @@ FACTS_FILE = "facts.json"
 
 @dataclass(frozen=True)
 class _Source:
-    """What all cases of one file have in common."""
+    """The file that cases are read from, and what they share; no `image_path`: no images."""
 
     path: Path
     language: str
@@ -52,9 +51,11 @@ def load_splits(
     """Load the splits that a folder has, in one of the two formats ("iiyi" or "reddit").
 
     `name` is what the person called the data set, for the advice in errors. Blank references are
-    dropped, blank titles stay "". Weights come from df_userinfo.csv where it is there (see
-    `reference_weight`), labels and concepts from facts.json where it is there. Raises `LabError` at
-    the first record that is unfit.
+    dropped, blank titles stay "". Weights come from df_userinfo.csv if it is there (see
+    `reference_weight`), labels and concepts from facts.json if it is there.
+
+    Raises:
+        LabError: A record cannot be loaded; the first such record is named.
     """
     check_language(language)
     files = split_files(kind, root, language)
@@ -65,9 +66,8 @@ def load_splits(
     splits = {}
     for split, path in files.items():
         images = index_images(kind, root, split)
-        splits[split] = _read_cases(
-            _Source(path, language, advice, split, authors, facts, images.path)
-        )
+        source = _Source(path, language, advice, split, authors, facts, images.path)
+        splits[split] = _read_cases(source)
     return splits
 
 
@@ -78,21 +78,23 @@ def load_references(
     *,
     keep_blank: bool = False,
 ) -> tuple[Case, ...]:
-    """Load the cases of one references file of either format, for scoring; images are left out.
+    """Load the cases of one references file of either format, for scoring, without images.
 
     All weights are 1 unless an author table is given. A case without references keeps its place:
     whoever scores decides about it. `keep_blank` keeps blank answers as references with text "".
     """
     check_language(language)
     authors = read_authors(authors_path) if authors_path else {}
-    advice = "run `python -m helpers check-data iiyi` (or `reddit`) with its folder to see every fault at once"
-    return _read_cases(
-        _Source(Path(path), language, advice, authors=authors, keep_blank=keep_blank)
+    advice = (
+        "run `python -m helpers check-data iiyi` (or `reddit`) with its folder to see every fault "
+        "at once"
     )
+    source = _Source(Path(path), language, advice, authors=authors, keep_blank=keep_blank)
+    return _read_cases(source)
 
 
 def check_language(language: str) -> None:
-    """Refuse a language that DermaVQA does not have."""
+    """Check that DermaVQA has the language; another one is a `LabError`."""
     if language not in LANGUAGES:
         raise LabError(
             f"The language {language!r} is unknown: choose one of {', '.join(LANGUAGES)}."
@@ -100,17 +102,18 @@ def check_language(language: str) -> None:
 
 
 def read_facts(path: Path) -> dict[str, dict]:
-    """Read {encounter id: {"label": text, "concepts": [text], ...}}, which the pocket clinic
-    writes.
+    """Read the file of facts about each case, which the pocket clinic writes.
+
+    Returns: {encounter id: {"label": text, "concepts": [text], ...}}.
     """
     facts = read_json(path)
-    for message in facts_faults(facts):
-        raise LabError(f"{path}: {message}; correct the file.")
+    if faults := facts_faults(facts):
+        raise LabError(f"{path}: {faults[0]}; correct the file.")
     return facts
 
 
 def facts_faults(facts: object) -> list[str]:
-    """Every fault of a facts file that has been read."""
+    """List every fault of a facts file that has been read."""
     if not isinstance(facts, dict):
         return [f"holds {named(facts)}, but an object of encounter ids was expected"]
     faults = []
@@ -129,15 +132,7 @@ def _read_cases(source: _Source) -> tuple[Case, ...]:
         if not source.path.is_file():
             raise
         raise LabError(f"{str(error).removesuffix('.')}, or {source.advice}.") from None
-    seen: dict[str, int] = {}
-    for number, record in enumerate(records, start=1):
-        for message in stopping_faults(record):
-            raise _unfit(source, number, record, message)
-        if record["encounter_id"] in seen:
-            raise _unfit(
-                source, number, record, f"has the id of record {seen[record['encounter_id']]}"
-            )
-        seen[record["encounter_id"]] = number
+    _check_records(source, records)
     languages = languages_of(records)
     if languages and source.language not in languages:
         has = ", ".join(languages)
@@ -148,20 +143,37 @@ def _read_cases(source: _Source) -> tuple[Case, ...]:
     return tuple(_case(source, number, record) for number, record in enumerate(records, start=1))
 
 
+def _check_records(source: _Source, records: list) -> None:
+    """Raise for the first record that cannot be loaded, or whose id came before."""
+    seen: dict[str, int] = {}
+    for number, record in enumerate(records, start=1):
+        if fault := next(stopping_faults(record), None):
+            raise _unfit(source, number, record, fault)
+        case_id = record["encounter_id"]
+        if case_id in seen:
+            raise _unfit(source, number, record, f"has the id of record {seen[case_id]}")
+        seen[case_id] = number
+
+
 def _case(source: _Source, number: int, record: dict) -> Case:
     case_id = record["encounter_id"]
     fact = source.facts.get(case_id, {})
-    names = image_names(record) if source.image_path else []
     return Case(
         id=case_id,
         question=clean_text(record, f"query_title_{source.language}"),
         context=clean_text(record, f"query_content_{source.language}"),
-        images=tuple(source.image_path(name) for name in names),
+        images=_images(source, record),
         references=_references(source, number, record),
         label=fact.get("label", ""),
         concepts=tuple(fact.get("concepts", ())),
         split=source.split,
     )
+
+
+def _images(source: _Source, record: dict) -> tuple[Path, ...]:
+    if source.image_path is None:
+        return ()
+    return tuple(source.image_path(name) for name in image_names(record))
 
 
 def _references(source: _Source, number: int, record: dict) -> tuple[Reference, ...]:
@@ -179,6 +191,7 @@ def _references(source: _Source, number: int, record: dict) -> tuple[Reference, 
 
 
 def _unfit(source: _Source, number: int, record: object, message: str) -> LabError:
+    """Make the error for a record that cannot be loaded."""
     case_id = case_id_of(record)
     shown_id = f" ({case_id})" if case_id else ""
     return LabError(f"{source.path}, record {number}{shown_id}: {message}; {source.advice}.")

@@ -20,11 +20,10 @@ FILES = {
 
 
 def fetch(name: str, *, source: str = SOURCE) -> Path:
-    """The folder with the texts of "iiyi" or "reddit"; files that are not there yet are downloaded,
-    each whole.
+    """Download the texts of "iiyi" or "reddit" that are not there yet, and return their folder.
 
     Raises:
-        LabError: no network, or the server does not have a file.
+        LabError: There is no network, or the server does not have a file.
     """
     folder = outputs_folder() / "data" / name
     for file in FILES[name]:
@@ -41,6 +40,6 @@ def _download(address: str, name: str) -> bytes:
         reason = getattr(error, "reason", error)
         raise LabError(
             f"The data set {name!r} is not on this machine and could not be fetched from {address} "
-            f"({reason}): check the network, or set DATA_ROOT to a folder that holds "
+            f"({reason}): check the network, or set `root` to a folder that holds "
             f"{', '.join(FILES[name])}."
         ) from None

@@ -1,6 +1,4 @@
-"""Where the published DermaVQA folders keep their files: which JSON is which split, and where
-images lie.
-"""
+"""The layout of the published DermaVQA folders: the file of each split, and the images."""
 
 import os
 from dataclasses import dataclass
@@ -28,28 +26,28 @@ SPANISH_TEST = "test_ht_spanishtestsetcorrected.json"
 
 IMAGE_FOLDERS = ("images_final/images_{split}", "images_{split}", "images")
 DEFAULT_FOLDER = {"iiyi": "images_final/images_{split}", "reddit": "images"}
-# download_data.py names a file by the last three letters of its address, so "peg" and "ebp" are
-# JPEG and WebP.
 IMAGE_SUFFIXES = (
     ".jpg",
     ".jpeg",
     ".png",
-    ".gif",
     ".webp",
     ".heic",
     ".heif",
+    ".gif",
     ".bmp",
     ".tif",
     ".tiff",
-    ".peg",
-    ".ebp",
 )
+# download_data.py names a file by the last three letters of its address, so "peg" and "ebp" are
+# JPEG and WebP.
+DERMAVQA_SUFFIXES = (*IMAGE_SUFFIXES, ".peg", ".ebp")
 
 
 @dataclass(frozen=True)
 class Images:
-    """The images of one split on disk: by full name and by name without suffix, and where others
-    belong.
+    """The images of one split that are on disk, and the folder where others are expected.
+
+    `found` has each image twice: by its full name and by its name without suffix.
     """
 
     root: Path
@@ -58,7 +56,7 @@ class Images:
     on_disk: bool
 
     def path(self, name: str) -> Path:
-        """The file of an image name; where it is not on disk, the place where it is expected.
+        """Return the file of an image name, or the place where it is expected.
 
         A name whose file is a link out of the data folder is a `LabError`: the id of an image,
         which whoever made the data could choose, must not show a file from elsewhere. A linked
@@ -66,9 +64,8 @@ class Images:
         """
         if name in self.found:
             return self.found[name]
-        path = self.folder / (
-            name if Path(name).suffix.lower() in IMAGE_SUFFIXES else f"{name}.jpg"
-        )
+        has_suffix = Path(name).suffix.lower() in DERMAVQA_SUFFIXES
+        path = self.folder / (name if has_suffix else f"{name}.jpg")
         if leads_out(path, self.root) and leads_out(path, self.folder):
             raise LabError(
                 f"Image {name!r} is a link that leads out of {self.root}: put the image itself "
@@ -78,7 +75,7 @@ class Images:
 
 
 def accepted_files(kind: str, language: str = "en") -> dict[str, tuple[str, ...]]:
-    """The accepted file names of each split, best first."""
+    """Return the accepted file names of each split, best first."""
     names = dict(FILES[kind])
     if kind == "iiyi" and language == "es":
         names["test"] = (SPANISH_TEST, *names["test"])
@@ -86,32 +83,32 @@ def accepted_files(kind: str, language: str = "en") -> dict[str, tuple[str, ...]
 
 
 def split_files(kind: str, root: Path, language: str = "en") -> dict[str, Path]:
-    """The file to load for each split that is there; a folder with none of them is a `LabError`."""
-    check_folder(kind, root)
-    names = accepted_files(kind, language)
-    present = {
-        split: [root / name for name in names[split] if (root / name).exists()] for split in names
-    }
-    files = {split: paths[0] for split, paths in present.items() if paths}
-    if not files:
-        looked_for = ", ".join(name for split in names.values() for name in split)
-        raise LabError(
-            f"{root} holds no {kind} data: none of {looked_for} is in it{_hint(kind, root)}."
-        )
+    """Find the file to load for each split; a folder with none of them is a `LabError`."""
+    files: dict[str, Path] = {}
+    for split, path in all_files(kind, root, language):
+        files.setdefault(split, path)
     return files
 
 
-def all_files(kind: str, root: Path) -> list[tuple[str, Path]]:
-    """Every file with an accepted name, as (split, path), also those that another file goes before."""
-    split_files(kind, root, "es")
-    names = accepted_files(kind, "es")
-    return [
-        (split, root / name) for split in names for name in names[split] if (root / name).exists()
-    ]
+def all_files(kind: str, root: Path, language: str = "es") -> list[tuple[str, Path]]:
+    """Find every file with an accepted name, best first, as (split, path).
+
+    The default language accepts the most names. A folder without any such file is a `LabError`.
+    """
+    check_folder(kind, root)
+    accepted = accepted_files(kind, language)
+    named = [(split, root / name) for split, names in accepted.items() for name in names]
+    found = [(split, path) for split, path in named if path.exists()]
+    if not found:
+        looked_for = ", ".join(path.name for _, path in named)
+        raise LabError(
+            f"{root} holds no {kind} data: none of {looked_for} is in it{_hint(kind, root)}."
+        )
+    return found
 
 
 def check_folder(kind: str, root: Path) -> None:
-    """Refuse a root that is no folder."""
+    """Check that the root is a folder; anything else is a `LabError`."""
     if not root.is_dir():
         state = "is a file" if root.exists() else "does not exist"
         raise LabError(
@@ -120,16 +117,14 @@ def check_folder(kind: str, root: Path) -> None:
 
 
 def answers_expected(split: str, path: Path) -> bool:
-    """Whether the cases of a file should have references: a test set and an input-only file need
-    not.
-    """
+    """Tell whether the cases of a file need references: all but a test set or input-only file."""
     return split != "test" and "input" not in path.name
 
 
 def index_images(kind: str, root: Path, split: str) -> Images:
-    """Look once through each folder where images of a split may lie; no file is opened."""
-    folders = [root / pattern.format(split=split) for pattern in IMAGE_FOLDERS]
-    folders = [folder for folder in folders if folder.is_dir()]
+    """List each folder where images of a split may lie; no file is opened."""
+    possible = [root / pattern.format(split=split) for pattern in IMAGE_FOLDERS]
+    folders = [folder for folder in possible if folder.is_dir()]
     found: dict[str, Path] = {}
     for folder in [*folders, root]:
         for name in _image_files(folder, root):
@@ -140,9 +135,7 @@ def index_images(kind: str, root: Path, split: str) -> Images:
 
 
 def leads_out(path: Path, folder: Path) -> bool:
-    """Whether a path, once all its links are followed, ends outside a folder; a link in a circle
-    does too.
-    """
+    """Tell whether a path ends outside a folder once its links are followed, or is a circle."""
     try:
         return not path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError):  # RuntimeError: how Python 3.11 and 3.12 report a circle
@@ -150,25 +143,18 @@ def leads_out(path: Path, folder: Path) -> bool:
 
 
 def _image_files(folder: Path, root: Path) -> list[str]:
-    """The names of the images in a folder, without links that lead out of it and of the data
-    folder.
-    """
+    """List the names of the images in a folder, without links that lead out of it and the root."""
+
+    def is_inside(entry: os.DirEntry) -> bool:
+        path = folder / entry.name
+        return not entry.is_symlink() or not (leads_out(path, root) and leads_out(path, folder))
+
     with os.scandir(folder) as entries:
-        names = [
-            (entry.name, entry.is_symlink())
-            for entry in entries
-            if entry.name.lower().endswith(IMAGE_SUFFIXES) and entry.is_file()
-        ]
-    return sorted(
-        name
-        for name, linked in names
-        if not (linked and leads_out(folder / name, root) and leads_out(folder / name, folder))
-    )
+        images = [entry for entry in entries if entry.name.lower().endswith(DERMAVQA_SUFFIXES)]
+        return sorted(entry.name for entry in images if entry.is_file() and is_inside(entry))
 
 
 def _hint(kind: str, root: Path) -> str:
-    return (
-        f"; it has a folder `{kind}`, pass that one"
-        if (root / kind).is_dir()
-        else "; check the path"
-    )
+    if (root / kind).is_dir():
+        return f"; it has a folder `{kind}`, pass that one"
+    return "; check the path"

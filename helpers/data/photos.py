@@ -1,8 +1,7 @@
-"""A folder of a person's own photos as a data set: no JSON and no references, at most a table of
-questions.
+"""Load a folder of a person's own photos as a data set: no JSON and no references.
 
-Every image in the folder is a case, and so is every sub-folder with images. No image is
-opened here.
+Every image in the folder is a case, and so is every sub-folder with images. At most a table of
+questions belongs to them. No image is opened here.
 """
 
 import os
@@ -14,14 +13,13 @@ from pathlib import Path
 
 from helpers.cases import Case
 from helpers.data.given_captions import GIVEN_FILE
-from helpers.data.layout import check_folder, leads_out
+from helpers.data.layout import IMAGE_SUFFIXES, check_folder, leads_out
 from helpers.data.sheets import composed, scan_sheet
 from helpers.files import LabError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff")
 QUESTIONS_FILE = "questions.csv"
 COLUMNS = ("id", "question")
-SPLIT = "valid"
+ONLY_SPLIT = "valid"
 # What systems and network drives leave in folders, besides hidden files: of no interest to anyone.
 LITTER = ("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir")
 
@@ -35,26 +33,26 @@ NO_FILE = "neither a file nor a folder"
 
 @dataclass(frozen=True)
 class Album:
-    """What a folder of photos holds: the images of each case by its id, and what is left out as
-    (name, reason).
-    """
+    """The images of each case by its id, and what the folder holds besides, as (name, reason)."""
 
     cases: dict[str, tuple[Path, ...]]
     left_out: tuple[tuple[str, str], ...]
 
 
 def load_photos(root: Path) -> dict[str, tuple[Case, ...]]:
-    """The photos of a folder as cases, all of them in one split named "valid", without references.
+    """Load the photos of a folder as cases without references, all in the split "valid".
 
     An image's id is its file name without suffix (with it, where another file or sub-folder would
     have the same id), a sub-folder's its name. Cases, and the images of one, are in natural
     order: IMG_2 before IMG_10. Hidden files, what systems leave behind, and links that lead out of
     the folder are left out. A table questions.csv with the columns id and question may ask
     something about some cases; the others have no question.
-    Raises `LabError` for a folder without images, an unreadable one and a faulty table.
+
+    Raises:
+        LabError: The folder has no images or cannot be read, or the table has a fault.
     """
     album = read_album(root)
-    for fault in name_faults(album).values():
+    if fault := next(iter(name_faults(album).values()), None):
         raise LabError(f"In {root}, {fault}.")
     questions, faults = scan_questions(root, album)
     if faults:
@@ -63,45 +61,54 @@ def load_photos(root: Path) -> dict[str, tuple[Case, ...]]:
             f"{root / QUESTIONS_FILE}: {faults[0]}; correct the file, `{command}` names every "
             "fault of it."
         )
-    return {
-        SPLIT: tuple(
-            Case(case_id, question=questions.get(case_id, ""), images=paths, split=SPLIT)
-            for case_id, paths in album.cases.items()
-        )
-    }
+    cases = [
+        Case(case_id, question=questions.get(case_id, ""), images=paths, split=ONLY_SPLIT)
+        for case_id, paths in album.cases.items()
+    ]
+    return {ONLY_SPLIT: tuple(cases)}
 
 
 def read_album(root: Path) -> Album:
-    """Look through the folder and its sub-folders, one level deep; no file is opened."""
+    """List the images of the folder and its sub-folders, one level deep; no file is opened."""
     check_folder("photos", root)
-    images, folders, left_out = _sorted_out(root, root)
-    names = [path.name for path in (*images, *folders)]
+    images, folders, left_out = _sort_entries(root, root)
     cases = {}
     for folder in folders:
-        inside, deeper, other = _sorted_out(folder, root)
+        inside, deeper, other = _sort_entries(folder, root)
         if inside:
             cases[folder.name] = tuple(inside)
-            left_out += [*other, *((f"{folder.name}/{path.name}", TOO_DEEP) for path in deeper)]
+            left_out += other
+            left_out += [(f"{folder.name}/{path.name}", TOO_DEEP) for path in deeper]
         else:
             left_out.append((folder.name, NO_IMAGES_IN_IT))
-    taken = Counter(path.stem for path in images)
-    for path in images:
-        # A name with suffix is no other's, so ids can't meet.
-        alone = taken[path.stem] == 1 and path.stem not in names
-        cases[path.stem if alone else path.name] = (path,)
+    cases |= _single_images(images, folders)
     if not cases:
         raise LabError(
             f"{root} holds no photos, neither directly nor in sub-folders: files that end in "
-            f"{', '.join(SUFFIXES)} were looked for; check the path."
+            f"{', '.join(IMAGE_SUFFIXES)} were looked for; check the path."
         )
     ordered = sorted(cases, key=natural_key)
     return Album({case_id: cases[case_id] for case_id in ordered}, tuple(left_out))
 
 
+def _single_images(images: list[Path], folders: list[Path]) -> dict[str, tuple[Path, ...]]:
+    """Make each image that lies directly in the folder a case, with an id of its own."""
+    names = {path.name for path in (*images, *folders)}
+    same_stem = Counter(path.stem for path in images)
+    cases: dict[str, tuple[Path, ...]] = {}
+    for path in images:
+        is_free = same_stem[path.stem] == 1 and path.stem not in names
+        # No two images have the same name with suffix, so ids never clash.
+        cases[path.stem if is_free else path.name] = (path,)
+    return cases
+
+
 def scan_questions(root: Path, album: Album) -> tuple[dict[str, str], list[str]]:
-    """The questions by case id, and every fault of their table; ({}, []) where there is none.
+    """Read the questions by case id, and list every fault of their table.
 
     An image may be named with its suffix too, as a person reads it in the folder.
+
+    Returns: (questions, faults); ({}, []) if there is no table.
     """
     # Some systems compose the accents of file names, others do not.
     known = {
@@ -112,23 +119,23 @@ def scan_questions(root: Path, album: Album) -> tuple[dict[str, str], list[str]]
     known |= {composed(case_id): case_id for case_id in album.cases}
     questions: dict[str, str] = {}
 
-    def take(name: str, question: str) -> str:
+    def take(name: str, question: str) -> str | None:
         case_id = known.get(composed(name))
         if case_id is None:
             return f"{name!r} is no image and no sub-folder with images"
         if case_id in questions:
             return f"{name!r} is in the table twice"
         questions[case_id] = question
-        return ""
+        return None
 
     faults = scan_sheet(root / QUESTIONS_FILE, root, COLUMNS, take)
     return questions, faults
 
 
 def name_faults(album: Album) -> dict[str, str]:
-    """By case id, what is wrong with names that no text file can hold, as old archives leave them.
+    """Find names that are not UTF-8, as old archives leave them: {case id: what is wrong}.
 
-    The answer to such a case could not be written.
+    The answer to such a case could not be written to a text file.
     """
     return {
         case_id: f"the name {case_id!a} is not UTF-8 text: rename it"
@@ -137,42 +144,48 @@ def name_faults(album: Album) -> dict[str, str]:
     }
 
 
-def natural_key(name: str) -> tuple:
-    """A key that sorts names as people do: their numbers by value, small and capital letters alike."""
+def natural_key(name: str) -> tuple[list[int | str], str]:
+    """Return a key that sorts names as people do: numbers by value, letters whatever their case."""
     parts = re.split(r"(\d+)", name)
     return ([int(part) if part.isdecimal() else part.casefold() for part in parts], name)
 
 
-def _sorted_out(folder: Path, root: Path) -> tuple[list[Path], list[Path], list[tuple[str, str]]]:
-    """The images and the folders of one folder in natural order, and what is left out as (name,
-    reason).
+def _sort_entries(folder: Path, root: Path) -> tuple[list[Path], list[Path], list[tuple[str, str]]]:
+    """Sort what a folder holds into images, folders, and what is left out as (name, reason).
+
+    All three are in natural order.
     """
-    images, folders, left_out = [], [], []
+    images: list[Path] = []
+    folders: list[Path] = []
+    left_out: list[tuple[str, str]] = []
     tables = (root / QUESTIONS_FILE, root / GIVEN_FILE)
-    for entry in _entries(folder):
+    for entry in _list_entries(folder):
         path = folder / entry.name
         if entry.name.startswith(".") or entry.name.casefold() in LITTER or path in tables:
             continue
-        if reason := _left_out(entry, path, root):
+        if reason := _reason_to_leave_out(entry, path, root):
             left_out.append((path.relative_to(root).as_posix(), reason))
+        elif entry.is_dir():
+            folders.append(path)
         else:
-            (folders if entry.is_dir() else images).append(path)
+            images.append(path)
     return images, folders, left_out
 
 
-def _left_out(entry: os.DirEntry, path: Path, root: Path) -> str:
-    """Why a visible thing in a folder is no part of a case, or "" where it may be."""
+def _reason_to_leave_out(entry: os.DirEntry, path: Path, root: Path) -> str | None:
+    """Say why a visible thing in a folder is no part of a case; None if it may be."""
     # A link to the folder itself would show all its images a second time, as one case.
     if entry.is_symlink() and (leads_out(path, root) or not path.exists() or path.samefile(root)):
         return LEADS_OUT
     if entry.is_dir():
-        return ""
-    if path.suffix.lower() not in SUFFIXES:
+        return None
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
         return NO_IMAGE
-    return "" if entry.is_file() else NO_FILE
+    return None if entry.is_file() else NO_FILE
 
 
-def _entries(folder: Path) -> list[os.DirEntry]:
+def _list_entries(folder: Path) -> list[os.DirEntry]:
+    """List a folder in natural order; one that cannot be read is a `LabError`."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: natural_key(entry.name))

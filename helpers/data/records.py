@@ -1,4 +1,4 @@
-"""What a DermaVQA record must look like: one table of fields that the loader and the checker share.
+"""The form of a DermaVQA record: one table of fields that the loader and the checker share.
 
 A record is one encounter of a JSON list (DermaVQA, IIYI and Reddit; Yim et al.). The functions here
 say what is wrong with one record and never raise: the loader stops at the first sentence, the
@@ -38,12 +38,12 @@ KINDS = {
     "texts": "a list of texts",
     "objects": "a list of objects",
 }
-# What Reddit leaves where a post was taken down.
+# What Reddit shows in place of a text that its author or a moderator took down.
 TAKEN_DOWN = ("[removed]", "[deleted]")
 
 
 def read_records(path: Path) -> list:
-    """The list that a JSON file holds, its items unchecked; a file with no list is a `LabError`."""
+    """Read the list that a JSON file holds, its items unchecked; no list is a `LabError`."""
     records = read_json(path)
     if not isinstance(records, list):
         raise LabError(
@@ -53,19 +53,16 @@ def read_records(path: Path) -> list:
 
 
 def clean_text(holder: dict, field: str) -> str:
-    """The text of a field as published; "" where it is blank, absent, not text or taken down on
-    Reddit.
-    """
+    """Return the text of a field as published; "" if it is blank, absent, no text or taken down."""
     text = holder.get(field)
-    if not isinstance(text, str) or not text.strip() or text.strip().lower() in TAKEN_DOWN:
+    if not isinstance(text, str):
         return ""
-    return text
+    bare = text.strip()
+    return "" if not bare or bare.lower() in TAKEN_DOWN else text
 
 
 def stopping_faults(record: object) -> Iterator[str]:
-    """What makes a record unfit for loading: no id, a field of another type, an image outside the
-    folder.
-    """
+    """Yield what prevents loading: no id, a field of a wrong type, an image outside the folder."""
     if not isinstance(record, dict):
         yield f"is {named(record)}, but an object with fields was expected"
         return
@@ -83,36 +80,36 @@ def stopping_faults(record: object) -> Iterator[str]:
 
 
 def wrong_types(holder: dict, fields: dict[str, str]) -> Iterator[str]:
-    """A sentence for each field (and each item of a list) whose type is not the one in the table."""
+    """Yield a sentence for each field (or item of a list) whose type is not that of the table."""
     for field, kind in fields.items():
         if field not in holder:
             continue
         value = holder[field]
         if kind in ("texts", "objects") and isinstance(value, list):
-            item_kind, item_type = ("text", str) if kind == "texts" else ("an object", dict)
-            for number, item in enumerate(value, start=1):
-                if not isinstance(item, item_type):
-                    yield f"`{field}` item {number} is {named(item)}, but {item_kind} was expected"
-        elif not fits(value, kind):
+            yield from _wrong_items(field, kind, value)
+        elif not _fits(value, kind):
             yield f"`{field}` is {named(value)}, but {KINDS[kind]} was expected"
 
 
-def fits(value: object, kind: str) -> bool:
-    """Whether a value that is no list is of the kind; NaN is no share, and neither is true or
-    false.
-    """
+def _wrong_items(field: str, kind: str, items: list) -> Iterator[str]:
+    expected: type = str if kind == "texts" else dict
+    in_words = "text" if kind == "texts" else "an object"
+    for number, item in enumerate(items, start=1):
+        if not isinstance(item, expected):
+            yield f"`{field}` item {number} is {named(item)}, but {in_words} was expected"
+
+
+def _fits(value: object, kind: str) -> bool:
+    """Tell whether a value that is no list is of a kind; NaN, true and false are no shares."""
     if kind == "text":
         return isinstance(value, str)
-    return (
-        kind == "share"
-        and isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and 0 <= value <= 1
-    )
+    if kind != "share" or isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= 1
 
 
 def missing_fields(record: dict, needed: set[str], needed_in_response: set[str]) -> Iterator[str]:
-    """A sentence for each needed field that a record or one of its responses lacks."""
+    """Yield a sentence for each needed field that a record or one of its responses lacks."""
     for field in sorted(needed - record.keys()):
         yield f"has no `{field}`"
     for number, response in numbered_responses(record):
@@ -121,19 +118,18 @@ def missing_fields(record: dict, needed: set[str], needed_in_response: set[str])
 
 
 def usual_fields(holders: list[dict], fields: dict[str, str]) -> set[str]:
-    """The fields that more than half of the holders have: where they are missing, something was
-    lost.
-    """
+    """Find the fields that more than half of the holders have: one without it has lost it."""
     counts = Counter(field for holder in holders for field in holder if field in fields)
     return {field for field, count in counts.items() if 2 * count > len(holders)}
 
 
 def languages_of(records: list[dict]) -> tuple[str, ...]:
-    """The languages in which some record or response has a text field."""
-    keys = {key for record in records for key in record}
-    keys |= {
-        key for record in records for _, response in numbered_responses(record) for key in response
-    }
+    """Find the languages in which some record or response has a text field."""
+    keys: set[str] = set()
+    for record in records:
+        keys.update(record)
+        for _, response in numbered_responses(record):
+            keys.update(response)
     stems = ("query_title", "query_content", "content")
     return tuple(
         language for language in LANGUAGES if any(f"{stem}_{language}" in keys for stem in stems)
@@ -141,39 +137,41 @@ def languages_of(records: list[dict]) -> tuple[str, ...]:
 
 
 def numbered_responses(record: dict) -> list[tuple[int, dict]]:
-    """The responses that are objects, each with its place in the list, counted from 1."""
+    """Return the responses that are objects, each with its place in the list, counted from 1."""
     responses = record.get("responses")
-    responses = responses if isinstance(responses, list) else []
-    return [
-        (number, item) for number, item in enumerate(responses, start=1) if isinstance(item, dict)
-    ]
+    if not isinstance(responses, list):
+        return []
+    return [(place, item) for place, item in enumerate(responses, 1) if isinstance(item, dict)]
 
 
 def image_names(record: dict) -> list[str]:
-    """The image names that are text."""
+    """Return the image names of a record that are text."""
     names = record.get("image_ids")
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    if not isinstance(names, list):
+        return []
+    return [name for name in names if isinstance(name, str)]
 
 
 def leaves_folder(name: str) -> bool:
-    """Whether an image name is no place inside a folder: absolute, with `..`, with a drive, or
-    blank.
-    """
+    """Tell whether an image name is no place in a folder: absolute, blank, with `..` or a drive."""
     # The Windows rules take both kinds of slash and drives, so they refuse the more; data travels.
     path = PureWindowsPath(name.strip())
     return not path.parts or bool(path.anchor) or ".." in path.parts or "\0" in name
 
 
 def case_id_of(record: object) -> str:
-    """The id of a record, or "" where it has none that is text with something in it."""
+    """Return the id of a record, or "" if it has no id, a blank one or one that is not text."""
     case_id = record.get("encounter_id") if isinstance(record, dict) else None
     return case_id if isinstance(case_id, str) and case_id.strip() else ""
 
 
 def named(value: object) -> str:
-    """A JSON value by its kind, in words, with the value where it is short."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
+    """Say in words what kind of JSON value this is, with the value if it is short."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, int | float):
         return f"the number {value}"
-    return {str: "text", list: "a list", dict: "an object"}.get(type(value), type(value).__name__)
+    kinds: dict[type, str] = {str: "text", list: "a list", dict: "an object"}
+    return kinds.get(type(value), type(value).__name__)

@@ -1,27 +1,25 @@
-"""Tables that a person writes beside images: a name and a text about it in each row, checked line
-by line.
-"""
+"""CSV tables that a person writes beside images: a name and a text about it in each row."""
 
 import csv
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
 from helpers.data.layout import leads_out
 
+# Takes the name and the text of a row; returns what is wrong with them, if anything.
+TakeRow = Callable[[str, str], str | None]
 
-def scan_sheet(
-    path: Path, folder: Path, columns: tuple[str, str], take: Callable[[str, str], str]
-) -> list[str]:
-    """Read a table of CSV to its end and say all that is wrong with it; [] where there is no such
-    file.
+
+def scan_sheet(path: Path, folder: Path, columns: tuple[str, str], take: TakeRow) -> list[str]:
+    """Read a CSV table to its end, and list every fault; [] if there is no such file.
 
     Args:
         folder: the data folder, out of which the table must not lead.
         columns: what the first line calls the name and the text; other columns are left alone.
-        take: is given the name and the text of each row, without blanks around; what it returns is
-            wrong with them.
+        take: is given the name and the text of each row, without white space around them; it
+            returns what is wrong with them, or None.
     """
     if not path.is_file():
         return []
@@ -30,6 +28,7 @@ def scan_sheet(
     faults: list[str] = []
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
+            # One by one: the faults before an unreadable place are kept.
             for fault in _faults(file, columns, take):
                 faults.append(fault)
     except UnicodeDecodeError as error:
@@ -40,15 +39,14 @@ def scan_sheet(
 
 
 def composed(name: str) -> str:
-    """A file name with each accent in its letter: some systems compose them, others do not."""
+    """Return a file name in Unicode form NFC: some systems compose accents, others do not."""
     return unicodedata.normalize("NFC", name)
 
 
-def _faults(
-    file: TextIO, columns: tuple[str, str], take: Callable[[str, str], str]
-) -> Iterator[str]:
+def _faults(file: TextIO, columns: tuple[str, str], take: TakeRow) -> Iterator[str]:
     # Strict: a quote left open would swallow the rest of the file without a word.
-    rows, done = csv.DictReader(file, strict=True), 0
+    rows = csv.DictReader(file, strict=True)
+    done = 0
     try:
         header = rows.fieldnames or ()
         if lacking := [column for column in columns if column not in header]:
@@ -63,10 +61,14 @@ def _faults(
             if fault := _row_fault(row, columns, take):
                 yield f"line {done}: {fault}"
     except csv.Error as error:
-        yield f"line {done + 1}: cannot be read as a table ({error}): look for a double quote that is left open"
+        yield (
+            f"line {done + 1}: cannot be read as a table ({error}): look for a double quote that "
+            "is left open"
+        )
 
 
-def _row_fault(row: dict, columns: tuple[str, str], take: Callable[[str, str], str]) -> str:
+def _row_fault(row: Mapping, columns: tuple[str, str], take: TakeRow) -> str | None:
+    """Take one row, and say what is wrong with it; None if nothing is."""
     name, text = ((row[column] or "").strip() for column in columns)
     if None in row:
         return (

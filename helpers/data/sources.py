@@ -1,4 +1,4 @@
-"""Where cases come from: every data set by its name, in one form."""
+"""Load any data set by its name, in one form."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,16 +28,14 @@ class Dataset:
     language: str = "en"
 
     def split(self, name: str) -> tuple[Case, ...]:
-        """The cases of one split; a split that is not there is a `LabError`."""
+        """Return the cases of one split; a split that is not there is a `LabError`."""
         if name not in self.splits:
             there = ", ".join(self.splits) or "none"
             raise LabError(f"The data set {self.name!r} has no split {name!r}: it has {there}.")
         return self.splits[name]
 
     def fingerprint(self, split: str) -> str:
-        """Twelve hex digits of all texts, weights and image names of a split, wherever it lies on
-        disk.
-        """
+        """Compute twelve hex digits of a split's content: all fields, and images by name."""
         return fingerprint([case.content() for case in self.split(split)])
 
 
@@ -48,8 +46,9 @@ def load_dataset(name: str, root: Path | str = "", *, language: str = "en") -> D
     simulated clinic), and photos (a folder of the person's own images, all in the split "valid":
     see `photos.load_photos`). With `root` "" the texts are fetched, or the clinic is built, once
     under the outputs folder; photos need a folder. `language` is en, zh or es.
-    Raises `LabError` for an unknown name, a folder without the data and the first record that is
-    unfit.
+
+    Raises:
+        LabError: The name is unknown, the folder is without the data, or a record is unfit.
     """
     folder = data_folder(name, root)
     if FORMATS[name] == "photos":
@@ -60,8 +59,9 @@ def load_dataset(name: str, root: Path | str = "", *, language: str = "en") -> D
 
 
 def data_folder(name: str, root: Path | str = "") -> Path:
-    """The folder of a data set; with `root` "" the clinic is built, or the published texts are
-    fetched, if need be.
+    """Return the folder of a data set.
+
+    With `root` "", the published texts are fetched, or the clinic is built, if they are not there.
     """
     if name not in FORMATS:
         raise LabError(f"The data set {name!r} is unknown: choose one of {', '.join(FORMATS)}.")
@@ -69,19 +69,17 @@ def data_folder(name: str, root: Path | str = "") -> Path:
         return Path(root).expanduser()
     if name == "photos":
         raise LabError(
-            "The data set 'photos' was asked for without its folder: set DATA_ROOT to a folder of "
-            "pictures."
+            "The data set 'photos' was asked for without its folder: set `root` to a folder of "
+            "images."
         )
     if name in POCKET:
-        return _pocket_folder(FORMATS[name])
+        return _build_pocket(FORMATS[name])
     return fetch(name)
 
 
-def _pocket_folder(kind: str) -> Path:
-    """The pocket folder of a format; a clinic that is not there, not whole or of an older version
-    is built.
-    """
-    from helpers.pocket import clinic  # late: only the pocket data needs it
+def _build_pocket(kind: str) -> Path:
+    """Build the clinic if it is missing, incomplete or outdated; return its folder of a format."""
+    from helpers.pocket import clinic  # late: it needs numpy and Pillow, other data does not
 
     clinic.build(outputs_folder() / "pocket")
     return outputs_folder() / "pocket" / kind

@@ -8,8 +8,7 @@ from helpers.data.sources import Dataset, data_folder
 
 
 def table_1(dataset: Dataset) -> list[dict]:
-    """One row per split: cases, cases with images, images and references (YuanAI, Table 1, for
-    any data).
+    """Count cases, images and references, one row per split, as YuanAI's Table 1 does.
 
     "with image" counts the cases that list one, "image on disk" those with a file here: their
     pull of Reddit had 310 train cases, 271 with an image.
@@ -18,8 +17,9 @@ def table_1(dataset: Dataset) -> list[dict]:
 
 
 def skin_tones(name: str, root: Path | str = "") -> dict[str, int]:
-    """The skin tone of each case, 1 (palest) to 6 (darkest), by case id; {} where the data does not
-    say.
+    """Read the skin tone of each case, 1 (palest) to 6 (darkest); {} if the data has none.
+
+    Returns: {case id: skin tone}.
     """
     path = data_folder(name, root) / FACTS_FILE
     facts = read_facts(path) if path.exists() else {}

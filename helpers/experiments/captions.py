@@ -12,15 +12,16 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.cases import Case
+from helpers.cases import Answer, Case
 from helpers.data import POCKET, Dataset
 from helpers.data.tables import skin_tones
-from helpers.experiments.answers import about_run, api_device
+from helpers.experiments.about import about_run
 from helpers.experiments.caption_texts import (
+    NOT_GIVEN,
     RECORDED,
     caption_cases,
+    caption_paths,
     captioner_identity,
-    captioner_of,
     captioners_to_compare,
     with_captioner,
 )
@@ -35,9 +36,9 @@ from helpers.metrics.claims import verdict
 from helpers.metrics.concepts import concept_scores
 from helpers.metrics.scores import Score
 from helpers.models.api.address import api_host, is_api_model
-from helpers.models.captioning import caption_images, image_key_or_none
-from helpers.models.captions import Caption, case_text, failed, images_to_caption
-from helpers.models.devices import choose_device
+from helpers.models.captioning import find_image_key
+from helpers.models.captions import case_text, failed_caption, images_to_caption
+from helpers.models.devices import Device, choose_device
 
 CAPTIONING = "01_captioning"
 EXAMPLES = 3  # images side by side, as in YuanAI's Table 4
@@ -113,25 +114,22 @@ def caption(data: Dataset, settings: SimpleNamespace) -> Run:
 
 def caption_files(
     settings: SimpleNamespace, captioner: str, paths: Sequence[Path], store: str
-) -> dict[Path, Caption]:
-    """The captions of single files by one captioner, kept in a store of this name; none is recorded
-    of them.
-    """
+) -> dict[Path, Answer]:
+    """Caption single files; captions are kept under the name `store`, and no run records them."""
     if captioner == RECORDED:
-        return {path: failed(path.name, RECORDED, "no caption of it is recorded") for path in paths}
-    chosen = captioner_of(with_captioner(settings, captioner))
-    return caption_images(chosen, paths, chosen.store(store), batch_size=settings.CAPTION_BATCH)
+        return {path: failed_caption(path.name, NOT_GIVEN) for path in paths}
+    return caption_paths(with_captioner(settings, captioner), paths, store)
 
 
 def concept_pairs(
-    cases: Sequence[Case], found: dict[str, list[Caption]]
+    cases: Sequence[Case], found: dict[str, list[Answer]]
 ) -> list[tuple[tuple[str, ...], str]]:
     """What the images of each case show, and what its captions say, of the cases that know it."""
     return [(case.concepts, case_text(found[case.id])) for case in cases if case.concepts]
 
 
 def scores_by_tone(
-    data: Dataset, settings: SimpleNamespace, cases: Sequence[Case], found: dict[str, list[Caption]]
+    data: Dataset, settings: SimpleNamespace, cases: Sequence[Case], found: dict[str, list[Answer]]
 ) -> list[dict]:
     """Score the findings that captions name for each skin tone that is known, for the record.
 
@@ -152,7 +150,7 @@ def scores_by_tone(
 
 def captions_of_run(
     data: Dataset, settings: SimpleNamespace, captioner: str
-) -> dict[str, list[Caption]]:
+) -> dict[str, list[Answer]]:
     """The captions behind a run, from the store, by case id."""
     return caption_cases(data, with_captioner(settings, captioner), captioned_cases(data, settings))
 
@@ -160,18 +158,16 @@ def captions_of_run(
 def _device(captioner: str) -> dict:
     """Where captions were made, for the record."""
     if is_api_model(captioner):
-        return api_device(api_host(captioner))
+        return asdict(Device(api_host(captioner), "unknown", "behind an API"))
     return {} if captioner == RECORDED else asdict(choose_device())
 
 
 def _images(cases: list[Case]) -> str:
     """What identifies the images of these cases by their content."""
-    return fingerprint(
-        [image_key_or_none(path) for case in cases for path in images_to_caption(case)]
-    )
+    return fingerprint([find_image_key(path) for case in cases for path in images_to_caption(case)])
 
 
-def _scores(captions: list[Caption], named: dict) -> dict[str, Score]:
+def _scores(captions: list[Answer], named: dict) -> dict[str, Score]:
     """Of all captions; and, where cases know what their images show, which of it the words of a
     case name.
     """
@@ -179,7 +175,7 @@ def _scores(captions: list[Caption], named: dict) -> dict[str, Score]:
     return caption_statistics(captions) | known
 
 
-def _examples(data: Dataset, cases: list[Case], found: dict[str, list[Caption]]) -> list[dict]:
+def _examples(data: Dataset, cases: list[Case], found: dict[str, list[Answer]]) -> list[dict]:
     """Captions of the first image of some cases, drawn once and for all captioners alike."""
     if data.name not in POCKET:
         return []
@@ -188,7 +184,7 @@ def _examples(data: Dataset, cases: list[Case], found: dict[str, list[Caption]])
 
 
 def caption_claims(
-    first: dict[str, list[Caption]], second: dict[str, list[Caption]], names: tuple[str, str]
+    first: dict[str, list[Answer]], second: dict[str, list[Answer]], names: tuple[str, str]
 ) -> list[dict]:
     """Hold YuanAI's claims about their Table 4 against two captioners: one row for each claim.
 

@@ -4,18 +4,22 @@ words.
 Settings are the notebooks' parameters after the profile, by their names (`settings.MODEL`, ...).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 
 from helpers.cases import Case
 from helpers.data import Dataset
 from helpers.experiments.caption_texts import NONE, caption_texts
+from helpers.experiments.model_refs import llm_ref
 from helpers.files import LabError
 from helpers.models.api.address import is_api_model
-from helpers.models.loading import load_tokenizer
+from helpers.models.base import Model
+from helpers.models.llm import load_tokenizer
 from helpers.models.prompts import (
     IMAGE_TEXTS,
+    Prompt,
     build_prompt,
     prompt_id,
     question_text,
@@ -77,6 +81,9 @@ class ImageWords:
     shots: dict[str, str] = field(default_factory=dict)
 
 
+NO_WORDS = ImageWords()
+
+
 def image_words(
     data: Dataset, settings: SimpleNamespace, cases: Sequence[Case], shots: int
 ) -> ImageWords:
@@ -118,9 +125,7 @@ def _chosen(
 def prompt_identity(settings: SimpleNamespace) -> str:
     """What identifies the wording, a local chat model's own template included."""
     local_chat = settings.PROMPT == "chat" and not is_api_model(settings.MODEL)
-    template = (
-        str(load_tokenizer(settings.MODEL, settings.REVISION).chat_template) if local_chat else ""
-    )
+    template = str(load_tokenizer(llm_ref(settings)).chat_template) if local_chat else ""
     return prompt_id(settings.PROMPT, settings.QUESTION, template)
 
 
@@ -132,7 +137,7 @@ def llm_examples(
 
     `words` are those for the cases' images, by case id.
     """
-    tokenizer = load_tokenizer(settings.MODEL, settings.REVISION)
+    tokenizer = load_tokenizer(llm_ref(settings))
     pairs = as_pairs(cases, settings.QUESTION, words)
     return [
         render_example(build_prompt(question, layout=settings.PROMPT), answer, tokenizer)
@@ -141,35 +146,44 @@ def llm_examples(
 
 
 def prompts_with_shots(
-    model,
+    model: Model,
     data: Dataset,
-    cases,
+    cases: Sequence[Case],
     settings: SimpleNamespace,
     shots: int,
-    words: ImageWords = ImageWords(),
-) -> tuple[dict, dict]:
-    """Prompt of every case; and which shots it holds, which were dropped for want of room, how many
-    tokens it has.
+    words: ImageWords = NO_WORDS,
+) -> tuple[dict[str, Prompt], dict[str, dict]]:
+    """Build the prompt of every case, with as many of its shots as the model's context has room for.
+
+    Returns:
+        prompts by case id; and for each which shots it holds, which were dropped for want of room,
+        and how many tokens it has.
     """
     room = model.context_length - settings.MAX_NEW_TOKENS
     chosen = _chosen(data, cases, settings, shots)
     prompts, trace = {}, {}
     for case in cases:
-
-        def prompt(kept: list[Case]):
-            question = question_text(case, settings.QUESTION, words.asked.get(case.id, ""))
-            return build_prompt(
-                question, as_pairs(kept, settings.QUESTION, words.shots), layout=settings.PROMPT
-            )
-
-        kept = drop_until_fits(
-            chosen[case.id], lambda shots: model.count_tokens(prompt(shots)) <= room
-        )
-        prompts[case.id] = prompt(kept)
-        ids, dropped = [shot.id for shot in kept], len(chosen[case.id]) - len(kept)
+        asked = partial(_prompt, case, settings, words)
+        kept = drop_until_fits(chosen[case.id], partial(_fits, model, asked, room))
+        prompts[case.id] = asked(kept)
+        dropped = chosen[case.id][: len(chosen[case.id]) - len(kept)]
         trace[case.id] = {
-            "shots": ids,
-            "dropped": [shot.id for shot in chosen[case.id][:dropped]],
+            "shots": [shot.id for shot in kept],
+            "dropped": [shot.id for shot in dropped],
             "tokens": model.count_tokens(prompts[case.id]),
         }
     return prompts, trace
+
+
+def _prompt(
+    case: Case, settings: SimpleNamespace, words: ImageWords, shots: Sequence[Case]
+) -> Prompt:
+    question = question_text(case, settings.QUESTION, words.asked.get(case.id, ""))
+    pairs = as_pairs(shots, settings.QUESTION, words.shots)
+    return build_prompt(question, pairs, layout=settings.PROMPT)
+
+
+def _fits(
+    model: Model, asked: Callable[[Sequence[Case]], Prompt], room: int, shots: Sequence[Case]
+) -> bool:
+    return model.count_tokens(asked(shots)) <= room

@@ -6,9 +6,10 @@ versions lack some of them; what stands in their place is said here and nowhere 
 
 from typing import Any
 
-from helpers.experiments.answers import ANSWERS_VARY, CAPTIONS_VARY, TRAINING_VARIES
+from helpers.experiments.answers import ANSWERS_VARY
 from helpers.experiments.caption_texts import NONE
-from helpers.experiments.vlm import VLM_ANSWERS_VARY, VLM_TRAINING_VARIES
+from helpers.experiments.finetune import CAPTIONS_VARY, TRAINING_VARIES
+from helpers.experiments.vlm_finetune import VLM_ANSWERS_VARY, VLM_TRAINING_VARIES
 from helpers.settings.profiles import load_profile
 
 CONSTANT = "constant: "  # how the name of a constant answer begins

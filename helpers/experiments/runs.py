@@ -30,6 +30,7 @@ from helpers.files import (
 )
 from helpers.metrics.metric import metric_key
 from helpers.metrics.scores import Score
+from helpers.models.answer_file import AnswerFile
 from helpers.models.devices import peak_memory_gb, reset_gpu_peak
 
 # Raise by hand when the meaning of a result changes (another prompt layout, another scorer, ...).
@@ -63,6 +64,11 @@ class Run:
     @property
     def done(self) -> bool:
         return self.record["status"] == "done"
+
+    @property
+    def answers(self) -> AnswerFile:
+        """The file of the run's answers."""
+        return AnswerFile(self.folder / "predictions.jsonl")
 
     @property
     def scores(self) -> dict[str, Score]:

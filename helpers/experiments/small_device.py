@@ -9,11 +9,12 @@ from types import SimpleNamespace
 
 from helpers.cases import Answer, Case
 from helpers.data import Dataset
-from helpers.experiments.answers import about_run, scoring_identity
+from helpers.experiments.about import about_run
 from helpers.experiments.inputs import cases_to_answer
 from helpers.experiments.parameters import names_in
 from helpers.experiments.runs import Run, open_run
-from helpers.experiments.vlm import VLM_FINETUNE, weights_hash
+from helpers.experiments.scoring import scoring_identity
+from helpers.experiments.vlm_finetune import VLM_FINETUNE
 from helpers.experiments.vlm_inputs import first_image, images_fingerprint, prompt_identity
 from helpers.files import LabError
 from helpers.metrics.claims import score_differences, verdict
@@ -22,8 +23,8 @@ from helpers.metrics.scores import Score
 from helpers.metrics.scoring import score_predictions
 from helpers.models import small_device as edge
 from helpers.models.export import export
-from helpers.models.loading import split_revision
 from helpers.models.prompts import vlm_question
+from helpers.models.refs import ModelRef, hash_weights
 
 
 def measure_on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> Run:
@@ -53,7 +54,7 @@ def measure_on_small_device(data: Dataset, settings: SimpleNamespace, training: 
         )
     tuned = training.folder / "adapter"
     determines = {
-        "tuned": weights_hash(tuned),
+        "tuned": hash_weights(tuned),
         "forms": forms,
         "threads": settings.EDGE_THREADS,
         "images": images_fingerprint(cases),
@@ -76,7 +77,7 @@ def measure_on_small_device(data: Dataset, settings: SimpleNamespace, training: 
     run = open_run(VLM_FINETUNE, determines=determines, about=about, parent=training.id)
     with run.working() as needed:
         if needed:
-            folder = _merged(tuned, run.folder / "merged", split_revision(settings.VLM)[0])
+            folder = _merged(tuned, run.folder / "merged", ModelRef.parse(settings.VLM).id)
             asked = [(first_image(case), vlm_question(case, settings.VLM_PROMPT)) for case in cases]
             limits = {"max_new_tokens": settings.VLM_TOKENS, "max_side": settings.PICTURE_SIDE}
             measured = [

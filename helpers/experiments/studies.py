@@ -15,18 +15,16 @@ from types import SimpleNamespace
 
 from helpers.cases import Case
 from helpers.data import Dataset
-from helpers.experiments.answers import (
-    EVALUATION,
-    FEW_SHOT,
-    answer,
-    answers_of,
-    find_or_train_adapter,
-)
+from helpers.experiments.answers import EVALUATION, FEW_SHOT, answer
 from helpers.experiments.caption_texts import NONE, captioners_to_compare, with_captioner
+from helpers.experiments.finetune import find_or_train_adapter
 from helpers.experiments.inputs import cases_to_answer, image_words, training_texts
 from helpers.experiments.made_with import parameters_of
+from helpers.experiments.model_refs import llm_ref
 from helpers.experiments.runs import Run, open_run, recorded_runs
-from helpers.experiments.vlm import VLM_FINETUNE, vlm_grid
+from helpers.experiments.scoring import answers_of
+from helpers.experiments.vlm_answers import vlm_grid
+from helpers.experiments.vlm_finetune import VLM_FINETUNE
 from helpers.files import REPOSITORY, LabError, read_json
 from helpers.metrics import claims
 from helpers.metrics.claims import (
@@ -36,7 +34,7 @@ from helpers.metrics.claims import (
     verdict_on_repetition,
 )
 from helpers.models.api.address import is_api_model
-from helpers.models.loading import load_tokenizer
+from helpers.models.llm import load_tokenizer
 from helpers.models.prompts import as_messages, build_prompt, question_text, render_prompt
 from helpers.models.shots import as_pairs
 from helpers.settings.profiles import load_profile
@@ -161,7 +159,7 @@ def trace(data: Dataset, settings: SimpleNamespace, run: Run, case: Case) -> dic
             ["?"],
         )
     else:
-        tokenizer = load_tokenizer(settings.MODEL, settings.REVISION)
+        tokenizer = load_tokenizer(llm_ref(settings))
         prompt = render_prompt(prompt, tokenizer)
         tokens = tokenizer.tokenize(prompt)
     return {

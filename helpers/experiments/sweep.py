@@ -16,22 +16,17 @@ from multiprocessing import get_context, parent_process
 from types import SimpleNamespace
 
 from helpers.data import Dataset, load_dataset
-from helpers.experiments.answers import (
-    CAPTIONS_VARY,
-    EVALUATION,
-    FEW_SHOT,
-    SFT,
-    baselines,
-    finetune,
-)
+from helpers.experiments.answers import EVALUATION, FEW_SHOT, baselines
 from helpers.experiments.caption_texts import with_captioner
 from helpers.experiments.captions import CAPTIONING, caption, compare_captioners
+from helpers.experiments.finetune import CAPTIONS_VARY, SFT, finetune
 from helpers.experiments.made_with import constant_of
 from helpers.experiments.parameters import parse, prepare
 from helpers.experiments.runs import RECORDED, Run, environment, load_run
 from helpers.experiments.small_device import measure_on_small_device
 from helpers.experiments.studies import Cell, cells, check_claims, few_shot_grid, load_plan
-from helpers.experiments.vlm import VLM_FINETUNE, finetune_vlm, vlm_grid
+from helpers.experiments.vlm_answers import vlm_grid
+from helpers.experiments.vlm_finetune import VLM_FINETUNE, finetune_vlm
 from helpers.files import LabError, WorkFailed, display_path, fingerprint, read_json
 from helpers.models.api.address import is_api_model
 from helpers.models.process import prepare_process

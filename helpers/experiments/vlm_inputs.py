@@ -10,13 +10,20 @@ from types import SimpleNamespace
 
 from helpers.cases import Case
 from helpers.data import Dataset
+from helpers.data.images import MAX_SIDE
+from helpers.experiments.advice import VLM_ANSWERS, parameters_named
 from helpers.experiments.inputs import cases_to_answer, training_cases
+from helpers.experiments.model_refs import vlm_ref
 from helpers.files import LabError, fingerprint
-from helpers.models.api.address import is_api_model
-from helpers.models.captioning import image_key_or_none
+from helpers.models.captioning import find_image_key
+from helpers.models.processors import (
+    PREFIX_MODELS,
+    completion,
+    load_processor,
+    turn_text,
+    vlm_type,
+)
 from helpers.models.prompts import VISUAL_PROMPTS, vlm_question
-from helpers.models.vlm import PREFIX_MODELS, load_processor, vlm_type
-from helpers.models.vlm_inputs import LONGEST, completion, turn_text
 
 
 def cases_to_show(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...]:
@@ -32,23 +39,27 @@ def cases_to_show(data: Dataset, settings: SimpleNamespace) -> tuple[Case, ...]:
 
 
 def prompt_identity(settings: SimpleNamespace, *, glued: bool | None = None) -> str:
-    """What identifies the wording, the model's own template included; `glued` where it is not as
-    SLIPS says.
+    """Identify the wording, the model's own template included.
+
+    Args:
+        glued: where it is not as SLIPS says.
     """
     glued = settings.SLIPS == "authors" if glued is None else glued
-    template = str(load_processor(settings.VLM, setting="VLM").chat_template)
+    template = str(load_processor(vlm_ref(settings)).chat_template)
     words = fingerprint([*VISUAL_PROMPTS[settings.VLM_PROMPT], template])[:6]
     return f"{settings.VLM_PROMPT}{'-glued' if glued else ''}-{words}"
 
 
+@parameters_named(VLM_ANSWERS)
 def check_model(settings: SimpleNamespace) -> None:
     """Refuse a model that does not see, or that is not on this machine."""
-    if is_api_model(settings.VLM):
+    ref = vlm_ref(settings)
+    if ref.is_remote:
         raise LabError(
             f"VLM is {settings.VLM!r}, but models behind an API are not asked here: name a local "
             "one, or let it put images into words as CAPTIONER."
         )
-    kind = vlm_type(settings.VLM, "VLM")
+    kind = vlm_type(ref)
     if kind in PREFIX_MODELS:
         raise LabError(
             f"VLM is {settings.VLM!r}, but a model of type {kind!r} goes on with a text and "
@@ -93,12 +104,5 @@ def first_image(case: Case) -> Path | None:
 
 def images_fingerprint(cases: Sequence[Case]) -> str:
     """What identifies the images that are shown, by their content."""
-    return fingerprint(
-        [
-            LONGEST,
-            *(
-                image_key_or_none(first_image(case)) if case.images_on_disk else ""
-                for case in cases
-            ),
-        ]
-    )
+    images = [first_image(case) for case in cases]
+    return fingerprint([MAX_SIDE, *(find_image_key(image) if image else "" for image in images)])

@@ -1,11 +1,11 @@
-"""What a set of answers is like, whoever is right: cut off, copied, all the same, empty, how long.
+"""Describe a set of answers without references: cut off, copied, repeated, empty, how long.
 
 Two systems with the same deltaBLEU can differ in all of these; a constant answer has one distinct
 text.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -19,9 +19,9 @@ VERSION = 1
 
 
 def answer_statistics(
-    cases: Sequence[Case], answers: dict[str, Answer], training_texts: Collection[str]
+    cases: Sequence[Case], answers: Mapping[str, Answer], training_texts: Collection[str]
 ) -> dict[str, Score]:
-    """Scores that need no references, by name, each with its 95 % interval over the cases:
+    """Score answers by metrics that need no references, each with its 95 % interval over cases.
 
     "unfinished": share of answers cut at the token limit (YuanAI, section 3.5: "no assurance of
     complete answers"). Only generated answers count, so n may be smaller; left out where none was
@@ -35,37 +35,38 @@ def answer_statistics(
     without labels.
 
     `answers` holds predictions by case id: others' are ignored, a missing one counts as empty.
-    Shares are 0 to 1, with Wilson intervals; "words" has a bootstrap interval. Raises `LabError`
-    where there are no cases.
+    Shares are 0 to 1, with Wilson intervals; "words" has a bootstrap interval.
+
+    Raises:
+        LabError: There are no cases.
     """
     if not cases:
         raise LabError("Answers were to be described, but there are no cases: check the split.")
     found = [answers.get(case.id, Answer(case.id, "")) for case in cases]
     texts = [answer.text.strip() for answer in found]
     training = {text.strip() for text in training_texts} - {""}
-    shares = {
-        "unfinished|finish:length": [
-            answer.finish == "length" for answer in found if answer.finish
-        ],
-        f"copies|texts:{len(training)}": [text in training for text in texts],
-        "empty": [not text for text in texts],
-    }
-    scores = {
-        title.partition("|")[0]: share_score(hits, signature=f"{title}|interval:wilson|v:{VERSION}")
-        for title, hits in shares.items()
-        if hits
-    }
+    scores = {}
+    if ends := [answer.finish for answer in found if answer.finish]:
+        cut = [end == "length" for end in ends]
+        scores["unfinished"] = _share(cut, "unfinished|finish:length")
+    scores["copies"] = _share([text in training for text in texts], f"copies|texts:{len(training)}")
+    scores["empty"] = _share([not text for text in texts], "empty")
     scores["distinct"] = distinct_score(texts)
     words = np.array([len(text.split()) for text in texts], dtype=float)
     scores["words"] = mean_score(
         words, signature=f"words|split:white space|interval:bootstrap|v:{VERSION}"
     )
-    diagnosis = diagnosis_named(cases, answers)
-    return scores | ({"named": diagnosis} if diagnosis else {})
+    if diagnosis := diagnosis_named(cases, answers):
+        scores["named"] = diagnosis
+    return scores
+
+
+def _share(hits: Sequence[bool], title: str) -> Score:
+    return share_score(hits, signature=f"{title}|interval:wilson|v:{VERSION}")
 
 
 def distinct_score(texts: Sequence[str]) -> Score:
-    """The number of different texts / n, with a 95 % interval for cases drawn anew.
+    """Compute the number of different texts / n, with a 95 % interval for cases drawn anew.
 
     A bootstrap would be wrong: drawing with replacement repeats answers, so nearly all resamples
     lie below the value. Leaving out one case changes the number only where its answer stands alone.
@@ -74,8 +75,10 @@ def distinct_score(texts: Sequence[str]) -> Score:
     possible, is the interval here. With more cases the value falls by itself: compare only sets of
     the same n.
     """
-    counts, n = Counter(texts), len(texts)
-    lone, value = sum(count == 1 for count in counts.values()), len(counts) / n
+    counts = Counter(texts)
+    n = len(texts)
+    value = len(counts) / n
+    lone = sum(count == 1 for count in counts.values())
     low, high = wilson_interval(lone, n)
     return Score(
         value=value,

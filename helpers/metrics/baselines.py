@@ -11,18 +11,19 @@ from helpers.cases import Answer, Case
 
 
 def constant_answers(train_cases: Sequence[Case]) -> dict[str, str]:
-    """Constant answers by name: two fixed ones and, where there are training answers, the most
-    frequent of them.
+    """Choose the constant answers, by name: the most frequent training answer and two fixed ones.
 
     Answers are compared without the white space around them; of equally frequent ones the first in
-    training order.
+    training order is taken. Without training answers only the fixed ones are left.
     """
     texts = (reference.text.strip() for case in train_cases for reference in case.references)
     counts = Counter(text for text in texts if text)
-    answers = {"most frequent training answer": counts.most_common(1)[0][0]} if counts else {}
+    answers = {}
+    if counts:
+        answers["most frequent training answer"] = counts.most_common(1)[0][0]
     return answers | {"It is eczema.": "It is eczema.", "Fungal infection": "Fungal infection"}
 
 
 def constant_answer_set(cases: Sequence[Case], text: str) -> list[Answer]:
-    """The answer `text` for every case, in order."""
+    """Give the answer `text` to every case, in order."""
     return [Answer(case.id, text) for case in cases]

@@ -10,19 +10,27 @@ matched together, and nothing else with them: that is what the challenge's progr
 the values here equal.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from helpers.models.encoders import Encoder, default_device, load_encoder, quiet
 
+if TYPE_CHECKING:
+    import torch
+
+    # A text's token vectors (tokens, width) and token weights (tokens,), on the CPU.
+    Encoded = tuple[torch.Tensor, torch.Tensor]
+
 VERSION = 1  # raised when the same answers would score differently
-BATCH_TOKENS = (
-    2048  # encoded at a time, padding included: more is slower on a CPU and little faster on a GPU
-)
+# Encoded at a time, padding included: more is slower on a CPU and little faster on a GPU.
+BATCH_TOKENS = 2048
 BATCH_PAIRS = 64  # matched at a time, as in the package
 KEPT_TOKENS = 200_000  # references kept encoded: 0.3 GB for MiniLM, 0.8 GB for roberta-large
 NOTHING = (0.0, 0.0, 0.0)
@@ -30,9 +38,7 @@ NOTHING = (0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class BertScores:
-    """Precision, recall and F1 of each case, arrays of shape (n_cases,) with values up to 1, and
-    the settings.
-    """
+    """Precision, recall and F1 of each case: arrays of shape (n_cases,), values up to 1."""
 
     precision: np.ndarray
     recall: np.ndarray
@@ -47,30 +53,34 @@ def bert_scores(
     encoder: str = "minilm",
     device: str | None = None,
 ) -> BertScores:
-    """BERTScore of each answer against the reference with the highest F1 (Zhang et al. 2020,
-    section 3).
+    """Score each answer against the reference with the highest F1 (Zhang et al. 2020, section 3).
 
     `answers` and `references` run in parallel, one entry per case. `encoder`: "minilm", a model id
     or a folder; `device`: "cpu", "cuda" or None for what is there. The answer is the candidate:
     precision asks which of the answer's tokens the reference supports. The challenge's program
     swaps the two, so its precision is our recall; F1 is the same. An empty answer or reference
-    scores 0. Raises `LabError` if the encoder cannot be loaded.
+    scores 0.
+
+    Raises:
+        LabError: The encoder cannot be loaded.
     """
     loaded = load_encoder(encoder, device or default_device())
-    answers = [answer.strip() for answer in answers]
-    references = [[text.strip() for text in texts if text.strip()] for texts in references]
+    stripped = [answer.strip() for answer in answers]
+    by_case = [[text.strip() for text in texts if text.strip()] for texts in references]
     with quiet():
-        encoded = _encode(loaded, answers, references)
+        encoded = _encode(loaded, stripped, by_case)
         best = [
             _best(loaded, answer, texts, encoded)
-            for answer, texts in zip(answers, references, strict=True)
+            for answer, texts in zip(stripped, by_case, strict=True)
         ]
-    precision, recall, f1 = np.array(best, dtype=float).reshape(len(answers), 3).T
+    precision, recall, f1 = np.array(best, dtype=float).reshape(len(stripped), 3).T
     return BertScores(precision=precision, recall=recall, f1=f1, signature=_signature(loaded))
 
 
-def _encode(encoder: Encoder, answers: list[str], references: list[list[str]]) -> dict[str, tuple]:
-    """Token vectors and weights of every text; those of references are kept for the next call."""
+def _encode(
+    encoder: Encoder, answers: list[str], references: list[list[str]]
+) -> dict[str, Encoded]:
+    """Encode every text; the references' vectors are kept for the next call."""
     kept = encoder.references
     if sum(len(weights) for _, weights in kept.values()) > KEPT_TOKENS:
         kept.clear()
@@ -80,20 +90,20 @@ def _encode(encoder: Encoder, answers: list[str], references: list[list[str]]) -
     return kept | _encode_texts(encoder, {answer for answer in answers if answer} - kept.keys())
 
 
-def _encode_texts(encoder: Encoder, texts: set[str]) -> dict[str, tuple]:
-    """Text -> (token vectors (tokens, width), token weights (tokens,)), on the CPU."""
+def _encode_texts(encoder: Encoder, texts: set[str]) -> dict[str, Encoded]:
+    """Encode texts in batches of similar length."""
     from bert_score.utils import get_bert_embedding
 
     # The marks at the beginning and end of a text are encoded with it but not counted.
-    token_weights = defaultdict(
-        lambda: 1.0, {encoder.tokenizer.cls_token_id: 0.0, encoder.tokenizer.sep_token_id: 0.0}
-    )
+    marks = (encoder.tokenizer.cls_token_id, encoder.tokenizer.sep_token_id)
+    token_weights = defaultdict(lambda: 1.0, dict.fromkeys(marks, 0.0))
     encoded = {}
     for batch in _batches(encoder, texts):
         vectors, mask, weights = get_bert_embedding(
             batch, encoder.model, encoder.tokenizer, token_weights, device=encoder.device
         )
-        vectors, lengths = vectors.cpu(), mask.sum(dim=1).tolist()
+        vectors = vectors.cpu()
+        lengths = mask.sum(dim=1).tolist()
         for row, (text, length) in enumerate(zip(batch, lengths)):
             # A copy: a slice would keep the whole padded batch in memory.
             encoded[text] = (vectors[row, :length].clone(), weights[row, :length].clone())
@@ -101,13 +111,12 @@ def _encode_texts(encoder: Encoder, texts: set[str]) -> dict[str, tuple]:
 
 
 def _batches(encoder: Encoder, texts: set[str]) -> Iterator[list[str]]:
-    """Texts of like length together, so that little of a batch is padding, up to `BATCH_TOKENS`
-    with the padding.
-    """
+    """Batch texts of similar length, so that little is padding, up to `BATCH_TOKENS` with it."""
     from bert_score.utils import sent_encode
 
-    batch = []
-    for length, text in sorted((len(sent_encode(encoder.tokenizer, text)), text) for text in texts):
+    by_length = sorted((len(sent_encode(encoder.tokenizer, text)), text) for text in texts)
+    batch: list[str] = []
+    for length, text in by_length:
         if batch and length * (len(batch) + 1) > BATCH_TOKENS:
             yield batch
             batch = []
@@ -117,9 +126,9 @@ def _batches(encoder: Encoder, texts: set[str]) -> Iterator[list[str]]:
 
 
 def _best(
-    encoder: Encoder, answer: str, texts: list[str], encoded: dict[str, tuple]
+    encoder: Encoder, answer: str, texts: list[str], encoded: Mapping[str, Encoded]
 ) -> tuple[float, float, float]:
-    """Precision, recall and F1 of one answer against the reference that gives the highest F1."""
+    """Compute precision, recall and F1 of one answer by its best reference, the highest in F1."""
     import torch
     from bert_score.utils import greedy_cos_idf
 
@@ -127,7 +136,7 @@ def _best(
     usable = [encoded[text] for text in texts if text in encoded and encoded[text][1].sum() > 0]
     if not answer or not usable or encoded[answer][1].sum() == 0:
         return NOTHING
-    scores = []
+    scores: list[tuple[float, float, float]] = []
     for start in range(0, len(usable), BATCH_PAIRS):
         batch = usable[start : start + BATCH_PAIRS]
         with torch.no_grad():
@@ -139,9 +148,10 @@ def _best(
     return max(scores, key=lambda score: score[2])
 
 
-def _padded(encoded: list[tuple], device: str) -> tuple:
-    """Vectors (batch, tokens, width), mask and weights (batch, tokens), as bert-score's matching
-    takes them.
+def _padded(encoded: list[Encoded], device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pad texts to one length, in the form that bert-score's matching takes.
+
+    Returns: vectors (batch, tokens, width), mask and weights (both (batch, tokens)).
     """
     import torch
     from torch.nn.utils.rnn import pad_sequence

@@ -1,21 +1,19 @@
-"""How a captioner does, whoever is right: how often it fails, how long and how quick its captions
-are.
-"""
+"""Describe captions without references: how often a captioner fails, its speed and its length."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from helpers.cases import Answer
 from helpers.metrics.answers import distinct_score
 from helpers.metrics.scores import Score, mean_score, share_score
-from helpers.models.captions import Caption
 
 # Raised by hand when the meaning of one of these numbers changes.
 VERSION = 2
 
 
-def caption_statistics(captions: Sequence[Caption]) -> dict[str, Score]:
-    """Scores of captions, one per image, each with its 95 % interval over the images:
+def caption_statistics(captions: Sequence[Answer]) -> dict[str, Score]:
+    """Score captions, one per image, each score with its 95 % interval over the images.
 
     "failed": share of images without a caption. Of those that have one: "unfinished", the share
     cut at the token limit; "words" and "seconds", means per image; "distinct", the number of
@@ -23,47 +21,43 @@ def caption_statistics(captions: Sequence[Caption]) -> dict[str, Score]:
     intervals are somewhat too narrow.
     """
     good = [caption for caption in captions if not caption.error]
-    scores = {
-        "failed": share_score(
-            [bool(caption.error) for caption in captions], signature=_signed("failed")
-        )
-    }
+    failed = [bool(caption.error) for caption in captions]
+    scores = {"failed": share_score(failed, signature=_signature("failed"))}
     if not good:
         return scores
-    if any(
-        caption.finish for caption in good
-    ):  # recorded captions do not say how they ended, nor how long it took
-        scores["unfinished"] = share_score(
-            [c.finish == "length" for c in good], signature=_signed("finish:length")
-        )
-        scores["seconds"] = mean_score(
-            np.array([caption.seconds for caption in good]), signature=_signed("seconds")
-        )
-    words = np.array([len(caption.text.split()) for caption in good], dtype=float)
-    scores["words"] = mean_score(words, signature=_signed("words|split:white space"))
-    return scores | {"distinct": distinct_score([caption.text for caption in good])}
+    # Given captions do not say how they ended, nor how long they took.
+    if any(caption.finish for caption in good):
+        cut = [caption.finish == "length" for caption in good]
+        seconds = np.array([caption.seconds for caption in good])
+        scores["unfinished"] = share_score(cut, signature=_signature("finish:length"))
+        scores["seconds"] = mean_score(seconds, signature=_signature("seconds"))
+    words = np.array([_count_words(caption) for caption in good], dtype=float)
+    scores["words"] = mean_score(words, signature=_signature("words|split:white space"))
+    scores["distinct"] = distinct_score([caption.text for caption in good])
+    return scores
 
 
-def _signed(what: str) -> str:
-    return f"captions|{what}|v:{VERSION}"
+def compare_length(first: Sequence[Answer], second: Sequence[Answer]) -> Score | None:
+    """Compute how many words more the second captioner says of an image, on average.
 
-
-def compare_length(first: Sequence[Caption], second: Sequence[Caption]) -> Score | None:
-    """How many words more the second captioner says of the same image, the mean over images
-    that both caption.
-
-    None where there is no such image.
+    Only images that both captioned count; None if there is no such image.
     """
     pairs = [(a, b) for a, b in zip(first, second) if not a.error and not b.error]
     if not pairs:
         return None
-    words = np.array([len(b.text.split()) - len(a.text.split()) for a, b in pairs], dtype=float)
-    return mean_score(words, signature=_signed("words more"))
+    more = np.array([_count_words(b) - _count_words(a) for a, b in pairs], dtype=float)
+    return mean_score(more, signature=_signature("words more"))
 
 
-def compare_failures(first: Sequence[Caption], second: Sequence[Caption]) -> Score:
-    """How much more often the first captioner fails than the second, on the same images (-1 to
-    1).
-    """
+def compare_failures(first: Sequence[Answer], second: Sequence[Answer]) -> Score:
+    """Compute how much more often the first captioner fails on the same images, from -1 to 1."""
     more = np.array([bool(a.error) - bool(b.error) for a, b in zip(first, second)], dtype=float)
-    return mean_score(more, signature=_signed("fails more"))
+    return mean_score(more, signature=_signature("fails more"))
+
+
+def _count_words(caption: Answer) -> int:
+    return len(caption.text.split())
+
+
+def _signature(what: str) -> str:
+    return f"captions|{what}|v:{VERSION}"

@@ -1,8 +1,6 @@
-"""A paper's claim beside what we measure: the difference of two sets of answers, its interval, and
-a verdict.
-"""
+"""Compare two sets of answers: their difference by each metric, its interval, and a verdict."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -22,37 +20,38 @@ COMPARED = {"repeated": "repeated", "from_training": "from training"}
 # With fewer cases than this an interval says nothing, however narrow it is.
 FEWEST_CASES = 10
 
+# The answers of one side with one seed, by case id.
+Answers = Mapping[str, Answer]
+# The texts of both sides with one seed, case by case.
+TextPair = tuple[list[str], list[str]]
+
 
 def score_differences(
     cases: Sequence[Case],
-    first: Sequence[dict[str, Answer]],
-    second: Sequence[dict[str, Answer]],
+    first: Sequence[Answers],
+    second: Sequence[Answers],
     *,
     encoder: str,
     language: str = "en",
 ) -> dict[str, Score]:
-    """`second` minus `first` by both of the challenge's metrics, with paired bootstrap intervals
-    over the same cases; and, where cases have labels, by the share whose diagnosis is named first
-    ("named", see `diagnosis`).
+    """Score `second` minus `first` by both of the challenge's metrics, over the same cases.
+
+    If all cases have labels, also by the share whose diagnosis is named first ("named", see
+    `diagnosis`). The intervals are paired bootstrap intervals.
 
     `first` and `second` hold one set of answers per seed, each by case id; a missing answer counts
     as empty. A side that has no seeds (nothing random in it) is given once. Pairing (Koehn 2004)
     takes out what makes a case hard for both. With several seeds the difference is their mean, and
     each resample draws seeds as well as cases; with the three that are usual here the seeds' share
     of the interval is a rough one, of the right size on average only. Cases without references are
-    left out; where no case has any, as in a challenge's test set, there is nothing to measure and
+    left out; if no case has any, as in a challenge's test set, there is nothing to measure and
     the result is empty.
     """
     cases = [case for case in cases if case.references]
     if not cases:
         return {}
-    pairs = _paired(first, second)
     texts = [
-        [
-            [answers[case.id].text if case.id in answers else "" for case in cases]
-            for answers in pair
-        ]
-        for pair in pairs
+        (_texts(before, cases), _texts(after, cases)) for before, after in _pair(first, second)
     ]
     found = {
         "deltableu": _deltableu_difference(cases, texts, language=language),
@@ -65,60 +64,71 @@ def score_differences(
 
 def duplicate_differences(
     cases: Sequence[Case],
-    first: Sequence[dict[str, Answer]],
-    second: Sequence[dict[str, Answer]],
+    first: Sequence[Answers],
+    second: Sequence[Answers],
     *,
     training: Sequence[tuple[str, str]],
 ) -> dict[str, Score]:
-    """`second` minus `first` by the share of answers that repeat each other, or a training answer
-    (see `duplicates`).
+    """Score `second` minus `first` by the share of answers that are duplicates, see `duplicates`.
 
-    Arguments as for `score_differences`; `training` holds (case id, text). The bootstrap draws cases, not
-    their duplicates,
-    anew: an answer stays the duplicate that it was among all.
+    Duplicates of each other and of a training answer are counted apart. Arguments as for
+    `score_differences`; `training` holds (case id, text). Cases are resampled; which answers are
+    duplicates is not computed anew in a resample.
     """
-    columns: dict[str, list] = {}
-    for pair in _paired(first, second):
-        before, after = (
-            duplicate_hits(
-                {case.id: answers[case.id].text if case.id in answers else "" for case in cases},
-                training,
-            )
-            for answers in pair
-        )
+    columns: dict[str, list[np.ndarray]] = {}
+    for before, after in _pair(first, second):
+        old = duplicate_hits(_texts_by_case(before, cases), training)
+        new = duplicate_hits(_texts_by_case(after, cases), training)
         for key in COMPARED:
-            if key in before:
-                change = np.subtract(after[key], before[key], dtype=float)
-                columns.setdefault(key, []).append(np.column_stack([change, np.ones(len(cases))]))
+            if key in old:
+                change = np.subtract(new[key], old[key], dtype=float)
+                columns.setdefault(key, []).append(_with_count(change))
     return {
         key: _over_seeds(
             seeds,
-            lambda sums: sums[..., 0] / sums[..., 1],
+            _mean,
             signature=f"difference of {COMPARED[key]}|near:{NEAR}|v:{DUPLICATES_VERSION}",
         )
         for key, seeds in columns.items()
     }
 
 
-def _paired(first: Sequence, second: Sequence) -> list[tuple]:
-    """Both sides seed by seed; a side given once stands beside every seed of the other."""
+def _pair(first: Sequence[Answers], second: Sequence[Answers]) -> list[tuple[Answers, Answers]]:
+    """Pair both sides seed by seed; a side given once is paired with every seed of the other."""
     if len(first) != len(second) and 1 not in (len(first), len(second)):
         raise ValueError(f"{len(first)} and {len(second)} sets of answers cannot be paired")
     seeds = max(len(first), len(second))
     return [(first[seed % len(first)], second[seed % len(second)]) for seed in range(seeds)]
 
 
+def _texts_by_case(answers: Answers, cases: Sequence[Case]) -> dict[str, str]:
+    return {case.id: answers[case.id].text if case.id in answers else "" for case in cases}
+
+
+def _texts(answers: Answers, cases: Sequence[Case]) -> list[str]:
+    return [answers[case.id].text if case.id in answers else "" for case in cases]
+
+
+def _with_count(values: np.ndarray) -> np.ndarray:
+    """Put a column of ones beside values (n_cases,), so that `_mean` can divide by their number."""
+    return np.column_stack([values, np.ones(len(values))])
+
+
+def _mean(sums: np.ndarray) -> np.ndarray:
+    return sums[..., 0] / sums[..., 1]
+
+
 def verdict_on_repetition(difference: Score) -> str:
-    """Whether more answers are repeated, or fewer; neither is what a claim of a gain claims."""
+    """Say whether more answers are repeated, or fewer: such a change is neither gain nor loss."""
     if difference.n < FEWEST_CASES:
         return f"not measured: fewer than {FEWEST_CASES} cases"
-    return (
-        "more" if difference.low > 0 else "fewer" if difference.high < 0 else "no clear difference"
-    )
+    if difference.low > 0:
+        return "more"
+    return "fewer" if difference.high < 0 else "no clear difference"
 
 
 def verdict(difference: Score) -> str:
-    """Whether a claimed gain appears: "reproduced" only where the whole interval lies above 0."""
+    """Say whether a claimed gain appears: "reproduced" only if the whole interval lies above 0."""
     if difference.n < FEWEST_CASES:
         return f"not measured: fewer than {FEWEST_CASES} cases"
     if difference.low > 0:
@@ -129,13 +139,13 @@ def verdict(difference: Score) -> str:
 
 
 def _deltableu_difference(
-    cases: list[Case], texts: list[list[list[str]]], *, language: str
+    cases: Sequence[Case], texts: Sequence[TextPair], *, language: str
 ) -> Score:
     references = [case.references for case in cases]
-    columns = [
-        np.hstack([deltableu_statistics(side, references, language=language) for side in pair])
-        for pair in texts
-    ]
+    columns = []
+    for pair in texts:
+        sides = [deltableu_statistics(side, references, language=language) for side in pair]
+        columns.append(np.hstack(sides))
     width = columns[0].shape[1] // 2
 
     def difference(sums: np.ndarray) -> np.ndarray:
@@ -148,36 +158,33 @@ def _deltableu_difference(
 
 
 def _bertscore_difference(
-    cases: list[Case], texts: list[list[list[str]]], *, encoder: str
+    cases: Sequence[Case], texts: Sequence[TextPair], *, encoder: str
 ) -> Score:
     references = [[reference.text for reference in case.references] for case in cases]
     columns, signature = [], ""
     for pair in texts:
         before, after = (bert_scores(side, references, encoder=encoder) for side in pair)
-        columns.append(np.column_stack([after.f1 - before.f1, np.ones(len(cases))]))
-        signature = "difference of " + after.signature
-    return _over_seeds(columns, lambda sums: sums[..., 0] / sums[..., 1], signature=signature)
+        columns.append(_with_count(after.f1 - before.f1))
+        signature = f"difference of {after.signature}"
+    return _over_seeds(columns, _mean, signature=signature)
 
 
-def _named_difference(cases: list[Case], texts: list[list[list[str]]]) -> Score:
+def _named_difference(cases: Sequence[Case], texts: Sequence[TextPair]) -> Score:
+    def name_label(side: list[str]) -> list[bool]:
+        return [judge(text, case.label) == "correct" for text, case in zip(side, cases)]
+
     columns = []
-    for pair in texts:
-        before, after = (
-            [judge(text, case.label) == "correct" for text, case in zip(side, cases)]
-            for side in pair
-        )
-        columns.append(
-            np.column_stack([np.subtract(after, before, dtype=float), np.ones(len(cases))])
-        )
+    for before, after in texts:
+        change = np.subtract(name_label(after), name_label(before), dtype=float)
+        columns.append(_with_count(change))
     signature = f"difference of named|rule:first|v:{DIAGNOSIS_VERSION}"
-    return _over_seeds(columns, lambda sums: sums[..., 0] / sums[..., 1], signature=signature)
+    return _over_seeds(columns, _mean, signature=signature)
 
 
 def _over_seeds(
-    columns: list[np.ndarray], score: Callable[[np.ndarray], np.ndarray], *, signature: str
+    columns: Sequence[np.ndarray], score: Callable[[np.ndarray], np.ndarray], *, signature: str
 ) -> Score:
-    """The mean over seeds of a score; in the bootstrap each resample of cases draws seeds too, with
-    replacement.
+    """Average a score over seeds; each resample draws cases and seeds, both with replacement.
 
     `columns`: per seed (n_cases, k), what each case contributes.
     """
@@ -185,17 +192,15 @@ def _over_seeds(
     generator = np.random.default_rng(0)
 
     def mean(sums: np.ndarray) -> np.ndarray:
-        by_seed = np.stack(
-            [score(sums[..., seed * width : (seed + 1) * width]) for seed in range(seeds)], axis=-1
-        )
+        parts = [sums[..., seed * width : (seed + 1) * width] for seed in range(seeds)]
+        by_seed = np.stack([score(part) for part in parts], axis=-1)
         if sums.ndim > 1 and seeds > 1:
             # Draws from so few seeds vary too little, by (seeds - 1) / seeds: their deviations are
             # stretched for it.
             middle = by_seed.mean(axis=-1, keepdims=True)
             by_seed = middle + (by_seed - middle) * (seeds / (seeds - 1)) ** 0.5
-            by_seed = np.take_along_axis(
-                by_seed, generator.integers(seeds, size=by_seed.shape), axis=-1
-            )
+            drawn = generator.integers(seeds, size=by_seed.shape)
+            by_seed = np.take_along_axis(by_seed, drawn, axis=-1)
         return by_seed.mean(axis=-1)
 
     return score_of(np.hstack(columns), mean, signature=f"{signature}|seeds:{seeds}")

@@ -1,19 +1,19 @@
-"""The words by which a caption names SKINCON's concepts, denies them, or speaks of something else
-in their colours.
+"""The words by which a caption names SKINCON's concepts or denies them, and those of surroundings.
 
-All of it are patterns of regular expressions for folded text (see `concepts`): small letters,
-spaces for hyphens.
+Surroundings are things other than lesions that have the same colours. Everything here is a pattern
+of a regular expression for folded text (see `concepts`): small letters, spaces for hyphens.
 """
 
 # Concept -> the words that name it, each a whole word. British and American spelling, plurals,
-# adjectives, and those lay and clinical synonyms that mean this and nothing else. Left out as
-# ambiguous, each on purpose:   bump (papule, nodule, wheal or pustule; but a small bump is a
-# papule), lump (nodule, cyst or tumour),   spot (macule, papule or pimple; dark spots are brown),
-# pimple and zit (papule or pustule), blister (vesicle or bulla   by its size: only small and large
-# ones count), sore (ulcer, erosion or crust), boil (furuncle or abscess), thickened   (lichenified
-# or indurated), firm, raised, bruise (see Purpura), rash, swollen, shiny, patchy, pearly, wart and
-#  mole and keloid (diagnoses), dark, pale and light (of skin more often than of lesions, but see
-# the patches).
+# adjectives, and those lay and clinical synonyms that mean this and nothing else. Left out on
+# purpose, because they are ambiguous:
+# - bump (papule, nodule, wheal or pustule; but a small bump is a papule), lump (nodule, cyst or
+#   tumour), spot (macule, papule or pimple; dark spots are brown), pimple and zit (papule or
+#   pustule), blister (vesicle or bulla by its size: only small and large ones count);
+# - sore (ulcer, erosion or crust), boil (furuncle or abscess), thickened (lichenified or
+#   indurated), firm, raised, bruise (see Purpura), rash, swollen, shiny, patchy, pearly;
+# - wart, mole and keloid (diagnoses); dark, pale and light (of skin more often than of lesions,
+#   but see the patches).
 CONCEPT_WORDS = {
     "Vesicle": (
         "vesicles?",
@@ -167,32 +167,38 @@ CONCEPT_WORDS = {
 # The colours that surroundings may have. Clinical words (erythematous, hyperpigmented) are never of
 # surroundings.
 _COLOUR = (
-    r"(?:brown(?:ish)?|tan|white|whitish|purpl(?:e|ish)|violet|lilac|yellow(?:ish)?|black|red(?:dish)?|pink(?:ish)?|"
+    r"(?:brown(?:ish)?|tan|white|whitish|purpl(?:e|ish)|violet|lilac|yellow(?:ish)?|black|"
+    r"red(?:dish)?|pink(?:ish)?|"
     r"crimson|scarlet|blu(?:e|ish)|gr[ae]y(?:ish)?|salmon)"
 )
 # Of these some people's healthy skin is; nobody's is red, purple, blue, grey or yellow, so "red
 # skin" is erythema.
 _TONE = r"(?:brown(?:ish)?|tan|white|whitish|black|pink(?:ish)?)"
 _ADJECTIVES = (
-    r"(?:(?:very|dark|light|medium|pale|deep|bright|plain|solid|short|long|curly|straight|thick|thin|fine|coarse|wavy|"
-    r"facial|body|pubic|scalp|surgical|medical|hospital|cotton|latex|nitrile|plastic|leather|knitted|wooden|tiled|"
+    r"(?:(?:very|dark|light|medium|pale|deep|bright|plain|solid|short|long|curly|straight|thick|"
+    r"thin|fine|coarse|wavy|"
+    r"facial|body|pubic|scalp|surgical|medical|hospital|cotton|latex|nitrile|plastic|leather|"
+    r"knitted|wooden|tiled|"
     r"blurr(?:y|ed)|uniform|smooth|clean|soft|striped|coloured|colored|in colou?r) ){0,5}"
 )
 _JOIN = r"(?:,? (?:and|or|to) |, | ?/ ?| )"
 _COLOURS = rf"{_COLOUR}(?:{_JOIN}{_ADJECTIVES}{_COLOUR}){{0,5}}"
 _TONES = rf"{_TONE}(?:{_JOIN}{_ADJECTIVES}{_TONE}){{0,5}}"
 _THING = (
-    r"(?:hairs?|haired|beard|stubble|moustache|mustache|eyebrows?|eyelash(?:es)?|eyes?|eyed|iris|irises|pupils?|lips?|"
-    r"lipstick|teeth|nail (?:polish|varnish|lacquer)|background(?: colou?r)?|backdrop|skin (?:tones?|colou?r|type)|"
-    r"complexion|(?:wo)?m[ae]n|person|people|male|female|patients?|child(?:ren)?|baby|boy|girl|individual|t ?shirt|"
-    r"shirt|blouse|jacket|coat|sweater|dress|skirt|trousers|pants|shorts|jeans|socks?|shoes?|clothes|clothing|fabric|"
-    r"textile|gloves?|gown|mask|hat|scarf|bracelet|necklace|earrings?|sheets?|towels?|blanket|cloth|pillow|sofa|couch|"
-    r"chair|carpet|drapes?|paper|table|desk|counter|wall|floor|gauze|bandages?|dressing|plaster|tape|cream|ointment|"
-    r"marker|ink|pen|arrows?|text|letters?|label|ruler|light|lighting|flash)"
+    r"(?:hairs?|haired|beard|stubble|moustache|mustache|eyebrows?|eyelash(?:es)?|eyes?|eyed|iris|"
+    r"irises|pupils?|lips?|lipstick|teeth|nail (?:polish|varnish|lacquer)|background(?: colou?r)?|"
+    r"backdrop|skin (?:tones?|colou?r|type)|complexion|(?:wo)?m[ae]n|person|people|male|female|"
+    r"patients?|child(?:ren)?|baby|boy|girl|individual|t ?shirt|shirt|blouse|jacket|coat|sweater|"
+    r"dress|skirt|trousers|pants|shorts|jeans|socks?|shoes?|clothes|clothing|fabric|textile|"
+    r"gloves?|gown|mask|hat|scarf|bracelet|necklace|earrings?|sheets?|towels?|blanket|cloth|pillow|"
+    r"sofa|couch|chair|carpet|drapes?|paper|table|desk|counter|wall|floor|gauze|bandages?|dressing|"
+    r"plaster|tape|cream|ointment|marker|ink|pen|arrows?|text|letters?|label|ruler|light|lighting|"
+    r"flash)"
 )
 # A noun after "brown skin" shows that the lesion is meant: a brown skin lesion, a brown skin tag.
 _NO_LESION = (
-    r"(?! (?:lesions?|patch|patches|plaques?|tags?|growths?|rash|changes?|nodules?|spots?|discolou?ration|eruptions?|"
+    r"(?! (?:lesions?|patch|patches|plaques?|tags?|growths?|rash|changes?|nodules?|spots?|"
+    r"discolou?ration|eruptions?|"
     r"papules?|macules?|bumps?|tumou?rs?|marks?))"
 )
 _IS = (
@@ -216,25 +222,33 @@ SURROUNDINGS = (
 
 # What denies all that follows, up to the end of its clause or one of `SCOPE_ENDS`.
 DENIALS = (
-    r"\b(?:no|not|none|without|neither|nor|never|cannot|can't|isn't|aren't|wasn't|weren't|doesn't|don't|lacks?|lacking|"
-    r"denies|absence of|free (?:of|from)|devoid of|negative for|rather than|instead of|unlike|rules? out|ruled out|"
+    r"\b(?:no|not|none|without|neither|nor|never|cannot|can't|isn't|aren't|wasn't|weren't|"
+    r"doesn't|don't|lacks?|lacking|"
+    r"denies|absence of|free (?:of|from)|devoid of|negative for|rather than|instead of|unlike|"
+    r"rules? out|ruled out|"
     r"(?:unclear|uncertain|unknown) (?:whether|if)|(?:impossible|difficult|hard|unable) to)\b"
 )
 # No denials: "not only red but scaly", "no doubt red".
-NO_DENIALS = r"(?:not (?:only|just|merely|uncommon\w*|limited)|no doubt|without (?:a |any )?doubt|none the less)\b"
+NO_DENIALS = (
+    r"(?:not (?:only|just|merely|uncommon\w*|limited)|no doubt|without (?:a |any )?doubt|"
+    r"none the less)\b"
+)
 # What denies the next word only: "non scaly".
 DENIALS_OF_ONE_WORD = r"\bnon (\w+)"
 # What denies that which it is said of: "scale is absent", "crust and ulceration are not seen".
 BACKWARD = (
     r"\b(?:(?:is|are|was|were|appears?) (?:completely |also |notably )?absent|absent\b|"
-    r"(?:is|are|was|were) (?:not|nowhere) (?:\w+ly )?(?:seen|visible|present|evident|noted|observed|apparent|"
+    r"(?:is|are|was|were) (?:not|nowhere) (?:\w+ly )?(?:seen|visible|present|evident|noted|"
+    r"observed|apparent|"
     r"identified|noticeable|appreciated|discernible|found)|"
-    r"(?:cannot|can't|could not) be (?:\w+ly )?(?:seen|determined|assessed|judged|confirmed|identified|excluded)|"
+    r"(?:cannot|can't|could not) be (?:\w+ly )?(?:seen|determined|assessed|judged|confirmed|"
+    r"identified|excluded)|"
     r"(?:isn't|aren't) (?:\w+ly )?(?:seen|visible|present|evident))\b"
 )
 # A clause ends with a sentence, a semicolon or a contrast.
 CLAUSE_ENDS = (
-    r"[.!?;:](?= |$)|\b(?:but|however|although|though|yet|while|whereas|except|apart from|aside from|other than|"
+    r"[.!?;:](?= |$)|\b(?:but|however|although|though|yet|while|whereas|except|apart from|"
+    r"aside from|other than|"
     r"besides|despite|only|because)\b"
 )
 # Within a clause, a denial ends where something else is said of something: "no crust, with red
@@ -245,7 +259,8 @@ SCOPE_ENDS = (
     r"(?:is|are|was|has|have|shows?|appears?)\b|"
     r", (?:and )?(?:the|its|it|there|this|these|just|instead)\b|"
     r"\b(?:and|which|that) (?:is|are|has|have|shows?|appears?|looks?)\b|"
-    r", (?!and\b)(?=(?:(?!,|\bn?or\b).){0,80}?\b(?:is|are|was|were|has|have|appear(?:s|ed)?|show(?:s|ed)?|can be|"
+    r", (?!and\b)(?=(?:(?!,|\bn?or\b).){0,80}?\b(?:is|are|was|were|has|have|appear(?:s|ed)?|"
+    r"show(?:s|ed)?|can be|"
     r"stands?|covers?|surrounds?|extends?|developed|occurred)\b)|"
     r"\bsurrounded by\b|\blocated\b"
 )

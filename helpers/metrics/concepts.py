@@ -1,9 +1,8 @@
-"""Which of SKINCON's 48 concepts a caption names, and how many of them are right (Daneshjou et al.
-2022).
+"""Find which of SKINCON's 48 concepts a caption names, and score them (Daneshjou et al. 2022).
 
 deltaBLEU and BERTScore tell whether a text sounds like another. What a caption of a skin image is
-for is to say what is seen: an erythematous plaque with scale. That a machine can count where
-somebody has noted the concepts of an image.
+for is to say what is seen: an erythematous plaque with scale. That a machine can count if somebody
+has noted the concepts of an image.
 
 Gaps, in plain words: the words are English and a table of ours, not a thesaurus. "Possible scale"
 counts as scale. A concept in a remark about another time or another disease counts too. "A plaque,
@@ -15,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import TypedDict
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from helpers.metrics.concept_words import (
     SURROUNDINGS,
 )
 from helpers.metrics.scores import Score, score_of
-from helpers.pocket.conditions import CONCEPTS
+from helpers.pocket.vocabulary import CONCEPTS
 
 # Raised by hand when a rule of this module changes; the words are in the signature by themselves.
 VERSION = 1
@@ -40,8 +40,27 @@ HIDING = ("Comedo", "Salmon")
 Pairs = Sequence[tuple[Sequence[str], str]]
 
 
+class ConceptCounts(TypedDict):
+    """How often one concept was true and named; shares are None without a denominator."""
+
+    true: int
+    named: int
+    precision: float | None
+    recall: float | None
+
+
+class ConceptScores(TypedDict):
+    """What `concept_scores` returns."""
+
+    precision: Score | None
+    recall: Score | None
+    cases: int
+    left_out: int
+    concepts: dict[str, ConceptCounts]
+
+
 def named_concepts(text: str) -> list[str]:
-    """The SKINCON concepts that a text's words name, each once, in the order of `CONCEPTS`.
+    """Find the SKINCON concepts that a text names, each once, in the order of `CONCEPTS`.
 
     Capitals and hyphens make no difference. Denied ones ("no scale", "neither red nor crusted",
     "ulceration is absent") do not count, nor do colours of skin tone, hair, eyes, clothes and
@@ -55,35 +74,35 @@ def named_concepts(text: str) -> list[str]:
     return [concept for concept in CONCEPTS if concept in named]
 
 
-def concept_scores(pairs: Pairs) -> dict:
-    """How well captions name the concepts of their images.
+def concept_scores(pairs: Pairs) -> ConceptScores:
+    """Score how well captions name the concepts of their images.
 
     Args:
         pairs: (true concepts, caption) of each case. True concepts other than the 48 are passed
             over. A case that is left with none is left out: nobody noted its concepts, or it has
             none; which of both we do not know.
+
     Returns:
-        {"precision": Score or None, "recall": Score or None, "cases": number scored, "left_out":
-        number left out,
-        "concepts": {concept: {"true": n, "named": n, "precision": share or None, "recall": share or
-        None}}}, of the concepts that some case has or some caption names. Both scores are micro
-        averages over all concepts of all cases (0 to 1), with a 95 % bootstrap interval over cases;
-        None is what has no denominator. Precision rests on the captions that name something only
-        (its n): the others say nothing that could be wrong.
+        "precision" and "recall": micro averages over all concepts of all cases (0 to 1), with a
+        95 % bootstrap interval over cases; None without a denominator. Precision rests on the
+        captions that name something only (its n): the others say nothing that could be wrong.
+        "cases" and "left_out": how many cases were scored and left out. "concepts": the counts of
+        each concept that some case has or some caption names.
+
     Raises:
-        LabError: a caption or a list of concepts is a single text where the other was expected.
+        LabError: A caption or a list of concepts is a single text where the other was expected.
     """
     truths = [_truth(truth, caption) for truth, caption in pairs]
+    captions = [caption for _, caption in pairs]
     scored = [
-        (truth, set(named_concepts(caption))) for truth, (_, caption) in zip(truths, pairs) if truth
+        (truth, set(named_concepts(caption))) for truth, caption in zip(truths, captions) if truth
     ]
-    counts = np.array(
-        [[len(truth & named), len(named), len(truth)] for truth, named in scored], dtype=float
-    )
-    counts = counts.reshape(-1, 3)
+    rows = [[len(truth & named), len(named), len(truth)] for truth, named in scored]
+    right, named, true = np.array(rows, dtype=float).reshape(-1, 3).T
+    says_something = named > 0
     return {
-        "precision": _share(counts[counts[:, 1] > 0][:, [0, 1]], "precision"),
-        "recall": _share(counts[:, [0, 2]], "recall"),
+        "precision": _share(right[says_something], named[says_something], "precision"),
+        "recall": _share(right, true, "recall"),
         "cases": len(scored),
         "left_out": len(truths) - len(scored),
         "concepts": _by_concept(scored),
@@ -91,7 +110,7 @@ def concept_scores(pairs: Pairs) -> dict:
 
 
 def words_id() -> str:
-    """What identifies the tables of words: other words count other concepts."""
+    """Compute the fingerprint of the tables of words: other words count other concepts."""
     return fingerprint(
         [
             CONCEPT_WORDS,
@@ -115,35 +134,33 @@ def _truth(concepts: Sequence[str], caption: str) -> set[str]:
     return set(concepts) & set(CONCEPTS)
 
 
-def _share(sums: np.ndarray, what: str) -> Score | None:
-    """The sum of the first column by that of the second, over cases of which each has some of the
-    second.
-    """
-    if not len(sums):
+def _share(right: np.ndarray, of: np.ndarray, what: str) -> Score | None:
+    """Score the sum of `right` / the sum of `of`, both (n_cases,); no case may have 0 in `of`."""
+    if not len(of):
         return None
     signature = f"concepts|{what}:micro|words:{words_id()}|interval:bootstrap|v:{VERSION}"
+    sums = np.column_stack([right, of])
     return score_of(sums, lambda total: total[..., 0] / total[..., 1], signature=signature)
 
 
-def _by_concept(scored: list[tuple[set[str], set[str]]]) -> dict[str, dict]:
+def _by_concept(scored: Sequence[tuple[set[str], set[str]]]) -> dict[str, ConceptCounts]:
     true = Counter(concept for truth, _ in scored for concept in truth)
     named = Counter(concept for _, names in scored for concept in names)
     right = Counter(concept for truth, names in scored for concept in truth & names)
-    return {
-        concept: {
-            "true": true[concept],
-            "named": named[concept],
-            "precision": right[concept] / named[concept] if named[concept] else None,
-            "recall": right[concept] / true[concept] if true[concept] else None,
-        }
-        for concept in CONCEPTS
-        if true[concept] or named[concept]
-    }
+    found: dict[str, ConceptCounts] = {}
+    for concept in CONCEPTS:
+        if true[concept] or named[concept]:
+            found[concept] = {
+                "true": true[concept],
+                "named": named[concept],
+                "precision": right[concept] / named[concept] if named[concept] else None,
+                "recall": right[concept] / true[concept] if true[concept] else None,
+            }
+    return found
 
 
 def _folded(text: str) -> str:
-    """A text in small letters with one kind of apostrophe, one space for each run of white space,
-    hyphens and the like.
+    """Fold a text: small letters, one kind of apostrophe, one space for white space and hyphens.
 
     A dash, a blank line and an item of a list each end a clause, as a semicolon does.
     """
@@ -155,20 +172,21 @@ def _folded(text: str) -> str:
 
 
 def _blank(match: re.Match) -> str:
-    """Signs that stand in no word, as many as were matched."""
+    """Return as many "#", which stands in no word, as there were characters."""
     return "#" * len(match[0])
 
 
 def _without_surroundings(text: str) -> str:
-    """The text with the phrases about surroundings blanked out, as long as before."""
+    """Blank out the phrases about surroundings; the text stays as long."""
     for pattern in _compiled(SURROUNDINGS):
         text = pattern.sub(_blank, text)
     return text
 
 
 def _without_denied(text: str) -> str:
-    """The text with all that is denied blanked out, as long as before."""
-    pieces, done = [], 0
+    """Blank out all that is denied; the text stays as long."""
+    pieces: list[str] = []
+    done = 0
     for start, end in sorted(_denied(text)):
         start, end = max(start, done), max(end, done)
         pieces += [text[done:start], "#" * (end - start)]
@@ -177,12 +195,11 @@ def _without_denied(text: str) -> str:
 
 
 def _denied(text: str) -> Iterator[tuple[int, int]]:
-    """The stretches of a folded text in which what is named is denied."""
+    """Yield start and end of each stretch of a folded text in which what is named is denied."""
+    (clause_end,) = _compiled((CLAUSE_ENDS,))
+    ends = [match.start() for match in clause_end.finditer(text)]
     start = 0
-    for end in (
-        *(match.start() for match in _compiled((CLAUSE_ENDS,))[0].finditer(text)),
-        len(text),
-    ):
+    for end in [*ends, len(text)]:
         yield from _denied_in_clause(text, start, end)
         start = end
 

@@ -1,5 +1,4 @@
-"""deltaBLEU of a whole set of answers, 0 to 100, as the MEDIQA-M3G and MEDIQA-MAGIC 2024 challenges
-compute it.
+"""deltaBLEU of a set of answers, 0 to 100, as in the MEDIQA-M3G and MEDIQA-MAGIC 2024 challenges.
 
 deltaBLEU (Galley et al. 2015) is BLEU with several weighted references per case: a matched n-gram
 earns the highest weight among the references that hold it, and an answer's n-grams count at the
@@ -11,7 +10,9 @@ challenge's program does, faults included: answers lower-cased, references as wr
 unless the language is Chinese.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -21,10 +22,23 @@ from helpers.files import LabError
 ORDER = 4  # the longest n-gram
 VERSION = 1  # raised when the same answers would score differently
 
+# How often each n-gram occurs in a text, and the text's length in tokens.
+Profile = tuple[Counter, int]
+
+
+class Tokenizer(Protocol):
+    """A tokenizer of sacrebleu: from a text to its tokens with spaces between them."""
+
+    def __call__(self, line: str) -> str: ...
+
+    def signature(self) -> str:
+        """Return the name by which sacrebleu's signatures call it."""
+
 
 def mode_settings(mode: str, language: str) -> dict[str, bool]:
-    """The settings of `deltableu_statistics` for a mode; the official program has weights for
-    Chinese answers only.
+    """Return the settings of `deltableu_statistics` for a mode.
+
+    The official program weights the references of Chinese answers only.
     """
     return {
         "lower_references": mode == "aligned",
@@ -40,16 +54,18 @@ def deltableu_statistics(
     lower_references: bool = True,
     weighted: bool = True,
 ) -> np.ndarray:
-    """What each case contributes to deltaBLEU; the sums over cases go to `deltableu_from_sums`.
+    """Compute what each case contributes to deltaBLEU, to be summed for `deltableu_from_sums`.
 
     `answers` and `references` run in parallel, one entry per case, at least one reference each.
     Answers are always lower-cased, references if `lower_references`; `weighted` uses the
     references' weights, else all are 1. Returns (n_cases, 10): answer length and closest reference
-    length in tokens, weighted matches of order 1 to 4, weighted n-grams of order 1 to 4. Raises
-    `LabError` where no reference of a case has a weight above 0.
+    length in tokens, weighted matches of order 1 to 4, weighted n-grams of order 1 to 4.
+
+    Raises:
+        LabError: No reference of a case has a weight above 0.
     """
     profile = _profiler(language)
-    rows = []
+    rows: list[list[float]] = []
     for answer, texts in zip(answers, references, strict=True):
         weights = [reference.weight if weighted else 1.0 for reference in texts]
         if max(weights, default=0.0) <= 0:
@@ -67,7 +83,7 @@ def deltableu_statistics(
 
 
 def deltableu_from_sums(sums: np.ndarray) -> np.ndarray:
-    """deltaBLEU, 0 to 100, of statistics that are already summed over cases.
+    """Compute deltaBLEU, 0 to 100, from statistics that are already summed over cases.
 
     `sums`: (..., 10) as the columns of `deltableu_statistics`; returns shape (...). Geometric mean
     of the precisions up to the highest order of which the answers have n-grams; brevity penalty
@@ -94,7 +110,7 @@ def deltableu_from_sums(sums: np.ndarray) -> np.ndarray:
 def deltableu_signature(
     references: Sequence[Sequence[Reference]], *, mode: str, language: str
 ) -> str:
-    """The settings of a deltaBLEU in one line, in the manner of sacrebleu (Post 2018)."""
+    """Return the settings of a deltaBLEU in one line, in the manner of sacrebleu (Post 2018)."""
     import sacrebleu
 
     settings = mode_settings(mode, language)
@@ -114,7 +130,7 @@ def deltableu_signature(
     )
 
 
-def _tokenizer(language: str):
+def _tokenizer(language: str) -> Tokenizer:
     if language == "zh":
         from sacrebleu.tokenizers.tokenizer_zh import TokenizerZh
 
@@ -124,15 +140,14 @@ def _tokenizer(language: str):
     return Tokenizer13a()
 
 
-def _profiler(language: str) -> Callable[[str], tuple[dict, int]]:
-    """A function from a text to its n-gram counts and its length in tokens, which does each text
-    once.
-    """
+def _profiler(language: str) -> Callable[[str], Profile]:
+    """Make a function from a text to its profile, which computes each text once."""
     from sacrebleu.metrics.helpers import extract_all_word_ngrams
 
-    tokenizer, known = _tokenizer(language), {}
+    tokenizer = _tokenizer(language)
+    known: dict[str, Profile] = {}
 
-    def profile(text: str) -> tuple[dict, int]:
+    def profile(text: str) -> Profile:
         if text not in known:
             known[text] = extract_all_word_ngrams(tokenizer(text.rstrip()), 1, ORDER)
         return known[text]
@@ -141,24 +156,19 @@ def _profiler(language: str) -> Callable[[str], tuple[dict, int]]:
 
 
 def _case_statistics(
-    answer: tuple[dict, int], references: list[tuple[dict, int]], weights: list[float]
+    answer: Profile, references: Sequence[Profile], weights: Sequence[float]
 ) -> list[float]:
-    """The ten numbers of one case, from n-gram counts and lengths."""
+    """Compute the ten numbers of one case, from n-gram counts and lengths."""
     counts, length = answer
     highest = max(weights)
     matches, total = [0.0] * ORDER, [0.0] * ORDER
     for ngram, count in counts.items():
         order = len(ngram) - 1
         total[order] += highest * count
-        holding = [
-            (grams[ngram], weight)
-            for (grams, _), weight in zip(references, weights)
-            if ngram in grams
-        ]
+        holding = [place for place, (grams, _) in enumerate(references) if ngram in grams]
         if holding:
-            matches[order] += max(weight for _, weight in holding) * min(
-                count, max(there for there, _ in holding)
-            )
+            most = max(references[place][0][ngram] for place in holding)
+            matches[order] += max(weights[place] for place in holding) * min(count, most)
     # The closest length; of two equally close ones the shorter.
-    closest = min((abs(other - length), other) for _, other in references)[1]
+    _, closest = min((abs(other - length), other) for _, other in references)
     return [length, closest, *matches, *total]

@@ -1,9 +1,8 @@
-"""Which diagnosis an answer names, and whether it is the case's own: what deltaBLEU and BERTScore
-do not see.
+"""Find which diagnosis an answer names, and judge it by the label of its case.
 
-YuanAI (section 5) report "similar-disease confusion" from a manual review; this is the part of it
-that a machine can count. Whether an answer is harmful it cannot: that is asked in the form of
-`helpers.report.widgets` only.
+deltaBLEU and BERTScore do not see that. YuanAI (section 5) report "similar-disease confusion" from
+a manual review; this is the part of it that a machine can count. Whether an answer is harmful it
+cannot: that is asked in the form of `helpers.report.widgets` only.
 
 Gaps, in plain words: names are the English ones of the pocket clinic; a denied name ("not eczema",
 "unlike psoriasis") counts as named; so does a name in a remark about the past. Right advice is not
@@ -12,7 +11,7 @@ looked at.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from helpers.cases import Answer, Case
@@ -27,23 +26,19 @@ VERSION = 1
 
 
 def named(text: str) -> list[str]:
-    """The pocket conditions that a text names, each once, by their main names, in order of first
-    appearance.
+    """Find the pocket conditions that a text names, by main name, in order of first appearance.
 
     Any name or synonym counts, as whole words in capitals or not, in the plural, with hyphens for
     spaces, and in British spelling (oe and ae for e). A longer name hides a shorter one inside it:
     "seborrheic eczema" is not eczema.
     """
-    pattern, conditions = _names()
-    return list(
-        dict.fromkeys(
-            conditions[match.lastindex - 1].name for match in pattern.finditer(_folded(text))
-        )
-    )
+    pattern, _ = _names()
+    found = [_condition_of(match).name for match in pattern.finditer(_folded(text))]
+    return list(dict.fromkeys(found))
 
 
 def judge(text: str, label: str) -> str:
-    """What the diagnosis of an answer is, held against the label of its case: one of `JUDGEMENTS`.
+    """Judge the diagnosis of an answer by the label of its case: one of `JUDGEMENTS`.
 
     The condition named first is the answer's diagnosis, so naming everything does not help.
     "correct": it is the label (under any of its names); "similar disease": it is one of the label's
@@ -54,58 +49,67 @@ def judge(text: str, label: str) -> str:
     "correct" means that the label's own words stand in the answer, before or inside the first
     pocket condition named; "similar disease" is never said, and "none named" may well be a
     condition that the lab does not know.
-    Raises `LabError` for a blank label.
+
+    Raises:
+        LabError: The label is blank.
     """
     if not label.strip():
         raise LabError(
             "An answer was to be judged, but its case has no label: judge only cases with labels."
         )
-    pattern, conditions = _names()
+    pattern, _ = _names()
     text, label = _folded(text), _folded(label)
     first = pattern.search(text)
     known = pattern.fullmatch(label)
     if not known:
-        own = re.search(rf"(?<!\w){_with_plural(label)}(?!\w)", text)
-        if own and (not first or own.start() < first.end()):
-            return "correct"
-        return "wrong" if first else "none named"
+        return _judge_by_words(text, label, first)
     if not first:
         return "none named"
-    found, right = conditions[first.lastindex - 1], conditions[known.lastindex - 1]
+    found, right = _condition_of(first), _condition_of(known)
     if found is right:
         return "correct"
     return "similar disease" if found.id in right.look_alikes else "wrong"
 
 
-def diagnosis_named(cases: Sequence[Case], answers: dict[str, Answer]) -> Score | None:
-    """The share (0 to 1) of labelled cases whose answer `judge` calls correct; None where no case
-    has a label.
+def _judge_by_words(text: str, label: str, first: re.Match | None) -> str:
+    """Judge a folded answer by a label that is no pocket condition; `first` is the one named."""
+    own = re.search(rf"(?<!\w){_with_plural(label)}(?!\w)", text)
+    if own and (not first or own.start() < first.end()):
+        return "correct"
+    return "wrong" if first else "none named"
 
-    `answers` holds predictions by case id; a missing one counts as empty, so it names nothing.
+
+def diagnosis_named(cases: Sequence[Case], answers: Mapping[str, Answer]) -> Score | None:
+    """Score the share (0 to 1) of labelled cases whose answer `judge` calls correct.
+
+    None if no case has a label. `answers` holds predictions by case id; a missing one counts as
+    empty, so it names nothing.
     """
-    labelled = [case for case in cases if case.label.strip()]
-    if not labelled:
+    found = _judge_labelled(cases, answers)
+    if not found:
         return None
-    texts = [answers[case.id].text if case.id in answers else "" for case in labelled]
-    hits = [judge(text, case.label) == "correct" for text, case in zip(texts, labelled)]
     names = fingerprint([condition.names for condition in load_conditions()])
     return share_score(
-        hits, signature=f"named|rule:first|names:{names}|interval:wilson|v:{VERSION}"
+        [judgement == "correct" for judgement in found],
+        signature=f"named|rule:first|names:{names}|interval:wilson|v:{VERSION}",
     )
 
 
-def judgements(cases: Sequence[Case], answers: dict[str, Answer]) -> dict[str, int]:
-    """How many answers to labelled cases get each of `JUDGEMENTS`; {} where no case has a label."""
+def judgements(cases: Sequence[Case], answers: Mapping[str, Answer]) -> dict[str, int]:
+    """Count how many answers to labelled cases get each of `JUDGEMENTS`; {} without labels."""
+    counts = Counter(_judge_labelled(cases, answers))
+    return {judgement: counts[judgement] for judgement in JUDGEMENTS} if counts else {}
+
+
+def _judge_labelled(cases: Sequence[Case], answers: Mapping[str, Answer]) -> list[str]:
     labelled = [case for case in cases if case.label.strip()]
-    counts = Counter(
-        judge(answers[case.id].text if case.id in answers else "", case.label) for case in labelled
-    )
-    return {judgement: counts[judgement] for judgement in JUDGEMENTS} if labelled else {}
+    texts = [answers[case.id].text if case.id in answers else "" for case in labelled]
+    return [judge(text, case.label) for text, case in zip(texts, labelled)]
 
 
 @lru_cache
 def _names() -> tuple[re.Pattern, tuple[Condition, ...]]:
-    """A pattern with one group per name, longest name first, and the condition of each group."""
+    """Compile a pattern with one group per name, longest first, and list each group's condition."""
     owners = {
         _folded(name): condition for condition in load_conditions() for name in condition.names
     }
@@ -114,16 +118,21 @@ def _names() -> tuple[re.Pattern, tuple[Condition, ...]]:
     return re.compile(rf"\b(?:{groups})\b"), tuple(owners[name] for name in names)
 
 
+def _condition_of(match: re.Match) -> Condition:
+    """Return the condition of the name that matched the pattern of `_names`."""
+    _, conditions = _names()
+    group = match.lastindex or 0  # never 0: each name is a group
+    return conditions[group - 1]
+
+
 def _folded(text: str) -> str:
-    """A text in small letters, with one space for each run of white space, hyphens and underscores;
-    e for oe and ae.
-    """
+    """Fold a text: small letters, one space for white space and hyphens, e for oe and ae."""
     text = re.sub(r"[\s_\-\u2010-\u2015]+", " ", text.casefold())
     return re.sub("[ao]e|[æœ]", "e", text).strip()
 
 
 def _with_plural(name: str) -> str:
-    """A pattern of a folded name and of its plural: keratoses, nevi, bites."""
+    """Return a pattern of a folded name and its plural: keratoses, nevi, bites."""
     for ending, plurals in (("is", "(?:is|es)"), ("us", "(?:us|uses|i)")):
         if name.endswith(ending):
             return re.escape(name.removesuffix(ending)) + plurals

@@ -1,5 +1,4 @@
-"""Over-fitting made visible: answers that repeat each other, or a training answer, exactly or
-nearly.
+"""Find answers that repeat each other, or a training answer, exactly or nearly: over-fitting.
 
 VisionQAries (2024, Table 3) found ten of 78 answers of their best system "identical or almost
 identical", and almost the same as one training answer. Doctors repeat themselves, too, and in short
@@ -12,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -35,12 +35,11 @@ SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
 
 
 @dataclass(frozen=True)
-class Group:
-    """Answers that are near the first of them, and the training answer that one of them is nearest
-    to, if near.
+class DuplicateGroup:
+    """Answers that are near the first of them, and the training answer that is nearest to one.
 
-    `members` and `source` are (case id, text); `source` is None and `similarity` 0 where no
-    training answer is near.
+    `members` and `source` are (case id, text); `source` is None and `similarity` 0 if no training
+    answer is near.
     """
 
     members: tuple[tuple[str, str], ...]
@@ -49,12 +48,12 @@ class Group:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """What is compared: the words of a text in lower case, without punctuation and white space."""
+    """Split a text into the words that are compared: lower case, without punctuation."""
     return tuple(WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def similarity(first: str, second: str) -> float:
-    """How alike two texts are, word by word: 1 - edits / (words of both), 0 to 1.
+    """Compute how alike two texts are, word by word: 1 - edits / (words of both), 0 to 1.
 
     An edit takes out or puts in a word, so a changed word is two: twice the longest common
     subsequence over the words of both texts (what difflib's ratio approximates). A longer tail
@@ -64,13 +63,15 @@ def similarity(first: str, second: str) -> float:
     from rapidfuzz.distance import Indel
 
     one, other = words_of(first), words_of(second)
-    return Indel.normalized_similarity(one, other) if one and other else 0.0
+    if not one or not other:
+        return 0.0
+    return Indel.normalized_similarity(one, other)
 
 
 def duplicate_scores(
     texts: Mapping[str, str], training: Sequence[tuple[str, str]] = ()
 ) -> dict[str, Score]:
-    """Shares of texts (0 to 1) that are duplicates, with Wilson intervals.
+    """Score the shares of texts (0 to 1) that are duplicates, with Wilson intervals.
 
     "repeated": near (`similarity` of `NEAR` or more) another of the texts. "repeated_exactly":
     equal to another to the letter, white space aside. "from_training": near or equal to one
@@ -79,11 +80,14 @@ def duplicate_scores(
     Args:
         texts: case id -> answer; or one reference per case, for what the task itself brings.
         training: (case id, text), several texts per case at will.
+
     Texts without words count in n, but are duplicates of nothing: an empty answer is another fault
     than a repeated one. The more texts or training texts there are, the more has a duplicate:
     compare equal numbers only. Duplicates come in groups, for which the intervals, made for
     independent cases, are rather narrow.
-    Raises `LabError` where there are no texts.
+
+    Raises:
+        LabError: There are no texts.
     """
     if not texts:
         raise LabError("Duplicates were to be counted, but there are no answers: check the split.")
@@ -103,7 +107,10 @@ def duplicate_scores(
 def duplicate_hits(
     texts: Mapping[str, str], training: Sequence[tuple[str, str]] = ()
 ) -> dict[str, list[bool]]:
-    """Which of the texts, in their order, `duplicate_scores` counts under each of its names."""
+    """Tell of each text whether `duplicate_scores` counts it under each of its names.
+
+    Returns: {name: one truth value per text, in order}.
+    """
     tokens = [words_of(text) for text in texts.values()]
     exact = [" ".join(text.split()) for text in texts.values()]
     counts = Counter(exact)
@@ -113,7 +120,7 @@ def duplicate_hits(
             bool(words) and counts[text] > 1 for words, text in zip(tokens, exact)
         ],
     }
-    known = [words for words in (words_of(text) for _, text in training) if words]
+    known = [words for _, text in training if (words := words_of(text))]
     if known:
         hits["from_training"] = [best > 0 for best, _ in _nearest(tokens, known)]
     return hits
@@ -121,45 +128,51 @@ def duplicate_hits(
 
 def duplicate_groups(
     texts: Mapping[str, str], training: Sequence[tuple[str, str]] = ()
-) -> list[Group]:
-    """Texts put together with those near them, largest group first; texts near nothing are left
-    out.
+) -> list[DuplicateGroup]:
+    """Group each text with those near it, largest group first; texts near nothing are left out.
 
     The text with the most neighbours leads and takes those still free, then the next. Every member
     is thus near its leader; connected components would chain two unlike texts over those between
     them. A text near a training text is a group even if alone. Arguments as for `duplicate_scores`;
-    ties go to who comes first.
+    ties go to the text that comes first.
     """
-    items, tokens = list(texts.items()), [words_of(text) for text in texts.values()]
+    items = list(texts.items())
+    tokens = [words_of(text) for text in texts.values()]
     known = [pair for pair in training if words_of(pair[1])]
     nearest = _nearest(tokens, [words_of(text) for _, text in known])
-    neighbours, taken, groups = _near_each_other(tokens), set(), []
-    for leader in sorted(range(len(items)), key=lambda place: -len(neighbours[place])):
-        if leader in taken:
-            continue
-        places = [
-            leader,
-            *(place for place in neighbours[leader] if place != leader and place not in taken),
-        ]
-        taken.update(places)
-        # The first of the best: the leader's own where several are equally near.
+    groups = []
+    for places in _group_places(_near_each_other(tokens)):
+        # The first of the best: the leader's own if several are equally near.
         best, where = max((nearest[place] for place in places), key=lambda pair: pair[0])
         if len(places) > 1 or best:
             source = known[where] if best else None
-            groups.append(Group(tuple(items[place] for place in places), source, best))
+            groups.append(DuplicateGroup(tuple(items[place] for place in places), source, best))
     return sorted(groups, key=lambda group: -len(group.members))
 
 
+def _group_places(neighbours: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Group places by their neighbours, the leader of each group first."""
+    taken: set[int] = set()
+    groups = []
+    for leader in sorted(range(len(neighbours)), key=lambda place: -len(neighbours[place])):
+        if leader in taken:
+            continue
+        taken.add(leader)
+        followers = [place for place in neighbours[leader] if place not in taken]
+        taken.update(followers)
+        groups.append([leader, *followers])
+    return groups
+
+
 def duplicate_rows(
-    groups: Sequence[Group], split: str, *, largest: int = 1, length: int = 200
+    groups: Sequence[DuplicateGroup], split: str, *, largest: int = 1, length: int = 200
 ) -> list[dict[str, str]]:
-    """The largest groups in the form of VisionQAries' Table 3: rows of "set", "encounter id" and
-    "answer".
+    """List the largest groups as VisionQAries' Table 3 does: "set", "encounter id", "answer".
 
     Before each group's answers, whose set is `split`, stands the training answer near them, of the
     set "train". Answers of more than `length` characters are shortened, see `shorten`.
     """
-    rows = []
+    rows: list[tuple[str, str, str]] = []
     for group in groups[:largest]:
         if group.source:
             rows.append(("train", *group.source))
@@ -171,11 +184,10 @@ def duplicate_rows(
 
 
 def shorten(text: str, length: int = 200) -> str:
-    """A text on one line; of one with more than `length` characters beginning and end, with "[...]"
-    between them.
+    """Put a text on one line, and keep beginning and end, with "[...]" between, if it is long.
 
-    At most half of `length` is kept on either side: whole sentences, or else whole words, or else
-    characters.
+    A text is long if it has more than `length` characters. At most half of `length` is kept on
+    either side: whole sentences, or else whole words, or else characters.
     """
     text = " ".join(text.split())
     if len(text) <= length:
@@ -184,50 +196,51 @@ def shorten(text: str, length: int = 200) -> str:
     # One character more on either side shows whether a sentence or a word ends right there.
     head, tail = text[: half + 1], text[-half - 1 :]
     ends = [found.end() for found in SENTENCE_END.finditer(head)]
-    starts = [found.end() for found in SENTENCE_END.finditer(tail)]
-    if (end := ends[-1] if ends else head.rfind(" ")) <= 0:
+    end = ends[-1] if ends else head.rfind(" ")
+    if end <= 0:
         end = half
-    if (start := starts[0] if starts else tail.find(" ")) < 0 or start >= half:
+    starts = [found.end() for found in SENTENCE_END.finditer(tail)]
+    start = starts[0] if starts else tail.find(" ")
+    if start < 0 or start >= half:
         start = 1
     return f"{head[:end].strip()} [...] {tail[start:].strip()}"
 
 
 def _near_each_other(texts: Sequence[tuple[str, ...]]) -> list[list[int]]:
-    """For every text the places of those near it, itself included; empty for a text without words."""
-    places: dict[tuple, list[int]] = {}
+    """Find the places of the texts near each text, itself included; [] for one without words."""
+    places: dict[tuple[str, ...], list[int]] = {}
     for place, words in enumerate(texts):
         places.setdefault(words, []).append(place)
     different = [words for words in places if words]
-    near = {
-        words: sorted(place for other in np.flatnonzero(row) for place in places[different[other]])
-        for words, row in zip(different, _similarities(different, different))
-    }
+    near: dict[tuple[str, ...], list[int]] = {}
+    for words, row in zip(different, _similarities(different, different)):
+        alike = [places[different[other]] for other in np.flatnonzero(row)]
+        near[words] = sorted(chain.from_iterable(alike))
     return [near.get(words, []) for words in texts]
 
 
 def _nearest(
     texts: Sequence[tuple[str, ...]], known: Sequence[tuple[str, ...]]
 ) -> list[tuple[float, int]]:
-    """For every text the similarity and place of the nearest of `known`; (0, 0) where none is near."""
-    first = {words: place for place, words in reversed(list(enumerate(known)))}
-    choices, asked = (
-        sorted(first, key=first.get),
-        [words for words in dict.fromkeys(texts) if words],
-    )
-    best = {}
+    """Find the similarity and place of the nearest of `known` to each text; (0, 0) if none is."""
+    first: dict[tuple[str, ...], int] = {}
+    for place, words in enumerate(known):
+        first.setdefault(words, place)
+    choices = list(first)
+    asked = [words for words in dict.fromkeys(texts) if words]
+    best: dict[tuple[str, ...], tuple[float, int]] = {}
     if choices:
         for words, row in zip(asked, _similarities(asked, choices)):
             place = int(row.argmax())
-            best[words] = (
-                (round(float(row[place]), 6), first[choices[place]]) if row[place] else (0.0, 0)
-            )
+            if row[place]:
+                best[words] = (round(float(row[place]), 6), first[choices[place]])
     return [best.get(words, (0.0, 0)) for words in texts]
 
 
 def _similarities(
     texts: Sequence[tuple[str, ...]], others: Sequence[tuple[str, ...]]
 ) -> Iterator[np.ndarray]:
-    """Row by row (len(others),) the similarities of `NEAR` or more, 0 for the rest.
+    """Yield row by row (len(others),) the similarities of `NEAR` or more, 0 for the rest.
 
     Of two texts whose lengths alone are too different no words are compared: 1,000 answers beside
     10,000 training texts of about 60 words take four seconds on two cores.

@@ -3,7 +3,7 @@ not imported, here.
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,27 @@ def choose_device() -> Device:
     return Device(
         "cpu", "float32", "no GPU found; half precision is slower than float32 on most CPUs"
     )
+
+
+# Kinds of models that overflow in float16, in the forward or the backward pass, by the beginning of
+# their type. (Unsloth's list FORCE_FLOAT32 in unsloth_zoo/model_lists.py, and Gemma 3.)
+OVERFLOW_IN_FLOAT16 = (
+    "gemma3",
+    "gemma4",
+    "qwen3_5",
+    "qwen3_moe",
+    "glm4_moe",
+    "gpt_oss",
+    "embedding_gemma2",
+)
+
+
+def device_for(model_type: str, device: Device) -> Device:
+    """Return the device for a model of this type: float32 where it would overflow in float16."""
+    if device.dtype == "float16" and model_type.startswith(OVERFLOW_IN_FLOAT16):
+        reason = f"{device.reason}; in float16 {model_type} would overflow"
+        return replace(device, dtype="float32", reason=reason)
+    return device
 
 
 def reset_gpu_peak() -> None:

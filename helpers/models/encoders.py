@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from helpers.files import LabError, display_path, file_hash
 
@@ -26,8 +27,8 @@ class Encoder:
     encoded.
     """
 
-    model: object
-    tokenizer: object
+    model: Any
+    tokenizer: Any
     name: str
     layers: int
     device: str
@@ -108,12 +109,9 @@ def load_encoder(encoder: str, device: str) -> Encoder:
     with quiet():
         try:
             model, tokenizer, layers = _load(source)
-        except (
-            Exception
-        ) as error:  # whatever transformers makes of a missing, torn or foreign model
-            raise _refusal(
-                encoder, (str(error).strip().splitlines() or [type(error).__name__])[0]
-            ) from error
+        except Exception as error:  # whatever a missing, torn or foreign model is answered with
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise _refusal(encoder, reason) from error
         model = model.to(device)
         model = model.half() if device.startswith("cuda") else model.float()
     name = f"{_display_name(encoder)}{_revision(source, model.config)}"
@@ -133,7 +131,8 @@ def sentence_embeddings(texts: Sequence[str], *, encoder: str = "minilm", batch:
     import numpy as np
     import torch
 
-    loaded, vectors = load_encoder(encoder, default_device()), {}
+    loaded = load_encoder(encoder, default_device())
+    vectors: dict = {}
     distinct = sorted(
         set(texts), key=len
     )  # texts of like length together, so that little is padding
@@ -166,7 +165,7 @@ def _refusal(encoder: str, reason: str) -> LabError:
     return LabError(
         f"BERTScore was asked to use the encoder {encoder!r}, but it could not be loaded "
         f"({reason.rstrip('.')}): name a folder or id that this machine has or can reach, or use "
-        "--encoder minilm."
+        "the encoder minilm."
     )
 
 
@@ -174,7 +173,7 @@ def _is_path(encoder: str) -> bool:
     return encoder.startswith(("/", ".", "~")) or Path(encoder).is_dir()
 
 
-def _load(source: str) -> tuple[object, object, int]:
+def _load(source: str) -> tuple[Any, Any, int]:
     """Model, tokenizer and number of layers.
 
     Not bert-score's own get_model: that one takes every path with "t5" in it for a T5 model.

@@ -9,10 +9,29 @@ processor comes along.
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-from helpers.files import LabError, WorkFailed, disk_full, file_hash, read_json, write_json
-from helpers.models.loading import ADAPTER_CARD, check_adapter, loading, model_path, split_revision
+import torch
+from bitsandbytes.functional import QuantState, dequantize_4bit
+from huggingface_hub import snapshot_download
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers.conversion_mapping import get_model_conversion_mapping
+from transformers.core_model_loading import WeightRenaming, rename_source_key
+
+from helpers.files import (
+    LabError,
+    WorkFailed,
+    disk_full,
+    display_path,
+    file_hash,
+    read_json,
+    write_json,
+)
+from helpers.models.failures import explain_loading
+from helpers.models.refs import ADAPTER_CARD, ModelRef
 
 SHARD_BYTES = 2_000_000_000  # as much of the model is in memory at a time
 COPIED = ("*.json", "tokenizer*", "*.jinja", "*.model", "*.txt")
@@ -36,7 +55,7 @@ def export(adapter: Path | str, to: Path | str, *, base: str = "") -> str:
     adapter, to = Path(adapter).expanduser(), Path(to).expanduser()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise LabError(
-            f"--to is {str(to)!r}, and there is something already: name a new or empty folder."
+            f"`to` is {str(to)!r}, and there is something already: name a new or empty folder."
         )
     source, card = _source(adapter, base)
     unfinished = to.resolve().with_name(f".{to.resolve().name}.unfinished")
@@ -53,47 +72,61 @@ def export(adapter: Path | str, to: Path | str, *, base: str = "") -> str:
         raise WorkFailed(sentence) from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    # llama.cpp converts only some kinds of models that see, and those in two parts.
-    sees = "vision_config" in read_json(to / "config.json")
-    gguf = (
-        ""
-        if sees
-        else f" For GGUF, run `convert_hf_to_gguf.py {to}` of llama.cpp, which is not part of this lab."
-    )
     return (
-        f"{card['model']} with its adapter is in {to}, in {precision}: give it as MODEL, or to any "
-        f"program that reads safetensors.{gguf}"
+        f"{card['model']} with its adapter is in {to}, in {precision}: give it as `model`, or to "
+        f"any program that reads safetensors. {_gguf_advice(to)}"
+    )
+
+
+def _gguf_advice(folder: Path) -> str:
+    """Say how to go on to GGUF, and that of a VLM this lab cannot promise it."""
+    script = f"`convert_hf_to_gguf.py {folder}` of llama.cpp, which is not part of this lab"
+    if "vision_config" not in read_json(folder / "config.json"):
+        return f"For GGUF, run {script}."
+    return (
+        f"GGUF is not promised for a VLM: {script}, knows only some kinds, and takes two runs, the "
+        "second with --mmproj for the images' part (a file of a few kB there is a failure)."
     )
 
 
 def _source(adapter: Path, base: str) -> tuple[Path, dict]:
-    """The folder of the base's files, and the adapter's card; another base than the adapter's is
-    refused.
+    """Find the folder of the base's files, and read the adapter's card.
+
+    Raises:
+        LabError: another base than the adapter's, none at all, or a model that was trained whole.
     """
     card_path = adapter / ADAPTER_CARD
     card = read_json(card_path) if card_path.is_file() else {}
-    model_id, _ = split_revision(base or card.get("model", ""))
-    revision = str(card.get("weights", "")).partition("@")[2]
-    from_hub = bool(
-        revision
-    )  # the fingerprint of a hub model is "id@commit": that very commit is merged
-    path = Path(model_path(model_id))
-    if card and not from_hub and not path.is_dir():
+    # The fingerprint of a hub model is "id@commit": that very commit is merged.
+    commit = str(card.get("weights", "")).partition("@")[2]
+    named = ModelRef.parse(base or card.get("model", ""))
+    ref = named.but(revision=commit or named.revision, adapter=adapter)
+    if card and not commit and not Path(ref.path).is_dir():
         raise LabError(
-            f"The adapter's base is a folder that was called {model_id!r}, but it is not here: say "
-            "with --base where it is."
+            f"The adapter's base is a folder that was called {ref.id!r}, but it is not here: say "
+            "with `base` where it is."
         )
-    card = check_adapter(adapter, model_id, revision)
-    if not path.is_dir():
-        from huggingface_hub import snapshot_download
+    card = ref.read_card()
+    if not (adapter / "adapter_config.json").exists():
+        raise LabError(
+            f"{display_path(adapter)} holds a whole model and no adapter, so there is nothing to "
+            "merge: use that folder as it is."
+        )
+    return fetch_files(ref, ["*.safetensors", *COPIED]), card
 
-        with loading(model_id):
-            path = Path(
-                snapshot_download(
-                    model_id, revision=revision, allow_patterns=["*.safetensors", *COPIED]
-                )
-            )
-    return path, card
+
+def fetch_files(ref: ModelRef, patterns: list[str], *, offline: bool = False) -> Path:
+    """Return the folder of a model's files; those of a hub model are fetched if need be."""
+    if Path(ref.path).is_dir():
+        return Path(ref.path)
+    with explain_loading(ref.id):
+        folder = snapshot_download(
+            ref.id,
+            revision=ref.resolve_commit(),
+            allow_patterns=patterns,
+            local_files_only=offline,
+        )
+    return Path(folder)
 
 
 def _write(source: Path, adapter: Path, to: Path, card: dict) -> str:
@@ -129,9 +162,10 @@ def _write_weights(tensors: Iterator[tuple], to: Path) -> set[str]:
     """Write tensors to files of at most SHARD_BYTES, with an index where it takes several; return
     their dtypes.
     """
-    from safetensors.torch import save_file
-
-    shards, held, size, total, dtypes = [], {}, 0, 0, set()
+    shards: list[list[str]] = []
+    held: dict[str, torch.Tensor] = {}
+    dtypes: set[str] = set()
+    size = total = 0
 
     def flush() -> None:
         shards.append(sorted(held))
@@ -145,7 +179,7 @@ def _write_weights(tensors: Iterator[tuple], to: Path) -> set[str]:
         held[name], size, total = tensor, size + tensor.nbytes, total + tensor.nbytes
         dtypes.add(str(tensor.dtype).removeprefix("torch."))
     flush()
-    places = {}
+    places: dict[str, str] = {}
     for number, names in enumerate(shards, start=1):
         file = (
             f"model-{number:05}-of-{len(shards):05}.safetensors"
@@ -162,11 +196,6 @@ def _write_weights(tensors: Iterator[tuple], to: Path) -> set[str]:
 
 def _merged(source: Path, adapter: Path) -> Iterator[tuple]:
     """Name and tensor of every weight of the base, with the adapter's part added in float32."""
-    from contextlib import ExitStack
-
-    from safetensors import safe_open
-    from safetensors.torch import load_file
-
     config = read_json(adapter / "adapter_config.json")
     scale, lora = (
         config["lora_alpha"] / config["r"],
@@ -190,11 +219,9 @@ def _merged(source: Path, adapter: Path) -> Iterator[tuple]:
                 continue  # what belongs to a 4-bit weight is read together with it
             tensor = _unpacked(name, where) if name in packed else where[name].get_tensor(name)
             layer = modules.get(name, name).removesuffix(".weight")
-            down, up = (
-                lora.pop(f"{layer}.lora_A.weight", None),
-                lora.pop(f"{layer}.lora_B.weight", None),
-            )
-            if down is not None:
+            down = lora.pop(f"{layer}.lora_A.weight", None)
+            up = lora.pop(f"{layer}.lora_B.weight", None)
+            if down is not None and up is not None:
                 tensor = (tensor.float() + scale * (up @ down)).to(tensor.dtype)
             yield name, tensor.contiguous()
     if lora:
@@ -212,11 +239,6 @@ def _module_names(source: Path, stored: list[str]) -> dict[str, str]:
     its weights. Where several weights become one, as experts do, none of them has the module's
     name: such a layer cannot be merged.
     """
-    import torch
-    from transformers import AutoConfig, AutoModelForImageTextToText
-    from transformers.conversion_mapping import get_model_conversion_mapping
-    from transformers.core_model_loading import WeightRenaming, rename_source_key
-
     config = AutoConfig.from_pretrained(source)
     if type(config) not in AutoModelForImageTextToText._model_mapping:
         return {}
@@ -234,8 +256,6 @@ def _module_names(source: Path, stored: list[str]) -> dict[str, str]:
 
 def _unpacked(name: str, where: dict):
     """A 4-bit weight in the half precision that it was packed from."""
-    from bitsandbytes.functional import QuantState, dequantize_4bit
-
     parts = {key: file.get_tensor(key) for key, file in where.items() if key.startswith(f"{name}.")}
     state = QuantState.from_dict(
         {key.removeprefix(f"{name}."): part for key, part in parts.items()}, device="cpu"

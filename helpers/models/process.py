@@ -6,10 +6,27 @@ import warnings
 
 from helpers.files import disable_statistics
 
+# Libraries that log and warn of what a reader of a notebook can do nothing about.
+CHATTY = (
+    "accelerate",
+    "bitsandbytes",
+    "datasets",
+    "huggingface_hub",
+    "peft",
+    "torch",
+    "torch.utils._pytree",  # has a level of its own
+    "transformers",
+    "trl",
+    "unsloth",
+    "unsloth_zoo",
+)
+
 
 def prepare_process() -> None:
-    """Silence usage statistics, and library chatter that would put times and process ids into
-    outputs.
+    """Silence usage statistics, and the chatter of libraries, which would put times and process ids
+    into outputs.
+
+    Warnings of other modules, a person's own among them, are shown as ever.
     """
     disable_statistics()
     os.environ |= {
@@ -17,17 +34,9 @@ def prepare_process() -> None:
         "TRANSFORMERS_VERBOSITY": "error",
         "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     }
-    warnings.filterwarnings("ignore")
-    for name in (
-        "transformers",
-        "torch",
-        "torch.utils._pytree",
-        "bitsandbytes",
-        "trl",
-        "peft",
-        "datasets",
-    ):
+    for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # "Loading weights", at every load

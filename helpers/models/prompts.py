@@ -5,7 +5,10 @@ A prompt is either plain text (Alpaca, for base models) or chat messages (for ch
 models), which the model's own template turns into text.
 """
 
+from collections.abc import Sequence
+
 from helpers.cases import Case
+from helpers.data.records import TAKEN_DOWN
 from helpers.files import LabError, fingerprint
 
 LAYOUTS = ("alpaca", "chat")
@@ -57,14 +60,13 @@ VISUAL_PROMPTS = {
         "treated?",
     ),
 }
-# What Reddit leaves of a text that its author took back.
-TAKEN_BACK = ("[removed]", "[deleted]")
 
-Prompt = str | list[dict[str, str]]
+Messages = list[dict]  # chat turns: {"role": ..., "content": text, or parts of text and images}
+Prompt = str | Messages
 
 
 def build_prompt(
-    question: str, shots: list[tuple[str, str]] = (), *, layout: str = "alpaca"
+    question: str, shots: Sequence[tuple[str, str]] = (), *, layout: str = "alpaca"
 ) -> Prompt:
     """The prompt for a question after worked examples (question, answer), in one of `LAYOUTS`.
 
@@ -79,13 +81,13 @@ def build_prompt(
     return [*messages, _user(question)]
 
 
-def as_messages(prompt: Prompt) -> list[dict[str, str]]:
+def as_messages(prompt: Prompt) -> Messages:
     """A prompt as chat messages; plain text is one user's turn."""
     return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
 
 
 def alpaca(
-    question: str, shots: list[tuple[str, str]] = (), instruction: str = MEDICAL_ADVICE
+    question: str, shots: Sequence[tuple[str, str]] = (), instruction: str = MEDICAL_ADVICE
 ) -> str:
     """The Alpaca prompt for a question, after worked examples (question, answer) if there are any.
 
@@ -128,9 +130,9 @@ def render_example(prompt: Prompt, answer: str, tokenizer) -> dict:
     )
     if not whole.startswith(before):
         raise LabError(
-            "PROMPT is 'chat', but this model's chat template writes a finished conversation "
-            "otherwise than its beginning, so prompt and answer cannot be told apart: use PROMPT "
-            "'alpaca', or another MODEL."
+            "`layout` is 'chat', but this model's chat template writes a finished conversation "
+            "otherwise than its beginning, so prompt and answer cannot be told apart: use `layout` "
+            "'alpaca', or another `model`."
         )
     return {"prompt": before, "completion": whole[len(before) :], "chat": True}
 
@@ -145,8 +147,8 @@ def render_prompt(prompt: Prompt, tokenizer) -> str:
         return prompt
     if not tokenizer.chat_template:
         raise LabError(
-            "PROMPT is 'chat', but this model has no chat template, as base models have none: use "
-            "PROMPT 'alpaca', or a chat model as MODEL."
+            "`layout` is 'chat', but this model has no chat template, as base models have none: "
+            "use `layout` 'alpaca', or a chat model as `model`."
         )
     return tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
 
@@ -191,7 +193,7 @@ def vlm_question(case: Case, prompt: str, *, glued: bool = False) -> str:
     asked.
     """
     words = f"{case.question};{case.context}"
-    for text in TAKEN_BACK:
+    for text in TAKEN_DOWN:
         words = words.replace(text, "")
     before, after = VISUAL_PROMPTS[prompt]
     return ("" if glued else " ").join((before, words, after))

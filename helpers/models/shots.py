@@ -15,10 +15,10 @@ def check_shots(count: int, choice: str, pool: Sequence[Case]) -> None:
     from.
     """
     if choice not in CHOICES:
-        raise LabError(f"SHOT_CHOICE is {choice!r}, but it must be one of {', '.join(CHOICES)}.")
+        raise LabError(f"`choice` is {choice!r}, but it must be one of {', '.join(CHOICES)}.")
     if not 0 <= count <= len(pool):
         raise LabError(
-            f"SHOTS asks for {count} worked examples, but there are {len(pool)} training cases "
+            f"`count` asks for {count} worked examples, but there are {len(pool)} training cases "
             f"with a question and an answer: ask for 0 to {len(pool)}."
         )
 

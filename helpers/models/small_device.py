@@ -16,23 +16,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from statistics import mean, median
 
-from helpers.data.images import BadImage, open_image
-from helpers.files import REPOSITORY, LabError, WorkFailed, display_path
-from helpers.models.devices import Device
-from helpers.models.loading import loading, model_path, place
-from helpers.models.vlm_inputs import LONGEST
+import torch
+import torch.ao.quantization
+from transformers import AutoConfig, AutoModelForImageTextToText
 
-# Form -> what is imported for it before the clock starts.
-FORMS = {
-    "float32": "torch",
-    "bfloat16": "torch",
-    "int8": "torch.ao.quantization",
-    "nf4": "bitsandbytes",
-}
+from helpers.cases import Answer
+from helpers.data.images import MAX_SIDE, BadImage, open_image
+from helpers.files import REPOSITORY, LabError, WorkFailed, display_path
+from helpers.models.base import ImagePrompt
+from helpers.models.devices import Device
+from helpers.models.failures import explain_loading
+from helpers.models.loading import disable_avx512, place
+from helpers.models.processors import load_processor
+from helpers.models.refs import ModelRef
+from helpers.models.shipped import model_path
+from helpers.models.vlm import LocalVLM
+
+FORMS = ("float32", "bfloat16", "int8", "nf4")
 
 
 def measure(
@@ -127,40 +130,31 @@ def main() -> None:
 
 
 def _measured(folder: str, asked: list, form: str, threads: int, limit: int, max_side: int) -> dict:
-    import torch
-    from transformers import AutoConfig, AutoModelForImageTextToText
-
-    from helpers.models.vlm import VLM, load_processor, vlm_type
-
-    import_module(FORMS[form])
     torch.set_num_threads(threads)
-    vlm_type(folder, "The folder")
-    processor = load_processor(folder, max_side=max_side)
-    images = [open_image(image, max_side=LONGEST) for image, _ in asked]
-    AutoModelForImageTextToText._model_mapping[
-        type(AutoConfig.from_pretrained(folder))
-    ]  # imports the model's classes
-    device = Device(
-        "cpu", "bfloat16" if form == "bfloat16" else "float32", "measured as on a small device"
-    )
+    ref = ModelRef(folder, quantization="nf4" if form == "nf4" else "none", max_side=max_side)
+    processor = load_processor(ref)
+    prompts = [ImagePrompt(open_image(image, max_side=MAX_SIDE), text) for image, text in asked]
+    # Imports the model's classes, so that the clock does not count that.
+    AutoModelForImageTextToText._model_mapping[type(AutoConfig.from_pretrained(folder))]
+    dtype = "bfloat16" if form == "bfloat16" else "float32"
+    device = Device("cpu", dtype, "measured as on a small device")
     before, started = _memory("VmRSS"), time.perf_counter()
-    with loading(folder):
-        model = place(
-            AutoModelForImageTextToText, folder, None, "nf4" if form == "nf4" else "none", device
-        )
-    seeing = VLM(_packed(model, form), processor, device)
+    with explain_loading(folder):
+        model = place(AutoModelForImageTextToText, folder, None, ref.quantization, device)
+    vlm = LocalVLM(_quantize(model, form), processor, device)
     load_seconds, load_peak = time.perf_counter() - started, _memory("VmHWM")
     gc.collect()
     if (reset := Path("/proc/self/clear_refs")).exists():
         reset.write_text("5")  # the peak starts anew
-    turns, said, seconds = [(image, text) for image, (_, text) in zip(images, asked)], [], []
-    for turn in [turns[0], *turns]:
+    said: list[Answer] = []
+    seconds: list[float] = []
+    for prompt in [prompts[0], *prompts]:  # the first one warms up
         started = time.perf_counter()
-        said += seeing.answer({"": turn}, max_new_tokens=limit)
+        said += vlm.answer_batch({"": prompt}, max_new_tokens=limit)
         seconds.append(time.perf_counter() - started)
     said, seconds, peak = said[1:], seconds[1:], _memory("VmHWM")
     tokens, counter = sum(answer.tokens for answer in said), _Counter()
-    torch.save(model.state_dict(), counter)
+    torch.save(model.state_dict(), counter)  # type: ignore[arg-type]  # it only counts
     return {
         "form": form,
         "threads": threads,
@@ -177,20 +171,18 @@ def _measured(folder: str, asked: list, form: str, threads: int, limit: int, max
     }
 
 
-def _packed(model, form: str):
-    """int8 is torch's dynamic quantisation, activations rounded on the way. torch calls it
-    deprecated, but torchao's, which is to follow it, was slower than float32 where this was
-    measured."""
-    import torch
+def _quantize(model, form: str):
+    """Quantize linear layers to int8; nf4 was done while loading.
 
+    int8 is torch's dynamic quantization, activations rounded on the way. torch calls it deprecated,
+    but torchao's, which is to follow it, was slower than float32 where this was measured.
+    """
     if form == "int8":
         return torch.ao.quantization.quantize_dynamic(
             model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True
         )
-    for layer in model.modules() if form == "nf4" else ():
-        # bitsandbytes' path for new CPUs wants a kernel from the network; without it it is slow and
-        # fails on odd sizes.
-        layer.support_avx512bf16_for_cpu = False
+    if form == "nf4":
+        disable_avx512(model)
     return model
 
 

@@ -1,135 +1,37 @@
-"""The conditions of the pocket clinic and its sentences, read from `conditions.yaml` and checked."""
+"""Load the conditions of the pocket clinic and its sentences from `conditions.yaml`, checked."""
 
 import random
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import yaml
 
 from helpers.files import LabError
+from helpers.pocket.vocabulary import (
+    AGES,
+    ARRANGEMENTS,
+    BORDERS,
+    CLASSES,
+    COLOUR_CONCEPTS,
+    CONCEPTS,
+    DURATIONS,
+    LIVES,
+    NUMBERS,
+    PRIMARIES,
+    SECTIONS,
+    SURFACE_CONCEPTS,
+    SURFACES,
+)
 
 PATH = Path(__file__).with_name("conditions.yaml")
-
-# SKINCON's 48 concepts, spelled and ordered as in the header of its annotations.
-CONCEPTS = (
-    "Vesicle",
-    "Papule",
-    "Macule",
-    "Plaque",
-    "Abscess",
-    "Pustule",
-    "Bulla",
-    "Patch",
-    "Nodule",
-    "Ulcer",
-    "Crust",
-    "Erosion",
-    "Excoriation",
-    "Atrophy",
-    "Exudate",
-    "Purpura/Petechiae",
-    "Fissure",
-    "Induration",
-    "Xerosis",
-    "Telangiectasia",
-    "Scale",
-    "Scar",
-    "Friable",
-    "Sclerosis",
-    "Pedunculated",
-    "Exophytic/Fungating",
-    "Warty/Papillomatous",
-    "Dome-shaped",
-    "Flat topped",
-    "Brown(Hyperpigmentation)",
-    "Translucent",
-    "White(Hypopigmentation)",
-    "Purple",
-    "Yellow",
-    "Black",
-    "Erythema",
-    "Comedo",
-    "Lichenification",
-    "Blue",
-    "Umbilicated",
-    "Poikiloderma",
-    "Salmon",
-    "Wheal",
-    "Acuminate",
-    "Burrow",
-    "Gray",
-    "Pigmented",
-    "Cyst",
-)
-
-# SkinGPT-4's fifteen classes, without its sixteenth ("others").
-CLASSES = (
-    "Acne and Rosacea",
-    "Malignant lesions",
-    "Dermatitis",
-    "Bullous",
-    "Bacterial",
-    "Light diseases",
-    "Connective tissue",
-    "Benign tumours",
-    "Melanoma, nevi and moles",
-    "Fungal",
-    "Psoriasis and lichen planus",
-    "Infestations and bites",
-    "Urticaria",
-    "Vascular tumours",
-    "Herpes",
-)
-
-# What a colour or a surface of the drawing is called among the concepts; a surface not named here
-# has none.
-COLOUR_CONCEPTS = {
-    "red": "Erythema",
-    "pink": "Erythema",
-    "crimson": "Erythema",
-    "salmon": "Salmon",
-    "purple": "Purple",
-    "brown": "Brown(Hyperpigmentation)",
-    "black": "Black",
-    "white": "White(Hypopigmentation)",
-    "yellow": "Yellow",
-}
-SURFACE_CONCEPTS = {
-    "scaly": "Scale",
-    "crusted": "Crust",
-    "weeping": "Exudate",
-    "dry": "Xerosis",
-    "warty": "Warty/Papillomatous",
-}
-SECTIONS = ("told", "posts", "doctors", "annotators", "textbook")
-PRIMARIES = (
-    "papule",
-    "macule",
-    "patch",
-    "plaque",
-    "nodule",
-    "pustule",
-    "vesicle",
-    "bulla",
-    "wheal",
-)
-SURFACES = (*SURFACE_CONCEPTS, "smooth", "shiny", "tense", "blistered")
-BORDERS = ("sharp", "blurred", "raised", "rolled", "irregular", "violet", "halo", "collar")
-ARRANGEMENTS = ("isolated", "scattered", "clustered", "symmetric", "ring", "row", "band")
-NUMBERS = ("single", "several", "numerous")
-# The units of a duration with the longest told in each, and the ages of each group, in years.
-DURATIONS = {"days": 9, "weeks": 7, "months": 11, "years": 12}
-AGES = {"toddler": (2, 3), "child": (4, 12), "teen": (13, 19), "adult": (20, 59), "older": (60, 88)}
-# The ages, in years, at which these parts of a history are plausible.
-LIVES = {"pregnancy": (18, 44), "smoker": (18, 99), "outdoor_work": (40, 99), "stress": (10, 99)}
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One skin condition: its names, what an image of it shows, what its patients tell, what
-    doctors know.
-    """
+    """One skin condition: names, what images show, what patients tell, what doctors know."""
 
     id: str
     name: str
@@ -175,9 +77,7 @@ class Condition:
 
 @lru_cache
 def load_conditions(path: Path = PATH) -> tuple[Condition, ...]:
-    """All conditions of the file, checked: a fault is a `LabError` that names file, condition and
-    value.
-    """
+    """Load all conditions of the file; a fault is a `LabError` that names condition and value."""
     rows = _document(path).get("conditions")
     if not isinstance(rows, list) or not rows:
         raise LabError(f"{path.name} has no list `conditions`: restore the file.")
@@ -191,12 +91,12 @@ def load_conditions(path: Path = PATH) -> tuple[Condition, ...]:
 
 
 def by_id() -> dict[str, Condition]:
-    """The conditions by their id."""
+    """Return the conditions by their id."""
     return {condition.id: condition for condition in load_conditions()}
 
 
-def load_sentences(path: Path = PATH) -> dict:
-    """What patients and doctors say: all `SECTIONS` of the file."""
+def load_sentences(path: Path = PATH) -> dict[str, Any]:  # nested tables of texts
+    """Load what patients and doctors say: all `SECTIONS` of the file."""
     document = _document(path)
     missing = [name for name in SECTIONS if name not in document]
     if missing:
@@ -205,11 +105,9 @@ def load_sentences(path: Path = PATH) -> dict:
 
 
 def draw_told(condition: Condition, rng: random.Random) -> dict:
-    """All that one patient with this condition could tell: age in years, sex, site, duration,
-    complaints, history.
-    """
+    """Draw all that one patient could tell: age in years, sex, site, duration, complaints, ..."""
     unit = rng.choice(condition.durations)
-    told = {
+    told: dict[str, Any] = {
         "age": rng.randint(*AGES[rng.choice(condition.ages)]),
         "sex": rng.choice(("female", "male")),
         "complaint": condition.complaint,
@@ -224,25 +122,24 @@ def draw_told(condition: Condition, rng: random.Random) -> dict:
     }
     for key, otherwise in (("history", "healthy"), ("trigger", "unknown")):
         youngest, oldest = LIVES.get(told[key], (0, 99))
-        if not youngest <= told["age"] <= oldest or (told[key], told["sex"]) == (
-            "pregnancy",
-            "male",
-        ):
+        has_age = youngest <= told["age"] <= oldest
+        if not has_age or (told[key] == "pregnancy" and told["sex"] == "male"):
             told[key] = otherwise
     if unit == "years" and int(told["duration"].split()[0]) > told["age"]:
         told["duration"] = f"{rng.randint(2, 11)} months"
     return told
 
 
-def compatible(told: dict) -> list[str]:
-    """The ids of all conditions whose patients could tell these facts; sex and tried treatments
-    exclude none.
+def compatible(told: Mapping) -> list[str]:
+    """List the ids of all conditions whose patients could tell these facts.
+
+    Sex and tried treatments exclude none.
     """
     return [condition.id for condition in load_conditions() if _fits(condition, told)]
 
 
-def _fits(condition: Condition, told: dict) -> bool:
-    lists = {
+def _fits(condition: Condition, told: Mapping) -> bool:
+    lists: dict[str, tuple[str, ...]] = {
         "site": condition.sites,
         "complaint": (condition.complaint,),
         "itch": condition.itch,
@@ -255,18 +152,19 @@ def _fits(condition: Condition, told: dict) -> bool:
         return False
     if "duration" in told and told["duration"].split()[1] not in condition.durations:
         return False
-    return "age" not in told or any(
-        AGES[group][0] <= told["age"] <= AGES[group][1] for group in condition.ages
-    )
+    if "age" not in told:
+        return True
+    spans = [AGES[group] for group in condition.ages]
+    return any(youngest <= told["age"] <= oldest for youngest, oldest in spans)
 
 
 @lru_cache
-def _document(path: Path) -> dict:
+def _document(path: Path) -> dict[str, Any]:
+    """Read the file, of whose content only the outermost form is checked."""
+    # The C loader reads the file in a tenth of the time, but not every build of PyYAML has it.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        # The C loader reads the file in a tenth of the time, but not every build of PyYAML has it.
-        document = yaml.load(
-            path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        )
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
     except FileNotFoundError:
         raise LabError(f"{path} does not exist: check the path.") from None
     except yaml.YAMLError as error:
@@ -280,39 +178,38 @@ def _document(path: Path) -> dict:
     return document
 
 
-def _condition(row: dict, *, path: Path) -> Condition:
-    """One row as a `Condition`: every field present, none unknown, texts as texts, lists as lists
-    of texts.
-    """
-    name = row.get("id", "?") if isinstance(row, dict) else "?"
-    row = (
-        {("skin_class" if key == "class" else key): value for key, value in row.items()}
-        if name != "?"
-        else {}
-    )
-    types = {field.name: field.type for field in fields(Condition)}
-    if odd := sorted(types.keys() ^ row.keys()):
+def _condition(row: object, *, path: Path) -> Condition:
+    """Make a `Condition` of one row: every field present, none unknown, each of its type."""
+    fields = dict(row) if isinstance(row, dict) and "id" in row else {}
+    name = fields.get("id", "?")
+    if "class" in fields:  # a keyword of Python, so the field has another name
+        fields["skin_class"] = fields.pop("class")
+    types = get_type_hints(Condition)
+    if odd := sorted(types.keys() ^ fields.keys()):
         raise LabError(
             f"{path.name}, condition {name!r}: the field {odd[0]!r} is missing or unknown."
         )
+    values: dict[str, Any] = {}
     for key, kind in types.items():
-        value = row[key]
-        is_list = (
-            isinstance(value, list) and value != [] and all(isinstance(item, str) for item in value)
-        )
-        if not (is_list if kind == tuple[str, ...] else isinstance(value, kind)):
+        value = fields[key]
+        is_right = _is_list_of_texts(value) if kind == tuple[str, ...] else isinstance(value, kind)
+        if not is_right:
             raise LabError(
                 f"{path.name}, condition {name!r}: {key!r} holds {value!r}, which is not {kind}."
             )
-    return Condition(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
-    )
+        values[key] = tuple(value) if isinstance(value, list) else value
+    return Condition(**values)
+
+
+def _is_list_of_texts(value: object) -> bool:
+    """Tell whether a value is a list of at least one text and nothing else."""
+    return isinstance(value, list) and value != [] and all(isinstance(one, str) for one in value)
 
 
 def _check(condition: Condition, *, known: set[str], path: Path) -> None:
-    """Refuse values outside their lists, and concepts that contradict the drawing."""
+    """Check that values are in their lists, and that concepts agree with the drawing."""
     told = load_sentences(path)["told"]
-    allowed = {
+    allowed: dict[str, Collection[str]] = {
         "skin_class": CLASSES,
         "concepts": CONCEPTS,
         "primary": PRIMARIES,
@@ -333,21 +230,39 @@ def _check(condition: Condition, *, known: set[str], path: Path) -> None:
     }
     for key, values in allowed.items():
         value = getattr(condition, key)
-        for item in (value,) if isinstance(value, str) else value:
-            if item not in values:
-                raise LabError(
-                    f"{path.name}, condition {condition.id!r}: {key!r} must not hold {item!r}."
-                )
-    drawn = [condition.primary.capitalize(), SURFACE_CONCEPTS.get(condition.surface)]
-    drawn += [COLOUR_CONCEPTS[colour] for colour in condition.colours]
-    for concept in filter(None, drawn):
-        if concept not in condition.concepts:
+        items = [value] if isinstance(value, str) else value
+        if odd := [item for item in items if item not in values]:
             raise LabError(
-                f"{path.name}, condition {condition.id!r}: its concepts lack {concept!r}, which is "
-                "drawn."
+                f"{path.name}, condition {condition.id!r}: {key!r} must not hold {odd[0]!r}."
             )
+    drawn = [condition.primary.capitalize()]
+    if condition.surface in SURFACE_CONCEPTS:
+        drawn.append(SURFACE_CONCEPTS[condition.surface])
+    drawn += [COLOUR_CONCEPTS[colour] for colour in condition.colours]
+    if lacking := [concept for concept in drawn if concept not in condition.concepts]:
+        raise LabError(
+            f"{path.name}, condition {condition.id!r}: its concepts lack {lacking[0]!r}, which is "
+            "drawn."
+        )
 
 
-def capitals(values: dict[str, str]) -> dict[str, str]:
-    """The same values with a capital letter, under keys with a capital letter."""
-    return {key.capitalize(): value[:1].upper() + value[1:] for key, value in values.items()}
+def body_sites() -> list[str]:
+    """Return all body sites of the conditions, in the order of the alphabet."""
+    return sorted({site for condition in load_conditions() for site in condition.sites})
+
+
+def capital(text: str) -> str:
+    """Begin a text with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def capitals(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the same values with a capital letter, under keys with a capital letter."""
+    return {key.capitalize(): capital(value) for key, value in values.items()}
+
+
+def join_words(items: Sequence[str]) -> str:
+    """Join items as in a sentence: a, b and c."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"

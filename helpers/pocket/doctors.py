@@ -1,25 +1,40 @@
-"""What doctors answer: short opinions on one forum, long ones on the other, right or wrong, each in
-an own style.
+"""Write what doctors answer: short opinions on one forum, long ones on the other.
+
+They are right or wrong, and each doctor has a style.
 """
 
 import random
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from helpers.pocket.conditions import Condition, by_id, capitals, load_sentences
 
-VALIDATIONS = (
-    ("", 5),
-    ("md_validated", 4),
-    ("md1_validated", 3),
-    ("realid_validated", 2),
-    ("md2_validated", 1),
-)
+# Validation -> how often it is drawn.
+VALIDATIONS = {
+    "": 5,
+    "md_validated": 4,
+    "md1_validated": 3,
+    "realid_validated": 2,
+    "md2_validated": 1,
+}
+# Rank (None is unknown) -> how often it is drawn.
+RANKS = {None: 2, 0: 8, 1: 6, 2: 3, 3: 5, 4: 4, 6: 1}
+
+
+class Reply(TypedDict):
+    """A short answer: its author and text, the condition it opines (or None), and if it advises."""
+
+    author_id: str
+    content_en: str
+    opinion: str | None
+    advised: bool
 
 
 @dataclass(frozen=True)
 class Doctor:
-    """One doctor of the forum: standing, skill (share of right answers), and how he or she writes."""
+    """One doctor of the forum: standing, skill (share of right answers), and way of writing."""
 
     id: str
     validation: str
@@ -32,68 +47,56 @@ class Doctor:
 
 
 def staff(seed: int) -> list[Doctor]:
-    """Forty doctors; the higher their standing, the more often they are right."""
-    rng, styles, doctors = (
-        random.Random(f"{seed}/doctors"),
-        list(load_sentences()["doctors"]["styles"]),
-        [],
+    """Draw forty doctors; the higher their standing, the more often they are right."""
+    rng = random.Random(f"{seed}/doctors")
+    styles = list(load_sentences()["doctors"]["styles"])
+    return [_doctor(f"U{90000 + place}", styles[place % len(styles)], rng) for place in range(40)]
+
+
+def _doctor(doctor_id: str, style: str, rng: random.Random) -> Doctor:
+    validation = rng.choices(list(VALIDATIONS), list(VALIDATIONS.values()))[0]
+    level = rng.choices(list(RANKS), list(RANKS.values()))[0]
+    standing = 0.12 * validation.startswith("md")
+    skill = 0.6 + standing + 0.04 * (level or 0) + rng.uniform(-0.05, 0.05)
+    return Doctor(
+        id=doctor_id,
+        validation=validation,
+        rank="unk" if level is None else f"level_{level}",
+        skill=min(skill, 0.95),
+        style=style,
+        wordy=rng.choice((0.1, 0.25, 0.5)),
+        synonym=rng.choice((0, 0, 1, 2)),
+        habit=rng.choice(("full stop", "full stop", "no full stop", "lower case")),
     )
-    for number in range(40):
-        validation = rng.choices(*zip(*VALIDATIONS))[0]
-        level = rng.choices((None, 0, 1, 2, 3, 4, 6), (2, 8, 6, 3, 5, 4, 1))[0]
-        skill = (
-            0.6
-            + 0.12 * validation.startswith("md")
-            + 0.04 * (level or 0)
-            + rng.uniform(-0.05, 0.05)
-        )
-        doctors.append(
-            Doctor(
-                id=f"U{90000 + number}",
-                validation=validation,
-                rank="unk" if level is None else f"level_{level}",
-                skill=min(skill, 0.95),
-                style=styles[number % len(styles)],
-                wordy=rng.choice((0.1, 0.25, 0.5)),
-                synonym=rng.choice((0, 0, 1, 2)),
-                habit=rng.choice(("full stop", "full stop", "no full stop", "lower case")),
-            )
-        )
-    return doctors
 
 
-def reply(doctor: Doctor, condition: Condition, rng: random.Random) -> dict:
-    """One short answer: the doctor's own opinion, right or wrong, in the doctor's own style."""
-    words, opinion = load_sentences()["doctors"], _opinion(condition, doctor.skill, rng)
+def reply(doctor: Doctor, condition: Condition, rng: random.Random) -> Reply:
+    """Write one short answer: the doctor's opinion, right or wrong, in the doctor's style."""
+    words = load_sentences()["doctors"]
+    opinion = _opinion(condition, doctor.skill, rng)
     if rng.random() < 0.05:
         text = _by_habit(rng.choice(words["unhelpful"]), doctor.habit)
         return {"author_id": doctor.id, "content_en": text, "opinion": None, "advised": False}
     name = rng.choice((opinion.name, opinion.names[doctor.synonym % len(opinion.names)]))
     other = by_id()[rng.choice(opinion.look_alikes)].name
-    # Who leaves the own style mostly writes the bare name.
-    style = rng.choices((doctor.style, "bare", rng.choice(list(words["styles"]))), (6, 3, 1))[0]
+    # A doctor who leaves the usual style mostly writes the bare name.
+    any_style = rng.choice(list(words["styles"]))
+    style = rng.choices((doctor.style, "bare", any_style), (6, 3, 1))[0]
     templates = words["hedges"] if rng.random() < 0.08 else words["styles"][style]
-    text, advised = (
-        _fill(rng.choice(templates), name=name, other=other),
-        rng.random() < doctor.wordy,
-    )
+    text = _fill(rng.choice(templates), name=name, other=other)
+    advised = rng.random() < doctor.wordy
     if advised:
-        text = (
-            f"{text.rstrip('.')}{'' if text[-1] in '?!' else '.'} {_counsel(opinion, words, rng)}"
-        )
+        end = "" if text[-1] in "?!" else "."
+        text = f"{text.rstrip('.')}{end} {_counsel(opinion, words, rng)}"
     text = _by_habit(text, doctor.habit)
     return {"author_id": doctor.id, "content_en": text, "opinion": opinion.id, "advised": advised}
 
 
 def long_reply(author: str, condition: Condition, rng: random.Random) -> str:
-    """One long answer of an annotator: diagnosis, remarks, explanation, advice, and when to see a
-    doctor.
-    """
-    words, opinion, aim = (
-        load_sentences()["annotators"][author],
-        _opinion(condition, 0.92, rng),
-        rng.randint(60, 82),
-    )
+    """Write one long answer: diagnosis, remarks, explanation, advice, when to see a doctor."""
+    words = load_sentences()["annotators"][author]
+    opinion = _opinion(condition, 0.92, rng)
+    aim = rng.randint(60, 82)  # words
     values = {
         "name": opinion.name,
         "definition": opinion.definition,
@@ -107,20 +110,23 @@ def long_reply(author: str, condition: Condition, rng: random.Random) -> str:
     }
     parts = {key: [_fill(rng.choice(words[key]), **values)] for key in ("opening", "warning")}
     spare = [("remarks", _fill(text, **values)) for text in rng.sample(words["remarks"], 3)]
-    spare += [
-        (key, text)
-        for key in ("explain", "advice")
-        for text in rng.sample(getattr(opinion, key), 3)
-    ]
+    spare += [("explain", text) for text in rng.sample(opinion.explain, 3)]
+    spare += [("advice", text) for text in rng.sample(opinion.advice, 3)]
     for key, sentence in rng.sample(spare, len(spare)):
-        if sum(len(text.split()) for texts in parts.values() for text in texts) < aim:
+        if _count_words(parts) < aim:
             parts.setdefault(key, []).append(sentence)
     return " ".join(text for key in words["order"] for text in parts.get(key, []))
 
 
-def with_flags(replies: list[dict]) -> list[dict]:
-    """Replies as validation and test have them: 1 / 0.5 / 0 complete, and whether with the most
-    frequent opinion.
+def _count_words(parts: Mapping[str, Sequence[str]]) -> int:
+    return sum(len(text.split()) for texts in parts.values() for text in texts)
+
+
+def with_flags(replies: Sequence[Reply]) -> list[dict[str, object]]:
+    """Write replies as validation and test have them, with the two flags of `data.records`.
+
+    Completeness is 1 with advice, 0.5 with an opinion alone, else 0; `contains_freq_ans` is 1 for
+    the most frequent opinion.
     """
     opinions = Counter(reply["opinion"] for reply in replies if reply["opinion"])
     frequent = opinions.most_common(1)[0][0] if opinions else ""
@@ -128,15 +134,21 @@ def with_flags(replies: list[dict]) -> list[dict]:
         {
             "author_id": reply["author_id"],
             "content_en": reply["content_en"],
-            "completeness": (1.0 if reply["advised"] else 0.5) if reply["opinion"] else 0.0,
+            "completeness": _completeness(reply),
             "contains_freq_ans": float(reply["opinion"] == frequent),
         }
         for reply in replies
     ]
 
 
+def _completeness(reply: Reply) -> float:
+    if not reply["opinion"]:
+        return 0.0
+    return 1.0 if reply["advised"] else 0.5
+
+
 def _opinion(condition: Condition, skill: float, rng: random.Random) -> Condition:
-    """What a doctor of this skill takes the condition for: itself or one that looks like it."""
+    """Draw what a doctor of this skill takes the condition for: itself or a look-alike."""
     if rng.random() < skill:
         return condition
     # Common things come to mind first.
@@ -145,7 +157,7 @@ def _opinion(condition: Condition, skill: float, rng: random.Random) -> Conditio
 
 
 def _counsel(opinion: Condition, words: dict, rng: random.Random) -> str:
-    """What to do, mostly in three to six words, at times at length."""
+    """Write what to do, mostly in three to six words, at times at length."""
     kind = rng.random()
     if kind < 0.15:
         return " ".join(rng.sample(opinion.advice, rng.choice((2, 2, 3))))
@@ -157,13 +169,16 @@ def _counsel(opinion: Condition, words: dict, rng: random.Random) -> str:
 
 
 def _by_habit(text: str, habit: str) -> str:
-    """Not everybody ends with a full stop or begins with a capital letter, and scorers care."""
-    text = text if habit == "full stop" else text.rstrip(".")
-    return text[:1].lower() + text[1:] if habit == "lower case" and text[1:2].islower() else text
+    """Write a text by a doctor's habit of full stops and capital letters; scorers see them."""
+    if habit != "full stop":
+        text = text.rstrip(".")
+    if habit == "lower case" and text[1:2].islower():
+        text = text[:1].lower() + text[1:]
+    return text
 
 
-def _useful(items: tuple[str, ...]) -> list[str]:
-    """Without "no treatment" and the like, which are no things to try or to order."""
+def _useful(items: Sequence[str]) -> list[str]:
+    """Leave out "no treatment" and the like, which are no things to try or to order."""
     return [item for item in items if not item.startswith(("no ", "a careful"))]
 
 

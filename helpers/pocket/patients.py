@@ -1,4 +1,4 @@
-"""What patients post: which facts they tell, and the title and content that tell them.
+"""Write what patients post: which facts they tell, and the title and content that tell them.
 
 The told facts of a case always fit several conditions, so whoever wants the diagnosis has to look.
 """
@@ -6,6 +6,7 @@ The told facts of a case always fit several conditions, so whoever wants the dia
 import random
 import re
 import string
+from collections.abc import Mapping
 
 from helpers.pocket.conditions import capitals, compatible, load_sentences
 
@@ -36,9 +37,10 @@ TITLE_FIELDS = {
 }
 
 
-def tell(possible: dict, rng: random.Random) -> dict:
-    """Of all that could be told, keep what is told: some facts, and never so many that they name
-    the condition.
+def tell(possible: Mapping, rng: random.Random) -> dict:
+    """Choose some of the facts that could be told, but never so many that they fit few conditions.
+
+    What is told always fits at least `AMBIGUITY` conditions.
     """
     told = {key: value for key, value in possible.items() if rng.random() < TELLING[key]}
     for key in TELLTALE:
@@ -48,35 +50,40 @@ def tell(possible: dict, rng: random.Random) -> dict:
     return told
 
 
-def post(told: dict, forum: str, rng: random.Random) -> tuple[str, str, dict]:
-    """Title, content and the facts that stand in either of them."""
+def post(told: Mapping, forum: str, rng: random.Random) -> tuple[str, str, dict]:
+    """Write title and content of a post, and return them with the facts that stand in either."""
     posts, fields = load_sentences()["posts"], _fields(told, rng)
-    titles = [title for title in posts[forum]["titles"] if _needs(title) <= fields.keys()]
-    telling = [title for title in titles if _needs(title)]
-    short = rng.random()
-    title = rng.choice(
-        posts["short_titles"] if short < 0.1 else telling if telling and short < 0.75 else titles
-    )
-    in_title = {fact for field in _needs(title) for fact in TITLE_FIELDS.get(field, (field,))}
+    template = _choose_title(posts, forum, fields, rng)
+    title = _with_article(template.format(**fields))
+    in_title = {fact for field in _needs(template) for fact in TITLE_FIELDS.get(field, (field,))}
     empty = rng.random() < (0.04 if forum == "iiyi" else 0.5)
     if empty:
         # Deleted posts are common where the real texts come from, and read just like that.
         content = rng.choice(("", "", "", "[removed]", "[deleted]")) if forum == "reddit" else ""
-        return (
-            _article(title.format(**fields)),
-            content,
-            {key: told[key] for key in told if key in in_title},
-        )
-    # Short texts say again little of what the title says.
+        return title, content, {key: told[key] for key in told if key in in_title}
+    # Short texts repeat little of what the title says.
     parts = {key: value for key, value in told.items() if key not in in_title or rng.random() < 0.3}
-    content, shown = _content(parts, fields, posts[forum], rng)
-    title = _article(title.format(**fields))
-    return title, _article(content), {key: told[key] for key in told if key in in_title | shown}
+    content, in_content = _content(parts, fields, posts[forum], rng)
+    shown = {key: told[key] for key in told if key in in_title | in_content}
+    return title, _with_article(content), shown
 
 
-def _content(parts: dict, fields: dict, words: dict, rng: random.Random) -> tuple[str, set[str]]:
-    """Sentences for the told facts, the person first, and which facts they tell."""
-    sentences, shown = [], set()
+def _choose_title(posts: Mapping, forum: str, fields: Mapping, rng: random.Random) -> str:
+    """Choose the template of a title: a short one, one that tells facts, or any that fits."""
+    fitting = [title for title in posts[forum]["titles"] if _needs(title) <= fields.keys()]
+    telling = [title for title in fitting if _needs(title)]
+    kind = rng.random()
+    if kind < 0.1:
+        return rng.choice(posts["short_titles"])
+    return rng.choice(telling if telling and kind < 0.75 else fitting)
+
+
+def _content(
+    parts: Mapping, fields: Mapping, words: Mapping, rng: random.Random
+) -> tuple[str, set[str]]:
+    """Write sentences for the told facts, the person first, and return which facts they tell."""
+    sentences: list[str] = []
+    shown: set[str] = set()
     if {"age", "sex"} <= parts.keys():
         sentences.append(rng.choice(words["who"]).format(**fields))
         shown |= {"age", "sex"}
@@ -90,8 +97,8 @@ def _content(parts: dict, fields: dict, words: dict, rng: random.Random) -> tupl
     return " ".join(sentences), shown
 
 
-def _fields(told: dict, rng: random.Random) -> dict[str, str]:
-    """What templates may name, each also with a capital letter."""
+def _fields(told: Mapping, rng: random.Random) -> dict[str, str]:
+    """Return the words that templates may name, each also with a capital letter."""
     fields = {key: str(told[key]) for key in ("age", "sex", "site", "duration") if key in told}
     if "complaint" in told:
         fields["thing"] = rng.choice(load_sentences()["told"]["complaint"][told["complaint"]])
@@ -105,10 +112,11 @@ def _fields(told: dict, rng: random.Random) -> dict[str, str]:
     return fields | capitals(fields)
 
 
-def _article(text: str) -> str:
-    """An 8 year old, an 18 year old, an 80 year old."""
+def _with_article(text: str) -> str:
+    """Correct the article: an 8 year old, an 18 year old, an 80 year old."""
     return re.sub(r"\b([Aa]) (?=8|11 |18 )", r"\1n ", text)
 
 
 def _needs(template: str) -> set[str]:
+    """Return the fields that a template names."""
     return {name.lower() for _, name, _, _ in string.Formatter().parse(template) if name}

@@ -1,6 +1,5 @@
-"""The machinery of settings: what a notebook's parameters cell declares, and what each profile
-makes of what is left open.
+"""The machinery of settings: a notebook's declared parameters, and the values of each profile.
 
-Built on `files` alone. Which parameters there are, and what they may be,
-`experiments/parameters.py` knows.
+Built on `files` alone. Which parameters exist and what values they may have is known to
+`experiments/parameters.py`, not here.
 """

@@ -1,7 +1,8 @@
-"""Notebooks as files: which there are, and the parameters that their parameters cell declares."""
+"""Notebooks as files: find them, and read the parameters that they declare."""
 
 import ast
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ NOTEBOOKS = REPOSITORY / "notebooks"
 
 @dataclass(frozen=True)
 class Parameter:
-    """One typed line of a parameters cell: `SHOTS: list = [0, 1]  # help`."""
+    """One line of a parameters cell: `NAME: type = value  # help`."""
 
     name: str
     kind: str
@@ -20,47 +21,56 @@ class Parameter:
     help: str
 
 
-def find_notebooks(names: list[str]) -> list[Path]:
-    """The notebooks that are meant by numbers or file names, or all of them, in order."""
+def find_notebooks(names: Sequence[str]) -> list[Path]:
+    """Find notebooks by number or file name, in the order asked; "all" finds all of them."""
     there = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-    if names == ["all"]:
+    if list(names) == ["all"]:
         return there
     found = []
     for name in names:
-        matches = [
-            path
-            for path in there
-            if path.stem == name.removesuffix(".ipynb") or path.stem[:2] == name
-        ]
+        stem = name.removesuffix(".ipynb")
+        matches = [path for path in there if path.stem == stem or path.stem[:2] == name]
         if not matches:
-            raise LabError(
-                f"There is no notebook {name!r}; there are "
-                f"{', '.join(path.stem for path in there)}."
-            )
+            existing = ", ".join(path.stem for path in there)
+            raise LabError(f"There is no notebook {name!r}; there are {existing}.")
         found += matches
     return found
 
 
 def read_parameters(path: Path) -> dict[str, Parameter]:
-    """The parameters of a notebook, from its cell tagged `parameters`: typed literals with a help
-    comment.
+    """Read the parameters that a notebook declares in its cell tagged `parameters`.
+
+    Raises:
+        LabError: A line of the cell is not `NAME: type = value  # help`.
     """
     source = parameters_cell(json.loads(path.read_text(encoding="utf-8")))
     lines = source.splitlines()
     found = {}
     for node in ast.parse(source).body:
-        if not isinstance(node, ast.AnnAssign):
+        parameter = _parameter(node, lines)
+        if parameter is None:
             raise LabError(
                 f"{path.name}: line {node.lineno} of the parameters cell is not `NAME: type = "
                 "value  # help`."
             )
-        name, comment = node.target.id, lines[node.end_lineno - 1].partition("  # ")[2]
-        found[name] = Parameter(name, node.annotation.id, ast.literal_eval(node.value), comment)
+        found[parameter.name] = parameter
     return found
 
 
-def parameters_cell(notebook: dict) -> str:
-    """The source of the cell tagged `parameters`; "" where there is none."""
+def _parameter(node: ast.stmt, lines: Sequence[str]) -> Parameter | None:
+    """Read one statement of a parameters cell; None if it has another form."""
+    if not isinstance(node, ast.AnnAssign) or node.value is None:
+        return None
+    name, kind = node.target, node.annotation
+    if not isinstance(name, ast.Name) or not isinstance(kind, ast.Name):
+        return None
+    last_line = lines[(node.end_lineno or node.lineno) - 1]
+    comment = last_line.partition("  # ")[2]
+    return Parameter(name.id, kind.id, ast.literal_eval(node.value), comment)
+
+
+def parameters_cell(notebook: Mapping) -> str:
+    """Return the source of the cell tagged `parameters`; "" if there is none."""
     for cell in notebook["cells"]:
         if "parameters" in cell["metadata"].get("tags", []):
             return "".join(cell["source"])

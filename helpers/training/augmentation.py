@@ -1,26 +1,22 @@
-"""Images made a little different each time that they are learnt from, as VisionQAries' code does
-it.
-"""
+"""Images made a little different each time they are learnt from, as VisionQAries' code does it."""
 
 import random
 
+import torch
+from PIL import Image
+from torchvision import transforms
 
-def augment(image, seed: str):
-    """A rotation by up to 10 degrees, a mirror image half of the time, and a little other
-    brightness, contrast and saturation, in an order of chance, each of them decided by `seed`
-    alone.
+
+def augment(image: Image.Image, seed: str) -> Image.Image:
+    """Rotate, mirror and recolour an RGB image a little, decided by `seed` (any text) alone.
+
+    A rotation by up to 10 degrees, a mirror image half of the time, and a little other brightness,
+    contrast and saturation, in a random order. Corners that a rotation leaves empty are black; the
+    size stays.
 
     Source: github.com/paatrycjaa/imageclef2024-medical: RandomOrder of RandomRotation(10),
     RandomHorizontalFlip(0.5) and ColorJitter(0.1, 0.1, 0.1) on the image as it was opened.
-    Corners that a rotation leaves empty are black.
-
-    Args:
-        image: an RGB image of PIL; the result has its size.
-        seed: any text.
     """
-    import torch
-    from torchvision import transforms
-
     change = transforms.RandomOrder(
         [
             transforms.RandomRotation(10),

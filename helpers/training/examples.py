@@ -1,173 +1,183 @@
-"""From prompt and completion to token batches: what is learnt from, in which order, and with no
-padding wasted.
+"""From prompt and completion to batches of tokens, in a fixed order and with little padding.
 
-A record is {"prompt": text, "completion": text, "chat": bool}, both texts rendered; the completion
-ends with the model's end token, and `chat` says that the prompt brings its own special tokens.
+A training example is {"prompt": text, "completion": text, "chat": bool}, both texts rendered; the
+completion ends with the model's end token, and `chat` says that the prompt brings its own special
+tokens. `Example` is what becomes of it in tokens.
 """
 
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from os.path import commonprefix
+from typing import Generic, TypeVar
+
+import torch
+from transformers import PreTrainedTokenizerBase
 
 from helpers.files import LabError
 from helpers.training.recipe import LoraRecipe
 
-WORTH_SHARING = (
-    16  # tokens that all prompts of a batch begin with; fewer do not pay for a pass of their own
-)
+WORTH_SHARING = 16  # tokens; fewer do not pay for a pass of their own
+NOT_LEARNT = -100  # the label that transformers' losses leave out
 
 
 @dataclass(frozen=True)
 class Example:
-    """One tokenised record: its token ids, the place of the first one that is learnt, and whether
-    its end was cut.
+    """A training example in tokens.
+
+    Attributes:
+        ids: token ids of prompt and completion.
+        first: the place of the first token that is learnt.
+        cut: the end was cut off.
     """
 
     ids: list[int]
     first: int
     cut: bool = False
 
+    @property
+    def learnt(self) -> int:
+        """How many tokens are learnt."""
+        return len(self.ids) - self.first
+
+
+AnyExample = TypeVar("AnyExample", bound=Example)
+
 
 @dataclass(frozen=True)
-class TrainingPlan:
+class TrainingPlan(Generic[AnyExample]):
     """What a training learns from, ready for its model.
 
     Attributes:
-        train: examples by the keys that `batches` holds.
-        records: how many records an epoch has.
-        batches: keys of examples, batch by batch, for the whole training.
+        batches: the examples of the whole training, batch by batch.
+        per_epoch: how many examples an epoch has.
         valid: examples for the validation loss; may be empty.
         collate: examples -> the model's inputs.
         facts: what `run.json` says of them.
     """
 
-    train: Sequence[Example]
-    records: int
-    batches: list[list]
-    valid: Sequence[Example]
-    collate: Callable[[list[Example]], dict]
+    batches: list[list[AnyExample]]
+    per_epoch: int
+    valid: list[AnyExample]
+    collate: Callable[[list[AnyExample]], dict]
     facts: dict
+
+    @property
+    def train(self) -> list[AnyExample]:
+        """The examples in the order in which they are learnt, repetitions included."""
+        return [example for batch in self.batches for example in batch]
 
 
 def plan_llm_training(
-    tokenizer,
+    tokenizer: PreTrainedTokenizerBase,
     train: list[dict],
     valid: list[dict],
     recipe: LoraRecipe,
     *,
     context: int,
     share_prompts: bool,
-) -> TrainingPlan:
-    """The lesson of a causal language model.
+) -> TrainingPlan[Example]:
+    """Plan the training of a causal language model.
 
     Args:
-        train, valid: records (see above); `valid` may be empty.
+        train, valid: training examples as texts (see above); `valid` may be empty.
         context: how many tokens the model can read.
         share_prompts: the model can go on from keys and values while it trains (see
             `SftTrainer.compute_loss`).
     Raises:
-        LabError: no record has anything to learn from within MAX_LENGTH.
+        LabError: no example has anything to learn from within `max_length`.
     """
     room = min(recipe.max_length, context)
-    examples, validation = (
-        [
-            example
-            for example in encode(tokenizer, records, max_length=room, loss=recipe.loss)
-            if example
-        ]
-        for records in (train, valid)
-    )
+    examples = encode_with_room(tokenizer, train, max_length=room, loss=recipe.loss)
+    validation = encode_with_room(tokenizer, valid, max_length=room, loss=recipe.loss)
     if not examples:
         raise LabError(
-            f"MAX_LENGTH is {recipe.max_length} and the model's context {context} tokens, but "
-            "every prompt alone is longer, so there is nothing to learn: raise MAX_LENGTH, or "
-            "choose a MODEL with a longer context."
+            f"`max_length` is {recipe.max_length} and the model's context {context} tokens, but "
+            "every prompt alone is longer, so there is nothing to learn: raise `max_length`, or "
+            "choose a `model` with a longer context."
         )
-    batches = plan_batches(
-        [len(example.ids) for example in examples],
-        records=recipe.records_of(len(examples)),
-        per_step=recipe.records_per_step,
-        batch=recipe.batch,
-        seed=recipe.seed,
-    )
-    collator = partial(collate, pad=tokenizer.pad_token_id, share=share_prompts)
+    batches = plan_batches([len(example.ids) for example in examples], recipe)
+    facts = {
+        "training_records": len(examples),
+        "records_cut": sum(example.cut for example in examples),
+        "records_without_room": len(train) - len(examples),
+        "validation_records": len(validation),
+    }
     return TrainingPlan(
-        examples,
+        [[examples[index] for index in batch] for batch in batches],
         len(examples),
-        batches,
         validation,
-        collator,
-        {
-            "training_records": len(examples),
-            "records_cut": sum(example.cut for example in examples),
-            "records_without_room": len(train) - len(examples),
-            "validation_records": len(validation),
-        },
+        partial(collate, pad=tokenizer.pad_token_id, share=share_prompts),
+        facts,
     )
 
 
-def encode(tokenizer, records: list[dict], *, max_length: int, loss: str) -> list[Example | None]:
-    """Tokenise records; the prompt's ids are the very ones that generation gives the model for it.
+def encode_with_room(
+    tokenizer: PreTrainedTokenizerBase, texts: list[dict], *, max_length: int, loss: str
+) -> list[Example]:
+    """Encode training examples, without those that leave nothing to learn."""
+    encoded = encode(tokenizer, texts, max_length=max_length, loss=loss)
+    return [example for example in encoded if example]
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase, texts: list[dict], *, max_length: int, loss: str
+) -> list[Example | None]:
+    """Encode training examples; a prompt's ids are the very ones that generation gives the model.
 
     Args:
-        max_length: in tokens; longer records are cut at the end.
+        max_length: in tokens; longer examples are cut at the end.
         loss: "completion" learns the completion only, "whole" all tokens but the first (nothing
             predicts that one).
     Returns:
-        one example per record, or None where the cut leaves nothing to learn from.
+        one example per text, or None where the cut leaves nothing to learn from.
     """
-    examples = []
-    for record in records:
-        prompt = tokenizer(record["prompt"], add_special_tokens=not record.get("chat"))
-        completion = tokenizer(record["completion"], add_special_tokens=False)
-        ids = prompt["input_ids"] + completion["input_ids"]
-        first = 1 if loss == "whole" else max(1, len(prompt["input_ids"]))
+    examples: list[Example | None] = []
+    for text in texts:
+        prompt = tokenizer(text["prompt"], add_special_tokens=not text.get("chat"))["input_ids"]
+        completion = tokenizer(text["completion"], add_special_tokens=False)["input_ids"]
+        ids = prompt + completion
+        first = 1 if loss == "whole" else max(1, len(prompt))
         kept = ids[:max_length]
-        examples.append(Example(kept, first, len(kept) < len(ids)) if first < len(kept) else None)
+        has_room = first < len(kept)
+        examples.append(Example(kept, first, len(kept) < len(ids)) if has_room else None)
     return examples
 
 
-def plan_batches(
-    lengths: Sequence[int], *, records: int, per_step: int, batch: int, seed: int
-) -> list[list[int]]:
-    """All batches of a training, in order, so that a training taken up again meets the same
-    records.
+def plan_batches(lengths: Sequence[int], recipe: LoraRecipe) -> list[list[int]]:
+    """Plan all batches of a training, so that one taken up again meets the same examples.
 
-    The records go by in random passes, cut into steps. Those of a step are sorted by length before
+    The examples go by in random passes, cut into steps. Those of a step are sorted by length before
     they are cut into batches, which leaves little padding where a step has several. What a step
-    holds does not depend on `batch`, so a checkpoint made with 2 x 4 records per step is of use
-    with 1 x 8. (Sorting several steps' records together leaves less padding still, but steps of
+    holds does not depend on `batch`, so a checkpoint made with 2 x 4 examples per step is of use
+    with 1 x 8. (Sorting several steps' examples together leaves less padding still, but steps of
     short answers alone then weigh as much as steps of long ones: the validation loss of the pocket
     Llama was higher by 0.06 with it.)
 
     Args:
         lengths: tokens of each example.
-        records: how many records are learnt from in all, repetitions included.
-        per_step: records per optimiser step; `batch` of them go through the model at once.
     Returns:
-        indices of examples, batch by batch; every step but the last has `per_step` records.
+        indices of examples, batch by batch; every step but the last has as many as the recipe says.
     """
-    draw = random.Random(seed)
+    draw = random.Random(recipe.seed)
+    total = recipe.count_examples(len(lengths))
     order: list[int] = []
-    while len(order) < records:
+    while len(order) < total:
         order += draw.sample(range(len(lengths)), len(lengths))
-    steps = [sorted(step, key=lambda i: lengths[i]) for step in _slices(order[:records], per_step)]
-    max_side = max(range(len(steps)), key=lambda i: (len(steps[i]), lengths[steps[i][-1]]))
-    steps.insert(
-        0, steps.pop(max_side)
-    )  # where memory is short, that shows at once and not after an hour
-    return [rows for step in steps for rows in _slices(step, batch)]
+    steps = _slices(order[:total], recipe.examples_per_step)
+    steps = [sorted(step, key=lambda index: lengths[index]) for step in steps]
+    longest = max(range(len(steps)), key=lambda i: (len(steps[i]), lengths[steps[i][-1]]))
+    # Where memory is short, that shows at once and not after an hour.
+    steps.insert(0, steps.pop(longest))
+    return [batch for step in steps for batch in _slices(step, recipe.batch)]
 
 
-def _slices(values: list, size: int) -> list[list]:
+def _slices(values: list[int], size: int) -> list[list[int]]:
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 
 def collate(examples: list[Example], *, pad: int, share: bool = False) -> dict:
-    """A batch padded on the right, with labels and logits only from the first learnt token of any
-    record on.
+    """Pad a batch on the right, with labels only from the first learnt token of any example on.
 
     Right padding under a causal mask needs no attention mask: no token looks at what stands behind
     it. Logits are the memory peak of a training over a vocabulary of 128,000 tokens; the prompt
@@ -178,32 +188,42 @@ def collate(examples: list[Example], *, pad: int, share: bool = False) -> dict:
         share: take the beginning that all prompts have in common (a template's words) out of the
             batch.
     Returns:
-        `input_ids` (records, width), `labels` (records, kept) with -100 where nothing is learnt,
-        and `logits_to_keep`, the number of kept columns at the end; the column before the first
-        label is kept, too, because it predicts it. Where a beginning is shared, also `prefix` (1,
-        shared), and `input_ids` go on from it.
+        `input_ids` (examples, width), and what `learnt_columns` gives. Where a beginning is shared,
+        also `prefix` (1, shared), and `input_ids` go on from it.
     """
-    import torch
-
-    width, begin = (
-        max(len(example.ids) for example in examples),
-        min(example.first for example in examples) - 1,
-    )
-    shared = _shared(examples, begin) if share else 0
+    columns = learnt_columns(examples)
+    width = max(len(example.ids) for example in examples)
+    shared = _shared(examples, width - columns["logits_to_keep"]) if share else 0
     ids = torch.full((len(examples), width), pad)
-    labels = torch.full((len(examples), width), -100)
     for row, example in enumerate(examples):
         ids[row, : len(example.ids)] = torch.tensor(example.ids)
-        labels[row, example.first : len(example.ids)] = torch.tensor(example.ids[example.first :])
-    batch = {
-        "input_ids": ids[:, shared:],
-        "labels": labels[:, begin:],
-        "logits_to_keep": width - begin,
-    }
+    batch = {"input_ids": ids[:, shared:]} | columns
     return batch | ({"prefix": ids[:1, :shared]} if shared else {})
 
 
-def _shared(examples: list[Example], limit: int) -> int:
-    """How many tokens all records begin with, at most `limit`; 0 where sharing them does not pay."""
-    count = len(commonprefix([example.ids[:limit] for example in examples]))
-    return count if len(examples) > 1 and count >= WORTH_SHARING else 0
+def learnt_columns(examples: Sequence[Example]) -> dict:
+    """Give the labels of a batch, and how many columns at its end need logits.
+
+    Returns:
+        `labels` (examples, kept) with -100 where nothing is learnt, and `logits_to_keep`, the
+        number of kept columns; the column before the first label is kept, too, because it predicts
+        it.
+    """
+    width = max(len(example.ids) for example in examples)
+    begin = min(example.first for example in examples) - 1
+    labels = torch.full((len(examples), width), NOT_LEARNT)
+    for row, example in enumerate(examples):
+        labels[row, example.first : len(example.ids)] = torch.tensor(example.ids[example.first :])
+    return {"labels": labels[:, begin:], "logits_to_keep": width - begin}
+
+
+def _shared(examples: Sequence[Example], limit: int) -> int:
+    """Count the tokens (at most `limit`) that all begin with; 0 where sharing does not pay."""
+    if len(examples) < 2:
+        return 0
+    count = 0
+    for column in zip(*(example.ids[:limit] for example in examples)):
+        if len(set(column)) > 1:
+            break
+        count += 1
+    return count if count >= WORTH_SHARING else 0

@@ -1,127 +1,142 @@
-"""What a frozen vision tower sees of each image, computed once: then a training meets no pixels
-any more.
+"""Features of a frozen vision tower, computed once for each image: then a training meets no pixels.
 
-While such a lesson is learnt, `pixel_values` are the numbers of images, and the model looks their
+While such a plan is learnt, `pixel_values` are numbers of images, and the model looks their
 features up.
 """
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from types import SimpleNamespace
 
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from tqdm.auto import tqdm
+
 from helpers.files import LabError
-from helpers.models.vlm import VLM
+from helpers.models.vlm import LocalVLM
 from helpers.training.examples import TrainingPlan
-from helpers.training.vlm_examples import VlmCollator, VlmExample
+from helpers.training.vlm_examples import VlmExample, collate, encode_prompts
+
+Features = torch.Tensor | list[torch.Tensor]
 
 
-def can_precompute(loaded: VLM) -> bool:
-    """Whether a model's text tower is given one set of features; Qwen3-VL's gets some in deeper
-    layers, too.
+@dataclass
+class Precomputed:
+    """What is kept of images and of questions about them.
+
+    Attributes:
+        pad: token id of the padding.
+        prompts: (prompt, image) -> its inputs with one number for each token.
+        numbers: image -> its number, its place in `features` and `grids`.
+        features: as the text tower is given them.
+        grids: Qwen's numbers of patches (1, 3); None of other models.
     """
-    return hasattr(loaded.model.model, "get_image_features") and not getattr(
+
+    pad: int
+    prompts: dict[tuple[str, str], dict[str, torch.Tensor]] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    features: list[Features] = field(default_factory=list)
+    grids: list[torch.Tensor | None] = field(default_factory=list)
+
+    def encode(self, examples: Sequence[VlmExample]) -> dict:
+        """Give the kept inputs of the prompts, padded on the right, with the numbers of images."""
+        kept = [self.prompts[example.prompt, example.image] for example in examples]
+        padded = {
+            name: pad_sequence(
+                [prompt[name] for prompt in kept],
+                batch_first=True,
+                padding_value=self.pad if name == "input_ids" else 0,
+            )
+            for name in kept[0]
+        }
+        numbers = [self.numbers[example.image] for example in examples]
+        grids = [grid for grid in (self.grids[number] for number in numbers) if grid is not None]
+        # Qwen's text tower takes the places of an image's tokens from its grid.
+        placed = {"image_grid_thw": torch.cat(grids)} if grids else {}
+        return padded | placed | {"pixel_values": torch.tensor(numbers)}
+
+    def look_up(
+        self, pixel_values: torch.Tensor, *unused: object, **settings: object
+    ) -> SimpleNamespace:
+        """Give the features of numbered images in the form in which the model returns a batch's."""
+        device = pixel_values.device
+        found = [self.features[number] for number in pixel_values.tolist()]
+        whole = [features for features in found if isinstance(features, torch.Tensor)]
+        if whole:
+            return SimpleNamespace(pooler_output=torch.cat(whole).to(device))
+        parts = [part for features in found for part in features]
+        return SimpleNamespace(pooler_output=[part.to(device) for part in parts])
+
+
+def can_precompute(loaded: LocalVLM) -> bool:
+    """True if the text tower gets one set of features; Qwen3-VL's gets some in deeper layers."""
+    has_features = hasattr(loaded.model.model, "get_image_features")
+    return has_features and not getattr(
         loaded.model.config.vision_config, "deepstack_visual_indexes", ()
     )
 
 
-def with_features(loaded: VLM, lesson: TrainingPlan) -> TrainingPlan:
-    """The same lesson without pixels; the model's own look at images is replaced for good.
+@contextmanager
+def with_features(
+    loaded: LocalVLM, plan: TrainingPlan[VlmExample]
+) -> Iterator[TrainingPlan[VlmExample]]:
+    """Compute the features of all images, and give the same plan without pixels.
 
-    The features of all images are held in memory: of moondream2, 3 MB each in half precision.
+    Until the end of the `with` statement the model looks features up instead of computing them. All
+    are held in memory: of moondream2, 3 MB an image in half precision.
 
     Raises:
         LabError: the model takes more from its vision tower than one set of features.
     """
     if not can_precompute(loaded):
         raise LabError(
-            f"FEATURES is 'precomputed', but a model of type {loaded.model.config.model_type!r} "
-            "takes features from several layers of its vision tower: set FEATURES to 'live'."
+            f"`features` is 'precomputed', but a model of type {loaded.model.config.model_type!r} "
+            "takes features from several layers of its vision tower: set `features` to 'live'."
         )
-    collator = FeatureCollator(loaded.model.model, lesson.collate)
-    collator.look_at(
-        [example for row in lesson.train.records for example in row] + list(lesson.valid)
-    )
-    return replace(lesson, collate=collator, facts=lesson.facts | {"features": "precomputed"})
-
-
-class FeatureCollator(VlmCollator):
-    """As `VlmCollator`, from what was kept of each question with its image."""
-
-    def __init__(self, inner, pixels: VlmCollator):
-        self.pad, self.pixels, self.inner, self.look = (
-            pixels.pad,
-            pixels,
-            inner,
-            inner.get_image_features,
+    kept = precompute(loaded, [*plan.train, *plan.valid])
+    inner = loaded.model.model
+    inner.get_image_features = kept.look_up
+    try:
+        yield replace(
+            plan,
+            collate=partial(collate, encode=kept.encode, pad=kept.pad),
+            facts=plan.facts | {"features": "precomputed"},
         )
-        self.asked, self.numbers, self.features, self.grids = {}, {}, [], []
+    finally:
+        del inner.get_image_features  # the class's own method is seen again
 
-    def look_at(self, examples: Sequence[VlmExample]) -> None:
-        """See each image once, and let the model look features up from then on."""
-        from tqdm.auto import tqdm
 
-        for example in tqdm(examples, desc="seeing", unit="image", leave=False):
-            inputs = self.pixels.prompts([example])
-            shape = inputs["input_ids"].shape
-            self.asked[example.prompt, example.image] = {
-                name: values[0]
-                for name, values in inputs.items()
-                if getattr(values, "shape", None) == shape
-            }
-            if example.image not in self.numbers:
-                self.numbers[example.image] = len(self.features)
-                self.features.append(self._seen(inputs))
-                self.grids.append(inputs.get("image_grid_thw"))
-        self.inner.get_image_features = self._looked_up
-
-    def prompts(self, examples: list[VlmExample]) -> dict:
-        """The processor's numbers for each token, as kept, padded on the right; and the numbers of
-        the images.
-        """
-        import torch
-
-        rows = [self.asked[example.prompt, example.image] for example in examples]
-        padded = {
-            name: torch.nn.utils.rnn.pad_sequence(
-                [row[name] for row in rows],
-                batch_first=True,
-                padding_value=self.pad if name == "input_ids" else 0,
-            )
-            for name in rows[0]
+def precompute(loaded: LocalVLM, examples: Iterable[VlmExample]) -> Precomputed:
+    """See each image once."""
+    kept = Precomputed(loaded.processor.tokenizer.pad_token_id)
+    different = {(example.prompt, example.image): example for example in examples}
+    for key, example in tqdm(different.items(), desc="seeing", unit="image", leave=False):
+        inputs = encode_prompts(loaded.processor, [example])
+        by_token = inputs["input_ids"].shape
+        kept.prompts[key] = {
+            name: values[0]
+            for name, values in inputs.items()
+            if getattr(values, "shape", None) == by_token
         }
-        numbers = [self.numbers[example.image] for example in examples]
-        grids = [self.grids[number] for number in numbers if self.grids[number] is not None]
-        # Qwen's text tower takes the places of an image's tokens from its grid.
-        placed = {"image_grid_thw": torch.cat(grids)} if grids else {}
-        return padded | placed | {"pixel_values": torch.tensor(numbers)}
+        if example.image not in kept.numbers:
+            kept.numbers[example.image] = len(kept.features)
+            kept.features.append(_see(loaded.model.model, inputs))
+            kept.grids.append(inputs.get("image_grid_thw"))
+    return kept
 
-    def _seen(self, inputs):
-        """An image's features as the model's text tower will be given them."""
-        import torch
 
-        wanted = inspect.signature(self.look).parameters
-        given = {
-            name: values.to(self.inner.device) for name, values in inputs.items() if name in wanted
-        }
-        given = {
-            name: values.to(self.inner.dtype) if values.is_floating_point() else values
-            for name, values in given.items()
-        }
-        with torch.no_grad():
-            seen = self.look(**given).pooler_output
-        # In main memory: a GPU has no room for those of thousands of images.
-        return seen.cpu() if isinstance(seen, torch.Tensor) else [part.cpu() for part in seen]
-
-    def _looked_up(self, pixel_values, *args, **kwargs) -> SimpleNamespace:
-        """The features of numbered images in the form in which the model returns those of a
-        batch.
-        """
-        import torch
-
-        found = [self.features[number] for number in pixel_values.tolist()]
-        if isinstance(found[0], torch.Tensor):
-            return SimpleNamespace(pooler_output=torch.cat(found).to(self.inner.device))
-        return SimpleNamespace(
-            pooler_output=[part.to(self.inner.device) for parts in found for part in parts]
-        )
+def _see(inner, inputs: dict) -> Features:
+    """Compute an image's features as the model's text tower will be given them."""
+    wanted = inspect.signature(inner.get_image_features).parameters
+    given = {}
+    for name, values in inputs.items():
+        if name in wanted:
+            dtype = inner.dtype if values.is_floating_point() else values.dtype
+            given[name] = values.to(inner.device).to(dtype)
+    with torch.no_grad():
+        seen = inner.get_image_features(**given).pooler_output
+    # In main memory: a GPU has no room for those of thousands of images.
+    return seen.cpu() if isinstance(seen, torch.Tensor) else [part.cpu() for part in seen]

@@ -1,61 +1,48 @@
 """One progress bar for a training, in a terminal and in a notebook alike, with the loss beside it.
 
 A training reports {"step", "total", "loss", "eval_loss"}, as far as it knows them, to any function
-of one
-argument: the bar itself, or what sends the report to the process that shows the bar.
+of one argument: the bar itself, or what sends the report to the process that shows the bar.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from tqdm.auto import tqdm
 
 Report = Callable[[dict], None]
+LOSSES = ("loss", "eval_loss")
 
 
-@contextmanager
-def training_bar() -> Iterator[Report]:
-    """A bar that begins with the first report and goes away when the training ends, whatever way it
-    ends.
-    """
-    from tqdm.auto import tqdm
+class TrainingBar:
+    """A bar that begins with the first report and goes away however the training ends."""
 
-    bars = []
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
 
-    def show(report: dict) -> None:
-        if not bars:
-            bars.append(
-                tqdm(
-                    total=report["total"],
-                    initial=report["step"],
-                    desc="training",
-                    unit="step",
-                    leave=False,
-                )
+    def __enter__(self) -> Self:
+        return self
+
+    def __call__(self, report: dict) -> None:
+        """Show where the training stands."""
+        if self._bar is None:
+            self._bar = tqdm(
+                total=report["total"],
+                initial=report["step"],
+                desc="training",
+                unit="step",
+                leave=False,
             )
-        losses = {name: f"{report[name]:.3f}" for name in ("loss", "eval_loss") if name in report}
+        losses = {name: f"{report[name]:.3f}" for name in LOSSES if name in report}
         if losses:
-            bars[0].set_postfix(losses, refresh=False)
-        bars[0].update(report["step"] - bars[0].n)
+            self._bar.set_postfix(losses, refresh=False)
+        self._bar.update(report["step"] - self._bar.n)
 
-    try:
-        yield show
-    finally:
-        for bar in bars:
-            bar.close()
-
-
-def progress_callback(report: Report):
-    """The callback of a trainer that passes its progress on."""
-    from transformers import TrainerCallback
-
-    class Reporting(TrainerCallback):
-        def on_train_begin(self, args, state, control, **kwargs):
-            report({"step": state.global_step, "total": state.max_steps})
-
-        def on_step_end(self, args, state, control, **kwargs):
-            report({"step": state.global_step, "total": state.max_steps})
-
-        def on_log(self, args, state, control, logs=None, **kwargs):
-            losses = {name: logs[name] for name in ("loss", "eval_loss") if name in logs}
-            report({"step": state.global_step, "total": state.max_steps} | losses)
-
-    return Reporting()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -1,4 +1,4 @@
-"""What is fine-tuned, and the numbers of it by name."""
+"""Recipes of a fine-tuning: its numbers by name, with their bounds."""
 
 import math
 from collections.abc import Callable
@@ -6,44 +6,31 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from helpers.files import LabError
+from helpers.models.refs import ModelRef
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-LARGE_MODEL = 1_000_000_000  # parameters
 UNFINISHED = ".adapter"  # where trained weights lie in a run's folder until their card is written
-
-
-@dataclass(frozen=True)
-class BaseModel:
-    """The model that is fine-tuned: `pocket/<name>`, a folder or a hub id, with its commit, and
-    "none" or "nf4".
-    """
-
-    model_id: str
-    revision: str = ""
-    quantization: str = "none"
-
-    def __post_init__(self) -> None:
-        if self.quantization not in ("none", "nf4"):
-            raise LabError(
-                f"QUANTIZATION is {self.quantization!r}, but it must be 'none' or 'nf4'."
-            )
+# How a step's examples are cut into batches, and whether features are computed before the training
+# or during it, does not change the result.
+NO_EFFECT = ("batch", "accumulation", "features")
 
 
 @dataclass(frozen=True)
 class LoraRecipe:
-    """What determines a LoRA fine-tuning besides model and records; AdamW with a linear schedule
-    and clipping at 1.
+    """What determines a LoRA fine-tuning besides model and training examples.
+
+    The optimizer is AdamW with a linear schedule and gradients clipped at 1.
 
     Rank, alpha and dropout are YuanAI's (section 3.3). They published no others and named Unsloth's
     defaults; the rest are those of Unsloth's Alpaca notebook for Llama-3 8B, but for its 8-bit
     AdamW, which is plain AdamW here: the adapter's states are small.
 
     Attributes:
-        steps: optimiser steps of `batch * accumulation` records.
-        epochs: above 0 it replaces `steps`: so many passes over the records.
-        batch: records that go through the model at once; memory grows with it, the result does not
-            depend on it.
-        max_length: in tokens; longer records are cut at the end.
+        steps: optimizer steps of `batch * accumulation` examples.
+        epochs: above 0 it replaces `steps`: so many passes over the examples.
+        batch: examples that go through the model at once; memory grows with it, the result does
+            not depend on it.
+        max_length: in tokens; longer examples are cut at the end.
         loss: "completion" learns the answers only; "whole" the prompts, too, as the paper's
             notebook did.
     """
@@ -67,26 +54,22 @@ class LoraRecipe:
             self._check(name, getattr(self, name) > 0, "above 0")
         for name in ("epochs", "warmup_steps", "weight_decay", "seed"):
             self._check(name, getattr(self, name) >= 0, "0 or more")
-        self._check("steps", self.steps > 0 or self.epochs > 0, "above 0, or EPOCHS must be")
+        self._check("steps", self.steps > 0 or self.epochs > 0, "above 0, or `epochs` must be")
         self._check("dropout", 0 <= self.dropout < 1, "at least 0 and below 1")
         self._check("loss", self.loss in ("completion", "whole"), "'completion' or 'whole'")
 
     def _check(self, name: str, valid: bool, wanted: str) -> None:
         value = getattr(self, name)
         if not valid or (isinstance(value, float) and not math.isfinite(value)):
-            raise LabError(f"{self.setting(name)} is {value!r}, but it must be {wanted}.")
-
-    def setting(self, name: str) -> str:
-        """The notebooks' parameter for one of these numbers."""
-        return name.upper()
+            raise LabError(f"`{name}` is {value!r}, but it must be {wanted}.")
 
     @property
-    def records_per_step(self) -> int:
-        """Records that one optimiser step learns from."""
+    def examples_per_step(self) -> int:
+        """How many examples one optimizer step learns from."""
         return self.batch * self.accumulation
 
-    def optimiser(self) -> dict:
-        """The optimiser, as arguments of transformers' trainer."""
+    def optimizer(self) -> dict:
+        """Return the optimizer as arguments of transformers' trainer."""
         return {
             "lr_scheduler_type": "linear",
             "weight_decay": self.weight_decay,
@@ -94,57 +77,50 @@ class LoraRecipe:
         }
 
     def rate(self, steps: int) -> Callable[[int], float] | None:
-        """Step -> share of the learning rate, or None where transformers' own schedule is taken."""
+        """Return step -> share of the learning rate, or None for transformers' own schedule."""
         return None
 
     def determines(self) -> dict:
-        """The numbers that the result depends on: how a step's records are cut into batches is none
-        of them.
+        """Return the numbers that the result depends on.
 
-        So a training that found no room on the GPU goes on with a smaller batch and more
-        accumulation.
+        `batch` is none of them, so a training that found no room on the GPU goes on with a smaller
+        one and more accumulation.
         """
-        numbers = asdict(self) | {"records_per_step": self.records_per_step}
-        # Precomputed features give the same training, faster.
-        return {
-            name: value
-            for name, value in numbers.items()
-            if name not in ("batch", "accumulation", "features")
-        }
+        # A run's id is a hash of these names and numbers.
+        numbers = asdict(self) | {"records_per_step": self.examples_per_step}
+        return {name: value for name, value in numbers.items() if name not in NO_EFFECT}
 
-    def records_of(self, available: int) -> int:
-        """How many records are learnt from in all, repetitions included."""
-        return (
-            max(1, round(self.epochs * available))
-            if self.epochs
-            else self.steps * self.records_per_step
-        )
+    def count_examples(self, available: int) -> int:
+        """Return how many examples are learnt from in all, repetitions included."""
+        if self.epochs:
+            return max(1, round(self.epochs * available))
+        return self.steps * self.examples_per_step
 
-    def steps_of(self, available: int) -> int:
-        """How many optimiser steps that makes."""
-        return math.ceil(self.records_of(available) / self.records_per_step)
+    def count_steps(self, available: int) -> int:
+        """Return how many optimizer steps that makes."""
+        return math.ceil(self.count_examples(available) / self.examples_per_step)
 
 
 @dataclass(frozen=True)
 class VlmRecipe(LoraRecipe):
-    """What determines the fine-tuning of a model that sees, besides model and records.
+    """What determines the fine-tuning of a VLM, besides model and training examples.
 
     Attributes:
         trained: "lora" gives every linear layer of the text tower an adapter; "text" trains that
             tower whole.
         vision: "frozen", or "trained": the vision tower and what joins it to the text tower, too.
         schedule: "linear" as in `LoraRecipe`, or "moondream" (see `moondream_rate`), which brings
-            its optimiser: Adam in 8 bit with betas 0.9 and 0.95, epsilon 1e-6, neither weight decay
+            its optimizer: Adam in 8 bit with betas 0.9 and 0.95, epsilon 1e-6, neither weight decay
             nor clipping.
-        references: which of a case's answers are learnt: "first", "all" (a record each), or one
+        references: which of a case's answers are learnt: "first", "all" (an example each), or one
             "sampled" anew each time that the case comes by.
         augmentation: "none" or "training" (see `augmentation`), of training images.
         slips: "none", or "authors": validation images are augmented, too, as VisionQAries' code
-            did. (Their other slip, a prompt without spaces, is in the records.)
+            did. (Their other slip, a prompt without spaces, is in the examples' prompts.)
         features: "live"; "precomputed": the vision tower sees each image once, before the
             training; "auto": that where it can be done.
-        picture_side: pixels; the processor is asked for no larger images, which caps their
-            tokens. 0 leaves it as is.
+        max_side: pixels; the processor is asked for no larger images, which caps their tokens.
+            0 leaves it as it is.
     """
 
     trained: str = "lora"
@@ -160,37 +136,29 @@ class VlmRecipe(LoraRecipe):
         super().__post_init__()
         for name, values in VLM_CHOICES.items():
             self._check(name, getattr(self, name) in values, " or ".join(map(repr, values)))
-        self._check("loss", self.loss == "completion", "'completion' for a model that sees")
+        self._check("loss", self.loss == "completion", "'completion' for a VLM")
         if self.features == "precomputed" and not self.precomputes:
-            changing = (
-                "VISION is 'trained'" if self.vision == "trained" else "AUGMENTATION is 'training'"
-            )
+            changing = "`vision`" if self.vision == "trained" else "`augmentation`"
+            value = self.vision if self.vision == "trained" else self.augmentation
             raise LabError(
-                f"FEATURES is 'precomputed', but {changing}, so that images look different each "
-                "time: set FEATURES to 'auto' or 'live'."
+                f"`features` is 'precomputed', but {changing} is {value!r}, so that images look "
+                "different each time: set `features` to 'auto' or 'live'."
             )
-
-    def setting(self, name: str) -> str:
-        """The notebooks' parameter for one of these numbers."""
-        shared = name in ("rank", "alpha", "seed", *VLM_CHOICES)
-        return name.upper() if shared else f"VLM_{name.upper()}"
 
     def determines(self) -> dict:
-        """As of `LoraRecipe`; where there is no adapter its numbers count for nothing."""
+        """As of `LoraRecipe`; without an adapter, its numbers determine nothing."""
         without = ("rank", "alpha", "dropout") if self.trained == "text" else ()
         return {name: value for name, value in super().determines().items() if name not in without}
 
     @property
     def precomputes(self) -> bool:
-        """Whether the vision tower would see the same images, and say the same of them, in every
-        epoch.
-        """
+        """True if features may be precomputed: the vision tower sees the same in every epoch."""
         return self.features != "live" and self.vision == "frozen" and self.augmentation == "none"
 
-    def optimiser(self) -> dict:
-        """The optimiser, as arguments of transformers' trainer."""
+    def optimizer(self) -> dict:
+        """Return the optimizer as arguments of transformers' trainer."""
         if self.schedule == "linear":
-            return super().optimiser()
+            return super().optimizer()
         return {
             "optim": "adamw_bnb_8bit",
             "adam_beta1": 0.9,
@@ -201,7 +169,7 @@ class VlmRecipe(LoraRecipe):
         }
 
     def rate(self, steps: int) -> Callable[[int], float] | None:
-        """Step -> share of the learning rate, or None where transformers' own schedule is taken."""
+        """Return step -> share of the learning rate, or None for transformers' own schedule."""
         return partial(moondream_rate, steps=steps) if self.schedule == "moondream" else None
 
 
@@ -214,9 +182,8 @@ VLM_CHOICES = {
     "slips": ("none", "authors"),
     "features": ("auto", "live", "precomputed"),
 }
-# What VLM_RECIPE names. The rates of "moondream" and "text" are those of moondream's
-# Finetuning.ipynb at commit c64b09f (2024-04-02), which VisionQAries copied, with 8 records a step
-# and 2 epochs.
+# Named recipes. The rates of "moondream" and "text" are those of moondream's Finetuning.ipynb at
+# commit c64b09f (2024-04-02), which VisionQAries copied, with 8 examples a step and 2 epochs.
 VLM_RECIPES = {
     "lora": {"trained": "lora", "learning_rate": 2e-4},
     "text": {"trained": "text", "learning_rate": 3e-5},
@@ -229,18 +196,18 @@ VLM_RECIPES = {
 }
 
 
-def check_trainable(recipe: VlmRecipe, base: BaseModel) -> None:
+def check_trainable(recipe: VlmRecipe, base: ModelRef) -> None:
     """Refuse to train a whole tower of 4-bit weights."""
     if recipe.trained == "text" and base.quantization != "none":
         raise LabError(
-            f"The text tower of {base.model_id!r} is to be trained whole, but VLM_QUANTIZATION is "
-            f"{base.quantization!r}: 4-bit weights cannot be; set it to 'none', or VLM_RECIPE to "
+            f"The text tower of {base.id!r} is to be trained whole, but `quantization` is "
+            f"{base.quantization!r}: 4-bit weights cannot be; set it to 'none', or `recipe` to "
             "'lora'."
         )
 
 
 def moondream_rate(step: int, steps: int) -> float:
-    """The share of the learning rate at a step (from 0), as moondream's notebook has it.
+    """Return the share of the learning rate at a step (from 0), as moondream's notebook has it.
 
     It climbs from 0.1 to 1 over the first tenth, then falls along a cosine. The notebook does not
     stretch that cosine over what is left, so it ends at 0.122 and not at 0.1.
@@ -249,13 +216,3 @@ def moondream_rate(step: int, steps: int) -> float:
     if done < 0.1:
         return 0.1 + 0.9 * done / 0.1
     return 0.1 + 0.9 * (1 + math.cos(math.pi * (done - 0.1))) / 2
-
-
-def recomputes_activations(device: str, parameters: int) -> bool:
-    """Whether activations are computed anew for the backward pass instead of kept (activation
-    checkpointing).
-
-    That costs a third more time. It pays where they do not fit beside the weights: models of
-    billions of parameters on one GPU. A small model has the room, and so has a CPU.
-    """
-    return device == "cuda" and parameters > LARGE_MODEL

@@ -1,46 +1,63 @@
-"""The training itself, the same for both backends: they differ in how model and adapter are made.
-
-Imported only by functions that train, and after Unsloth where that is used, so that its own imports
-stand on top.
-"""
+"""The training itself, the same for both backends, which differ in how they make an adapter."""
 
 import json
 import math
 import shutil
 import time
+from itertools import count, islice
 from pathlib import Path
 
 import torch
+from peft import PeftModel
 from torch.utils.data import DataLoader
-from transformers import DynamicCache, PrinterCallback, Trainer, TrainingArguments
+from transformers import (
+    DynamicCache,
+    PreTrainedModel,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 from helpers.files import WorkFailed, write_json
 from helpers.models.devices import Device, peak_memory_gb
+from helpers.models.loading import disable_avx512
 from helpers.training.examples import TrainingPlan
-from helpers.training.progress import Report, progress_callback
+from helpers.training.progress import LOSSES, Report
 from helpers.training.recipe import UNFINISHED, LoraRecipe
+
+Trainable = PreTrainedModel | PeftModel
 
 
 class SftTrainer(Trainer):
-    """transformers' trainer over planned batches, with a validation loss per token and seconds in
-    its log.
+    """transformers' trainer over planned batches.
+
+    The validation loss is one per token, and the log has seconds.
     """
 
-    def __init__(self, *, lesson: TrainingPlan, recipe: LoraRecipe, **settings):
-        super().__init__(**settings)
-        self.batches, self.valid, self.recipe = lesson.batches, lesson.valid, recipe
+    def __init__(
+        self, *, model: Trainable, plan: TrainingPlan, recipe: LoraRecipe, args: TrainingArguments
+    ):
+        super().__init__(
+            model=model, args=args, train_dataset=plan.train, eval_dataset=plan.valid or None
+        )
+        self.plan = plan
+        self.recipe = recipe
         # Qwen's models say that they take no number of tokens, but hand it on to the loss like all
         # others.
         self.model_accepts_loss_kwargs = True
-        self.begun, self.validating = time.monotonic(), 0.0
+        self.begun = time.monotonic()
+        self.seconds_validating = 0.0
+        self.seconds_before: float | None = None
 
     def get_train_dataloader(self) -> DataLoader:
-        """The planned batches as one epoch: the trainer's place in it is a number of steps,
-        whatever their batch.
+        """Give the planned batches as one epoch.
+
+        The trainer's place in it is then a number of steps, whatever their batch.
         """
-        loader = DataLoader(
-            self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator
-        )
+        places = count()
+        batches = [list(islice(places, len(batch))) for batch in self.plan.batches]
+        loader = DataLoader(self.plan.train, batch_sampler=batches, collate_fn=self.plan.collate)
         return self.accelerator.prepare(loader)
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
@@ -51,21 +68,23 @@ class SftTrainer(Trainer):
         a word.
         """
         super()._save(output_dir, state_dict)
-        if not hasattr(self.model, "peft_config"):
-            self.model.save_pretrained(output_dir, save_original_format=False)
+        if isinstance(self.model, PreTrainedModel):
+            self.model.save_pretrained(
+                output_dir or self.args.output_dir, save_original_format=False
+            )
 
     def create_scheduler(self, num_training_steps: int, optimizer=None):
-        """The recipe's own schedule, where it has one that transformers does not know."""
-        if rate := self.recipe.rate(num_training_steps):
-            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, rate)
-            return self.lr_scheduler
-        return super().create_scheduler(num_training_steps, optimizer)
+        """Take the recipe's own schedule, where it has one that transformers does not know."""
+        rate = self.recipe.rate(num_training_steps)
+        if not rate:
+            return super().create_scheduler(num_training_steps, optimizer)
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, rate)
+        return self.lr_scheduler
 
     def compute_loss(self, model, inputs: dict, return_outputs=False, num_items_in_batch=None):
-        """The model's loss; what all prompts of a batch begin with goes through the model once, not
-        once a record.
+        """Compute the model's loss, with what all prompts of a batch begin with read only once.
 
-        The keys and values of that beginning are repeated for the records, and gradients flow back
+        The keys and values of that beginning are repeated for the examples, and gradients flow back
         through them: the result is the same (for LoRA without dropout), with half the work where
         prompts are mostly template.
         """
@@ -79,57 +98,79 @@ class SftTrainer(Trainer):
         return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
     def evaluate(self, *args, **kwargs) -> dict:
-        """Mean loss over all learnt tokens of the validation records: it does not depend on how
-        they are batched.
+        """Compute the mean loss over all learnt tokens of the validation examples.
+
+        It does not depend on how they are batched.
         """
         started = time.monotonic()
-        examples = sorted(self.valid, key=lambda example: len(example.ids))
-        tokens, size = (
-            sum(len(example.ids) - example.first for example in examples),
-            self.args.eval_batch_size,
-        )
-        loss = 0.0
-        self.model.eval()
-        with torch.no_grad(), self.compute_loss_context_manager():
-            for start in range(0, len(examples), size):
-                batch = self._prepare_inputs(self.data_collator(examples[start : start + size]))
-                loss += float(self.compute_loss(self.model, batch, num_items_in_batch=tokens))
-        self.validating += time.monotonic() - started
-        metrics = {"eval_loss": loss}
+        metrics = {"eval_loss": self._validation_loss()}
+        self.seconds_validating += time.monotonic() - started
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
         return metrics
 
+    def _validation_loss(self) -> float:
+        examples = sorted(self.plan.valid, key=lambda example: len(example.ids))
+        tokens = sum(example.learnt for example in examples)
+        size = self.args.eval_batch_size
+        loss = 0.0
+        self.model.eval()
+        with torch.no_grad(), self.compute_loss_context_manager():
+            for start in range(0, len(examples), size):
+                batch = self._prepare_inputs(self.plan.collate(examples[start : start + size]))
+                loss += float(self.compute_loss(self.model, batch, num_items_in_batch=tokens))
+        return loss
+
     def log(self, logs: dict, start_time: float | None = None) -> None:
-        """Keep losses with the seconds they took; a training that diverged is no result, and going
-        on is no use.
-        """
+        """Keep losses with the seconds they took, and stop a training that diverged."""
         loss = logs.get("loss", logs.get("eval_loss"))
         if loss is None:
             return
         if not math.isfinite(loss):
             raise WorkFailed(
                 "The training diverged: its loss is not a number at step "
-                f"{self.state.global_step}; lower {self.recipe.setting('learning_rate')}."
+                f"{self.state.global_step}; lower `learning_rate`."
             )
-        super().log(logs | {"seconds": round(self.seconds(), 3)}, start_time)
+        super().log(logs | {"seconds": round(self.seconds_training(), 3)}, start_time)
 
-    def seconds(self) -> float:
-        """Time spent on training without validation, those of the steps before an interruption
-        included.
-        """
-        if not hasattr(self, "before"):  # the log of a checkpoint is there only after it was loaded
-            self.before = max((entry["seconds"] for entry in self.state.log_history), default=0.0)
-        return self.before + time.monotonic() - self.begun - self.validating
+    def seconds_training(self) -> float:
+        """Return the time without validation, with the steps before an interruption."""
+        if self.seconds_before is None:  # a checkpoint's log is there only after it was loaded
+            logged = (entry["seconds"] for entry in self.state.log_history)
+            self.seconds_before = max(logged, default=0.0)
+        return self.seconds_before + time.monotonic() - self.begun - self.seconds_validating
+
+
+class ProgressCallback(TrainerCallback):
+    """Passes a trainer's progress on."""
+
+    def __init__(self, report: Report):
+        self.report = report
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self._tell(state, {})
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self._tell(state, {})
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        self._tell(state, {name: logs[name] for name in LOSSES if name in logs})
+
+    def _tell(self, state, losses: dict) -> None:
+        self.report({"step": state.global_step, "total": state.max_steps} | losses)
 
 
 def fit(
-    model, device: Device, lesson: TrainingPlan, folder: Path, recipe: LoraRecipe, report: Report
+    model: Trainable,
+    device: Device,
+    plan: TrainingPlan,
+    folder: Path,
+    recipe: LoraRecipe,
+    report: Report,
 ) -> dict:
-    """Train what of a model is trainable, from its last checkpoint if there is one, into
-    `folder/.adapter`.
+    """Train what of a model is trainable, from its last checkpoint on, into `folder/.adapter`.
 
     Args:
         model: a PEFT model, or one whose other weights are frozen.
@@ -142,31 +183,18 @@ def fit(
         WorkFailed: the loss is not a number any more.
     """
     checkpoint = last_whole_checkpoint(folder / "checkpoints")
-    _ready(model)
-    trainer = SftTrainer(
-        model=model,
-        lesson=lesson,
-        recipe=recipe,
-        data_collator=lesson.collate,
-        train_dataset=lesson.train,
-        eval_dataset=lesson.valid or None,
-        args=_arguments(device, folder / "checkpoints", recipe, lesson, fresh=checkpoint is None),
-    )
+    _prepare(model)
+    arguments = _arguments(device, folder / "checkpoints", recipe, plan, fresh=checkpoint is None)
+    trainer = SftTrainer(model=model, plan=plan, recipe=recipe, args=arguments)
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(progress_callback(report))
+    trainer.add_callback(ProgressCallback(report))
     trainer.train(resume_from_checkpoint=checkpoint)
-    seconds = trainer.seconds()
-    passes = (
-        recipe.records_per_step / lesson.records
-    )  # the trainer counts the whole plan as one epoch
-    log = [
-        entry | {"epoch": round(entry["step"] * passes, 4)} for entry in trainer.state.log_history
-    ]
-    write_json(folder / "training.json", log)
+    seconds = trainer.seconds_training()
+    _write_log(folder, trainer.state.log_history, recipe, plan)
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
     model.save_pretrained(folder / UNFINISHED)
-    tokens = sum(len(lesson.train[key].ids) for keys in lesson.batches for key in keys)
-    return lesson.facts | {
+    tokens = sum(len(example.ids) for example in plan.train)
+    return plan.facts | {
         "optimiser_steps": trainer.state.global_step,
         "tokens_seen": tokens,
         "tokens_per_second": round(tokens / seconds, 1),
@@ -175,15 +203,23 @@ def fit(
     }
 
 
+def _write_log(folder: Path, history: list[dict], recipe: LoraRecipe, plan: TrainingPlan) -> None:
+    """Write losses by step and epoch; the trainer itself counts the whole plan as one epoch."""
+    passes = recipe.examples_per_step / plan.per_epoch
+    log = [entry | {"epoch": round(entry["step"] * passes, 4)} for entry in history]
+    write_json(folder / "training.json", log)
+
+
 def last_whole_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that was written to its end.
+    """Find the newest checkpoint that was written to its end, and delete torn ones.
 
     transformers writes `trainer_state.json` last; a kill before that leaves a checkpoint without
     it.
     """
-    for checkpoint in sorted(
-        folder.glob("checkpoint-*"), key=lambda path: -int(path.name.split("-")[1])
-    ):
+    newest_first = sorted(
+        folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True
+    )
+    for checkpoint in newest_first:
         try:
             json.loads((checkpoint / "trainer_state.json").read_text())
             return str(checkpoint)
@@ -192,28 +228,21 @@ def last_whole_checkpoint(folder: Path) -> str | None:
     return None
 
 
-def _ready(model) -> None:
-    """Make a model's adapter trainable in full precision, and keep its 4-bit layers from losing
-    their gradient.
-    """
+def _prepare(model: Trainable) -> None:
+    """Put what is trained into full precision, and keep 4-bit layers from losing their gradient."""
     for parameter in model.parameters():
-        if (
-            parameter.requires_grad
-        ):  # fp16's gradient scaler refuses half-precision weights; bf16 loses small steps
+        if parameter.requires_grad:
+            # fp16's gradient scaler refuses half-precision weights; bf16 loses small steps.
             parameter.data = parameter.data.to(torch.float32)
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            # On such CPUs bitsandbytes would repack a 4-bit layer at the first validation, for
-            # good, for a kernel without a backward pass: what is trained after that gets wrong
-            # gradients, and no error.
-            module.support_avx512bf16_for_cpu = False
+    disable_avx512(model)
     model.config.use_cache = False
 
 
 def _arguments(
-    device: Device, folder: Path, recipe: LoraRecipe, lesson: TrainingPlan, *, fresh: bool
+    device: Device, folder: Path, recipe: LoraRecipe, plan: TrainingPlan, *, fresh: bool
 ) -> TrainingArguments:
-    steps, validates = recipe.steps_of(lesson.records), bool(lesson.valid)
+    steps = recipe.count_steps(plan.per_epoch)
+    validates = bool(plan.valid)
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
@@ -237,9 +266,8 @@ def _arguments(
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=device.name == "cuda",
-        **recipe.optimiser(),
+        **recipe.optimizer(),
     )
-    arguments._n_gpu = min(
-        1, arguments.n_gpu
-    )  # with two GPUs the trainer would wrap the model in DataParallel
+    # With two GPUs the trainer would wrap the model in DataParallel.
+    arguments._n_gpu = min(1, arguments.n_gpu)
     return arguments

@@ -1,5 +1,4 @@
-"""Unsloth in a process of its own: it rewrites transformers when it is imported, and must come
-before it.
+"""Unsloth in a process of its own, because it rewrites transformers and must be imported first.
 
 What it prints is noise, and goes to a file that is read only where the process dies without a word.
 """
@@ -10,39 +9,21 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from helpers.files import REPOSITORY, LabError, WorkFailed
-from helpers.models.devices import choose_device
-from helpers.models.loading import model_path
-from helpers.models.moondream.processor import MODEL_TYPE
+from helpers.models.refs import ModelRef
+from helpers.training.backends import check_unsloth
 from helpers.training.progress import Report
-from helpers.training.recipe import BaseModel, LoraRecipe, VlmRecipe
+from helpers.training.recipe import LoraRecipe, VlmRecipe
 
 WORKER = "helpers.training.unsloth_worker"
 
 
-def cannot_train(base: BaseModel, recipe: LoraRecipe) -> str:
-    """Why Unsloth cannot do this training, as part of a sentence; "" where it can."""
-    if not isinstance(recipe, VlmRecipe):
-        return ""
-    if recipe.trained != "lora":
-        return "Unsloth trains adapters here, and VLM_RECIPE trains the text tower whole"
-    device = choose_device()
-    if device.name != "cuda":
-        return "Unsloth trains models that see on a CUDA GPU only, and there is none"
-    from helpers.models.vlm import device_for, vlm_type
-
-    kind = vlm_type(f"{base.model_id}@{base.revision}" if base.revision else base.model_id, "VLM")
-    if kind == MODEL_TYPE:
-        return "Unsloth does not know moondream2"
-    return "Gemma 3 needs float32 on this GPU" if device_for(kind, device) != device else ""
-
-
 def train_with_unsloth(
-    base: BaseModel,
+    base: ModelRef,
     train: list[dict],
     valid: list[dict],
     folder: Path,
@@ -55,60 +36,72 @@ def train_with_unsloth(
         LabError, WorkFailed: with the sentence that the process gave, or with its last words.
         LabError: Unsloth cannot do it.
     """
-    if reason := cannot_train(base, recipe):
-        raise LabError(f"BACKEND is 'unsloth', but {reason}: set BACKEND to 'peft'.")
-    local = Path(model_path(base.model_id))
-    if local.is_dir() and not base.model_id.startswith("pocket/"):
-        base = replace(base, model_id=str(local.resolve()))  # the process works in another folder
+    check_unsloth(base, recipe)
     job = {
-        "base": asdict(base),
-        "train": _found_anywhere(train),
-        "valid": _found_anywhere(valid),
+        "base": _base(base),
+        "train": _with_whole_paths(train),
+        "valid": _with_whole_paths(valid),
         "folder": str(folder.resolve()),
         "recipe": asdict(recipe),
-        "sees": isinstance(recipe, VlmRecipe),
+        "vlm": isinstance(recipe, VlmRecipe),
     }
-    with (
-        tempfile.TemporaryDirectory(prefix="unsloth-") as scratch,
-        _process(Path(scratch)) as process,
-    ):
-        try:
-            process.stdin.write(json.dumps(job) + "\n")
-            process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died at once; its last words say why
-        for line in process.stdout:
-            message = json.loads(line)
-            if "facts" in message:
-                return message["facts"]
-            if "error" in message:
-                raise (LabError if message["wrong_input"] else WorkFailed)(message["error"])
-            report(message)
-        raise WorkFailed(_last_words(process, Path(scratch)))
+    with tempfile.TemporaryDirectory(prefix="unsloth-") as scratch:
+        with _process(Path(scratch)) as process:
+            _send(process, job)
+            facts = _listen(process, report)
+            if facts is None:
+                raise WorkFailed(_last_words(process, Path(scratch)))
+            return facts
 
 
-def _found_anywhere(records: list[dict]) -> list[dict]:
-    """Records whose images are found from another folder, too."""
+def _base(base: ModelRef) -> dict:
+    """Give the model's fields for a process that works in another folder."""
+    model_id = base.id
+    if not model_id.startswith("pocket/") and Path(base.path).is_dir():
+        model_id = str(Path(base.path).resolve())
+    return {"id": model_id, "revision": base.revision, "quantization": base.quantization}
+
+
+def _with_whole_paths(texts: list[dict]) -> list[dict]:
+    """Give the training examples with paths of images that hold in another folder, too."""
     return [
-        record | {"image": str(Path(record["image"]).resolve())} if "image" in record else record
-        for record in records
+        text | {"image": str(Path(text["image"]).resolve())} if "image" in text else text
+        for text in texts
     ]
 
 
+def _send(process: subprocess.Popen[str], job: dict) -> None:
+    assert process.stdin is not None  # a pipe
+    with suppress(BrokenPipeError):  # it died at once; its last words say why
+        process.stdin.write(json.dumps(job) + "\n")
+        process.stdin.flush()
+
+
+def _listen(process: subprocess.Popen[str], report: Report) -> dict | None:
+    """Pass reports on until the training's facts come; None if the process ends before that."""
+    assert process.stdout is not None  # a pipe
+    for line in process.stdout:
+        message = json.loads(line)
+        if "facts" in message:
+            return message["facts"]
+        if "error" in message:
+            raise (LabError if message["wrong_input"] else WorkFailed)(message["error"])
+        report(message)
+    return None
+
+
 @contextmanager
-def _process(scratch: Path) -> Iterator[subprocess.Popen]:
-    """The worker, in a scratch folder where it may drop what it compiles; it is ended on the way
-    out.
+def _process(scratch: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start the worker in a scratch folder, where it may drop what it compiles, and end it.
 
     It has a session of its own, so that Ctrl-C reaches this process alone, which then ends it.
     """
+    path = [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {
         "UNSLOTH_DISABLE_STATISTICS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "UNSLOTH_COMPILE_LOCATION": str(scratch / "unsloth_compiled_cache"),
-        "PYTHONPATH": os.pathsep.join(
-            filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
-        ),
+        "PYTHONPATH": os.pathsep.join(filter(None, path)),
     }
     with open(scratch / "noise", "wb") as noise:
         process = subprocess.Popen(
@@ -127,19 +120,18 @@ def _process(scratch: Path) -> Iterator[subprocess.Popen]:
     finally:
         process.kill()  # what it made is on the disk, whole; there is nothing to wait for
         process.wait()
-        process.stdout.close()
-        try:
-            process.stdin.close()
-        except BrokenPipeError:
-            pass
+        for pipe in (process.stdout, process.stdin):
+            with suppress(BrokenPipeError):
+                if pipe is not None:
+                    pipe.close()
 
 
-def _last_words(process: subprocess.Popen, scratch: Path) -> str:
-    """Why the worker ended without a result: the last line that it printed."""
+def _last_words(process: subprocess.Popen[str], scratch: Path) -> str:
+    """Say why the worker ended without a result, by the last line that it printed."""
     status = process.wait()
     lines = (scratch / "noise").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     last = lines[-1].strip() if lines else "it said nothing"
     return (
-        f"Unsloth's process ended with status {status} ({last}): run it again, or set BACKEND to "
-        "'peft'; what was trained so far is kept."
+        f"Unsloth's process ended with status {status} ({last}): run it again, or set "
+        "`backend` to 'peft'; what was trained so far is kept."
     )

@@ -1,9 +1,12 @@
-"""The process in which Unsloth trains: `python -m helpers.training.unsloth_worker`, started by
-`unsloth_process`.
+"""The process in which Unsloth trains: `python -m helpers.training.unsloth_worker`.
 
-It reads one job as a line of JSON from standard input, and writes reports as lines of JSON to
-standard output: {"step", "total", ...} while it trains, at the end {"facts": ...} or {"error":
-sentence, "wrong_input": bool}.
+`unsloth_process` starts it. It reads one job as a line of JSON from standard input, and writes
+reports as lines of JSON to standard output: {"step", "total", ...} while it trains, at the end
+{"facts": ...} or {"error": sentence, "wrong_input": bool}.
+
+Unsloth patches torch and transformers when it is imported, and must come before them. So nothing
+that loads them is imported at the top of this module: `train` imports Unsloth first, and the
+functions below it import the rest.
 """
 
 import json
@@ -15,16 +18,11 @@ from pathlib import Path
 
 from helpers.files import LabError, WorkFailed
 from helpers.models.devices import Device, choose_device
-from helpers.models.loading import load_tokenizer, loading, model_path
+from helpers.models.failures import explain_loading
+from helpers.models.refs import ModelRef
 from helpers.training.failures import explain_failures
 from helpers.training.progress import Report
-from helpers.training.recipe import (
-    PROJECTIONS,
-    BaseModel,
-    LoraRecipe,
-    VlmRecipe,
-    recomputes_activations,
-)
+from helpers.training.recipe import PROJECTIONS, LoraRecipe, VlmRecipe
 
 ORPHANED = 3  # exit status of a worker whose parent ended first
 
@@ -40,8 +38,8 @@ def main() -> int:
         print(json.dumps(message), file=reports, flush=True)
 
     try:
-        base, folder = BaseModel(**job["base"]), Path(job["folder"])
-        recipe = (VlmRecipe if job["sees"] else LoraRecipe)(**job["recipe"])
+        base, folder = ModelRef(**job["base"]), Path(job["folder"])
+        recipe = (VlmRecipe if job["vlm"] else LoraRecipe)(**job["recipe"])
         with explain_failures(recipe, folder):
             report({"facts": train(base, job["train"], job["valid"], folder, recipe, report)})
     except (LabError, WorkFailed) as error:
@@ -50,153 +48,146 @@ def main() -> int:
 
 
 def _end_with_the_parent() -> None:
-    """Standard input ends when the parent does, whatever way it ends: then nobody waits for this
-    work any more.
-    """
+    """Wait until standard input ends, as it does with the parent; nobody wants this work then."""
     sys.stdin.read()
     os._exit(ORPHANED)
 
 
 def train(
-    base: BaseModel,
+    base: ModelRef,
     train: list[dict],
     valid: list[dict],
     folder: Path,
     recipe: LoraRecipe,
     report: Report,
 ) -> dict:
-    """Train as `train_with_peft` or `train_vlm_with_peft` do, with a model and an adapter made
-    by Unsloth.
-    """
-    import unsloth  # noqa: F401  (before torch and transformers, which it patches)
+    """Train as PEFT does (see `lora_sft`, `vlm_sft`), with model and adapter made by Unsloth."""
+    import unsloth  # noqa: F401
 
-    job = _train_seeing if isinstance(recipe, VlmRecipe) else _train_reading
-    return job(base, train, valid, folder, recipe, report)
+    if isinstance(recipe, VlmRecipe):
+        return _train_vlm(base, train, valid, folder, recipe, report)
+    return _train_llm(base, train, valid, folder, recipe, report)
 
 
-def _train_reading(
-    base: BaseModel,
+def _train_llm(
+    base: ModelRef,
     train: list[dict],
     valid: list[dict],
     folder: Path,
     recipe: LoraRecipe,
     report: Report,
 ) -> dict:
-    import torch
-    from transformers import AutoConfig, set_seed
+    from transformers import set_seed
     from unsloth import FastLanguageModel
 
+    from helpers.models.llm import load_tokenizer
+    from helpers.training.adapters import must_recompute
     from helpers.training.examples import plan_llm_training
     from helpers.training.trainer import fit
 
-    device, tokenizer = choose_device(), load_tokenizer(base.model_id, base.revision)
-    path, revision = model_path(base.model_id), base.revision or None
-    with loading(base.model_id):
-        context = AutoConfig.from_pretrained(path, revision=revision).max_position_embeddings
-        model, _ = FastLanguageModel.from_pretrained(
-            path,
-            revision=revision,
-            use_exact_model_name=True,
-            max_seq_length=min(
-                recipe.max_length, context
-            ),  # above the context it would stretch the positions
-            dtype=getattr(torch, device.dtype),
-            load_in_4bit=base.quantization == "nf4",
-        )
-    recomputes = recomputes_activations(device.name, model.num_parameters())
+    device = choose_device()
+    tokenizer = load_tokenizer(base)
+    with explain_loading(base.id):
+        context = _config(base).max_position_embeddings
+        # Above the context it would stretch the positions.
+        length = min(recipe.max_length, context)
+        model, _ = FastLanguageModel.from_pretrained(base.path, **_loading(base, device, length))
+    recomputes = must_recompute(model, device)
     set_seed(recipe.seed)
     model = FastLanguageModel.get_peft_model(
         model,
-        r=recipe.rank,
-        lora_alpha=recipe.alpha,
-        lora_dropout=recipe.dropout,
         target_modules=list(PROJECTIONS),
-        bias="none",
-        random_state=recipe.seed,
         max_seq_length=recipe.max_length,
-        use_gradient_checkpointing="unsloth" if recomputes else False,
+        **_adapter(recipe, recomputes),
     )
     # Unsloth's own forward pass takes keys and values for generation only.
-    lesson = plan_llm_training(
-        tokenizer, train, valid, recipe, context=context, share_prompts=False
-    )
-    return {"device": asdict(device)} | fit(model, device, lesson, folder, recipe, report)
+    plan = plan_llm_training(tokenizer, train, valid, recipe, context=context, share_prompts=False)
+    return {"device": asdict(device)} | fit(model, device, plan, folder, recipe, report)
 
 
-def _train_seeing(
-    base: BaseModel,
+def _train_vlm(
+    base: ModelRef,
     train: list[dict],
     valid: list[dict],
     folder: Path,
     recipe: VlmRecipe,
     report: Report,
 ) -> dict:
-    import torch
-    from transformers import AutoConfig, set_seed
+    from transformers import set_seed
     from unsloth import FastVisionModel
 
-    from helpers.models.vlm import VLM, load_processor
-    from helpers.models.vlm_inputs import check_pair
+    from helpers.models.processors import check_pair, load_processor
+    from helpers.models.vlm import LocalVLM
+    from helpers.training.adapters import must_recompute
     from helpers.training.vlm_sft import fit_vlm
 
-    name = f"{base.model_id}@{base.revision}" if base.revision else base.model_id
-    device, processor = (
-        choose_device(),
-        load_processor(name, setting="VLM", max_side=recipe.max_side),
-    )
-    path, revision = model_path(base.model_id, "VLM"), base.revision or None
-    with loading(base.model_id, "VLM"):
-        config = AutoConfig.from_pretrained(path, revision=revision)
+    device = choose_device()
+    # Ours, which is the one that generation takes, too.
+    processor = load_processor(base.but(max_side=recipe.max_side))
+    with explain_loading(base.id):
+        config = _config(base)
         context = getattr(config.get_text_config(), "max_position_embeddings", recipe.max_length)
-        model, _ = (
-            FastVisionModel.from_pretrained(  # the processor of ours is the one that generation takes, too
-                path,
-                revision=revision,
-                use_exact_model_name=True,
-                max_seq_length=min(recipe.max_length, context),
-                dtype=getattr(torch, device.dtype),
-                load_in_4bit=base.quantization == "nf4",
-                **_packing(base, config, device),
-            )
+        length = min(recipe.max_length, context)
+        model, _ = FastVisionModel.from_pretrained(
+            base.path, **_loading(base, device, length), **_packing(base, config, device)
         )
-    check_pair(model, processor, base.model_id)
-    loaded = VLM(model, processor, device, "VLM")
-    recomputes = recomputes_activations(device.name, model.num_parameters())
+    check_pair(model, processor, base.id)
+    loaded = LocalVLM(model, processor, device)
+    recomputes = must_recompute(model, device)
     set_seed(recipe.seed)
     model = FastVisionModel.get_peft_model(
         model,
-        r=recipe.rank,
-        lora_alpha=recipe.alpha,
-        lora_dropout=recipe.dropout,
-        bias="none",
         finetune_vision_layers=recipe.vision == "trained",
         finetune_language_layers=True,
         finetune_attention_modules=True,
         finetune_mlp_modules=True,
-        random_state=recipe.seed,
-        use_gradient_checkpointing="unsloth" if recomputes else False,
+        **_adapter(recipe, recomputes),
     )
     return {"device": asdict(device)} | fit_vlm(model, loaded, train, valid, folder, recipe, report)
 
 
-def _packing(base: BaseModel, config, device: Device) -> dict:
-    """4-bit weights where answers have them: left to itself, Unsloth keeps the vision tower in 16
-    bit.
-    """
-    import torch
-    from transformers import BitsAndBytesConfig
+def _config(base: ModelRef):
+    from transformers import AutoConfig
 
-    if base.quantization == "none" or getattr(
-        config, "quantization_config", None
-    ):  # stored in 4 bit
-        return {}
+    return AutoConfig.from_pretrained(base.path, revision=base.revision or None)
+
+
+def _loading(base: ModelRef, device: Device, length: int) -> dict:
+    """Give the arguments with which Unsloth loads a model."""
+    import torch
+
     return {
-        "quantization_config": BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_compute_dtype=getattr(torch, device.dtype),
-        )
+        "revision": base.revision or None,
+        "use_exact_model_name": True,
+        "max_seq_length": length,
+        "dtype": getattr(torch, device.dtype),
+        "load_in_4bit": base.quantization == "nf4",
     }
+
+
+def _adapter(recipe: LoraRecipe, recomputes: bool) -> dict:
+    """Give the arguments with which Unsloth adds an adapter."""
+    return {
+        "r": recipe.rank,
+        "lora_alpha": recipe.alpha,
+        "lora_dropout": recipe.dropout,
+        "bias": "none",
+        "random_state": recipe.seed,
+        "use_gradient_checkpointing": "unsloth" if recomputes else False,
+    }
+
+
+def _packing(base: ModelRef, config, device: Device) -> dict:
+    """Ask for 4-bit weights where answers have them.
+
+    Left to itself, Unsloth keeps the vision tower in 16 bit.
+    """
+    from helpers.models.loading import nf4_config
+
+    stored_in_4bit = getattr(config, "quantization_config", None)
+    if base.quantization == "none" or stored_in_4bit:
+        return {}
+    return {"quantization_config": nf4_config(device)}
 
 
 if __name__ == "__main__":

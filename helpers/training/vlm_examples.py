@@ -1,213 +1,233 @@
-"""From an image, a question and its answers to batches for a model that sees: one collator for all
-of them.
+"""From an image, a question and its answers to batches of tensors for a VLM.
 
-A record is {"id": text, "image": path, "prompt": text, "completions": [text, ...]}, all rendered
-by the model's own chat template (see `helpers.models.vlm_inputs`). Images are opened late, batch
-by batch.
+A training example is {"id": text, "image": path, "prompt": text, "completions": [text, ...]}, all
+rendered by the model's own chat template (see `helpers.models.processors`). Images are opened late,
+batch by batch.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 
-from helpers.data.images import BadImage, open_image
+import torch
+from PIL import Image
+from tqdm.auto import tqdm
+from transformers import PreTrainedTokenizerBase, ProcessorMixin
+
+from helpers.data.images import MAX_SIDE, BadImage, open_image
 from helpers.files import LabError, WorkFailed
-from helpers.models.vlm import VLM
-from helpers.models.vlm_inputs import LONGEST, read
+from helpers.models.processors import read
+from helpers.models.vlm import LocalVLM
 from helpers.training.augmentation import augment
-from helpers.training.examples import Example, TrainingPlan, plan_batches
+from helpers.training.examples import Example, TrainingPlan, learnt_columns, plan_batches
 from helpers.training.recipe import VlmRecipe
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VlmExample(Example):
-    """An example with its image; `change` seeds how it is augmented, and is "" where it is shown
-    as it is.
+    """An example with its image; `seed` decides how that is augmented, None leaves it as it is."""
+
+    image: str
+    prompt: str
+    seed: str | None = None
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Training examples in tokens.
+
+    Attributes:
+        choices: for each training example what may be learnt from it: one answer, or several of
+            which one is drawn each time.
+        not_opened: how many images could not be opened.
+        prompt_lengths: tokens of each prompt with its image.
     """
 
-    image: str = ""
-    prompt: str = ""
-    change: str = ""
-
-
-class VlmExamples(Sequence):
-    """Examples by (record, place in the training): the place decides which answer is learnt, and
-    the augmentation.
-    """
-
-    def __init__(self, records: list[list[VlmExample]], recipe: VlmRecipe, *, augments: bool):
-        self.records, self.recipe, self.augments = records, recipe, augments
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def __getitem__(self, key: tuple[int, int]) -> VlmExample:
-        row, place = key
-        chance = f"{self.recipe.seed}/{place}"
-        example = random.Random(f"answer/{chance}").choice(self.records[row])
-        return replace(example, change=f"picture/{chance}") if self.augments else example
+    choices: list[list[VlmExample]]
+    not_opened: int
+    prompt_lengths: list[int]
 
 
 def plan_vlm_training(
-    loaded: VLM, train: list[dict], valid: list[dict], recipe: VlmRecipe
-) -> TrainingPlan:
-    """The lesson of a model that sees.
+    loaded: LocalVLM, train: list[dict], valid: list[dict], recipe: VlmRecipe
+) -> TrainingPlan[VlmExample]:
+    """Plan the training of a VLM.
 
     Args:
         loaded: the model as it will be trained, with its processor.
-        train, valid: records (see above); those whose image cannot be opened are left out, and
-            counted.
+        train, valid: training examples as texts (see above); those whose image cannot be opened are
+            left out, and counted.
     Raises:
-        LabError: no record has anything to learn from; or processor and model do not belong
+        LabError: no example has anything to learn from; or processor and model do not belong
             together.
     """
     room = min(recipe.max_length, loaded.context_length)
-    encoded, unseen, lengths = _encoded(loaded.processor, train, room, recipe)
-    validation, *_ = _encoded(loaded.processor, valid, room, replace(recipe, references="first"))
-    if not encoded:
-        raise LabError(_nothing_to_learn(train, unseen, lengths, room))
-    draws = VlmExamples(encoded, recipe, augments=recipe.augmentation == "training")
-    batches = plan_batches(
-        [max(len(example.ids) for example in row) for row in encoded],
-        records=recipe.records_of(len(encoded)),
-        per_step=recipe.records_per_step,
-        batch=recipe.batch,
-        seed=recipe.seed,
-    )
-    places = iter(range(recipe.records_of(len(encoded))))
-    # The authors' slip: what measures the progress was changed by chance, too.
-    slipped = draws.augments and recipe.slips == "authors"
-    shown = VlmExamples(validation, recipe, augments=slipped)
+    encoded = encode(loaded.processor, train, max_length=room, references=recipe.references)
+    validation = encode(loaded.processor, valid, max_length=room, references="first")
+    if not encoded.choices:
+        raise LabError(_nothing_to_learn(train, encoded, room))
+    facts = {
+        "training_records": len(encoded.choices),
+        "records_cut": sum(example.cut for choices in encoded.choices for example in choices),
+        "pictures_not_opened": encoded.not_opened,
+        "records_without_room": len(encoded.prompt_lengths) - len(encoded.choices),
+        "validation_records": len(validation.choices),
+    }
     return TrainingPlan(
-        draws,
-        len(encoded),
-        [[(row, next(places)) for row in rows] for rows in batches],
-        [shown[row, row] for row in range(len(validation))],
-        VlmCollator(loaded),
-        {
-            "training_records": len(encoded),
-            "records_cut": sum(example.cut for row in encoded for example in row),
-            "pictures_not_opened": unseen,
-            "records_without_room": len(lengths) - len(encoded),
-            "validation_records": len(validation),
-        },
+        _draw_batches(encoded.choices, recipe),
+        len(encoded.choices),
+        _draw_validation([choices[0] for choices in validation.choices], recipe),
+        live_collator(loaded.processor),
+        facts,
     )
 
 
-def _encoded(
-    processor, records: list[dict], room: int, recipe: VlmRecipe
-) -> tuple[list, int, list[int]]:
-    """Examples of each record (one, or one for each answer that may be drawn), how many images
-    could not be opened, and how many tokens each prompt has with its image."""
-    from tqdm.auto import tqdm
+def _draw_batches(choices: list[list[VlmExample]], recipe: VlmRecipe) -> list[list[VlmExample]]:
+    """Draw what is learnt at each place of the training: which answer, and how augmented."""
+    lengths = [max(len(example.ids) for example in one) for one in choices]
+    places = count()
+    return [
+        [_draw(choices[index], next(places), recipe) for index in batch]
+        for batch in plan_batches(lengths, recipe)
+    ]
 
-    encoded, unseen, lengths = [], 0, []
-    for record in tqdm(records, desc="looking at images", unit="image", leave=False):
+
+def _draw(choices: list[VlmExample], place: int, recipe: VlmRecipe) -> VlmExample:
+    example = random.Random(f"answer/{recipe.seed}/{place}").choice(choices)
+    return _augmented(example, place, recipe) if recipe.augmentation == "training" else example
+
+
+def _draw_validation(examples: list[VlmExample], recipe: VlmRecipe) -> list[VlmExample]:
+    """Leave validation images as they are, but for the slip of VisionQAries' authors."""
+    if recipe.augmentation == "training" and recipe.slips == "authors":
+        return [_augmented(example, place, recipe) for place, example in enumerate(examples)]
+    return examples
+
+
+def _augmented(example: VlmExample, place: int, recipe: VlmRecipe) -> VlmExample:
+    return replace(example, seed=f"picture/{recipe.seed}/{place}")
+
+
+def encode(
+    processor: ProcessorMixin, texts: list[dict], *, max_length: int, references: str
+) -> Encoded:
+    """Encode training examples with their images, which are opened once to count their tokens.
+
+    Args:
+        max_length: in tokens; longer examples are cut at the end.
+        references: "first", "all" or "sampled", as in `VlmRecipe`.
+    """
+    choices: list[list[VlmExample]] = []
+    not_opened = 0
+    prompt_lengths = []
+    for text in tqdm(texts, desc="looking at images", unit="image", leave=False):
         try:
-            image = open_image(record["image"], max_side=LONGEST)
+            image = open_image(text["image"], max_side=MAX_SIDE)
         except BadImage:
-            unseen += 1
+            not_opened += 1
             continue
-        prompt = read(processor, [record["prompt"]], [image], padding_side="right")["input_ids"][
-            0
-        ].tolist()
-        answers = (
-            record["completions"] if recipe.references != "first" else record["completions"][:1]
-        )
-        rows = [_example(processor.tokenizer, record, prompt, answer, room) for answer in answers]
-        rows = [row for row in rows if row]
-        lengths.append(len(prompt))
-        if rows:
-            encoded += [[row] for row in rows] if recipe.references == "all" else [rows]
-    return encoded, unseen, lengths
+        inputs = read(processor, [text["prompt"]], [image], padding_side="right")
+        prompt = inputs["input_ids"][0].tolist()
+        prompt_lengths.append(len(prompt))
+        if len(prompt) >= max_length:
+            continue
+        answers = text["completions"][:1] if references == "first" else text["completions"]
+        examples = [
+            _example(processor.tokenizer, text, prompt, answer, max_length) for answer in answers
+        ]
+        choices += [[example] for example in examples] if references == "all" else [examples]
+    return Encoded(choices, not_opened, prompt_lengths)
 
 
 def _example(
-    tokenizer, record: dict, prompt: list[int], answer: str, room: int
-) -> VlmExample | None:
+    tokenizer: PreTrainedTokenizerBase, text: dict, prompt: list[int], answer: str, max_length: int
+) -> VlmExample:
     ids = prompt + tokenizer(answer, add_special_tokens=False)["input_ids"]
-    if len(prompt) >= room:
-        return None
-    return VlmExample(ids[:room], len(prompt), len(ids) > room, record["image"], record["prompt"])
+    return VlmExample(
+        ids[:max_length],
+        len(prompt),
+        len(ids) > max_length,
+        image=text["image"],
+        prompt=text["prompt"],
+    )
 
 
-def _nothing_to_learn(records: list[dict], unseen: int, lengths: list[int], room: int) -> str:
-    if unseen == len(records):
+def _nothing_to_learn(texts: list[dict], encoded: Encoded, room: int) -> str:
+    if encoded.not_opened == len(texts):
         return (
-            f"{len(records)} training cases were to be learnt with their images, but none of the "
+            f"{len(texts)} training cases were to be learnt with their images, but none of the "
             "images can be opened: run check-data on the data set, and put them where the README "
             "says."
         )
     return (
-        f"A question with its image has {min(lengths)} tokens or more, but VLM_MAX_LENGTH and "
-        f"the model's context leave {room}, so there is nothing to learn: lower PICTURE_SIDE, "
-        "raise VLM_MAX_LENGTH, or choose another VLM."
+        f"A question with its image has {min(encoded.prompt_lengths)} tokens or more, but "
+        f"`max_length` and the model's context leave {room}, so there is nothing to learn: lower "
+        "`max_side`, raise `max_length`, or choose another `model`."
     )
 
 
-class VlmCollator:
-    """Examples -> padded tensors for any model that sees: the processor's own, with the answers put
-    behind them.
+def live_collator(processor: ProcessorMixin) -> Callable[[list[VlmExample]], dict]:
+    """Give what makes batches of images in pixels."""
+    prompts = partial(encode_prompts, processor)
+    return partial(collate, encode=prompts, pad=processor.tokenizer.pad_token_id)
 
-    Labels and logits begin with the first learnt token of any record, as in `records.collate`.
+
+def encode_prompts(processor: ProcessorMixin, examples: Sequence[VlmExample]) -> dict:
+    """Encode the questions with their images, padded on the right."""
+    images = [_open(example) for example in examples]
+    texts = [example.prompt for example in examples]
+    return dict(read(processor, texts, images, padding_side="right"))
+
+
+def _open(example: VlmExample) -> Image.Image:
+    try:
+        image = open_image(example.image, max_side=MAX_SIDE)
+    except BadImage as error:  # it could be opened when the training began
+        raise WorkFailed(
+            f"The image {Path(example.image).name} can no longer be opened ({error}): put "
+            "it back; the same command goes on from the last checkpoint."
+        ) from None
+    return augment(image, example.seed) if example.seed else image
+
+
+def collate(
+    examples: list[VlmExample], *, encode: Callable[[Sequence[VlmExample]], dict], pad: int
+) -> dict:
+    """Put the answers behind the encoded questions, in padded tensors for any VLM.
+
+    Args:
+        encode: examples -> the model's inputs for their prompts, padded on the right.
+        pad: token id of the padding.
+    Returns:
+        the inputs, and what `learnt_columns` gives.
     """
+    inputs = encode(examples)
+    by_token = inputs["input_ids"].shape
+    batch = {
+        name: _extend(name, values, examples, pad)
+        if getattr(values, "shape", None) == by_token
+        else values
+        for name, values in inputs.items()
+    }
+    return batch | learnt_columns(examples)
 
-    def __init__(self, loaded: VLM):
-        self.processor = loaded.processor
-        self.pad = loaded.processor.tokenizer.pad_token_id
 
-    def prompts(self, examples: list[VlmExample]) -> dict:
-        """The questions with their images, padded on the right."""
-        images = [self._image(example) for example in examples]
-        return read(
-            self.processor, [example.prompt for example in examples], images, padding_side="right"
-        )
-
-    def __call__(self, examples: list[VlmExample]) -> dict:
-        import torch
-
-        inputs = self.prompts(examples)
-        width, begin = (
-            max(len(example.ids) for example in examples),
-            min(example.first for example in examples) - 1,
-        )
-        asked, labels = inputs["input_ids"].shape, torch.full((len(examples), width), -100)
-        batch = {  # what has one number for each token, such as the mask, gets longer by the answers
-            name: self._longer(name, values, examples, width)
-            if getattr(values, "shape", None) == asked
-            else values
-            for name, values in inputs.items()
-        }
-        for row, example in enumerate(examples):
-            labels[row, example.first : len(example.ids)] = torch.tensor(
+def _extend(
+    name: str, values: torch.Tensor, examples: Sequence[VlmExample], pad: int
+) -> torch.Tensor:
+    """Extend ids, mask (1) and token types (0) of the prompts by the answers."""
+    width = max(len(example.ids) for example in examples)
+    filler = pad if name == "input_ids" else 0
+    longer = torch.full((len(examples), width), filler, dtype=values.dtype)
+    for row, example in enumerate(examples):
+        longer[row, : example.first] = values[row, : example.first]
+        if name == "input_ids":
+            longer[row, example.first : len(example.ids)] = torch.tensor(
                 example.ids[example.first :]
             )
-        return batch | {"labels": labels[:, begin:], "logits_to_keep": width - begin}
-
-    def _longer(self, name: str, values, examples: list[VlmExample], width: int):
-        """The numbers of prompts and answers: answers count in the mask, and are words in what
-        tells words apart.
-        """
-        import torch
-
-        longer = torch.full(
-            (len(examples), width), self.pad if name == "input_ids" else 0, dtype=values.dtype
-        )
-        for row, example in enumerate(examples):
-            longer[row, : example.first] = values[row, : example.first]
-            longer[row, example.first : len(example.ids)] = {
-                "input_ids": torch.tensor(example.ids[example.first :]),
-                "attention_mask": 1,
-            }.get(name, 0)
-        return longer
-
-    def _image(self, example: VlmExample):
-        try:
-            image = open_image(example.image, max_side=LONGEST)
-        except BadImage as error:  # it could be opened when the training began
-            raise WorkFailed(
-                f"The image {Path(example.image).name} can no longer be opened ({error}): put "
-                "it back; the same command goes on from the last checkpoint."
-            ) from None
-        return augment(image, example.change) if example.change else image
+        elif name == "attention_mask":
+            longer[row, example.first : len(example.ids)] = 1
+    return longer

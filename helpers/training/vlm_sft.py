@@ -1,74 +1,66 @@
-"""Fine-tuning of a model that sees, by transformers and PEFT: adapters in the text tower, or that
-tower whole.
-"""
+"""Fine-tuning of a VLM by transformers and PEFT: adapters, or its whole text tower."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
+from transformers import PreTrainedModel, set_seed
+
 from helpers.files import LabError
-from helpers.models.vlm import VLM, load_vlm
-from helpers.models.vlm_inputs import mismatch
+from helpers.models.processors import mismatch
+from helpers.models.refs import ModelRef
+from helpers.models.vlm import LocalVLM, load_vlm
+from helpers.training.adapters import add_adapter, must_recompute, recompute_activations
+from helpers.training.examples import TrainingPlan
+from helpers.training.features import can_precompute, with_features
 from helpers.training.progress import Report
-from helpers.training.recipe import (
-    UNFINISHED,
-    BaseModel,
-    VlmRecipe,
-    check_trainable,
-    recomputes_activations,
-)
+from helpers.training.recipe import UNFINISHED, VlmRecipe, check_trainable
+from helpers.training.trainer import Trainable, fit
+from helpers.training.vlm_examples import VlmExample, plan_vlm_training
 
 
 def train_vlm_with_peft(
-    base: BaseModel,
+    base: ModelRef,
     train: list[dict],
     valid: list[dict],
     folder: Path,
     recipe: VlmRecipe,
     report: Report,
 ) -> dict:
-    """Train in this process, on any machine; see `lora_sft.train_adapter`.
+    """Train a VLM in this process, on any machine; see `lora_sft.train_adapter`.
 
     Args:
-        train, valid: records (see `vision_records`).
+        train, valid: training examples as texts (see `vlm_examples`).
     """
     check_trainable(recipe, base)
-    name = f"{base.model_id}@{base.revision}" if base.revision else base.model_id
-    loaded = load_vlm(name, quantization=base.quantization, setting="VLM", max_side=recipe.max_side)
-    recomputes = recomputes_activations(loaded.device.name, loaded.model.num_parameters())
-    if recomputes:
-        loaded.model.gradient_checkpointing_enable(
-            gradient_checkpointing_kwargs={"use_reentrant": False}
-        )
+    loaded = load_vlm(base.but(max_side=recipe.max_side))
+    if must_recompute(loaded.model, loaded.device):
+        recompute_activations(loaded.model)
     model = make_trainable(loaded.model, recipe)
-    return {"device": asdict(loaded.device)} | fit_vlm(
-        model, loaded, train, valid, folder, recipe, report
-    )
+    facts = fit_vlm(model, loaded, train, valid, folder, recipe, report)
+    return {"device": asdict(loaded.device)} | facts
 
 
 def fit_vlm(
-    model,
-    loaded: VLM,
+    model: Trainable,
+    loaded: LocalVLM,
     train: list[dict],
     valid: list[dict],
     folder: Path,
     recipe: VlmRecipe,
     report: Report,
 ) -> dict:
-    """Train what of `model` is trainable, however it was made, and save its processor beside a
-    whole model.
-    """
-    from helpers.training.features import can_precompute, with_features
-    from helpers.training.trainer import fit
-    from helpers.training.vlm_examples import plan_vlm_training
+    """Train what of `model` is trainable, however it was made.
 
-    lesson = plan_vlm_training(loaded, train, valid, recipe)
+    A processor is saved beside a whole model, as beside any published one.
+    """
     try:
-        if recipe.precomputes and (recipe.features == "precomputed" or can_precompute(loaded)):
-            lesson = with_features(loaded, lesson)
-        facts = fit(model, loaded.device, lesson, folder, recipe, report)
-    except (
-        ValueError
-    ) as error:  # images have another size, or another number of tokens, than the model's
+        plan = plan_vlm_training(loaded, train, valid, recipe)
+        with _features_of(loaded, plan, recipe) as plan:
+            facts = fit(model, loaded.device, plan, folder, recipe, report)
+    except ValueError as error:
+        # Images have another size, or another number of tokens, than the model's.
         if "image" not in str(error).lower():
             raise
         raise LabError(mismatch(str(error))) from None
@@ -77,45 +69,37 @@ def fit_vlm(
     return facts
 
 
-def make_trainable(model, recipe: VlmRecipe):
-    """The model with nothing trainable but what the recipe trains."""
-    from transformers import set_seed
+def _features_of(
+    loaded: LocalVLM, plan: TrainingPlan[VlmExample], recipe: VlmRecipe
+) -> AbstractContextManager[TrainingPlan[VlmExample]]:
+    """Give the plan with features where the recipe asks for them or may and can have them."""
+    if recipe.precomputes and (recipe.features == "precomputed" or can_precompute(loaded)):
+        return with_features(loaded, plan)
+    return nullcontext(plan)
 
-    set_seed(recipe.seed)  # the adapter's first weights are drawn here
+
+def make_trainable(model: PreTrainedModel, recipe: VlmRecipe) -> Trainable:
+    """Give the model with nothing trainable but what the recipe trains."""
     if recipe.trained == "lora":
-        from peft import LoraConfig, get_peft_model
-
-        return get_peft_model(
-            model,
-            LoraConfig(
-                r=recipe.rank,
-                lora_alpha=recipe.alpha,
-                lora_dropout=recipe.dropout,
-                bias="none",
-                target_modules=linear_layers(model, vision=recipe.vision == "trained"),
-                task_type="CAUSAL_LM",
-            ),
-        )
+        return add_adapter(model, recipe, linear_layers(model, vision=recipe.vision == "trained"))
+    set_seed(recipe.seed)
     model.requires_grad_(recipe.vision == "trained")
     for part in (model.get_decoder(), model.get_output_embeddings()):
         part.requires_grad_(True)
     return model
 
 
-def linear_layers(model, *, vision: bool) -> list[str]:
-    """The names of the linear layers that get an adapter: of the text tower's layers, with `vision`
-    all but the output.
+def linear_layers(model: PreTrainedModel, *, vision: bool) -> list[str]:
+    """List the linear layers that get an adapter: the text tower's, or all but the output.
 
     Of a Llama, Mistral or Qwen these are the seven projections, of a Phi its six.
     """
-    import torch
-
-    text = model.get_decoder()
-    inside = {id(module) for module in text.modules()}
+    text = {id(module) for module in model.get_decoder().modules()}
+    output = model.get_output_embeddings()
     return [
         name
         for name, module in model.named_modules()
         if isinstance(module, torch.nn.Linear)
-        and (vision or id(module) in inside)
-        and module is not model.get_output_embeddings()
+        and (vision or id(module) in text)
+        and module is not output
     ]

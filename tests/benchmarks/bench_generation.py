@@ -9,27 +9,28 @@ batch waits for its longest one, and gains less: that ratio is printed, too.
 
 import sys
 import time
+from dataclasses import replace
 
 from helpers.data import load_dataset
-from helpers.models.generation import Prefix, generate, read_prefix
-from helpers.models.loading import LLM, load_llm
+from helpers.models.llm import LocalLLM, load_llm
 from helpers.models.prompts import build_prompt, question_text, stop_text
+from helpers.models.refs import ModelRef
 from helpers.models.shots import as_pairs, choose_shots, shot_pool
 
 BATCH, NEW_TOKENS, STOP = 32, 48, stop_text("alpaca", "block")
 
 
 def texts(
-    model: LLM, prompts: dict, *, batch: int, shared: bool, stop: str = STOP
+    model: LocalLLM, prompts: dict, *, batch: int, shared: bool, stop: str = STOP
 ) -> dict[str, str]:
     """Answers by case id, in batches in order of length, the common beginning read once or not."""
     order = sorted(prompts, key=lambda case_id: -model.count_tokens(prompts[case_id]))
-    prefix, answers = read_prefix(model, prompts) if shared else Prefix(), {}
+    model = model.prepare(prompts, stop=stop) if shared else replace(model, stop=stop)
+    answers: dict[str, str] = {}
     for start in range(0, len(order), batch):
         part = {case_id: prompts[case_id] for case_id in order[start : start + batch]}
         answers |= {
-            row.case_id: row.text
-            for row in generate(model, part, max_new_tokens=NEW_TOKENS, prefix=prefix, stop=stop)
+            row.case_id: row.text for row in model.answer_batch(part, max_new_tokens=NEW_TOKENS)
         }
     return answers
 
@@ -44,7 +45,7 @@ def best_of_three(work) -> tuple[float, dict]:
 
 
 def main() -> int:
-    model, data = load_llm("pocket/llama"), load_dataset("pocket")
+    model, data = load_llm(ModelRef("pocket/llama")), load_dataset("pocket")
     cases, pool = data.split("valid"), shot_pool(data.split("train"))
     plain = {case.id: build_prompt(question_text(case)) for case in cases}
     shots = choose_shots(cases, pool, count=4, choice="fixed", seed=1)

@@ -1,8 +1,7 @@
-"""LoRA fine-tuning of the pocket Llama: ours (PEFT) against TRL's SFTTrainer as it comes, on the
-same records.
+"""LoRA fine-tuning of the pocket Llama: ours (PEFT) against TRL's SFTTrainer as it comes.
 
 Run `python tests/benchmarks/bench_sft.py`. Status 1 if ours does not reach 1.5 times the tokens per
-second (padding not counted), or ends with a higher validation loss. Both get the same model,
+second (padding not counted), or ends with a higher validation loss. Both get the same texts, model,
 adapter, learning rate, schedule, batch and number of steps; the stock trainer has otherwise its
 defaults, as far as they run on a CPU.
 """
@@ -20,24 +19,21 @@ sys.path.insert(0, str(REPOSITORY))
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 from helpers.data import load_dataset
-from helpers.models.loading import load_llm
+from helpers.models.llm import load_llm
 from helpers.models.prompts import alpaca
+from helpers.models.refs import ModelRef
 from helpers.models.shots import shot_pool
 from helpers.pocket.clinic import build
 from helpers.training.examples import collate, encode
-from helpers.training.lora_sft import BaseModel, LoraRecipe, train_adapter
-from helpers.training.recipe import PROJECTIONS
+from helpers.training.lora_sft import train_adapter
+from helpers.training.recipe import PROJECTIONS, LoraRecipe
 
-SEEDS = (
-    1,
-    2,
-    3,
-)  # a training of each with every seed, in turn; losses are averaged, and of speeds the fastest counts:
-# what the machine can do when nothing else disturbs it
+# A training of each with every seed, in turn. Losses are averaged; of speeds the fastest counts:
+# what the machine can do when nothing else disturbs it.
+SEEDS = (1, 2, 3)
 REQUIRED_RATIO = 1.5
-HIGHER_LOSS = (
-    0.1  # nats per token; over nine seeds we saw means of 3.51 (ours) and 3.55 (stock), each +-0.07
-)
+# Nats per token; over nine seeds we saw means of 3.51 (ours) and 3.55 (stock), each +-0.07.
+HIGHER_LOSS = 0.1
 RECIPE = LoraRecipe(
     learning_rate=5e-3,
     steps=40,
@@ -53,9 +49,9 @@ def main() -> int:
     """Measure, print, and return the exit status."""
     speeds, losses = {"stock": [], "ours": []}, {"stock": [], "ours": []}
     with tempfile.TemporaryDirectory() as scratch:
-        train, valid = records(Path(scratch))
+        train, valid = texts(Path(scratch))
         print(
-            f"{len(train)} records, {RECIPE.steps} steps of {RECIPE.records_per_step}, "
+            f"{len(train)} examples, {RECIPE.steps} steps of {RECIPE.examples_per_step}, "
             f"{len(valid)} for validation"
         )
         for seed in SEEDS:
@@ -76,7 +72,7 @@ def main() -> int:
     return 0 if ratio >= REQUIRED_RATIO and higher <= HIGHER_LOSS else 1
 
 
-def records(scratch: Path) -> tuple[list[dict], list[dict]]:
+def texts(scratch: Path) -> tuple[list[dict], list[dict]]:
     """Alpaca prompts and first answers of a pocket clinic, for training and validation."""
     build(scratch / "pocket", sizes={"train": 320, "valid": 60, "test": 1})
     data = load_dataset("pocket", scratch / "pocket" / "iiyi")
@@ -94,7 +90,7 @@ def ours(train: list[dict], folder: Path, recipe: LoraRecipe) -> float:
     folder.mkdir()
     card = {"model": "pocket/llama"}
     facts = train_adapter(
-        BaseModel("pocket/llama"), train, [], folder, recipe=recipe, card=card, backend="peft"
+        ModelRef("pocket/llama"), train, [], folder, recipe=recipe, card=card, backend="peft"
     )
     return facts["tokens_per_second"]
 
@@ -106,7 +102,7 @@ def stock(train: list[dict], folder: Path, recipe: LoraRecipe) -> float:
     from transformers import PrinterCallback, set_seed
     from trl import SFTConfig, SFTTrainer
 
-    base = load_llm("pocket/llama")
+    base = load_llm(ModelRef("pocket/llama"))
     set_seed(recipe.seed)  # for the adapter's first weights, which ours draws from the seed, too
     trainer = SFTTrainer(
         model=base.model,
@@ -143,10 +139,10 @@ def loss(adapter: Path, valid: list[dict]) -> float:
     import torch
     from peft import PeftModel
 
-    base = load_llm("pocket/llama")
+    base = load_llm(ModelRef("pocket/llama"))
     model = PeftModel.from_pretrained(base.model, str(adapter)).eval()
     examples = encode(base.tokenizer, valid, max_length=RECIPE.max_length, loss="completion")
-    learnt = sum(len(example.ids) - example.first for example in examples)
+    learnt = sum(example.learnt for example in examples)
     with torch.no_grad():
         batches = (
             collate(examples[i : i + 16], pad=base.tokenizer.pad_token_id)

@@ -1,5 +1,4 @@
-"""What it saves to let a frozen vision tower see each image once: the same trainings with live
-and kept features.
+"""What it saves that a frozen vision tower sees each image once: live and precomputed features.
 
 `python tests/benchmarks/bench_vision_sft.py`, for both pocket models. Compare the ratio, not the
 seconds.
@@ -15,13 +14,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from helpers.data import load_dataset
+from helpers.models.processors import completion, load_processor, turn_text
 from helpers.models.prompts import vlm_question
-from helpers.models.vlm import load_processor
-from helpers.models.vlm_inputs import completion, turn_text
+from helpers.models.refs import ModelRef
 from helpers.training.lora_sft import train_adapter
-from helpers.training.recipe import BaseModel, VlmRecipe
+from helpers.training.recipe import VlmRecipe
 
-RECORDS, EPOCHS = 40, 6
+EXAMPLES, EPOCHS = 40, 6
 
 
 def main() -> None:
@@ -40,9 +39,9 @@ def main() -> None:
 
 def training(model: str, features: str) -> tuple[float, list[float]]:
     """Seconds of a training and its losses."""
-    processor = load_processor(model)
+    processor = load_processor(ModelRef(model))
     rows = []
-    for case in load_dataset("pocket").split("train")[:RECORDS]:
+    for case in load_dataset("pocket").split("train")[:EXAMPLES]:
         question = vlm_question(case, "P1")
         answers = [completion(processor, question, reference.text) for reference in case.references]
         rows.append(
@@ -60,7 +59,7 @@ def training(model: str, features: str) -> tuple[float, list[float]]:
         started = time.perf_counter()
         card = {"model": model, "weights": "", "data": "", "prompt": ""}
         train_adapter(
-            BaseModel(model), rows, [], Path(scratch), recipe=recipe, card=card, backend="peft"
+            ModelRef(model), rows, [], Path(scratch), recipe=recipe, card=card, backend="peft"
         )
         seconds = time.perf_counter() - started
         log = json.loads((Path(scratch) / "training.json").read_text())

@@ -4,6 +4,8 @@ half-written.
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 
@@ -12,6 +14,7 @@ import pytest
 from conftest import ROOT
 from helpers.cli.commands import main
 from helpers.files import write_json
+from tests.full_disk import needs_full_disk, on_a_small_disk
 
 REFERENCES = [
     {
@@ -98,6 +101,7 @@ def test_score_refuses_a_torn_jsonl_file_and_leaves_it_as_it_is(files, capsys):
     assert "line 2" in capsys.readouterr().err and path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_score_with_bertscore_in_one_go(files, capsys):
     assert main(["score", str(files / "references.json"), str(files / "predictions.json")]) == 0
     assert json.loads(capsys.readouterr().out)["BERTScore_en"] == pytest.approx(1, abs=1e-5)
@@ -139,7 +143,11 @@ def test_unknown_metric_and_missing_encoder_are_one_sentence(files, capsys):
         (["run", "03", "-p", "SHOTS", "-3"], "SHOTS is [-3]"),
         (["run", "03", "-p", "LIMIT", "many"], "LIMIT is 'many'"),
         (["run", "03", "-p", "SHOTS", ""], "SHOTS is an empty list"),
-        (["run", "03", "-p", "SHOTS", "0,5000"], "5000 worked examples, but there are"),
+        pytest.param(
+            ["run", "03", "-p", "SHOTS", "0,5000"],
+            "5000 worked examples, but there are",
+            marks=pytest.mark.slow,  # it builds the whole clinic
+        ),
         (["run", "03", "-p", "SHOT_CHOICE", "best"], "SHOT_CHOICE is 'best'"),
         (["run", "02", "-p", "LEARNING_RATE", "inf"], "LEARNING_RATE is inf"),
         (["run", "02", "--profile", "cloud"], "'cloud'"),
@@ -151,18 +159,56 @@ def test_unknown_metric_and_missing_encoder_are_one_sentence(files, capsys):
 )
 def test_wrong_commands_are_one_sentence_and_write_nothing(outputs, capsys, arguments, message):
     assert main(arguments) == 2
-    out, err = capsys.readouterr()
+    err = capsys.readouterr().err
     assert message in err and err.count("\n") == 1
     assert not list(outputs.glob("runs/*")), "a refused command left a run behind"
 
 
-def test_an_output_place_that_cannot_be_written_is_one_sentence(files, capsys, monkeypatch):
+def _is_told(err: str, reason: str) -> bool:
+    return err.count("\n") == 1 and reason in err and "free some space" not in err
+
+
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [
+        ("plain/scores.json", "choose another place"),  # through a file
+        ("folder", "Is a directory; choose another place"),
+        ("circle/scores.json", "choose another place"),
+        ("x" * 300, "File name too long; choose another place"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_what_the_sentence_says(files, capsys, out, reason):
     (files / "plain").write_text("a file, not a folder")
-    assert score(files, "--out", str(files / "plain" / "scores.json")) == 1
+    (files / "folder").mkdir()
+    (files / "circle").symlink_to("circle")
+    assert score(files, "--out", str(files / out)) == 2
+    assert _is_told(capsys.readouterr().err, reason)
+
+
+def test_an_outputs_folder_that_is_a_file_is_one_sentence(files, capsys, monkeypatch):
+    (files / "plain").write_text("a file, not a folder")
     monkeypatch.setenv("LAB_OUTPUTS", str(files / "plain"))
-    assert main(["pocket", "build"]) == 1
-    err = capsys.readouterr().err
-    assert err.count("\n") == 2 and err.count("choose another place") == 2
+    assert main(["pocket", "build"]) == 2
+    assert _is_told(capsys.readouterr().err, "choose another place")
+
+
+def test_a_folder_given_as_answers_is_one_sentence(files, capsys):
+    (files / "answers.jsonl").mkdir()
+    assert score(files, predictions="answers.jsonl") == 2
+    assert _is_told(capsys.readouterr().err, "answers.jsonl: Is a directory")
+
+
+@needs_full_disk
+def test_a_full_disk_is_told_to_be_full(files):
+    disk = files / "disk"
+    command = (
+        f"cd {shlex.quote(str(files))}; head -c 1000000 /dev/zero > disk/all 2> /dev/null;"
+        f"{shlex.quote(sys.executable)} -m helpers score references.json predictions.json"
+        " --metrics deltableu --out disk/scores.json 2>&1 > /dev/null; echo status $?"
+    )
+    printed = on_a_small_disk(disk, "64k", ["sh", "-c", command])
+    assert "No space left on device; free some space" in printed and "status 1" in printed
+    assert len(printed.splitlines()) == 2
 
 
 def test_a_wrong_option_is_one_line_with_status_2(capsys):
@@ -178,14 +224,20 @@ def test_check_data_counts_faults_in_its_status(clinic, tmp_path, capsys):
     assert "record 2" in capsys.readouterr().out
 
 
-def test_pocket_build_is_done_once(outputs, capsys):
-    assert main(["pocket", "build"]) == 0
+@pytest.mark.slow
+def test_pocket_build_is_done_once_and_its_progress_is_lines_in_a_file(outputs):
+    with open(outputs / "log", "wb") as log:
+        subprocess.run(
+            [sys.executable, "-m", "helpers", "pocket", "build"], cwd=ROOT, stderr=log, check=True
+        )
+    lines = (outputs / "log").read_text().splitlines()
+    assert all(re.fullmatch(r"images \d+/\d+, \d\d:\d\d", line) for line in lines)
+    assert 1 <= len(lines) <= 60  # one in ten seconds, on a machine that may be busy
     times = {path: path.stat().st_mtime_ns for path in (outputs / "pocket").rglob("*.json")}
     assert main(["pocket", "build"]) == 0
-    assert (
-        times == {path: path.stat().st_mtime_ns for path in (outputs / "pocket").rglob("*.json")}
-        and times
-    )
+    assert times and times == {
+        path: path.stat().st_mtime_ns for path in (outputs / "pocket").rglob("*.json")
+    }
 
 
 def test_doctor_says_what_each_profile_can_do_here(capsys):
@@ -197,6 +249,7 @@ def test_doctor_says_what_each_profile_can_do_here(capsys):
     )
 
 
+@pytest.mark.slow
 def test_scoring_a_thousand_cases_takes_under_two_seconds_and_no_torch(tmp_path):
     write_json(
         tmp_path / "references.json",
@@ -207,7 +260,8 @@ def test_scoring_a_thousand_cases_takes_under_two_seconds_and_no_torch(tmp_path)
                 "responses": [
                     {
                         "author_id": "U1",
-                        "content_en": f"Consider condition {number % 97}, variant {other}: cream {number % 13}.",
+                        "content_en": f"Consider condition {number % 97}, variant {other}: "
+                        f"cream {number % 13}.",
                     }
                     for other in range(6)
                 ],
@@ -249,3 +303,22 @@ def test_scoring_a_thousand_cases_takes_under_two_seconds_and_no_torch(tmp_path)
     imported = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if "|" in line}
     assert not imported & {"torch", "transformers", "pandas", "bert_score"}
     assert min(seconds) < 2, seconds
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["check-data", "pocket", "CLINIC"], ["pocket", "--help"]]
+)
+def test_a_command_without_a_model_starts_in_two_seconds(clinic, arguments):
+    arguments = [str(clinic / "iiyi") if word == "CLINIC" else word for word in arguments]
+    before = os.times()  # processor time, as above
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "helpers", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    after = os.times()
+    assert done.returncode == 0
+    imported = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if "|" in line}
+    assert not imported & {"torch", "transformers", "pandas", "matplotlib"}
+    assert after.children_user - before.children_user < 2

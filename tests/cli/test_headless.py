@@ -1,10 +1,17 @@
-"""Notebooks without a browser: what counts as success, with real kernels on very small notebooks."""
+"""Notebooks without a browser: what counts as success, with real kernels on small notebooks."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import nbformat
 import pytest
+from nbconvert import HTMLExporter
 
+from conftest import ROOT
 from helpers.cli.commands import main
 from helpers.experiments.runs import open_run
 from helpers.settings import notebook_file
@@ -17,18 +24,19 @@ SHOTS: list = [0]  # numbers
 PLACE: str = "here"  # a path"""
 RECORD = """
 from IPython.display import display
-display({{"text/plain": "done", "application/json": {{"notebook": "{name}", "run_id": "{run_id}"}}}}, raw=True)
+record = {{"notebook": "{name}", "run_id": "{run_id}"}}
+display({{"text/plain": "done"}}, metadata={{"run_record": record}}, raw=True)
 """
 
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    """A function that writes a notebook of code cells where the command line looks for notebooks."""
+    """A function that writes a notebook of code cells where the command line looks for them."""
     monkeypatch.setattr(notebook_file, "NOTEBOOKS", tmp_path)
 
-    def write_notebook(name, *cells):
+    def write_notebook(name, *cells, end=RECORD):
         run = open_run(name, determines={}, about={"kind": "notebook", "name": name})
-        cells = [PARAMETERS, *cells, RECORD.format(name=name, run_id=run.id)]
+        cells = [PARAMETERS, *cells, end.format(name=name, run_id=run.id)]
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells]
         )
@@ -44,6 +52,7 @@ def write(tmp_path, monkeypatch):
     return write_notebook
 
 
+@pytest.mark.slow
 def test_typed_values_reach_the_notebook_and_the_executed_copy_its_run(write, outputs, capsys):
     run = write(
         "50_values", "assert FLAG is False and SHOTS == [0, 2] and SEED == 7, (FLAG, SHOTS, SEED)"
@@ -70,6 +79,7 @@ def test_typed_values_reach_the_notebook_and_the_executed_copy_its_run(write, ou
     assert not list(outputs.glob(".executing-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "status", "message"),
     [
@@ -106,3 +116,53 @@ def test_parameters_are_read_with_type_default_and_help(write, tmp_path):
         ("SHOTS", "list", [0], "numbers"),
         ("PLACE", "str", "here", "a path"),
     ]
+
+
+@pytest.mark.slow
+def test_a_lab_starts_quietly_leaves_warnings_alone_and_ends_with_its_sentence(write, outputs):
+    write(
+        "53_whole",
+        "from helpers.notebook import start\nlab = start('53_whole', globals())",
+        "import bitsandbytes, trl, peft, datasets\nfrom trl import SFTTrainer",
+        "import warnings\nwarnings.warn('my own', stacklevel=1)",
+        "warnings.warn_explicit('chatter', UserWarning, 'x.py', 1, module='torch.nn.modules')",
+        end="lab.finish()",
+    )
+    assert main(["run", "53"]) == 0
+    executed = nbformat.read(next(outputs.glob("runs/*/*/executed.ipynb")), as_version=4)
+    start, stack, mine, chatter, end = (cell.outputs for cell in executed.cells[-5:])
+    assert [output["name"] for output in start] == ["stdout"]
+    assert stack == [] and chatter == []
+    assert "UserWarning: my own" in mine[0]["text"]
+    assert list(end[0]["data"]) == ["text/plain"], "JupyterLab shows JSON instead of the text"
+    sentence = end[0]["data"]["text/plain"]
+    assert sentence.startswith("Done in ") and "outputs/runs/53_whole/" in sentence
+    page, _ = HTMLExporter().from_notebook_node(executed)
+    assert sentence.split(" records ")[0] in page and "run_id" not in page
+
+
+@pytest.mark.slow
+def test_ctrl_c_is_one_sentence_and_no_traceback_of_the_kernel(write, tmp_path):
+    write("54_long", "from pathlib import Path\nimport time\nPath(PLACE).touch()\ntime.sleep(60)")
+    begun = tmp_path / "begun"
+    code = (
+        "import sys, pathlib\n"
+        "from helpers.settings import notebook_file\n"
+        f"notebook_file.NOTEBOOKS = pathlib.Path({str(tmp_path)!r})\n"
+        "from helpers.cli.commands import main\n"
+        f"sys.exit(main(['run', '54', '-p', 'PLACE', {str(begun)!r}]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a process group of its own, as a terminal gives one
+    )
+    deadline = time.monotonic() + 60
+    while not begun.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert error == "Interrupted; the same command goes on where it stopped.\n"
+    assert process.returncode == 1

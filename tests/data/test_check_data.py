@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from helpers.data.checks import Fault, check_data, find_image_fault
+from helpers.data.checks import DataFault, check_data
 from helpers.data.dermavqa import load_references
+from helpers.data.record_checks import find_image_fault
 from helpers.files import LabError
 
 
@@ -65,11 +66,11 @@ def test_nothing_is_said_of_a_faultless_folder(folder):
 
 
 def test_how_a_fault_reads():
-    assert str(Fault("train.json", 12, "has no `image_ids`", "ENC00012")) == (
+    assert str(DataFault("train.json", 12, "has no `image_ids`", "ENC00012")) == (
         "train.json, record 12 (ENC00012): has no `image_ids`"
     )
-    assert str(Fault("train.json", 3, "is null")) == "train.json, record 3: is null"
-    assert str(Fault("train.json", 0, "no flags", is_note=True)) == "train.json: note: no flags"
+    assert str(DataFault("train.json", 3, "is null")) == "train.json, record 3: is null"
+    assert str(DataFault("train.json", 0, "no flags", is_note=True)) == "train.json: note: no flags"
 
 
 # Each row: what record "b" of train.json is replaced with, and what must be said about it, alone.
@@ -252,11 +253,11 @@ def test_broken_images(folder):
 def test_a_png_with_a_wrong_checksum_is_broken(tmp_path):
     path = tmp_path / "a.png"
     Image.effect_noise((32, 32), 90).save(path)
-    assert find_image_fault(path) == ""
+    assert find_image_fault(path) is None
     content = bytearray(path.read_bytes())
     content[60] ^= 0xFF
     path.write_bytes(content)
-    assert find_image_fault(path) != ""
+    assert find_image_fault(path)
 
 
 def test_without_image_folders_it_is_said_once_and_as_a_note(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from helpers.data import Dataset, data_folder, load_dataset
+from helpers.data import Dataset, load_dataset
 from helpers.data.dermavqa import load_references, read_authors, reference_weight
 from helpers.data.tables import table_1
 from helpers.files import LabError
@@ -145,14 +145,6 @@ def test_unknown_names_are_refused_with_those_there_are(tmp_path):
         load_dataset("iiyi", tmp_path).split("test")
     with pytest.raises(LabError, match="has no split 'train': it has none"):
         Dataset("empty", {}).split("train")
-
-
-def test_pocket_is_read_where_it_has_been_built(tmp_path, monkeypatch):
-    monkeypatch.setenv("LAB_OUTPUTS", str(tmp_path))
-    for name in ("train", "valid_ht", "test_ht"):
-        write(tmp_path / "pocket/iiyi" / f"{name}.json", [record(name)])
-    assert data_folder("pocket") == tmp_path.resolve() / "pocket/iiyi"
-    assert list(load_dataset("pocket").splits) == ["train", "valid", "test"]
 
 
 @pytest.mark.parametrize(

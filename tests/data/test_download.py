@@ -41,7 +41,7 @@ def test_every_file_is_fetched_once(server, outputs):
 
 def test_a_missing_file_is_one_sentence_and_leaves_nothing_half_written(server, outputs):
     address, _, _ = server
-    with pytest.raises(LabError, match="could not be fetched.*DATA_ROOT"):
+    with pytest.raises(LabError, match="could not be fetched.*set `root`"):
         fetch("reddit", source=address)
     assert not (outputs / "data").exists()
 

@@ -42,7 +42,8 @@ def said(folder: Path, name: str = "photos") -> list[str]:
 
 def test_recorded_captions_are_read(tmp_path):
     with pytest.raises(
-        LabError, match="CAPTIONER is 'recorded', but there is no captions.csv in the data folder: "
+        LabError,
+        match="Given captions were asked for, but there is no captions.csv in the data folder: ",
     ):
         read_given_captions(tmp_path)
     assert scan_given_captions(tmp_path) == ({}, [])

@@ -587,9 +587,9 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, side, recwarn):
     bomb(tmp_path / "bomb.png", side)
     assert (tmp_path / "bomb.png").stat().st_size < 200_000
     open_image_of_a_pixel(tmp_path)  # so that the imports are not counted
-    before, started = psutil.Process().memory_info().rss, time.perf_counter()
+    before, started = psutil.Process().memory_info().rss, time.process_time()
     reason = refused(tmp_path / "bomb.png", max_side=384)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     assert psutil.Process().memory_info().rss - before < 20_000_000
     assert reason.startswith("too large: ") and "more than 120 megapixels" in reason
 

@@ -269,7 +269,7 @@ def test_a_table_that_is_no_text_or_lies_elsewhere(tmp_path):
 
 
 def test_no_folder_or_an_empty_one(tmp_path):
-    with pytest.raises(LabError, match="'photos' was asked for without its folder: set DATA_ROOT"):
+    with pytest.raises(LabError, match="'photos' was asked for without its folder: set `root`"):
         load_dataset("photos")
     with pytest.raises(LabError, match="does not exist"):
         load_dataset("photos", tmp_path / "absent")

@@ -6,7 +6,8 @@ import sys
 from types import SimpleNamespace
 
 from helpers.data import load_dataset
-from helpers.experiments import answers as experiments
+from helpers.experiments.answers import answer
+from helpers.experiments.finetune import finetune
 from helpers.settings.profiles import resolve
 
 SETTINGS = {
@@ -25,10 +26,8 @@ def work(data_root: str):
     """The adapter's run and the answers' run, done or taken up again."""
     settings = SimpleNamespace(**resolve("pocket", SETTINGS | {"DATA_ROOT": data_root}))
     data = load_dataset(settings.DATASET, settings.DATA_ROOT)
-    training = experiments.finetune(data, settings)
-    return training, experiments.answer(
-        data, settings, shots=1, adapter=training.folder / "adapter"
-    )
+    training = finetune(data, settings)
+    return training, answer(data, settings, shots=1, adapter=training.folder / "adapter")
 
 
 if __name__ == "__main__":

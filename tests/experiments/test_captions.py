@@ -4,10 +4,11 @@ shown of images.
 
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
+from conftest import changed
+from helpers.cases import Answer
 from helpers.data import load_dataset
 from helpers.data.images import BadImage, open_image
 from helpers.data.tables import skin_tones
@@ -26,38 +27,25 @@ from helpers.experiments.studies import _varied_in, captioner_grid, recorded_gri
 from helpers.experiments.sweep import _trainings
 from helpers.files import LabError
 from helpers.models import memory
-from helpers.models.captions import FAILED, Caption, failed
+from helpers.models.captions import FAILED, failed_caption
+from helpers.models.refs import ModelRef
 from helpers.notebook import Lab
 from helpers.pocket.odd_images import write_odd_images
 from helpers.report.leaderboard import compare_by_shots, describe_captioners, describe_tones
-from helpers.settings.profiles import resolve
+
+SMALL = {
+    "SEED": 5,
+    "CAPTIONERS": "pocket/blip",
+    "STEPS": 2,
+    "BATCH": 2,
+    "RANK": 2,
+    "MAX_NEW_TOKENS": 6,
+    "SHOTS": [0, 1],
+    "CAPTION_TOKENS": 24,
+}
 
 
-@pytest.fixture
-def lab(clinic):
-    settings = SimpleNamespace(
-        **resolve(
-            "pocket",
-            {
-                "DATA_ROOT": str(clinic / "iiyi"),
-                "SEED": 5,
-                "CAPTIONERS": "pocket/blip",
-                "STEPS": 2,
-                "BATCH": 2,
-                "RANK": 2,
-                "MAX_NEW_TOKENS": 6,
-                "SHOTS": [0, 1],
-                "CAPTION_TOKENS": 24,
-            },
-        )
-    )
-    return load_dataset("pocket", clinic / "iiyi"), settings
-
-
-def changed(settings, **values) -> SimpleNamespace:
-    return SimpleNamespace(**vars(settings) | values)
-
-
+@pytest.mark.slow
 def test_captioners_are_compared_on_the_same_images(lab):
     data, settings = lab
     runs = compare_captioners(data, settings)
@@ -78,6 +66,7 @@ def test_captioners_are_compared_on_the_same_images(lab):
     )
 
 
+@pytest.mark.slow
 def test_where_no_image_is_on_disk_no_captioner_is_compared(lab, clinic, tmp_path):
     """As on the profiles that fetch the published texts alone: 03 goes on without words, 01 says
     what is missing.
@@ -109,6 +98,7 @@ def test_a_captioner_that_cannot_be_had_is_found_before_another_works(lab, outpu
     assert not list(outputs.glob("captions/*/*"))
 
 
+@pytest.mark.slow
 def test_the_grid_of_table_3_has_a_row_per_captioner(lab):
     data, settings = lab
     runs = captioner_grid(data, settings)
@@ -130,6 +120,7 @@ def test_recorded_answers_of_a_study_differ_in_what_it_varies_alone():
     assert not [run for run in found if _varied_in(run) - {"CAPTIONER"}]
 
 
+@pytest.mark.slow
 def test_what_answers_differ_in_is_told_from_what_they_depend_on(lab):
     data, settings = lab
     settings = changed(
@@ -153,10 +144,10 @@ def test_only_words_that_are_read_are_made(lab, outputs):
 
 
 def test_claims_about_length_and_failures():
-    brief = {"A": [Caption("1", "p", "a patch", finish="stop")], "B": [failed("2", "p", "broken")]}
+    brief = {"A": [Answer("1", "a patch", finish="stop")], "B": [failed_caption("2", "broken")]}
     long = {
-        "A": [Caption("1", "p", "a red and scaly patch", finish="stop")],
-        "B": [Caption("2", "p", "a bump")],
+        "A": [Answer("1", "a red and scaly patch", finish="stop")],
+        "B": [Answer("2", "a bump")],
     }
     fails, says = caption_claims(brief, long, names=("one", "two"))
     assert (fails["metric"], fails["score"].value, fails["score"].n) == ("failed", 0.5, 2)
@@ -166,7 +157,7 @@ def test_claims_about_length_and_failures():
 
 
 def test_odd_images_are_good_in_five_forms_and_bad_in_seven(lab, tmp_path):
-    data, settings = lab
+    _, settings = lab
     paths = write_odd_images(tmp_path)
     bad = set()
     for path in paths:
@@ -251,12 +242,13 @@ def test_a_training_is_done_once_for_all_captioners_unless_its_records_hold_thei
     assert len(different) == 3  # without words, and two with a captioner named beside "training"
 
 
-def test_one_model_is_kept_in_memory(monkeypatch):
-    loaded = []
-    load = {name: lambda name=name: loaded.append(name) or name for name in "ab"}
-    assert [memory.load_once((name,), load[name]) for name in "aaba"] == list(
-        "aaba"
-    ) and loaded == list("aba")
+def test_one_model_is_kept_in_memory():
+    memory.forget_models()
+    llama, blip = ModelRef("pocket/llama"), ModelRef("pocket/blip")
+    first = memory.load_once(llama)
+    assert memory.load_once(ModelRef("pocket/llama")) is first
+    memory.load_once(blip)
+    assert memory.load_once(llama) is not first
     memory.forget_models()
 
 

@@ -9,7 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from helpers.experiments.answers import answers_of
+import pytest
+
+from conftest import ROOT
+from helpers.experiments.scoring import answers_of
 from helpers.files import file_hash, read_json
 from tests.experiments.interrupted_worker import work
 
@@ -18,7 +21,7 @@ WORKER = Path(__file__).with_name("interrupted_worker.py")
 
 def kill_when(reached, data_root: Path, outputs: Path, *, seconds: float = 240) -> None:
     """Start the worker, and kill it at once when `reached()` is true."""
-    environment = os.environ | {"LAB_OUTPUTS": str(outputs), "PYTHONPATH": str(WORKER.parents[2])}
+    environment = os.environ | {"LAB_OUTPUTS": str(outputs), "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         [sys.executable, str(WORKER), str(data_root)], env=environment, stderr=subprocess.DEVNULL
     )
@@ -31,6 +34,7 @@ def kill_when(reached, data_root: Path, outputs: Path, *, seconds: float = 240) 
     process.wait()
 
 
+@pytest.mark.slow
 def test_killed_twice_and_taken_up_again_gives_the_undisturbed_result(
     clinic, tmp_path, monkeypatch
 ):

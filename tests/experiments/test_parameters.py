@@ -4,6 +4,7 @@ loaded.
 
 import pytest
 
+from helpers.data import data_folder
 from helpers.experiments.parameters import check_size, parse, prepare
 from helpers.files import LabError
 from helpers.settings.profiles import is_unset, load_profile, profile_names, resolve
@@ -106,7 +107,8 @@ def test_numbers_that_no_run_can_have_are_refused(name, value):
         check_size(name, value)
 
 
-def test_data_and_split_are_checked_with_the_parameters(tmp_path):
+@pytest.mark.slow
+def test_data_and_split_are_checked_with_the_parameters(tmp_path, outputs):
     kinds = {"PROFILE": "str", "DATASET": "str", "DATA_ROOT": "str", "SPLIT": "str"}
     wrong = {
         "PROFILE": "pocket",
@@ -122,3 +124,5 @@ def test_data_and_split_are_checked_with_the_parameters(tmp_path):
         {"PROFILE": "pocket", "DATASET": "pocket", "DATA_ROOT": "", "SPLIT": ""}, kinds
     )
     assert settings.SPLIT == "valid" and len(data.split("valid")) == 60
+    assert list(data.splits) == ["train", "valid", "test"]
+    assert data_folder("pocket") == outputs.resolve() / "pocket/iiyi"

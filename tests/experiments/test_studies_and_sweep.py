@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from conftest import ROOT
-from helpers.data import load_dataset
-from helpers.experiments import answers as experiments
+from conftest import ROOT, changed
 from helpers.experiments import runs, sweep
+from helpers.experiments.answers import answer
 from helpers.experiments.runs import open_run
+from helpers.experiments.scoring import answers_of
 from helpers.experiments.studies import (
     Cell,
     Plan,
@@ -40,12 +40,6 @@ SMALL = {
     "MAX_NEW_TOKENS": 8,
     "SHOTS": [0, 1],
 }
-
-
-@pytest.fixture
-def lab(clinic):
-    settings = SimpleNamespace(**resolve("pocket", SMALL | {"DATA_ROOT": str(clinic / "iiyi")}))
-    return load_dataset("pocket", clinic / "iiyi"), settings
 
 
 def cells_of(notebook: str, point: dict) -> list[dict]:
@@ -78,6 +72,7 @@ def test_every_claim_of_the_plan_names_cells_that_its_grid_makes():
             assert {"It is eczema."} >= {claim["first"].get("CONSTANT", "It is eczema.")}
 
 
+@pytest.mark.slow
 def test_a_grid_has_every_cell_and_a_claim_is_held_against_its_answers(lab):
     data, settings = lab
     grid = few_shot_grid(data, settings)
@@ -101,6 +96,7 @@ def test_a_grid_has_every_cell_and_a_claim_is_held_against_its_answers(lab):
     )
 
 
+@pytest.mark.slow
 def test_a_study_checks_its_claims_over_seeds(lab):
     data, settings = lab
     study = Study("s", "a title", ["pocket"], {"SHOTS": [[0, 1]]}, [
@@ -109,7 +105,7 @@ def test_a_study_checks_its_claims_over_seeds(lab):
     made = [
         cell
         for point in study.points([1, 2])
-        for cell in cells(study.notebook, data, SimpleNamespace(**vars(settings) | point))
+        for cell in cells(study.notebook, data, changed(settings, **point))
     ]
     assert len(made) == 8
     claim = check_claims(study, data, settings, made)[0]
@@ -125,14 +121,14 @@ def test_a_study_checks_its_claims_over_seeds(lab):
 
 def test_a_trace_shows_one_case_from_title_to_answer(lab):
     data, settings = lab
-    run, case = experiments.answer(data, settings, shots=1), data.split("valid")[0]
+    run, case = answer(data, settings, shots=1), data.split("valid")[0]
     shown = trace(data, settings, run, case)
     assert shown["title"] == case.question and case.question in shown["prompt"]
     shot = next(
         other for other in data.split("train") if other.id == shown["shots (training cases)"]
     )
     assert shot.references[0].text in shown["prompt"] and shown["shots dropped"] == "none"
-    assert experiments.answers_of(run)[case.id].text in shown["answer"]
+    assert answers_of(run)[case.id].text in shown["answer"]
 
 
 def command(*arguments, outputs):
@@ -142,6 +138,7 @@ def command(*arguments, outputs):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_is_taken_up_again_and_a_done_one_found(clinic, outputs):
     arguments = [
         "03",
@@ -231,6 +228,7 @@ def test_records_take_the_place_of_the_older_ones_of_their_data_set(tmp_path, mo
     assert outputs_folder() not in tmp_path.parents
 
 
+@pytest.mark.slow
 def test_the_plan_is_run_its_claims_checked_and_recorded(clinic, tmp_path, monkeypatch):
     def one_by_one(work, tasks, name):
         for task in tasks:

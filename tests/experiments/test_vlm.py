@@ -1,33 +1,25 @@
-"""Notebook 04's experiments at miniature size, on the clinic's real files and the shipped models."""
+"""Notebook 04's experiments at miniature size, on the clinic's files and the shipped models."""
 
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, changed, read_lab
 from helpers.cases import Case, Reference
-from helpers.data import load_dataset
 from helpers.data.images import open_image
-from helpers.experiments import vlm as vision_experiment
-from helpers.experiments.answers import answers_of
+from helpers.experiments import vlm_answers, vlm_finetune
 from helpers.experiments.parameters import check_size
+from helpers.experiments.scoring import answers_of
 from helpers.experiments.small_device import measure_on_small_device
 from helpers.experiments.studies import cells, compare
 from helpers.experiments.sweep import _trainings
-from helpers.experiments.vlm import (
-    VLM_FINETUNE,
-    answer_with_vlm,
-    ask_directly,
-    finetune_vlm,
-    train_vlms,
-    vlm_grid,
-    vlm_recipe,
-)
+from helpers.experiments.vlm_answers import answer_with_vlm, ask_directly, vlm_grid
+from helpers.experiments.vlm_finetune import VLM_FINETUNE, finetune_vlm, train_vlms, vlm_recipe
 from helpers.files import LabError, read_json
 from helpers.models.prompts import vlm_question
-from helpers.models.vlm import VLM
+from helpers.models.vlm import LocalVLM
 from helpers.report.vlm_tables import (
     compare_with_table_2,
     describe_repetition,
@@ -35,7 +27,6 @@ from helpers.report.vlm_tables import (
     list_costs,
     list_forms,
 )
-from helpers.settings.profiles import resolve
 from helpers.training.augmentation import augment
 from helpers.training.recipe import VLM_RECIPES, VlmRecipe, moondream_rate
 
@@ -50,16 +41,6 @@ SMALL = {
     "VLM_EPOCHS": [1],
     "VLMS": "pocket/idefics2",
 }
-
-
-@pytest.fixture
-def lab(clinic):
-    settings = SimpleNamespace(**resolve("pocket", SMALL | {"DATA_ROOT": str(clinic / "iiyi")}))
-    return load_dataset("pocket", clinic / "iiyi"), settings
-
-
-def changed(settings, **values) -> SimpleNamespace:
-    return SimpleNamespace(**vars(settings) | values)
 
 
 def texts(run) -> dict[str, str]:
@@ -149,8 +130,26 @@ def test_features_of_images_that_change_cannot_be_computed_before():
 # The runs
 
 
-def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
-    data, settings = lab
+@pytest.fixture(scope="module")
+def grid_outputs(clinic, tmp_path_factory) -> Path:
+    """An outputs folder in which the small grid has been run."""
+    folder = tmp_path_factory.mktemp("grid")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAB_OUTPUTS", str(folder))
+        vlm_grid(*read_lab(clinic, SMALL))
+    return folder
+
+
+@pytest.fixture
+def trained_lab(lab, grid_outputs, outputs) -> tuple:
+    """The lab, where the small grid's runs are found."""
+    shutil.copytree(grid_outputs, outputs, dirs_exist_ok=True)
+    return lab
+
+
+@pytest.mark.slow
+def test_a_grid_is_asked_trained_scored_and_found_again(trained_lab, monkeypatch):
+    data, settings = trained_lab
     direct = ask_directly(data, settings)
     assert [run.record["name"].split(";")[0] for run in direct] == [
         "pocket/idefics2, P1",
@@ -174,8 +173,8 @@ def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
     for run in (tuned, training):
         written = (run.folder / "run.json").read_text()
         assert settings.DATA_ROOT not in written and str(ROOT) not in written
-    monkeypatch.setattr(vision_experiment, "train_adapter", None)
-    monkeypatch.setattr(vision_experiment, "answer_images", None)
+    monkeypatch.setattr(vlm_finetune, "train_adapter", None)
+    monkeypatch.setattr(vlm_answers, "answer_images", None)
     again = vlm_grid(data, settings)
     assert [run.id for run in again.values()] == [run.id for run in grid.values()]
     made = cells(VLM_FINETUNE, data, settings)
@@ -188,8 +187,9 @@ def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
     assert claim.verdicts["repeated"].startswith("not measured: fewer than 10")
 
 
-def test_tables_hold_the_runs(lab):
-    data, settings = lab
+@pytest.mark.slow
+def test_tables_hold_the_runs(trained_lab):
+    data, settings = trained_lab
     grid, training = vlm_grid(data, settings), train_vlms(data, settings)
     runs = list(grid.values())
     found = compare_with_table_2(runs, tuned="pocket/llava").set_index("epochs")
@@ -203,8 +203,9 @@ def test_tables_hold_the_runs(lab):
     assert costs["weights_mb"][1] > 5
 
 
-def test_what_determines_a_run(lab):
-    data, settings = lab
+@pytest.mark.slow
+def test_what_determines_a_run(trained_lab):
+    data, settings = trained_lab
     identity = finetune_vlm(data, settings, 1).id
     same = changed(
         settings, VLM_BATCH=1, VLM_ACCUMULATION=2, FEATURES="live", LIMIT=3, VLM_TOKENS=9
@@ -214,6 +215,7 @@ def test_what_determines_a_run(lab):
         assert finetune_vlm(data, changed(settings, **other), 1).id != identity
 
 
+@pytest.mark.slow
 def test_answers_depend_on_what_the_images_show(lab, tmp_path):
     data, settings = lab
     before = answer_with_vlm(data, settings)
@@ -226,13 +228,14 @@ def test_answers_depend_on_what_the_images_show(lab, tmp_path):
     assert answer_with_vlm(other, settings).id != before.id
 
 
+@pytest.mark.slow
 def test_interrupted_answers_are_taken_up_to_the_same_end(lab, monkeypatch):
     data, settings = lab
     settings = changed(settings, VLM_PROMPT="P2", VLM="pocket/idefics2", LIMIT=4, VLM_TOKENS=12)
     undisturbed = answer_with_vlm(data, settings)
     said = texts(undisturbed)
     shutil.rmtree(undisturbed.folder)
-    answer, calls = VLM.answer, []
+    answer, calls = LocalVLM.answer_batch, []
 
     def dying(self, asked, **limits):
         calls.append(len(asked))
@@ -240,7 +243,7 @@ def test_interrupted_answers_are_taken_up_to_the_same_end(lab, monkeypatch):
             raise KeyboardInterrupt
         return answer(self, asked, **limits)
 
-    monkeypatch.setattr(VLM, "answer", dying)
+    monkeypatch.setattr(LocalVLM, "answer_batch", dying)
     with pytest.raises(KeyboardInterrupt):
         answer_with_vlm(data, settings)
     run = answer_with_vlm(data, settings)
@@ -291,8 +294,9 @@ def test_models_that_cannot_be_asked_are_refused(lab, model, sentence):
             call(data, changed(settings, VLM=model))
 
 
-def test_an_earlier_run_answers_and_one_of_another_base_is_refused(lab):
-    data, settings = lab
+@pytest.mark.slow
+def test_an_earlier_run_answers_and_one_of_another_base_is_refused(trained_lab):
+    data, settings = trained_lab
     training = finetune_vlm(data, settings, 1)
     given = changed(settings, VLM_ADAPTER=str(training.folder))
     grid = vlm_grid(data, given)
@@ -307,6 +311,7 @@ def test_an_earlier_run_answers_and_one_of_another_base_is_refused(lab):
         train_vlms(data, changed(given, VLM_ADAPTER=str(grid[0].folder)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["text", "moondream"])
 def test_the_whole_text_tower_is_trained_and_answers(lab, recipe):
     data, settings = lab
@@ -336,8 +341,9 @@ def test_a_sweep_trains_each_cell_once_and_the_longest_first():
     assert len({str(sorted(task.items(), key=str)) for _, task in found}) == 4
 
 
-def test_on_a_small_device(lab):
-    data, settings = lab
+@pytest.mark.slow
+def test_on_a_small_device(trained_lab):
+    data, settings = trained_lab
     settings = changed(settings, LIMIT=2, EDGE_FORMS="float32, int8", EDGE_THREADS=1, VLM_TOKENS=4)
     training = finetune_vlm(data, settings, 1)
     run = measure_on_small_device(data, settings, training)

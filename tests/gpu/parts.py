@@ -1,6 +1,4 @@
-"""What the measurements for a GPU share: each part in a process of its own, as on a T4, with its
-memory counted.
-"""
+"""What the measurements for a GPU share: parts in processes of their own, and a T4's limits."""
 
 import argparse
 import json
@@ -8,13 +6,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
+
+# What random complaints and answers are made of.
+WORDS = (
+    "itchy red spots on the left arm since three weeks worse at night in a woman of forty"
+).split()
 
 
 def in_its_own_process(script: str, part: str, arguments: argparse.Namespace, *more: str) -> dict:
-    """The figures of one part, or {"error": its last words}: what one part does to a GPU must not
-    touch the next.
-    """
+    """Measure a part where it cannot touch the next: figures, or {"error": its last words}."""
     out, scratch = arguments.folder / f"{part}.json", arguments.folder
     command = [
         sys.executable,
@@ -49,7 +51,7 @@ def in_its_own_process(script: str, part: str, arguments: argparse.Namespace, *m
 
 
 def as_on_a_t4(work: Callable[[], dict], arguments: argparse.Namespace, modules: Sequence) -> dict:
-    """What `work` measures in float16 and under the cap, and the memory that it took.
+    """Measure in float16 and under the cap, with the memory that it takes.
 
     Args:
         modules: those that ask for the device by `choose_device`.
@@ -75,11 +77,11 @@ def as_on_a_t4(work: Callable[[], dict], arguments: argparse.Namespace, modules:
 
 
 def even_seconds(seconds: Sequence[float]) -> float:
-    """Mean time between entries of a training's log, once it runs evenly.
+    """Return the mean time between entries of a training's log, once it runs evenly.
 
     The first steps compile kernels, and every few steps write a checkpoint: the faster half is free
     of both.
     """
-    each = sorted(after - before for before, after in zip(seconds, seconds[1:]))
+    each = sorted(after - before for before, after in pairwise(seconds))
     faster = each[: max(1, len(each) // 2)]
     return sum(faster) / len(faster)

@@ -1,5 +1,4 @@
-"""What a T4 would do with Llama-3 8B, on any CUDA machine and without network: Unsloth and PEFT
-side by side.
+"""What a T4 would do with Llama-3 8B, by Unsloth and by PEFT, on any CUDA machine without network.
 
 Run `python tests/gpu/text.py --out figures.json`. It writes a checkpoint of Llama-3 8B's shape with
 random weights in nf4 (7 GB of disk, in the temporary folder), then trains an adapter with each
@@ -22,7 +21,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.gpu.parts import as_on_a_t4, even_seconds, in_its_own_process
+from tests.gpu.parts import WORDS, as_on_a_t4, even_seconds, in_its_own_process
 
 LLAMA_3_8B = {
     "hidden_size": 4096,
@@ -56,7 +55,7 @@ def main() -> int:
         "--tiny", action="store_true", help="a tiny model, on the CPU where there is no GPU"
     )
     parser.add_argument("--cap", type=float, default=15.0, help="GPU memory in GB of 10^9 bytes")
-    parser.add_argument("--steps", type=int, default=20, help="optimiser steps of 2 x 4 records")
+    parser.add_argument("--steps", type=int, default=20, help="optimizer steps of 2 x 4 examples")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -78,7 +77,7 @@ def main() -> int:
 
 
 def measure(arguments: argparse.Namespace) -> dict:
-    """One part, in this process."""
+    """Measure one part in this process."""
     if arguments.part == "unsloth":
         import unsloth  # noqa: F401  (before torch and transformers, which it patches)
     from helpers.models import loading as models
@@ -89,29 +88,32 @@ def measure(arguments: argparse.Namespace) -> dict:
 
 
 def training(arguments: argparse.Namespace) -> dict:
-    """Tokens per second of the paper's recipe, once it runs evenly, and what it said of itself."""
-    from helpers.training.lora_sft import BaseModel, LoraRecipe, train_with_peft
+    """Measure tokens per second of the paper's recipe, once it runs evenly."""
+    from helpers.models.refs import ModelRef
+    from helpers.training.lora_sft import train_with_peft
+    from helpers.training.recipe import LoraRecipe
     from helpers.training.unsloth_worker import train as train_with_unsloth_here
 
     folder, recipe = arguments.folder / f"run-{arguments.part}", LoraRecipe(steps=arguments.steps)
-    base = BaseModel(str(arguments.folder / "model"), quantization="nf4")
+    base = ModelRef(str(arguments.folder / "model"), quantization="nf4")
     train = train_with_peft if arguments.part == "peft" else train_with_unsloth_here
-    facts = train(base, records(64), [], folder, recipe, lambda report: None)
+    facts = train(base, texts(64), [], folder, recipe, lambda report: None)
     seconds = [entry["seconds"] for entry in json.loads((folder / "training.json").read_text())]
     even = facts["tokens_seen"] / facts["optimiser_steps"] / even_seconds(seconds)
     return {"even_tokens_per_second": round(even, 1), "seconds_to_first_step": seconds[0], **facts}
 
 
 def answers(arguments: argparse.Namespace) -> dict:
-    """Tokens per second of one batch of answers, the second time it is asked."""
+    """Measure tokens per second of one batch of answers, the second time it is asked."""
     from helpers.models.generation import generate
-    from helpers.models.loading import load_llm
+    from helpers.models.llm import load_llm
+    from helpers.models.refs import ModelRef
 
-    text_model = load_llm(str(arguments.folder / "model"), quantization="nf4")
-    prompts = {str(number): record["prompt"] for number, record in enumerate(records(ANSWERED))}
+    loaded = load_llm(ModelRef(str(arguments.folder / "model"), quantization="nf4"))
+    prompts = {str(number): text["prompt"] for number, text in enumerate(texts(ANSWERED))}
     for _ in range(2):
         started = time.perf_counter()
-        made = generate(text_model, prompts, max_new_tokens=NEW_TOKENS)
+        made = generate(loaded, prompts, max_new_tokens=NEW_TOKENS)
         seconds = time.perf_counter() - started
     tokens = sum(answer.tokens for answer in made)
     return {
@@ -121,36 +123,33 @@ def answers(arguments: argparse.Namespace) -> dict:
     }
 
 
-def records(count: int) -> list[dict]:
-    """Records as long as DermaVQA's with title and content: about 200 tokens of prompt, 60 of
-    answer.
-    """
+def texts(count: int) -> list[dict]:
+    """Make texts as long as DermaVQA's: about 200 tokens of prompt, 60 of answer."""
     draw = random.Random(0)
-    words = "itchy red spots on the left arm since three weeks worse at night in a woman of forty".split()
     return [
         {
-            "prompt": " ".join(draw.choices(words, k=150)),
-            "completion": " ".join(draw.choices(words, k=45)) + "</s>",
+            "prompt": " ".join(draw.choices(WORDS, k=150)),
+            "completion": " ".join(draw.choices(WORDS, k=45)) + "</s>",
         }
         for _ in range(count)
     ]
 
 
 def write_checkpoint(folder: Path, shape: dict) -> float:
-    """Write a Llama of this shape in nf4 with random weights and the pocket Llama's tokenizer;
-    return its size in GB.
+    """Write a Llama of this shape in nf4 with random weights, and return its size in GB.
 
-    A layer at a time, and every layer with the same weights: drawing and packing them is the slow
-    part.
+    Its tokenizer is the pocket Llama's. It is written a layer at a time, and every layer has the
+    same weights: drawing and packing them is the slow part.
     """
     import torch
     from safetensors.torch import save_file
     from transformers import BitsAndBytesConfig, GenerationConfig, LlamaConfig
 
-    from helpers.models.loading import load_tokenizer
+    from helpers.models.llm import load_tokenizer
+    from helpers.models.refs import ModelRef
 
     folder.mkdir()
-    tokenizer = load_tokenizer("pocket/llama")
+    tokenizer = load_tokenizer(ModelRef("pocket/llama"))
     tokenizer.save_pretrained(folder)
     special = {
         "bos_token_id": tokenizer.bos_token_id,
@@ -198,9 +197,7 @@ def write_checkpoint(folder: Path, shape: dict) -> float:
 
 
 def packed_layer(shape: dict) -> dict:
-    """The seven projections of one layer, drawn at random and packed into nf4 with double
-    quantization.
-    """
+    """Draw the seven projections of one layer, and pack them into nf4 with double quantization."""
     import torch
     from bitsandbytes.functional import quantize_4bit
 

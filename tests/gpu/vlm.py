@@ -1,5 +1,4 @@
-"""What a T4 would do with models that see, on any CUDA machine and without network: Unsloth and
-PEFT side by side.
+"""What a T4 would do with VLMs, by Unsloth and by PEFT, on any CUDA machine without network.
 
 Run `python tests/gpu/vlm.py --out figures.json`. For SmolVLM, Qwen3-VL-8B and Idefics2-8B it writes
 a checkpoint of the published shape with random weights in nf4 (2 to 7 GB of disk each, one at a
@@ -9,7 +8,7 @@ weights cost what real ones cost. A faster GPU than a T4 shows the ratio of the 
 memory, not a T4's seconds.
 
 `--tiny` does the same with tiny models on whatever there is (tests run it on the CPU, where Unsloth
-trains no model that sees and is left out); `--models` names some of them. Status 1 if a part
+trains no VLM and is left out); `--models` names some of them. Status 1 if a part
 failed.
 """
 
@@ -24,11 +23,11 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.gpu.parts import as_on_a_t4, even_seconds, in_its_own_process
+from tests.gpu.parts import WORDS, as_on_a_t4, even_seconds, in_its_own_process
 from tests.gpu.vlm_checkpoints import SHAPES, TINY, write_checkpoint
 
 PARTS = ("unsloth", "peft", "answers")
-ANSWERED, NEW_TOKENS, PICTURE_SIDE = 4, 64, 512  # as the T4's profile has it
+ANSWERED, NEW_TOKENS, MAX_SIDE = 4, 64, 512  # as the T4's profile has it
 
 
 def main() -> int:
@@ -39,7 +38,7 @@ def main() -> int:
         "--tiny", action="store_true", help="tiny models, on the CPU where there is no GPU"
     )
     parser.add_argument("--cap", type=float, default=15.0, help="GPU memory in GB of 10^9 bytes")
-    parser.add_argument("--steps", type=int, default=6, help="optimiser steps of 2 x 4 records")
+    parser.add_argument("--steps", type=int, default=6, help="optimizer steps of 2 x 4 examples")
     parser.add_argument(
         "--models", nargs="+", choices=SHAPES, default=list(SHAPES), help="which of them"
     )
@@ -54,25 +53,21 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as scratch:
             arguments.folder = Path(scratch)
             figures[name] = all_parts(name, arguments)
-        arguments.out.write_text(
-            json.dumps(figures, indent=1) + "\n"
-        )  # a later model's failure costs no earlier one
-    return (
-        1
-        if any("error" in figures[name][part] for name in arguments.models for part in PARTS)
-        else 0
-    )
+        # At once: a later model's failure costs no earlier one.
+        arguments.out.write_text(json.dumps(figures, indent=1) + "\n")
+    measured = [figures[name][part] for name in arguments.models for part in PARTS]
+    return 1 if any("error" in part for part in measured) else 0
 
 
 def all_parts(name: str, arguments: argparse.Namespace) -> dict:
-    """The figures of one model."""
+    """Measure one model."""
     import torch
 
     shape = (TINY if arguments.tiny else SHAPES)[name]
     figures = {"checkpoint_gb": write_checkpoint(arguments.folder / "model", name, shape)}
     for part in PARTS:
         if part == "unsloth" and not torch.cuda.is_available():
-            figures[part] = {"left_out": "Unsloth trains no model that sees without a GPU"}
+            figures[part] = {"left_out": "Unsloth trains no VLM without a GPU"}
         else:
             figures[part] = in_its_own_process(__file__, part, arguments, "--models", name)
         print(f"{name:9} {part:8} {json.dumps(figures[part])}", flush=True)
@@ -80,7 +75,7 @@ def all_parts(name: str, arguments: argparse.Namespace) -> dict:
 
 
 def measure(arguments: argparse.Namespace) -> dict:
-    """One part, in this process."""
+    """Measure one part in this process."""
     if arguments.part == "unsloth":
         import unsloth  # noqa: F401  (before torch and transformers, which it patches)
     from helpers.models import loading as models
@@ -92,19 +87,16 @@ def measure(arguments: argparse.Namespace) -> dict:
 
 
 def training(arguments: argparse.Namespace) -> dict:
-    """Seconds per optimiser step of the T4 profile's recipe, once it runs evenly, and what it said
-    of itself.
-    """
+    """Measure seconds per step of the T4 profile's recipe, once it runs evenly."""
+    from helpers.models.refs import ModelRef
     from helpers.training.lora_sft import train_adapter
-    from helpers.training.recipe import BaseModel, VlmRecipe
+    from helpers.training.recipe import VlmRecipe
     from helpers.training.unsloth_worker import train as train_with_unsloth_here
 
     folder = arguments.folder / f"run-{arguments.part}"
-    recipe = VlmRecipe(steps=arguments.steps, max_side=PICTURE_SIDE)
-    base, rows = (
-        BaseModel(str(arguments.folder / "model"), quantization="nf4"),
-        records(arguments.folder, 16),
-    )
+    recipe = VlmRecipe(steps=arguments.steps, max_side=MAX_SIDE)
+    base = ModelRef(str(arguments.folder / "model"), quantization="nf4")
+    rows = texts(arguments.folder, 16)
     folder.mkdir()
     if arguments.part == "peft":
         card = {"model": "random", "weights": "random"}
@@ -122,13 +114,16 @@ def training(arguments: argparse.Namespace) -> dict:
 
 
 def answers(arguments: argparse.Namespace) -> dict:
-    """Tokens per second of one batch of answers, the second time it is asked."""
+    """Measure tokens per second of one batch of answers, the second time it is asked."""
     from PIL import Image
 
+    from helpers.models.refs import ModelRef
     from helpers.models.vlm import load_vlm
 
-    model = load_vlm(str(arguments.folder / "model"), quantization="nf4", max_side=PICTURE_SIDE)
-    rows = records(arguments.folder, ANSWERED)
+    model = load_vlm(
+        ModelRef(str(arguments.folder / "model"), quantization="nf4", max_side=MAX_SIDE)
+    )
+    rows = texts(arguments.folder, ANSWERED)
     asked = {row["id"]: (Image.open(row["image"]).convert("RGB"), row["question"]) for row in rows}
     for _ in range(2):
         started = time.perf_counter()
@@ -142,20 +137,21 @@ def answers(arguments: argparse.Namespace) -> dict:
     }
 
 
-def records(scratch: Path, count: int) -> list[dict]:
-    """Records as long as DermaVQA's with title and content, each with a photograph of another size."""
+def texts(scratch: Path, count: int) -> list[dict]:
+    """Make texts as long as DermaVQA's with title and content, with images of different sizes."""
     from PIL import Image
 
-    from helpers.models.vlm import load_processor
-    from helpers.models.vlm_inputs import completion, turn_text
+    from helpers.models.processors import completion, load_processor, turn_text
+    from helpers.models.refs import ModelRef
 
-    processor, draw, rows = load_processor(str(scratch / "model")), random.Random(0), []
-    words = "itchy red spots on the left arm since three weeks worse at night in a woman of forty".split()
+    processor = load_processor(ModelRef(str(scratch / "model")))
+    draw = random.Random(0)
+    rows = []
     (scratch / "images").mkdir(exist_ok=True)
     for number in range(count):
         path, size = scratch / "images" / f"{number}.jpg", (640 + 16 * number, 480)
         Image.frombytes("RGB", (16, 12), draw.randbytes(16 * 12 * 3)).resize(size).save(path)
-        question, answer = (" ".join(draw.choices(words, k=length)) for length in (60, 45))
+        question, answer = (" ".join(draw.choices(WORDS, k=length)) for length in (60, 45))
         rows.append(
             {
                 "id": str(number),

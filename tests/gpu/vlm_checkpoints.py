@@ -1,13 +1,11 @@
-"""Checkpoints of models that see, in published shapes or tiny, with random weights in nf4: for
-tests/gpu/vlm.py.
-"""
+"""Checkpoints of VLMs in published or tiny shapes, with random nf4 weights: for tests/gpu/vlm."""
 
 import json
 from pathlib import Path
 
-from tests.models import tiny_vlms as tiny_vision
+from tests.models import tiny_vlms
 
-CHAT = tiny_vision.CHAT.replace("IMAGE", "<image>")
+CHAT = tiny_vlms.CHAT.replace("IMAGE", "<image>")
 SO400M = {
     "hidden_size": 1152,
     "intermediate_size": 4304,
@@ -124,8 +122,7 @@ TINY = {
 
 
 def write_checkpoint(folder: Path, name: str, shape: dict) -> float:
-    """Write a model of this shape in nf4 with random weights, and its processor; return its size in
-    GB.
+    """Write a model of this shape with its processor, and return its size in GB.
 
     A block of layers at a time, and weights of one size are the same everywhere: drawing and
     packing is the slow part.
@@ -178,9 +175,7 @@ def write_checkpoint(folder: Path, name: str, shape: dict) -> float:
 
 
 def drawn_weight(key: str, size, packs: bool, drawn: dict) -> dict:
-    """The tensors of one weight as they are stored: packed into nf4 with double quantization, or in
-    float16.
-    """
+    """Give one weight as it is stored: packed into nf4 with double quantization, or in float16."""
     import torch
     from bitsandbytes.functional import quantize_4bit
 
@@ -219,7 +214,7 @@ def _qwen3_vl(shape: dict) -> tuple:
         Qwen3VLVideoProcessor,
     )
 
-    tokenizer, ids = tiny_vision.qwen_tokens()
+    tokenizer, ids = tiny_vlms.qwen_tokens()
     text = shape["text"] | ends_of(tokenizer) | {"rope_parameters": shape["rope"]}
     config = Qwen3VLConfig(
         text_config=text, vision_config=shape["vision"], tie_word_embeddings=False, **ids
@@ -233,7 +228,7 @@ def _qwen3_vl(shape: dict) -> tuple:
         images,
         tokenizer,
         video_processor=Qwen3VLVideoProcessor(),
-        chat_template=tiny_vision.QWEN_CHAT,
+        chat_template=tiny_vlms.QWEN_CHAT,
     )
     return Qwen3VLForConditionalGeneration, config, processor
 
@@ -248,7 +243,7 @@ def _idefics2(shape: dict) -> tuple:
     )
     from transformers.models.idefics2.configuration_idefics2 import Idefics2PerceiverConfig
 
-    tokenizer = tiny_vision.tokenizer_with(
+    tokenizer = tiny_vlms.tokenizer_with(
         "<fake_token_around_image>", "<image>", "<end_of_utterance>"
     )
     config = Idefics2Config(
@@ -280,7 +275,7 @@ def _smolvlm(shape: dict) -> tuple:
         LlamaConfig,
     )
 
-    tokenizer = tiny_vision.tokenizer_with(
+    tokenizer = tiny_vlms.tokenizer_with(
         "<image>", "<fake_token_around_image>", "<end_of_utterance>", "<global-img>"
     )
     config = Idefics3Config(

@@ -177,6 +177,7 @@ def test_no_answers_at_all():
     assert found.precision.shape == found.f1.shape == (0,)
 
 
+@pytest.mark.slow
 def test_nothing_is_printed():
     """In a process of its own, since importing the libraries is what makes the most noise."""
     program = "from helpers.metrics.bertscore import bert_scores\nbert_scores(['', 'Eczema'], [['a'], ['b']])"

@@ -215,7 +215,7 @@ def test_every_concept_has_words_and_is_named_by_its_own():
 
 
 def test_a_long_text_takes_no_long_time():
-    started = time.perf_counter()
+    started = time.process_time()
     texts = (
         "red and brown, " * 4000,
         "small " * 8000,
@@ -231,7 +231,7 @@ def test_a_long_text_takes_no_long_time():
     )
     for text in texts:
         named_concepts(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 # Scores

@@ -171,9 +171,9 @@ def test_many_answers_take_seconds():
         case: text + (" and more" if int(case) % 2 else " " + " x" * 99)
         for case, text in training[:300]
     }
-    started = time.perf_counter()
+    started = time.process_time()
     scores = duplicate_scores(texts, training)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
     odd = [text for case, text in training[:300] if int(case) % 2]
     near = sum(2 * len(words_of(text)) / (2 * len(words_of(text)) + 2) >= NEAR for text in odd)
     assert round(scores["from_training"].value * 300) == near > 100 and scores["repeated"].value > 0

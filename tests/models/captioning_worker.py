@@ -1,18 +1,17 @@
 """Captions a folder of images with a model; tests kill it in the middle and run it again.
 
-Usage: captioning_worker.py MODEL FOLDER STORE
+Usage: captioning_worker.py MODEL FOLDER FILE
 """
 
 import sys
 from pathlib import Path
 
-from helpers.models.captioning import caption_images, open_captioner
-from helpers.models.captions import CaptionStore
+from helpers.models.answer_file import AnswerFile
+from helpers.models.captioning import caption_images, find_captioner
+from helpers.models.refs import ModelRef
 
 if __name__ == "__main__":
-    model, folder, store = sys.argv[1:]
-    captioner = open_captioner(
-        model, prompt="auto", max_new_tokens=8, quantization="none", allow_upload=False
-    )
+    model, folder, file = sys.argv[1:]
+    captioner = find_captioner(ModelRef(model), prompt="auto", max_new_tokens=8)
     paths = sorted(Path(folder).iterdir())
-    caption_images(captioner, paths, CaptionStore(Path(store)), batch_size=3)
+    caption_images(captioner, paths, AnswerFile(Path(file)), batch=3)

@@ -23,7 +23,16 @@ from helpers.models.api import model as api_models
 from helpers.models.api.clients import Fault, image_tokens
 from helpers.models.api.model import PRICES, ApiModel, open_api_model, upload_notice
 from tests.models.api_server import ServerAnswer, api_server
-from tests.models.test_api_models import BOTH, KEY, connect, environment, everything_said, failure  # noqa: F401 (fixtures)
+from tests.models.test_api_models import (  # noqa: F401 (fixtures)
+    BOTH,
+    KEY,
+    SHARED,
+    ask,
+    connect,
+    environment,
+    everything_said,
+    failure,
+)
 
 GPS, ORIENTATION, MAKER = 0x8825, 0x0112, 0x010F
 
@@ -63,8 +72,8 @@ def refusing(status: int, message: str):
 @BOTH
 def test_an_image_is_sent_upright_small_and_bare(provider, photo, connect):
     with api_server() as server:
-        answers = connect(provider, server).answer(
-            {"A": asks("Describe.", open_image(photo))}, max_new_tokens=8
+        answers = ask(
+            connect(provider, server), {"A": asks("Describe.", open_image(photo))}, max_new_tokens=8
         )
     (request,) = server.requests
     (sent,) = request.images
@@ -85,8 +94,8 @@ def test_an_image_is_sent_upright_small_and_bare(provider, photo, connect):
 @BOTH
 def test_even_an_image_that_was_opened_otherwise_is_sent_bare(provider, photo, connect):
     with api_server() as server:
-        connect(provider, server).answer(
-            {"A": asks("Describe.", Image.open(photo))}, max_new_tokens=8
+        ask(
+            connect(provider, server), {"A": asks("Describe.", Image.open(photo))}, max_new_tokens=8
         )
     sent = server.requests[0].images[0]
     assert b"Secret" not in sent and not Image.open(io.BytesIO(sent)).getexif()
@@ -98,7 +107,7 @@ def test_parts_keep_their_order_and_turns(provider, connect):
     chat += [*asks("First?", small("red")), {"role": "assistant", "content": "A rash."}]
     chat += asks("And these?", small("lime"), small("blue"))
     with api_server() as server:
-        connect(provider, server).answer({"A": chat}, max_new_tokens=8)
+        ask(connect(provider, server), {"A": chat}, max_new_tokens=8)
     (request,) = server.requests
     colours = [Image.open(io.BytesIO(image)).getpixel((20, 15)) for image in request.images]
     assert [max(range(3), key=colour.__getitem__) for colour in colours] == [1, 2]
@@ -135,12 +144,12 @@ def test_the_jpeg_is_kept_nowhere(provider, connect, monkeypatch):
     ) as server:
         model = connect(provider, server)
         assert made == []
-        model.answer(prompts, max_new_tokens=8)
+        ask(model, prompts, max_new_tokens=8)
     assert made == [1024, 1024]  # once for each attempt
     assert set(prompts["A"][0]["content"][0]) == {"type", "image"}
 
 
-@BOTH
+@SHARED
 def test_images_are_answered_in_order_and_no_more_at_a_time_than_the_batch_has(provider, connect):
     prompts = {f"P{number}": asks(f"Question {number}", small()) for number in range(6)}
 
@@ -154,7 +163,7 @@ def test_images_are_answered_in_order_and_no_more_at_a_time_than_the_batch_has(p
         answers = [
             one
             for batch in batches
-            for one in model.answer(batch, max_new_tokens=8, keep=kept.append)
+            for one in ask(model, batch, max_new_tokens=8, keep=kept.append)
         ]
     assert [(one.case_id, one.text) for one in answers] == [
         (f"P{n}", f"Question {n}!") for n in range(6)
@@ -189,22 +198,24 @@ BAD_IMAGE = [
 ]
 
 
-@BOTH
-@pytest.mark.parametrize("status, message", BAD_IMAGE)
+@pytest.mark.parametrize(
+    "provider, status, message",
+    [("openai", *fault) for fault in BAD_IMAGE] + [("gemini", *BAD_IMAGE[0])],
+)
 def test_an_image_that_is_refused_does_not_end_the_run(provider, status, message, connect):
     prompts = {"A": asks("good", small()), "B": asks("bad", small()), "C": asks("fine", small())}
     with api_server(refusing(status, message)) as server:
-        answers = connect(provider, server).answer(prompts, max_new_tokens=8)
+        answers = ask(connect(provider, server), prompts, max_new_tokens=8)
     assert [one.text for one in answers] == ["good!", "", "fine!"] and len(server.requests) == 3
     assert answers[1].error.startswith(f"refused by the server: status {status}: {message[:40]}")
     assert (answers[1].finish, answers[1].tokens, answers[0].error) == ("", 0, "")
 
 
-@BOTH
+@SHARED
 def test_a_server_that_fails_at_an_image_each_time_goes_on_without_it(provider, connect):
     with api_server(refusing(500, "failed to process inputs: image: unknown format")) as server:
         prompts = {"A": asks("bad", small()), "B": asks("good", small())}
-        bad, good = connect(provider, server).answer(prompts, max_new_tokens=8)
+        bad, good = ask(connect(provider, server), prompts, max_new_tokens=8)
     assert "image: unknown format" in bad.error and good.text == "good!"
     assert sum("bad" in request.prompt for request in server.requests) == api_models.ATTEMPTS
 
@@ -225,16 +236,18 @@ ALL_IMAGES = [
 ]
 
 
-@BOTH
-@pytest.mark.parametrize("status, message", ALL_IMAGES)
+@pytest.mark.parametrize(
+    "provider, status, message",
+    [("openai", *fault) for fault in ALL_IMAGES] + [("gemini", *ALL_IMAGES[0])],
+)
 def test_what_is_true_for_all_images_ends_the_run(provider, status, message, connect):
     with api_server(lambda *_: ServerAnswer(message, status=status)) as server:
         sentence = failure(LabError, connect(provider, server), {"P1": asks("Describe.", small())})
     assert f"refused the prompt of case 'P1' (status {status}: {message[:30]}" in sentence
-    assert "see that MODEL can read images" in sentence and len(server.requests) == 1
+    assert "see that the `model` can read images" in sentence and len(server.requests) == 1
 
 
-@BOTH
+@SHARED
 def test_an_image_that_is_named_in_a_question_without_one_is_no_image(provider, connect):
     with api_server(
         lambda *_: ServerAnswer("cannot parse: 'see the image of my rash'", status=400)
@@ -267,7 +280,7 @@ def test_key_model_and_quota_end_the_run_with_images_too(
     assert KEY not in output.out + output.err + caplog.text
 
 
-@BOTH
+@SHARED
 def test_an_account_that_is_flagged_is_no_matter_of_one_image(provider, connect):
     with api_server(
         lambda *_: ServerAnswer("Your account was flagged for images.", status=403)
@@ -282,13 +295,13 @@ def test_an_image_that_a_server_quotes_back_is_not_shown(connect):
         return ServerAnswer(f"bad value data:image/jpeg;base64,{'QUJD' * 200}== given", status=400)
 
     with api_server(quote) as server:
-        prediction = connect("openai", server).answer(
-            {"A": asks("Describe.", small())}, max_new_tokens=8
+        prediction = ask(
+            connect("openai", server), {"A": asks("Describe.", small())}, max_new_tokens=8
         )[0]
     assert "base64,<data> given" in prediction.error and "QUJD" not in prediction.error
 
 
-@BOTH
+@SHARED
 @pytest.mark.parametrize("as_date", [False, True])
 def test_a_busy_server_is_asked_again_when_it_says(provider, as_date, connect):
     def answer(prompt: str, count: int) -> ServerAnswer:
@@ -301,8 +314,8 @@ def test_a_busy_server_is_asked_again_when_it_says(provider, as_date, connect):
         )
 
     with api_server(answer) as server:
-        prediction = connect(provider, server).answer(
-            {"A": asks("Describe.", small())}, max_new_tokens=8
+        prediction = ask(
+            connect(provider, server), {"A": asks("Describe.", small())}, max_new_tokens=8
         )[0]
     first, second = server.requests
     assert (
@@ -316,8 +329,8 @@ def test_a_busy_server_is_asked_again_when_it_says(provider, as_date, connect):
 @BOTH
 def test_a_connection_cut_in_the_middle_of_an_answer_is_asked_again(provider, connect):
     with api_server(lambda prompt, count: ServerAnswer(cut=count < 2)) as server:
-        prediction = connect(provider, server).answer(
-            {"A": asks("Describe.", small())}, max_new_tokens=8
+        prediction = ask(
+            connect(provider, server), {"A": asks("Describe.", small())}, max_new_tokens=8
         )[0]
     assert prediction.text == "A rash." and len(server.requests) == 3
     with api_server(lambda *_: ServerAnswer(cut=True)) as server:
@@ -329,8 +342,8 @@ def test_a_connection_cut_in_the_middle_of_an_answer_is_asked_again(provider, co
 def test_a_slow_server_is_not_waited_for_for_ever(provider, connect, monkeypatch):
     monkeypatch.setattr(api_clients, "REQUEST_SECONDS", 0.3)
     with api_server(lambda prompt, count: ServerAnswer(seconds=1.5 if count == 0 else 0)) as server:
-        prediction = connect(provider, server).answer(
-            {"A": asks("Describe.", small())}, max_new_tokens=8
+        prediction = ask(
+            connect(provider, server), {"A": asks("Describe.", small())}, max_new_tokens=8
         )[0]
     assert prediction.text == "A rash." and len(server.requests) >= 2
 
@@ -344,7 +357,7 @@ def test_a_malformed_answer_is_asked_for_once_more(provider, body, connect):
     with api_server(
         lambda prompt, count: ServerAnswer(body=body) if count == 0 else ServerAnswer()
     ) as server:
-        assert connect(provider, server).answer(prompts, max_new_tokens=8)[0].text == "A rash."
+        assert ask(connect(provider, server), prompts, max_new_tokens=8)[0].text == "A rash."
     with api_server(lambda *_: ServerAnswer(body=body)) as server:
         sentence = failure(LabError, connect(provider, server), prompts)
     assert "twice gave no sound answer to case 'A'" in sentence and len(server.requests) == 2
@@ -352,8 +365,8 @@ def test_a_malformed_answer_is_asked_for_once_more(provider, body, connect):
 
 def gemini_says(connect, content: dict):
     with api_server(lambda *_: ServerAnswer(body=json.dumps(content).encode())) as server:
-        (prediction,) = connect("gemini", server).answer(
-            {"A": asks("Describe.", small())}, max_new_tokens=8
+        (prediction,) = ask(
+            connect("gemini", server), {"A": asks("Describe.", small())}, max_new_tokens=8
         )
     assert len(server.requests) == 1
     return prediction
@@ -416,12 +429,10 @@ def test_thinking_that_leaves_no_token_for_the_answer_says_what_to_raise(connect
         lambda *_: ServerAnswer("", finish="MAX_TOKENS", tokens=96, thoughts=96)
     ) as server:
         monkeypatch.setenv("GEMINI_BASE_URL", server.url)
-        model = open_api_model(
-            "gemini:tiny", allow_upload=False, setting="CAPTIONER", limit="CAPTION_TOKENS"
-        )
-        prediction = model.answer({"A": asks("Describe.", small())}, max_new_tokens=96)[0]
+        model = open_api_model("gemini:tiny", allow_upload=False)
+        prediction = ask(model, {"A": asks("Describe.", small())}, max_new_tokens=96)[0]
     assert (prediction.text, prediction.finish, prediction.tokens) == ("", "length", 96)
-    reason = "empty: all 96 tokens were spent before the answer began, as on thinking; raise CAPTION_TOKENS"
+    reason = "empty: all 96 tokens were spent before the answer began, as on thinking; raise the limit of tokens"
     assert prediction.error == reason
     assert "thinkingConfig" not in server.requests[0].content["generationConfig"]
 
@@ -436,8 +447,8 @@ def test_a_refusal_of_an_openai_model_is_no_answer(connect):
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
     }
     with api_server(lambda *_: ServerAnswer(body=json.dumps(content).encode())) as server:
-        prediction = connect("openai", server).answer(
-            {"A": asks("Describe.", small())}, max_new_tokens=8
+        prediction = ask(
+            connect("openai", server), {"A": asks("Describe.", small())}, max_new_tokens=8
         )[0]
     assert (prediction.text, prediction.error) == (
         "",
@@ -453,35 +464,33 @@ def test_no_image_leaves_without_consent(provider, monkeypatch, capsys, caplog):
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv(f"{provider.upper()}_BASE_URL", "http://llm.example:8000/v1")
         with pytest.raises(LabError) as caught:
-            open_api_model(
-                f"{provider}:tiny", allow_upload=False, setting="CAPTIONER", what="images"
-            )
+            open_api_model(f"{provider}:tiny", allow_upload=False)
         assert str(caught.value) == (
-            f"CAPTIONER is '{provider}:tiny', so images of the data set would be sent to "
-            "llm.example:8000: set ALLOW_UPLOAD to True if that is permitted, or choose a "
-            "CAPTIONER that runs on this machine."
+            f"`model` is '{provider}:tiny', so texts or images of the data set would be sent to "
+            "llm.example:8000: set `allow_upload` to True if that is permitted, or choose a "
+            "`model` that runs on this machine."
         )
         assert KEY not in everything_said(caught.value) and proxy.requests == []
-        model = open_api_model(
-            f"{provider}:tiny", allow_upload=True, setting="CAPTIONER", what="images"
-        )
-        model.answer({"A": asks("Describe.", small())}, max_new_tokens=8)
+        model = open_api_model(f"{provider}:tiny", allow_upload=True)
+        ask(model, {"A": asks("Describe.", small())}, max_new_tokens=8)
         assert len(proxy.requests) == 1 and len(proxy.requests[0].images) == 1
     output = capsys.readouterr()
     assert KEY not in output.out + output.err + caplog.text
 
 
 def test_sentences_name_the_parameter_that_is_meant(connect, monkeypatch):
-    with pytest.raises(LabError, match="CAPTIONER is 'claude:x', but"):
-        open_api_model("claude:x", allow_upload=True, setting="CAPTIONER")
+    with pytest.raises(LabError, match="`model` is 'claude:x', but"):
+        open_api_model("claude:x", allow_upload=True)
     with api_server(lambda *_: ServerAnswer("no", status=404)) as server:
         monkeypatch.setenv("GEMINI_BASE_URL", server.url)
-        model = open_api_model("gemini:tiny", allow_upload=False, setting="CAPTIONER")
-        assert "check CAPTIONER, and GEMINI_BASE_URL" in failure(
+        model = open_api_model("gemini:tiny", allow_upload=False)
+        assert "check `model`, and GEMINI_BASE_URL" in failure(
             LabError, model, {"A": asks("x", small())}
         )
         server.answer = lambda *_: ServerAnswer("no such field", status=400)
-        assert "see that CAPTIONER can read" in failure(LabError, model, {"A": asks("x", small())})
+        assert "see that the `model` can read" in failure(
+            LabError, model, {"A": asks("x", small())}
+        )
 
 
 @pytest.mark.parametrize(
@@ -570,7 +579,7 @@ def test_a_fault_hides_the_key_before_it_hides_data():
     assert str(Fault(400, f"{key} image", {}, key, images=True)) == "status 400: <key> image"
 
 
-@BOTH
+@SHARED
 def test_an_interrupted_batch_of_images_keeps_what_came(provider, connect):
     kept, prompts = [], {name: asks(name, small()) for name in ("good", "key", "fine")}
 
@@ -580,7 +589,7 @@ def test_an_interrupted_batch_of_images_keeps_what_came(provider, connect):
         )
 
     with api_server(answer) as server, pytest.raises(LabError, match="does not let this key"):
-        connect(provider, server).answer(prompts, max_new_tokens=8, keep=kept.append)
+        ask(connect(provider, server), prompts, max_new_tokens=8, keep=kept.append)
     assert sorted(one.case_id for one in kept) == ["fine", "good"]
     while any(thread.name.startswith("ThreadPoolExecutor") for thread in threading.enumerate()):
         time.sleep(0.01)
@@ -588,7 +597,7 @@ def test_an_interrupted_batch_of_images_keeps_what_came(provider, connect):
 
 def test_what_goes_over_the_wire_is_base64_of_a_jpeg(connect):
     with api_server() as server:
-        connect("openai", server).answer({"A": asks("Describe.", small())}, max_new_tokens=8)
+        ask(connect("openai", server), {"A": asks("Describe.", small())}, max_new_tokens=8)
     url = server.requests[0].content["messages"][0]["content"][0]["image_url"]["url"]
     assert base64.b64decode(url.removeprefix("data:image/jpeg;base64,")).startswith(b"\xff\xd8\xff")
 
@@ -596,7 +605,7 @@ def test_what_goes_over_the_wire_is_base64_of_a_jpeg(connect):
 @BOTH
 def test_the_reason_why_an_image_was_refused_holds_no_key(provider, connect):
     with api_server(lambda *_: ServerAnswer(f"bad image, sent with {KEY}", status=400)) as server:
-        prediction = connect(provider, server).answer(
-            {"A": asks("Describe.", small())}, max_new_tokens=8
+        prediction = ask(
+            connect(provider, server), {"A": asks("Describe.", small())}, max_new_tokens=8
         )[0]
     assert prediction.error == "refused by the server: status 400: bad image, sent with <key>"

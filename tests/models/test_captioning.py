@@ -17,9 +17,10 @@ from conftest import ROOT
 from helpers.data import images as images
 from helpers.data import load_dataset
 from helpers.data.images import BadImage, Unreadable
-from helpers.experiments.answers import answer, finetune
+from helpers.experiments.answers import answer
 from helpers.experiments.caption_texts import caption_cases, caption_texts, captioners_to_compare
 from helpers.experiments.captions import caption
+from helpers.experiments.finetune import finetune
 from helpers.experiments.inputs import (
     ImageWords,
     image_words,
@@ -28,11 +29,15 @@ from helpers.experiments.inputs import (
     training_words,
 )
 from helpers.files import LabError, WorkFailed, read_json, read_jsonl, write_json
+from helpers.models import captioning
+from helpers.models.answer_file import AnswerFile
 from helpers.models.api import model as api_models
-from helpers.models.captioning import caption_images, open_captioner
-from helpers.models.captions import FAILED, CaptionStore
-from helpers.models.loading import load_llm
+from helpers.models.base import ImagePrompt
+from helpers.models.captioning import caption_images, find_captioner
+from helpers.models.captions import FAILED
+from helpers.models.llm import load_llm
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
+from helpers.models.refs import ModelRef
 from helpers.models.shots import shot_pool
 from helpers.models.vlm import load_vlm
 from helpers.settings.profiles import resolve
@@ -57,24 +62,23 @@ def photos(tmp_path) -> list[Path]:
 
 
 def captioner(model, prompt="auto"):
-    return open_captioner(
-        str(model), prompt=prompt, max_new_tokens=8, quantization="none", allow_upload=False
-    )
+    return find_captioner(ModelRef(str(model)), prompt=prompt, max_new_tokens=8)
 
 
-def without_seconds(store: CaptionStore) -> list[dict]:
+def without_seconds(store: AnswerFile) -> list[dict]:
     return [row | {"seconds": 0} for row in read_jsonl(store.path)]
 
 
 @pytest.mark.parametrize("kind", tiny_vision.BUILDERS)
 def test_models_of_each_kind_answer_a_batch_as_one_by_one(kind, tmp_path):
-    model = load_vlm(str(tiny_vision.build(kind, tmp_path / kind)))
+    model = load_vlm(ModelRef(str(tiny_vision.build(kind, tmp_path / kind))))
     assert model.chats == (not kind.startswith("blip-2"))
     asked = {
-        colour: (Image.new("RGB", (40, 30), colour), "the image is of") for colour in COLOURS[:3]
+        colour: ImagePrompt(Image.new("RGB", (40, 30), colour), "the image is of")
+        for colour in COLOURS[:3]
     }
-    together = model.answer(asked, max_new_tokens=6)
-    alone = [model.answer({name: pair}, max_new_tokens=6)[0] for name, pair in asked.items()]
+    together = list(model.answer_batch(asked, max_new_tokens=6))
+    alone = [model.answer(pair.image, pair.text, max_new_tokens=6) for pair in asked.values()]
     assert [row.text for row in together] == [row.text for row in alone] and [
         row.case_id for row in together
     ] == list(asked)
@@ -85,16 +89,14 @@ def test_models_of_each_kind_answer_a_batch_as_one_by_one(kind, tmp_path):
 
 
 def test_a_captioner_in_four_bit(blip_2, photos):
-    model = load_vlm(str(blip_2), quantization="nf4")
+    model = load_vlm(ModelRef(str(blip_2), quantization="nf4"))
     assert any(type(module).__name__ == "Linear4bit" for module in model.model.modules())
-    (answer,) = model.answer({"a": (Image.open(photos[0]), CAPTION_PREFIX)}, max_new_tokens=4)
+    answer = model.answer(photos[0], CAPTION_PREFIX, max_new_tokens=4)
     assert answer.text.startswith(CAPTION_PREFIX)
 
 
 def test_a_text_that_was_gone_on_with_is_part_of_the_caption(blip_2, photos, tmp_path):
-    found = caption_images(
-        captioner(blip_2), photos, CaptionStore(tmp_path / "s.jsonl"), batch_size=4
-    )
+    found = caption_images(captioner(blip_2), photos, AnswerFile(tmp_path / "s.jsonl"), batch=4)
     assert list(found) == photos and all(
         row.text.startswith(CAPTION_PREFIX + " ") for row in found.values()
     )
@@ -112,12 +114,12 @@ def test_what_is_asked_is_data(blip_2):
     )
 
 
-def test_captions_that_are_kept_need_no_model(blip_2, photos, tmp_path):
-    store, blip = CaptionStore(tmp_path / "s.jsonl"), captioner(blip_2)
-    first = caption_images(blip, photos, store, batch_size=4)
-    closed = replace(blip, open=lambda: pytest.fail("the model was loaded"))
+def test_captions_that_are_kept_need_no_model(blip_2, photos, tmp_path, monkeypatch):
+    store, blip = AnswerFile(tmp_path / "s.jsonl"), captioner(blip_2)
+    first = caption_images(blip, photos, store, batch=4)
+    monkeypatch.setattr(captioning, "load_once", lambda *_, **__: pytest.fail("it was loaded"))
     renamed = photos[0].rename(photos[0].with_name("other name.png"))
-    again = caption_images(closed, [renamed, *photos[1:]], store, batch_size=2)
+    again = caption_images(blip, [renamed, *photos[1:]], store, batch=2)
     assert list(again.values()) == list(first.values()) and len(read_jsonl(store.path)) == len(
         photos
     )
@@ -126,19 +128,19 @@ def test_captions_that_are_kept_need_no_model(blip_2, photos, tmp_path):
 def test_equal_images_are_captioned_once(blip_2, photos, tmp_path):
     copy = photos[0].with_name("copy.png")
     copy.write_bytes(photos[0].read_bytes())
-    store = CaptionStore(tmp_path / "s.jsonl")
-    found = caption_images(captioner(blip_2), [*photos, copy, photos[0]], store, batch_size=4)
+    store = AnswerFile(tmp_path / "s.jsonl")
+    found = caption_images(captioner(blip_2), [*photos, copy, photos[0]], store, batch=4)
     assert found[copy] == found[photos[0]] and len(read_jsonl(store.path)) == len(photos)
 
 
-def test_bad_images_are_kept_as_failed_and_end_nothing(blip_2, photos, tmp_path):
+def test_bad_images_are_kept_as_failed_and_end_nothing(blip_2, photos, tmp_path, monkeypatch):
     (photos[0].parent / "empty.jpg").touch()
     (photos[0].parent / "text.jpg").write_text("no image")
     photos[1].write_bytes(photos[1].read_bytes()[:60])
     (photos[0].parent / "a folder.jpg").mkdir()
     paths = [*sorted(photos[0].parent.iterdir()), photos[0].parent / "not there.jpg"]
-    store = CaptionStore(tmp_path / "s.jsonl")
-    found = caption_images(captioner(blip_2), paths, store, batch_size=3)
+    store = AnswerFile(tmp_path / "s.jsonl")
+    found = caption_images(captioner(blip_2), paths, store, batch=3)
     bad = {path.name: caption.error for path, caption in found.items() if caption.error}
     assert (
         set(bad) == {"empty.jpg", "text.jpg", "1.png", "not there.jpg", "a folder.jpg"}
@@ -149,15 +151,16 @@ def test_bad_images_are_kept_as_failed_and_end_nothing(blip_2, photos, tmp_path)
     assert (
         len(read_jsonl(store.path)) == len(photos) + 2
     )  # what is not there has no content to be kept under
-    closed = replace(captioner(blip_2), open=lambda: pytest.fail("the model was loaded"))
-    assert caption_images(closed, paths, store, batch_size=3) == found
+    monkeypatch.setattr(captioning, "load_once", lambda *_, **__: pytest.fail("it was loaded"))
+    assert caption_images(captioner(blip_2), paths, store, batch=3) == found
 
 
+@pytest.mark.slow
 def test_a_captioning_killed_anywhere_gives_the_same_store(blip_2, photos, tmp_path):
     """Killed with -9 while it works, again and again at other places, and a torn end besides."""
     (photos[0].parent / "5a.jpg").write_text("no image")
-    whole, torn = CaptionStore(tmp_path / "whole.jsonl"), CaptionStore(tmp_path / "torn.jsonl")
-    caption_images(captioner(blip_2), sorted(photos[0].parent.iterdir()), whole, batch_size=3)
+    whole, torn = AnswerFile(tmp_path / "whole.jsonl"), AnswerFile(tmp_path / "torn.jsonl")
+    caption_images(captioner(blip_2), sorted(photos[0].parent.iterdir()), whole, batch=3)
     command = [
         sys.executable,
         Path(__file__).with_name("captioning_worker.py"),
@@ -187,41 +190,41 @@ def test_what_lies_not_in_an_image_is_not_kept(blip_2, photos, tmp_path, monkeyp
     def full(path, *, max_side=0):
         raise Unreadable("the memory is full") if path == photos[2] else BadImage("damaged")
 
-    store, real = CaptionStore(tmp_path / "s.jsonl"), images.open_image
+    store, real = AnswerFile(tmp_path / "s.jsonl"), images.open_image
     monkeypatch.setattr(images, "open_image", full)
-    found = caption_images(captioner(blip_2), photos, store, batch_size=3)
+    found = caption_images(captioner(blip_2), photos, store, batch=3)
     assert (
         found[photos[2]].error == "the memory is full"
         and len(read_jsonl(store.path)) == len(photos) - 1
     )
     monkeypatch.setattr(images, "open_image", real)
-    again = caption_images(captioner(blip_2), photos, store, batch_size=3)
+    again = caption_images(captioner(blip_2), photos, store, batch=3)
     assert not again[photos[2]].error and again[photos[1]].error == "damaged"
 
 
 def test_captions_that_are_kept_are_read_while_another_process_writes(blip_2, photos, tmp_path):
-    store = CaptionStore(tmp_path / "s.jsonl")
-    whole = caption_images(captioner(blip_2), photos, store, batch_size=3)
-    with store.writing(), open(store.path, "ab") as file:
+    store = AnswerFile(tmp_path / "s.jsonl")
+    whole = caption_images(captioner(blip_2), photos, store, batch=3)
+    with store.locked(), open(store.path, "ab") as file:
         file.write(b'{"image": "being writ')
         file.flush()
-        assert caption_images(captioner(blip_2), photos, store, batch_size=3) == whole
+        assert caption_images(captioner(blip_2), photos, store, batch=3) == whole
     assert store.path.read_bytes().endswith(b"being writ")
 
 
 def test_other_settings_for_generation_make_other_captions(blip_2, tmp_path):
     copy = shutil.copytree(blip_2, tmp_path / "copy")
-    same = captioner(copy).weights
+    same = captioner(copy).fingerprint_model()
     settings = read_json(copy / "generation_config.json")
     write_json(copy / "generation_config.json", settings | {"repetition_penalty": 3.0})
-    assert captioner(blip_2).weights == same != captioner(copy).weights
+    assert captioner(blip_2).fingerprint_model() == same != captioner(copy).fingerprint_model()
 
 
 def test_a_captioner_that_cannot_be_had_is_a_sentence(tmp_path):
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(LabError, match="could not be loaded"):
         captioner(tmp_path)
-    with pytest.raises(LabError, match="CAPTIONER is 'pocket/nothing', but the models shipped"):
+    with pytest.raises(LabError, match="`model` is 'pocket/nothing', but the models shipped"):
         captioner("pocket/nothing")
     with pytest.raises(LabError, match="'nobody/no-such-model' is not on this machine"):
         captioner("nobody/no-such-model")
@@ -249,11 +252,10 @@ def gemini(monkeypatch):
 
 def test_no_image_leaves_without_consent(photos, tmp_path):
     with pytest.raises(
-        LabError, match="CAPTIONER is 'gemini:tiny', so images of the data set would be sent to"
+        LabError,
+        match="`model` is 'gemini:tiny', so texts or images of the data set would be sent to",
     ):
-        caption_images(
-            captioner("gemini:tiny"), photos, CaptionStore(tmp_path / "s.jsonl"), batch_size=2
-        )
+        caption_images(captioner("gemini:tiny"), photos, AnswerFile(tmp_path / "s.jsonl"), batch=2)
 
 
 def test_gemini_captions_images_and_what_it_blocks_is_kept_with_its_reason(
@@ -269,10 +271,8 @@ def test_gemini_captions_images_and_what_it_blocks_is_kept_with_its_reason(
     with api_server(
         lambda prompt, again: behaviours.get(next(count), ServerAnswer("A red patch."))
     ) as server:
-        store = CaptionStore(tmp_path / "s.jsonl")
-        found = caption_images(
-            gemini(server), sorted(photos[0].parent.iterdir()), store, batch_size=1
-        )
+        store = AnswerFile(tmp_path / "s.jsonl")
+        found = caption_images(gemini(server), sorted(photos[0].parent.iterdir()), store, batch=1)
         sent = [request.images for request in server.requests]
     texts = [caption.text for caption in found.values()]
     assert texts == ["A red patch."] * 2 + [FAILED, "A red patch.", FAILED] + [
@@ -287,18 +287,18 @@ def test_gemini_captions_images_and_what_it_blocks_is_kept_with_its_reason(
 
 
 def test_what_was_paid_for_is_not_asked_again(gemini, photos, tmp_path):
-    store = CaptionStore(tmp_path / "s.jsonl")
+    store = AnswerFile(tmp_path / "s.jsonl")
     with api_server(
         lambda prompt, again: (
             ServerAnswer("no", status=500) if again >= 3 else ServerAnswer("A patch.")
         )
     ) as server:
-        with pytest.raises(WorkFailed, match="no answer to case"):
-            caption_images(gemini(server), photos, store, batch_size=2)
+        with pytest.raises(WorkFailed, match="no answer to image"):
+            caption_images(gemini(server), photos, store, batch=2)
         kept = len(read_jsonl(store.path))
         assert 2 <= kept <= 3
     with api_server(lambda prompt, again: ServerAnswer("A patch.")) as server:
-        found = caption_images(gemini(server), photos, store, batch_size=2)
+        found = caption_images(gemini(server), photos, store, batch=2)
         assert len(server.requests) == len(photos) - kept
     assert {caption.text for caption in found.values()} == {"A patch."} and len(
         read_jsonl(store.path)
@@ -349,7 +349,7 @@ def test_the_clinic_comes_with_captions_of_somebody_who_sees_everything(lab):
 
 def test_words_for_images_stand_where_image_text_says(lab):
     data, settings = lab
-    model, cases = load_llm("pocket/llama"), data.split("valid")
+    model, cases = load_llm(ModelRef("pocket/llama")), data.split("valid")
     case, counts = cases[0], {}
     for where in ("question", "shots", "training"):
         chosen = changed(settings, IMAGE_TEXT=where)
@@ -370,6 +370,7 @@ def test_words_for_images_stand_where_image_text_says(lab):
     )
 
 
+@pytest.mark.slow
 def test_answers_with_words_for_images_are_another_run_and_others_keep_theirs(lab):
     data, settings = lab
     plain = answer(data, changed(settings, CAPTIONER="none"), shots=0)
@@ -387,6 +388,7 @@ def test_answers_with_words_for_images_are_another_run_and_others_keep_theirs(la
     )  # without shots it is the same
 
 
+@pytest.mark.slow
 def test_a_training_depends_on_words_only_where_they_are_in_its_records(lab):
     data, settings = lab
     ids = [

@@ -14,9 +14,11 @@ from helpers.experiments.runs import adapter_in, open_run
 from helpers.files import LabError, WorkFailed, read_json, write_json
 from helpers.models import export as export_module
 from helpers.models.export import export
-from helpers.models.loading import load_llm, model_path, weights_fingerprint
+from helpers.models.llm import load_llm
+from helpers.models.refs import ModelRef
+from helpers.models.shipped import model_path
 from helpers.models.vlm import load_vlm
-from helpers.training.lora_sft import BaseModel, LoraRecipe, train_adapter
+from helpers.training.lora_sft import LoraRecipe, train_adapter
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
 RECORDS = [
@@ -34,18 +36,18 @@ RECIPE = LoraRecipe(
 def train(model_id: str, folder: Path, quantization: str = "none") -> Path:
     card = {
         "model": model_id,
-        "weights": weights_fingerprint(model_id),
+        "weights": ModelRef(model_id).fingerprint_weights(),
         "data": "abc",
         "prompt": "alpaca-1",
     }
-    base = BaseModel(model_id, quantization=quantization)
+    base = ModelRef(model_id, quantization=quantization)
     train_adapter(base, RECORDS, [], folder, recipe=RECIPE, card=card, backend="peft")
     return folder / "adapter"
 
 
 def copy_of_llama(folder: Path, quantization: str = "none") -> str:
     """The pocket Llama saved anew, in float32 or in 4 bit."""
-    base = load_llm("pocket/llama", quantization=quantization)
+    base = load_llm(ModelRef("pocket/llama", quantization=quantization))
     base.model.save_pretrained(folder)
     base.tokenizer.save_pretrained(folder)
     return str(folder)
@@ -60,7 +62,7 @@ def full_precision(tmp_path_factory) -> tuple[str, Path]:
 
 
 def answers(model_id: str, adapter: Path | str = "") -> list[list[int]]:
-    text_model = load_llm(model_id, adapter=adapter)
+    text_model = load_llm(ModelRef(model_id, adapter=adapter))
     prompts = ["A rash", "An itchy spot on the arm", RECORDS[0]["prompt"]]
     found = []
     for prompt in prompts:
@@ -69,6 +71,7 @@ def answers(model_id: str, adapter: Path | str = "") -> list[list[int]]:
     return found
 
 
+@pytest.mark.slow
 def test_the_merged_model_answers_as_base_and_adapter_do(full_precision, tmp_path):
     base, adapter = full_precision
     sentence = export(adapter, tmp_path / "merged", base=base)
@@ -77,13 +80,14 @@ def test_the_merged_model_answers_as_base_and_adapter_do(full_precision, tmp_pat
     assert merged == answers(base, adapter) and merged != answers(base)
     card = read_json(tmp_path / "merged" / "lab.json")["merged"]
     assert (
-        card["weights"] == weights_fingerprint(base)
+        card["weights"] == ModelRef(base).fingerprint_weights()
         and card["data"] == "abc"
         and len(card["adapter"]) == 64
     )
     assert (tmp_path / "merged" / "generation_config.json").exists() and card["recipe"]["rank"] == 4
 
 
+@pytest.mark.slow
 def test_several_files_hold_the_same_weights(full_precision, tmp_path, monkeypatch):
     base, adapter = full_precision
     export(adapter, tmp_path / "one", base=base)
@@ -98,6 +102,7 @@ def test_several_files_hold_the_same_weights(full_precision, tmp_path, monkeypat
     )
 
 
+@pytest.mark.slow
 def test_a_run_folder_will_do_and_the_card_names_the_base(tmp_path):
     run = open_run("02_lora_sft", determines={"test": 1}, about={})
     train("pocket/llama", run.folder)
@@ -112,13 +117,14 @@ def test_a_run_folder_will_do_and_the_card_names_the_base(tmp_path):
     assert len(changed) == 4 * 7 and all("proj" in name for name in changed)
 
 
+@pytest.mark.slow
 def test_a_base_stored_in_4_bit_is_unpacked(tmp_path):
     base = copy_of_llama(tmp_path / "base", "nf4")
     adapter = train(base, tmp_path / "run", "nf4")
     sentence = export(adapter, tmp_path / "merged", base=base)
     assert "unpacked from the base's 4 bit" in sentence
-    packed = load_llm(base, quantization="nf4", adapter=adapter).model
-    merged = load_llm(str(tmp_path / "merged")).model
+    packed = load_llm(ModelRef(base, quantization="nf4", adapter=adapter)).model
+    merged = load_llm(ModelRef(str(tmp_path / "merged"))).model
     assert "quantization_config" not in read_json(tmp_path / "merged" / "config.json")
     packed.train()  # bitsandbytes answers in bfloat16 on some CPUs when it need not train
     ids = torch.tensor([[0, 36, 302, 341, 295, 40, 41]])
@@ -138,7 +144,7 @@ def test_what_is_refused(full_precision, tmp_path):
     moved = tmp_path / "moved"
     moved.mkdir()
     (moved / "lab.json").write_text(json.dumps({"model": "my-llama", "weights": "0123456789ab"}))
-    with pytest.raises(LabError, match="'my-llama'.*say with --base"):
+    with pytest.raises(LabError, match="'my-llama'.*say with `base`"):
         export(moved, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 
@@ -157,6 +163,7 @@ def test_an_adapter_for_other_layers_is_not_merged_in_part(full_precision, tmp_p
     assert not (tmp_path / "merged").exists() and not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.slow
 @needs_full_disk
 def test_a_full_disk_leaves_nothing_behind(full_precision, tmp_path):
     base, adapter = full_precision
@@ -184,7 +191,7 @@ def train_to_see(base: str, folder: Path) -> Path:
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
 
-    loaded = load_vlm(base)
+    loaded = load_vlm(ModelRef(base))
     set_seed(0)
     targets = r".*language_model.*\.(q_proj|v_proj|down_proj)"
     model = get_peft_model(
@@ -199,7 +206,9 @@ def train_to_see(base: str, folder: Path) -> Path:
         optimizer.step()
         optimizer.zero_grad()
     model.save_pretrained(folder)
-    write_json(folder / "lab.json", {"model": base, "weights": weights_fingerprint(base)})
+    write_json(
+        folder / "lab.json", {"model": base, "weights": ModelRef(base).fingerprint_weights()}
+    )
     return folder
 
 
@@ -220,17 +229,19 @@ def seen(loaded):
     ).to(loaded.model.dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored, near", [("float32", 1e-4), ("float16", 2e-2)])
 def test_a_model_that_sees_answers_as_base_and_adapter_do(tmp_path, stored, near):
     base = "pocket/llava"
     if stored == "float32":
-        base, llava = str(tmp_path / "base"), load_vlm("pocket/llava")
+        base, llava = str(tmp_path / "base"), load_vlm(ModelRef("pocket/llava"))
         llava.model.save_pretrained(base)
         llava.processor.save_pretrained(base)
     adapter = train_to_see(base, tmp_path / "adapter")
     sentence = export(adapter, tmp_path / "merged")
-    assert f"in {stored}, as the base is" in sentence and "gguf" not in sentence
-    apart, merged = load_vlm(base), load_vlm(str(tmp_path / "merged"))
+    assert f"in {stored}, as the base is" in sentence
+    assert "GGUF is not promised for a VLM" in sentence and "--mmproj" in sentence
+    apart, merged = load_vlm(ModelRef(base)), load_vlm(ModelRef(str(tmp_path / "merged")))
     inputs = seen(apart)
     with torch.no_grad():
         plain = apart.model(**inputs).logits

@@ -13,9 +13,10 @@ from PIL import Image
 
 from conftest import ROOT
 from helpers.files import LabError, read_json, write_json
+from helpers.models.base import ImagePrompt
 from helpers.models.devices import choose_device
 from helpers.models.moondream import processor as moondream
-from helpers.models.vlm import VLM
+from helpers.models.vlm import LocalVLM
 
 END, IMAGE = 1, 95
 TINY = {
@@ -457,10 +458,12 @@ def test_a_batch_of_different_lengths_says_what_each_says_alone(model, processor
 
 
 def test_the_lab_asks_it_as_any_chat_model(model, processor):
-    seeing = VLM(model, processor, choose_device())
-    answers = seeing.answer(
-        {"a": (image(), "Is it red?"), "b": (image(1), "What is it?")}, max_new_tokens=5
-    )
+    seeing = LocalVLM(model, processor, choose_device())
+    asked = {
+        "a": ImagePrompt(image(), "Is it red?"),
+        "b": ImagePrompt(image(1), "What is it?"),
+    }
+    answers = list(seeing.answer_batch(asked, max_new_tokens=5))
     assert [answer.case_id for answer in answers] == ["a", "b"]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from helpers.cases import Case, Reference
 from helpers.files import LabError
-from helpers.models.loading import load_tokenizer
+from helpers.models.llm import load_tokenizer
 from helpers.models.prompts import (
     MEDICAL_ADVICE,
     alpaca,
@@ -14,6 +14,7 @@ from helpers.models.prompts import (
     render_example,
     render_prompt,
 )
+from helpers.models.refs import ModelRef
 from helpers.models.shots import as_pairs, choose_shots, drop_until_fits, shot_pool
 
 POOL = [
@@ -69,7 +70,7 @@ def test_title_alone_or_with_content_and_content_where_there_is_no_title():
 
 
 def test_a_record_is_closed_by_eos_or_by_what_the_template_says():
-    tokenizer = load_tokenizer("pocket/llama")
+    tokenizer = load_tokenizer(ModelRef("pocket/llama"))
     record = render_example(build_prompt("Itchy rash"), "Eczema.", tokenizer)
     assert record == {"prompt": alpaca("Itchy rash"), "completion": "Eczema.</s>", "chat": False}
     chat = build_prompt("Itchy rash", [("Spots", "Acne.")], layout="chat")
@@ -143,7 +144,7 @@ def test_equally_similar_shots_are_drawn_by_the_seed():
 
 @pytest.mark.parametrize(
     ("count", "choice", "message"),
-    [(10, "random", "10 worked examples, but there are 9"), (1, "best", "SHOT_CHOICE")],
+    [(10, "random", "10 worked examples, but there are 9"), (1, "best", "`choice`")],
 )
 def test_impossible_shots_are_refused(count, choice, message):
     with pytest.raises(LabError, match=message):

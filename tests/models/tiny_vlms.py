@@ -9,7 +9,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from helpers.models.loading import POCKET_MODELS
+from helpers.models.shipped import POCKET_MODELS
 
 SIDE = 32  # pixels
 CHAT = (

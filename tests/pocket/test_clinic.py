@@ -258,6 +258,7 @@ def test_images_carry_no_metadata(folder):
             assert set(image.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_other_seed_other_cases(folder, tmp_path):
     clinic.build(tmp_path / "again", seed=7, sizes=SIZES)
     clinic.build(tmp_path / "other", seed=8, sizes=SIZES)

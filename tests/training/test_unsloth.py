@@ -1,6 +1,4 @@
-"""Unsloth, in its process: the same training as PEFT's, interrupted and taken up again, with
-nothing left behind.
-"""
+"""Unsloth in its process: PEFT's training, interrupted and taken up again, nothing left behind."""
 
 import ast
 import json
@@ -11,6 +9,7 @@ from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 from PIL import Image
@@ -18,17 +17,18 @@ from PIL import Image
 from conftest import ROOT
 from helpers.files import LabError, WorkFailed, read_json, write_json
 from helpers.models.devices import Device, choose_device
-from helpers.models.loading import load_llm
-from helpers.models.vlm import load_processor
-from helpers.models.vlm_inputs import completion, turn_text
-from helpers.training import unsloth_process, unsloth_worker
-from helpers.training.lora_sft import BaseModel, train_adapter
+from helpers.models.llm import load_llm
+from helpers.models.processors import completion, load_processor, turn_text
+from helpers.models.refs import ModelRef
+from helpers.training import backends, unsloth_process, unsloth_worker
+from helpers.training.backends import backend_for, why_not_unsloth
+from helpers.training.lora_sft import train_adapter
 from helpers.training.recipe import VlmRecipe
 from helpers.training.trainer import last_whole_checkpoint
 from helpers.training.unsloth_process import train_with_unsloth
 from helpers.training.unsloth_worker import ORPHANED
 from helpers.training.vlm_sft import linear_layers
-from tests.training.test_lora_sft import CARD, LLAMA, SMALL, broken_off_at, losses, records, train
+from tests.training.test_lora_sft import CARD, LLAMA, SMALL, broken_off_at, losses, texts, train
 
 
 def workers() -> list[str]:
@@ -41,16 +41,17 @@ def workers() -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_unsloth_trains_as_peft_does_also_after_ctrl_c(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.chdir(tmp_path)
-    before, valid = workers(), records(4, seed=9)
+    before, valid = workers(), texts(4, seed=9)
     (tmp_path / "unsloth").mkdir()
     with pytest.raises(KeyboardInterrupt):
         train_with_unsloth(
-            LLAMA, records(), valid, Path("unsloth"), SMALL, broken_off_at(4, KeyboardInterrupt())
+            LLAMA, texts(), valid, Path("unsloth"), SMALL, broken_off_at(4, KeyboardInterrupt())
         )
     assert workers() == before, "the worker outlived its parent"
     assert not (tmp_path / "unsloth" / "adapter").exists()
@@ -60,7 +61,7 @@ def test_unsloth_trains_as_peft_does_also_after_ctrl_c(tmp_path, monkeypatch):
     write_json(state, begun)
 
     facts = train_adapter(
-        LLAMA, records(), valid, tmp_path / "unsloth", recipe=SMALL, card=CARD, backend="unsloth"
+        LLAMA, texts(), valid, tmp_path / "unsloth", recipe=SMALL, card=CARD, backend="unsloth"
     )
     train(tmp_path / "peft", valid=valid)
     for name in ("loss", "eval_loss"):
@@ -90,43 +91,44 @@ def test_unsloth_trains_as_peft_does_also_after_ctrl_c(tmp_path, monkeypatch):
 
 
 def _logits(adapter: Path) -> list[float]:
-    """What base and adapter make of a prompt, loaded as for answering (but for the card's weights)."""
+    """What base and adapter make of a prompt, loaded as for answering."""
     import torch
     from peft import PeftModel
 
-    base = load_llm("pocket/llama")
+    base = load_llm(ModelRef("pocket/llama"))
     model = PeftModel.from_pretrained(base.model, str(adapter))
     with torch.no_grad():
         return (
-            model(torch.tensor([base.token_ids(records(1)[0]["prompt"])]))
-            .logits[0, -1, :50]
-            .tolist()
+            model(torch.tensor([base.token_ids(texts(1)[0]["prompt"])])).logits[0, -1, :50].tolist()
         )
 
 
+@pytest.mark.slow
 def test_the_worker_s_refusal_reaches_the_caller_as_its_sentence(tmp_path):
     impossible = replace(SMALL)
     object.__setattr__(impossible, "rank", 0)
-    with pytest.raises(LabError, match="^RANK is 0, but it must be above 0.$"):
-        train_with_unsloth(LLAMA, records(), [], tmp_path, impossible, print)
+    with pytest.raises(LabError, match="^`rank` is 0, but it must be above 0.$"):
+        train_with_unsloth(LLAMA, texts(), [], tmp_path, impossible, print)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_leaves_its_last_words(tmp_path, monkeypatch):
     monkeypatch.setattr(unsloth_process, "WORKER", "helpers.training.nobody")
     with pytest.raises(
-        WorkFailed, match="ended with status 1 .*nobody.*: run it again, or set BACKEND to 'peft'"
+        WorkFailed, match="ended with status 1 .*nobody.*: run it again, or set `backend` to 'peft'"
     ):
-        train_with_unsloth(LLAMA, records(), [], tmp_path, SMALL, print)
+        train_with_unsloth(LLAMA, texts(), [], tmp_path, SMALL, print)
 
 
+@pytest.mark.slow
 def test_the_worker_ends_when_its_parent_does(tmp_path):
     job = {
-        "base": asdict(BaseModel("pocket/llama")),
-        "train": records(),
+        "base": {"id": "pocket/llama"},
+        "train": texts(),
         "valid": [],
         "folder": str(tmp_path),
         "recipe": asdict(SMALL),
-        "sees": False,
+        "vlm": False,
     }
     process = subprocess.Popen(
         [sys.executable, "-m", unsloth_process.WORKER],
@@ -142,6 +144,7 @@ def test_the_worker_ends_when_its_parent_does(tmp_path):
     assert process.wait(timeout=60) == ORPHANED and not list(tmp_path.glob("adapter"))
 
 
+@pytest.mark.slow
 def test_the_measurement_for_a_gpu_runs_at_tiny_size(tmp_path):
     script, out = str(ROOT / "tests/gpu/text.py"), str(tmp_path / "out.json")
     command = [sys.executable, script, "--tiny", "--steps", "3", "--out", out]
@@ -155,7 +158,7 @@ def test_the_measurement_for_a_gpu_runs_at_tiny_size(tmp_path):
     )
 
 
-def test_the_measurement_of_models_that_see_leaves_unsloth_out_where_there_is_no_gpu(tmp_path):
+def test_the_measurement_of_vlms_leaves_unsloth_out_where_there_is_no_gpu(tmp_path):
     """The command line; tests/training/test_vlm_sft.py runs all its models in one process."""
     script, out = str(ROOT / "tests/gpu/vlm.py"), tmp_path / "out.json"
     command = [
@@ -176,19 +179,19 @@ def test_the_measurement_of_models_that_see_leaves_unsloth_out_where_there_is_no
     assert choose_device().name == "cuda" or "left_out" in figures["unsloth"]
 
 
-# Models that see
+# VLMs
 
 
-SEEING = VlmRecipe(
+VLM_RECIPE = VlmRecipe(
     rank=4, learning_rate=5e-3, steps=4, batch=2, warmup_steps=1, max_length=256, seed=5
 )
-LLAVA = BaseModel("pocket/llava")
+LLAVA = ModelRef("pocket/llava")
 
 
 @pytest.fixture
 def seen(tmp_path) -> list[dict]:
-    """Records of pocket/llava with images of different sizes."""
-    processor, rows = load_processor("pocket/llava"), []
+    """Training examples of pocket/llava with images of different sizes."""
+    processor, rows = load_processor(ModelRef("pocket/llava")), []
     for number, colour in enumerate(("red", "green", "blue", "white")):
         Image.new("RGB", (40 + 9 * number, 30), colour).save(tmp_path / f"{number}.png")
         said = completion(processor, "What is it?", f"It is {colour}." * (number + 1))
@@ -204,11 +207,9 @@ def seen(tmp_path) -> list[dict]:
 
 
 class StandIn:
-    """What the lab asks of Unsloth's FastVisionModel, by transformers and PEFT; on a CPU Unsloth
-    itself refuses.
-    """
+    """FastVisionModel as the lab asks for it, by transformers and PEFT: Unsloth's needs a GPU."""
 
-    asked: dict = {}
+    asked: ClassVar[dict] = {}
 
     @classmethod
     def from_pretrained(cls, path, **settings):
@@ -231,18 +232,19 @@ class StandIn:
         )
 
 
-def test_the_worker_trains_a_model_that_sees_as_peft_does_if_unsloth_makes_it_alike(
+@pytest.mark.slow
+def test_the_worker_trains_a_vlm_as_peft_does_if_unsloth_makes_it_alike(
     seen, tmp_path, monkeypatch
 ):
     """Unsloth's own model needs a GPU (see tests/gpu/vlm.py); all but that is shown here."""
     stand_in = SimpleNamespace(FastVisionModel=StandIn, __spec__=find_spec("unsloth"))
     monkeypatch.setitem(sys.modules, "unsloth", stand_in)
     facts = unsloth_worker.train(
-        LLAVA, seen, seen[:2], tmp_path / "unsloth", SEEING, lambda report: None
+        LLAVA, seen, seen[:2], tmp_path / "unsloth", VLM_RECIPE, lambda report: None
     )
     (tmp_path / "peft").mkdir()
     train_adapter(
-        LLAVA, seen, seen[:2], tmp_path / "peft", recipe=SEEING, card=CARD, backend="peft"
+        LLAVA, seen, seen[:2], tmp_path / "peft", recipe=VLM_RECIPE, card=CARD, backend="peft"
     )
     for name in ("loss", "eval_loss"):
         found, expected = (losses(tmp_path / backend, name) for backend in ("unsloth", "peft"))
@@ -255,9 +257,7 @@ def test_the_worker_trains_a_model_that_sees_as_peft_does_if_unsloth_makes_it_al
 
 
 def _parameters_of_unsloth() -> dict[str, set[str]]:
-    """What the two functions of FastVisionModel take on a GPU, from Unsloth's source: importing it
-    needs one.
-    """
+    """What FastVisionModel's functions take, from Unsloth's source: importing it needs a GPU."""
     folder, found = Path(find_spec("unsloth").origin).parent / "models", {}
     for file, name in (("loader.py", "FastModel"), ("vision.py", "FastBaseModel")):
         for node in ast.walk(ast.parse((folder / file).read_text(encoding="utf-8"))):
@@ -273,35 +273,35 @@ def _parameters_of_unsloth() -> dict[str, set[str]]:
     }
 
 
-def test_what_unsloth_cannot_do_with_models_that_see_is_refused_before_it_starts(
-    seen, tmp_path, monkeypatch
-):
-    assert unsloth_process.cannot_train(LLAMA, SMALL) == ""
+def test_what_unsloth_cannot_do_with_vlms_is_refused_before_it_starts(seen, tmp_path, monkeypatch):
+    assert why_not_unsloth(LLAMA, SMALL) is None
+    whole = replace(VLM_RECIPE, trained="text")
     with pytest.raises(
-        LabError, match="BACKEND is 'unsloth', but .*text tower whole: set BACKEND to 'peft'"
+        LabError, match="`backend` is 'unsloth', but .*text tower whole: set `backend` to 'peft'"
     ):
-        train_with_unsloth(LLAVA, seen, [], tmp_path, replace(SEEING, trained="text"), print)
-    monkeypatch.setattr(unsloth_process, "choose_device", lambda: Device("cpu", "float32", ""))
+        train_with_unsloth(LLAVA, seen, [], tmp_path, whole, print)
+    monkeypatch.setattr(backends, "choose_device", lambda: Device("cpu", "float32", ""))
     with pytest.raises(
-        LabError, match="on a CUDA GPU only, and there is none: set BACKEND to 'peft'"
+        LabError, match="on a CUDA GPU only, and there is none: set `backend` to 'peft'"
     ):
-        train_with_unsloth(LLAVA, seen, [], tmp_path, SEEING, print)
-    monkeypatch.setattr(unsloth_process, "choose_device", lambda: Device("cuda", "float16", ""))
-    assert unsloth_process.cannot_train(LLAVA, SEEING) == ""
+        train_with_unsloth(LLAVA, seen, [], tmp_path, VLM_RECIPE, print)
+    monkeypatch.setattr(backends, "choose_device", lambda: Device("cuda", "float16", ""))
+    assert why_not_unsloth(LLAVA, VLM_RECIPE) is None
+    assert backend_for("auto", LLAVA, VLM_RECIPE).name == "unsloth"
+    chosen = backend_for("auto", LLAVA, whole)
+    assert chosen.name == "peft" and "text tower whole" in chosen.reason
     write_json(tmp_path / "moon" / "config.json", {"model_type": "moondream1"})
     with pytest.raises(LabError, match="Unsloth does not know moondream2"):
-        train_with_unsloth(BaseModel(str(tmp_path / "moon")), seen, [], tmp_path, SEEING, print)
+        train_with_unsloth(ModelRef(str(tmp_path / "moon")), seen, [], tmp_path, VLM_RECIPE, print)
 
 
 @pytest.mark.skipif(choose_device().name == "cuda", reason="of a machine without a GPU")
-def test_unsloth_still_refuses_models_that_see_on_a_cpu(seen, tmp_path, monkeypatch):
-    """If this fails, Unsloth has learnt it: let `cannot_train` allow it, and compare with PEFT as
-    for text above.
-    """
-    monkeypatch.setattr(unsloth_process, "cannot_train", lambda *arguments: "")
+def test_unsloth_still_refuses_vlms_on_a_cpu(seen, tmp_path, monkeypatch):
+    """If this fails, Unsloth has learnt it: allow it in `why_not_unsloth`, compare with PEFT."""
+    monkeypatch.setattr(unsloth_process, "check_unsloth", lambda *arguments: None)
     monkeypatch.chdir(tmp_path)
     rows = [row | {"image": Path(row["image"]).name} for row in seen]
     with pytest.raises(
         WorkFailed, match="NotImplementedError: .*vision.* not supported on the CPU backend yet"
     ):
-        train_with_unsloth(LLAVA, rows, rows[:1], tmp_path / "run", SEEING, print)
+        train_with_unsloth(LLAVA, rows, rows[:1], tmp_path / "run", VLM_RECIPE, print)

@@ -1,6 +1,4 @@
-"""Fine-tuning of models that see, at miniature size: tokens and losses against the model itself;
-failures; resuming.
-"""
+"""Fine-tuning of VLMs at miniature size: against the model itself; failures; interruptions."""
 
 import random
 from argparse import Namespace
@@ -14,22 +12,22 @@ from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
 from helpers.files import LabError, file_hash, read_json
-from helpers.models.devices import Device
-from helpers.models.loading import weights_fingerprint
-from helpers.models.vlm import device_for, load_processor, load_vlm
-from helpers.models.vlm_inputs import completion, turn_text
-from helpers.training import vlm_sft as vision_sft
+from helpers.models.devices import Device, device_for
+from helpers.models.processors import completion, load_processor, turn_text
+from helpers.models.refs import ModelRef
+from helpers.models.vlm import load_vlm
+from helpers.training import vlm_sft
 from helpers.training.features import with_features
 from helpers.training.lora_sft import train_adapter
-from helpers.training.recipe import BaseModel, VlmRecipe
+from helpers.training.recipe import VlmRecipe
 from helpers.training.trainer import last_whole_checkpoint
-from helpers.training.vlm_examples import plan_vlm_training
+from helpers.training.vlm_examples import VlmExample, plan_vlm_training
 from helpers.training.vlm_sft import train_vlm_with_peft
 from tests.gpu import vlm, vlm_checkpoints
-from tests.models import tiny_vlms as tiny_vision
+from tests.models import tiny_vlms
 from tests.training.test_lora_sft import broken_off_at, losses
 
-ALL_KINDS = [kind for kind in tiny_vision.BUILDERS if "blip" not in kind]
+ALL_KINDS = [kind for kind in tiny_vlms.BUILDERS if "blip" not in kind]
 KINDS = [kind for kind in ALL_KINDS if "tiles" not in kind]
 SIZES = ((40, 30), (31, 64), (90, 45), (64, 64), (120, 33), (50, 80))
 SMALL = VlmRecipe(
@@ -53,7 +51,7 @@ def folder_of(tmp_path_factory):
 
     def folder(kind: str) -> Path:
         if kind not in made:
-            made[kind] = tiny_vision.build(kind, tmp_path_factory.mktemp("models") / kind)
+            made[kind] = tiny_vlms.build(kind, tmp_path_factory.mktemp("models") / kind)
         return made[kind]
 
     return folder
@@ -69,9 +67,9 @@ def photos(tmp_path_factory) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def records(folder: Path, photos: list[Path], question: str = QUESTION) -> list[dict]:
+def texts(folder: Path, photos: list[Path], question: str = QUESTION) -> list[dict]:
     """A question to each image, with two answers of quite different lengths."""
-    draw, processor = random.Random(1), load_processor(str(folder))
+    draw, processor = random.Random(1), load_processor(ModelRef(str(folder)))
     words = "eczema scabies rosacea a steroid cream twice daily".split()
     answers = [
         [" ".join(draw.choices(words, k=draw.randint(1, 9))) + "." for _ in range(2)]
@@ -92,25 +90,31 @@ def train(folder: Path, run: Path, rows, recipe=SMALL, *, valid=(), quantization
     run.mkdir(exist_ok=True)
     card = {
         "model": str(folder),
-        "weights": weights_fingerprint(str(folder)),
+        "weights": ModelRef(str(folder)).fingerprint_weights(),
         "data": "d",
         "prompt": "p",
     }
-    base = BaseModel(str(folder), quantization=quantization)
+    base = ModelRef(str(folder), quantization=quantization)
     return train_adapter(base, rows, list(valid), run, recipe=recipe, card=card, backend="peft")
 
 
 @pytest.fixture
 def trained_models(monkeypatch) -> list:
     """The models that are trained in a test, as they are in memory afterwards."""
-    kept, real = [], vision_sft.trainable
+    kept, real = [], vlm_sft.make_trainable
 
     def keeping(*arguments):
         kept.append(real(*arguments))
         return kept[-1]
 
-    monkeypatch.setattr(vision_sft, "make_trainable", keeping)
+    monkeypatch.setattr(vlm_sft, "make_trainable", keeping)
     return kept
+
+
+def in_order(examples: list[VlmExample], photos: list[Path]) -> list[VlmExample]:
+    """The example of each photo, in the photos' order."""
+    by_image = {example.image: example for example in examples}
+    return [by_image[str(photo)] for photo in photos]
 
 
 def questions_on(photos: list[Path]) -> dict:
@@ -120,12 +124,13 @@ def questions_on(photos: list[Path]) -> dict:
 # Adapters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_adapter_in_the_text_tower_of_a_four_bit_model_learns_and_answers(
     kind, folder_of, photos, tmp_path, trained_models
 ):
     folder = folder_of(kind)
-    rows = records(folder, photos)
+    rows = texts(folder, photos)
     facts = train(folder, tmp_path / "run", rows, valid=rows[:2], quantization="nf4")
     found = losses(tmp_path / "run", "eval_loss")
     assert all(0 < loss < 20 for loss in losses(tmp_path / "run")) and found[-1] < found[0] - 0.2, (
@@ -138,7 +143,7 @@ def test_an_adapter_in_the_text_tower_of_a_four_bit_model_learns_and_answers(
     )
 
     (model,) = trained_models
-    fresh = load_vlm(str(folder), quantization="nf4")
+    fresh = load_vlm(ModelRef(str(folder), quantization="nf4"))
     inside = {id(module) for module in model.get_base_model().get_decoder().modules()}
     places = tuple(name for name, module in model.named_modules() if id(module) in inside)
     assert all(name.startswith(places) for name, _ in model.named_modules() if "lora" in name)
@@ -156,7 +161,9 @@ def test_an_adapter_in_the_text_tower_of_a_four_bit_model_learns_and_answers(
         saved[name].abs().max() > 0 for name in saved if "lora_B" in name
     )
 
-    tuned = load_vlm(str(folder), quantization="nf4", tuned=tmp_path / "run" / "adapter")
+    tuned = load_vlm(
+        ModelRef(str(folder), quantization="nf4", adapter=tmp_path / "run" / "adapter")
+    )
     answers = tuned.answer(questions_on(photos[:3]), max_new_tokens=6)
     assert len(answers) == 3 and all(answer.finish in ("stop", "length") for answer in answers)
     assert [row.text for row in answers] != [
@@ -168,15 +175,16 @@ def test_a_folder_with_a_strangers_adapter_does_not_change_a_model_loaded_there(
     folder_of, photos, tmp_path, monkeypatch
 ):
     folder = folder_of("smolvlm")
-    train(folder, tmp_path / "run", records(folder, photos[:2]), replace(SMALL, steps=1))
+    train(folder, tmp_path / "run", texts(folder, photos[:2]), replace(SMALL, steps=1))
     monkeypatch.chdir(tmp_path / "run" / "adapter")
-    assert not hasattr(load_vlm(str(folder)).model, "peft_config")
+    assert not hasattr(load_vlm(ModelRef(str(folder))).model, "peft_config")
 
 
+@pytest.mark.slow
 def test_with_vision_trained_both_towers_get_adapters(folder_of, photos, tmp_path):
     folder = folder_of("idefics2")
     train(
-        folder, tmp_path / "run", records(folder, photos), replace(SMALL, vision="trained", steps=2)
+        folder, tmp_path / "run", texts(folder, photos), replace(SMALL, vision="trained", steps=2)
     )
     saved = load_file(tmp_path / "run" / "adapter" / "adapter_model.safetensors")
     for part in ("vision_model", "perceiver_resampler", "text_model"):
@@ -185,13 +193,14 @@ def test_with_vision_trained_both_towers_get_adapters(folder_of, photos, tmp_pat
     assert not any("lm_head" in name for name in saved)
 
 
+@pytest.mark.slow
 def test_an_adapter_for_another_base_is_refused(folder_of, photos, tmp_path):
     folder = folder_of("smolvlm")
-    train(folder, tmp_path / "run", records(folder, photos[:2]), replace(SMALL, steps=1))
+    train(folder, tmp_path / "run", texts(folder, photos[:2]), replace(SMALL, steps=1))
     with pytest.raises(
         LabError, match="^The adapter was trained on .*smolvlm.*set VLM to the adapter's base"
     ):
-        load_vlm(str(folder_of("idefics3")), setting="VLM", tuned=tmp_path / "run" / "adapter")
+        load_vlm(ModelRef(str(folder_of("idefics3")), adapter=tmp_path / "run" / "adapter"))
 
 
 # What is learnt from
@@ -202,9 +211,9 @@ def test_a_padded_batch_asks_what_generation_asks_and_gives_each_token_the_loss_
     kind, folder_of, photos
 ):
     folder = folder_of(kind)
-    loaded, rows = load_vlm(str(folder)), records(folder, photos[:4])
-    lesson = plan_vlm_training(loaded, rows, [], SMALL)
-    examples = [row[0] for row in lesson.train.records]
+    loaded, rows = load_vlm(ModelRef(str(folder))), texts(folder, photos[:4])
+    plan = plan_vlm_training(loaded, rows, [], SMALL)
+    examples = in_order(plan.train, photos[:4])
     for example, row, pair in zip(examples, rows, questions_on(photos[:4]).values()):
         words = loaded.processor.tokenizer(row["completions"][0], add_special_tokens=False)[
             "input_ids"
@@ -212,17 +221,17 @@ def test_a_padded_batch_asks_what_generation_asks_and_gives_each_token_the_loss_
         assert example.ids[: example.first] == loaded._chat([pair])["input_ids"][0].tolist()
         assert example.ids[example.first :] == words and loaded._ends & set(words)
         assert torch.allclose(
-            _next(loaded, pair), _learnt_from(loaded.model, lesson, example), atol=1e-4
+            _next(loaded, pair), _learnt_from(loaded.model, plan, example), atol=1e-4
         )
-        labels = lesson.collate([example])["labels"]
+        labels = plan.collate([example])["labels"]
         assert labels[labels != -100].tolist() == words
     for pair in (examples[:2], examples[2:]):
         assert len({len(example.ids) for example in pair}) == 2, "nothing is padded"
-        together, alone = _token_losses(loaded.model, lesson, pair), []
+        together, alone = _token_losses(loaded.model, plan, pair), []
         for example in pair:
-            alone += _token_losses(loaded.model, lesson, [example])
+            alone += _token_losses(loaded.model, plan, [example])
         assert together == pytest.approx(alone, abs=1e-4)
-        loss = loaded.model(**lesson.collate(pair)).loss.detach()
+        loss = loaded.model(**plan.collate(pair)).loss.detach()
         assert float(loss) == pytest.approx(sum(alone) / len(alone), abs=1e-4)
 
 
@@ -238,14 +247,14 @@ def _next(loaded, pair):
     return made.logits[0][0]
 
 
-def _learnt_from(model, lesson, example):
+def _learnt_from(model, plan, example):
     """What training makes of it."""
     with torch.no_grad():
-        return model(**lesson.collate([example])).logits[0, 0]
+        return model(**plan.collate([example])).logits[0, 0]
 
 
-def _token_losses(model, lesson, examples) -> list[float]:
-    batch = lesson.collate(examples)
+def _token_losses(model, plan, examples) -> list[float]:
+    batch = plan.collate(examples)
     with torch.no_grad():
         logits = model(**{name: value for name, value in batch.items() if name != "labels"}).logits
     each = cross_entropy(logits[:, :-1].transpose(1, 2), batch["labels"][:, 1:], reduction="none")
@@ -255,20 +264,24 @@ def _token_losses(model, lesson, examples) -> list[float]:
 @pytest.mark.parametrize("kind", [kind for kind in ALL_KINDS if kind != "qwen3_vl"])
 def test_precomputed_features_give_the_losses_of_live_images(kind, folder_of, photos):
     folder = folder_of(kind)
-    loaded = load_vlm(str(folder))
-    lesson = plan_vlm_training(loaded, records(folder, photos), records(folder, photos[:2]), SMALL)
-    examples = [row[0] for row in lesson.train.records]
+    loaded = load_vlm(ModelRef(str(folder)))
+    plan = plan_vlm_training(loaded, texts(folder, photos), texts(folder, photos[:2]), SMALL)
+    examples = in_order(plan.train, photos)
     pairs = [examples[:2], examples[5:1:-3], examples[:1]]
-    live = [_token_losses(loaded.model, lesson, pair) for pair in pairs]
-    lesson = with_features(loaded, lesson)
-    assert lesson.collate(pairs[0])["pixel_values"].shape == (2,), "pixels are still there"
-    for pair, expected in zip(pairs, live):
-        assert _token_losses(loaded.model, lesson, pair) == pytest.approx(expected, abs=1e-4)
+    live = [_token_losses(loaded.model, plan, pair) for pair in pairs]
+    own = loaded.model.model.get_image_features
+    with with_features(loaded, plan) as kept:
+        assert kept.collate(pairs[0])["pixel_values"].shape == (2,), "pixels are still there"
+        for pair, expected in zip(pairs, live):
+            assert _token_losses(loaded.model, kept, pair) == pytest.approx(expected, abs=1e-4)
+    assert loaded.model.model.get_image_features == own, "the model sees no images any more"
+    assert _token_losses(loaded.model, plan, pairs[0]) == live[0]
 
 
+@pytest.mark.slow
 def test_a_training_on_precomputed_features_is_that_on_live_images(folder_of, photos, tmp_path):
     folder = folder_of("llava")
-    rows, recipe = records(folder, photos), replace(SMALL, steps=4)
+    rows, recipe = texts(folder, photos), replace(SMALL, steps=4)
     for features in ("live", "precomputed"):
         train(folder, tmp_path / features, rows, replace(recipe, features=features), valid=rows[:3])
     for name in ("loss", "eval_loss"):
@@ -279,28 +292,29 @@ def test_a_training_on_precomputed_features_is_that_on_live_images(folder_of, ph
 def test_features_from_several_layers_cannot_be_precomputed(folder_of, photos, tmp_path):
     folder = folder_of("qwen3_vl")
     with pytest.raises(
-        LabError, match="^FEATURES is 'precomputed', but a model of type 'qwen3_vl'.* to 'live'.$"
+        LabError, match="^`features` is 'precomputed', but a model of type 'qwen3_vl'.* to 'live'.$"
     ):
         train(
             folder,
             tmp_path / "run",
-            records(folder, photos),
+            texts(folder, photos),
             replace(SMALL, features="precomputed"),
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["qwen3_vl", "idefics3 in tiles"])
 def test_a_smaller_image_side_caps_the_tokens(kind, folder_of, photos, tmp_path):
     folder, tokens = folder_of(kind), {}
-    for side in (0, tiny_vision.SIDE, 2 * tiny_vision.SIDE):
-        loaded = load_vlm(str(folder), max_side=side)
+    for side in (0, tiny_vlms.SIDE, 2 * tiny_vlms.SIDE):
+        loaded = load_vlm(ModelRef(str(folder), max_side=side))
         tokens[side] = loaded._chat(list(questions_on(photos[3:4]).values()))["input_ids"].shape[1]
         assert loaded.answer(questions_on(photos[3:5]), max_new_tokens=2)
-    assert tokens[tiny_vision.SIDE] < tokens[2 * tiny_vision.SIDE] <= tokens[0], tokens
-    rows = records(folder, photos)
+    assert tokens[tiny_vlms.SIDE] < tokens[2 * tiny_vlms.SIDE] <= tokens[0], tokens
+    rows = texts(folder, photos)
     facts = [
         train(folder, tmp_path / f"run-{side}", rows, replace(SMALL, steps=1, max_side=side))
-        for side in (0, tiny_vision.SIDE)
+        for side in (0, tiny_vlms.SIDE)
     ]
     assert facts[0]["tokens_seen"] > facts[1]["tokens_seen"]
 
@@ -308,20 +322,21 @@ def test_a_smaller_image_side_caps_the_tokens(kind, folder_of, photos, tmp_path)
 # The whole text tower
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind, schedule", [("llava", "moondream"), ("idefics2", "linear")])
 def test_the_whole_text_tower_is_trained_and_comes_back(
     kind, schedule, folder_of, photos, tmp_path, trained_models
 ):
     folder = folder_of(kind)
     rows, recipe = (
-        records(folder, photos),
+        texts(folder, photos),
         replace(SMALL, trained="text", schedule=schedule, learning_rate=3e-3),
     )
     train(folder, tmp_path / "run", rows, recipe, valid=rows[:2])
     found = losses(tmp_path / "run", "eval_loss")
     assert found[-1] < found[0] - 0.2, found
-    tuned = load_vlm(str(folder), tuned=tmp_path / "run" / "adapter")
-    base = dict(load_vlm(str(folder)).model.named_parameters())
+    tuned = load_vlm(ModelRef(str(folder), adapter=tmp_path / "run" / "adapter"))
+    base = dict(load_vlm(ModelRef(str(folder))).model.named_parameters())
     text = {
         id(p)
         for part in (tuned.model.get_decoder(), tuned.model.lm_head)
@@ -338,12 +353,12 @@ def test_the_whole_text_tower_is_trained_and_comes_back(
 def test_a_whole_tower_of_four_bit_weights_is_refused(folder_of, photos, tmp_path):
     folder = folder_of("llava")
     with pytest.raises(
-        LabError, match="VLM_QUANTIZATION is 'nf4': 4-bit weights cannot be; set it to 'none'"
+        LabError, match="`quantization` is 'nf4': 4-bit weights cannot be; set it to 'none'"
     ):
         train(
             folder,
             tmp_path,
-            records(folder, photos),
+            texts(folder, photos),
             replace(SMALL, trained="text"),
             quantization="nf4",
         )
@@ -359,13 +374,14 @@ def test_a_processor_of_another_model_is_refused_when_it_is_loaded(folder_of, tm
         ("gemma3", "idefics3"),
     ):
         folder = tmp_path / model
-        load_vlm(str(folder_of(model))).model.save_pretrained(folder)
+        load_vlm(ModelRef(str(folder_of(model)))).model.save_pretrained(folder)
         other = processor if "/" in processor else str(folder_of(processor))
-        load_processor(other).save_pretrained(folder)
+        load_processor(ModelRef(other)).save_pretrained(folder)
         with pytest.raises(LabError, match="^[^\n]*(belong|fit) together[^\n]*from[^\n]*$"):
-            load_vlm(str(folder))
+            load_vlm(ModelRef(str(folder)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["idefics2", "idefics3", "gemma3", "llava", "llava's size", "qwen3_vl"]
 )
@@ -380,8 +396,8 @@ def test_images_of_other_tokens_than_the_model_s_are_one_sentence_also_in_traini
     }
     name, value = changes.get(kind, ("image_seq_len", 9))
     source, folder = folder_of(kind.partition("'")[0]), tmp_path / "model"
-    processor, rows = load_processor(str(source)), records(source, photos)
-    load_vlm(str(source)).model.save_pretrained(folder)
+    processor, rows = load_processor(ModelRef(str(source))), texts(source, photos)
+    load_vlm(ModelRef(str(source))).model.save_pretrained(folder)
     if name == "crop_size":
         processor.image_processor.size = {"shortest_edge": value}
         processor.image_processor.crop_size = {"height": value, "width": value}
@@ -395,7 +411,7 @@ def test_images_of_other_tokens_than_the_model_s_are_one_sentence_also_in_traini
 
 def test_a_question_longer_than_the_context_is_one_sentence(folder_of, photos, tmp_path):
     folder = folder_of("llava")
-    rows = records(folder, photos[:2], "very " * 2100)
+    rows = texts(folder, photos[:2], "very " * 2100)
     with pytest.raises(
         LabError, match=r"has 4\d{3} tokens or more, .* leave 2048, so there is nothing to learn"
     ):
@@ -403,18 +419,19 @@ def test_a_question_longer_than_the_context_is_one_sentence(folder_of, photos, t
     with pytest.raises(
         LabError, match=r"has 4\d{3} tokens and its answer up to 4, but the model's context 2048"
     ):
-        load_vlm(str(folder)).answer(
+        load_vlm(ModelRef(str(folder))).answer(
             {"a": (Image.open(photos[0]), "very " * 2100)}, max_new_tokens=4
         )
-    rows += records(folder, photos[2:4])
+    rows += texts(folder, photos[2:4])
     facts = train(folder, tmp_path / "run", rows, replace(SMALL, steps=1))
     assert (facts["records_without_room"], facts["training_records"]) == (2, 2)
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_opened_are_left_out_and_counted(folder_of, photos, tmp_path):
     folder, torn = folder_of("smolvlm"), tmp_path / "torn.png"
     torn.write_bytes(photos[0].read_bytes()[:60])
-    rows = records(folder, [*photos[:3], torn, tmp_path / "missing.png"])
+    rows = texts(folder, [*photos[:3], torn, tmp_path / "missing.png"])
     facts = train(folder, tmp_path / "run", rows, replace(SMALL, steps=1), valid=rows[2:])
     assert (
         facts["pictures_not_opened"],
@@ -433,6 +450,7 @@ def test_images_that_cannot_be_opened_are_left_out_and_counted(folder_of, photos
 WHOLE = {"trained": "text", "learning_rate": 3e-3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, changes",
     [
@@ -448,13 +466,13 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
     kind, changes, folder_of, photos, tmp_path
 ):
     folder, recipe = folder_of(kind), replace(SMALL, **changes)
-    rows = records(folder, photos)
+    rows = texts(folder, photos)
     train(folder, tmp_path / "undisturbed", rows, recipe, valid=rows[:2])
     stopped = tmp_path / "stopped"
     stopped.mkdir()
     with pytest.raises(KeyboardInterrupt):
         report = broken_off_at(4, KeyboardInterrupt())
-        train_vlm_with_peft(BaseModel(str(folder)), rows, rows[:2], stopped, recipe, report)
+        train_vlm_with_peft(ModelRef(str(folder)), rows, rows[:2], stopped, recipe, report)
     assert last_whole_checkpoint(stopped / "checkpoints").endswith("checkpoint-3")
     train(folder, stopped, rows, recipe, valid=rows[:2])
     a, b = (
@@ -467,10 +485,11 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
         assert losses(stopped, name) == losses(tmp_path / "undisturbed", name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_how_a_step_is_cut_into_batches_changes_nothing(kind, folder_of, photos, tmp_path):
     folder, found = folder_of(kind), []
-    rows = records(folder, photos)
+    rows = texts(folder, photos)
     for batch in (4, 1):
         recipe = replace(SMALL, steps=1, batch=batch, accumulation=4 // batch)
         train(folder, tmp_path / f"{batch}", rows, recipe, valid=rows[:3])
@@ -481,7 +500,7 @@ def test_how_a_step_is_cut_into_batches_changes_nothing(kind, folder_of, photos,
 
 
 def test_tinyllava_is_asked_in_its_published_format(folder_of):
-    processor = load_processor(str(folder_of("llava")))
+    processor = load_processor(ModelRef(str(folder_of("llava"))))
     assert turn_text(processor, "What is it?") == "USER: <image>\n What is it? ASSISTANT:"
     assert turn_text(processor, "What is it?", "Eczema.").endswith("ASSISTANT: Eczema.</s>")
 
@@ -489,6 +508,7 @@ def test_tinyllava_is_asked_in_its_published_format(folder_of):
 # The measurement for a GPU (tests/gpu/vlm.py), in this process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, billions", [("smolvlm", 2.25), ("qwen3_vl", 8.77), ("idefics2", 8.40)]
 )

@@ -7,8 +7,10 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from helpers.files import LabError, read_json
 from helpers.models.generation import generate
-from helpers.models.loading import POCKET_MODELS, load_llm
+from helpers.models.llm import load_llm
 from helpers.models.prompts import build_prompt, stop_text
+from helpers.models.refs import ModelRef
+from helpers.models.shipped import POCKET_MODELS
 from helpers.pocket import descriptions
 from helpers.pocket.conditions import load_conditions
 from helpers.pocket.lesions import draw
@@ -25,12 +27,14 @@ from helpers.training.zoo import (
 from helpers.training.zoo import images as drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_weights_whose_recipe_has_changed_are_refused(name):
     assert is_current(name), f"run: python -m helpers pocket build --model {name}"
     assert "up to date" in build_model(name)
 
 
+@pytest.mark.slow
 def test_a_changed_recipe_makes_the_weights_stale(monkeypatch):
     monkeypatch.setitem(RECIPES, "llama", RECIPES["llama"] | {"seed": 12})
     assert not is_current("llama")
@@ -53,7 +57,7 @@ def test_an_unknown_model_is_named():
 
 
 def test_asked_in_a_form_it_has_never_read_it_answers_briefly_and_begins_another_block():
-    model = load_llm("pocket/llama")
+    model = load_llm(ModelRef("pocket/llama"))
     questions = [
         "Rash on the elbow",
         "Spots on the face of a teenager",
@@ -85,6 +89,7 @@ def test_a_captioner_is_of_its_own_architecture_in_half_precision(name):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_captions_of_a_batch_are_those_of_one_by_one_and_end_by_themselves(name):
     images = [drawn.image(example) for example in captioners.held_out(5)]
@@ -232,6 +237,7 @@ def test_no_conversation_names_a_diagnosis():
     assert not [condition.name for condition in load_conditions() if condition.name.lower() in said]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHATS)
 @pytest.mark.parametrize("change", ["CAPTION_PREFIX", "CLINICAL_PROMPT"])
 def test_other_prompts_make_the_captioners_stale(name, change, monkeypatch):

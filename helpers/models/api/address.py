@@ -44,7 +44,7 @@ def find_address(provider: str) -> tuple[str, str, bool]:
             "port and path, no password): correct it, or unset it to ask the provider itself."
         )
     try:
-        local = ipaddress.ip_address(parts.hostname).is_loopback
+        local = ipaddress.ip_address(parts.hostname or "").is_loopback
     except ValueError:  # a name
         local = parts.hostname == "localhost"
     return url, parts.netloc, local

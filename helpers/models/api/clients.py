@@ -18,10 +18,9 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from helpers.cases import Answer
-from helpers.data.images import to_jpeg
+from helpers.data.images import MAX_SIDE, to_jpeg
 
 REQUEST_SECONDS = 300  # for one attempt; a long answer of a server without a GPU may take minutes
-LONGEST = 1024  # pixels of an image's longest side, at most, when it is sent
 TILE, TILE_TOKENS, ONE_TILE = (
     768,
     258,
@@ -61,35 +60,22 @@ class Reply:
     cut: bool
     blocked: str = ""
 
-    def prediction(self, case_id: str, seconds: float, limit: str = "MAX_NEW_TOKENS") -> Answer:
-        """The answer to a case, stripped; one that was blocked or is empty has its reason in
-        `error`.
-
-        `limit`: the parameter to raise where all tokens went into thinking.
-        """
-        text, tokens, finish = (
-            (self.text or "").strip(),
-            self.tokens or 0,
-            "length" if self.cut else "stop",
-        )
+    def to_answer(self, case_id: str, seconds: float) -> Answer:
+        """Return the answer to a case, stripped; a blocked or empty one has its reason in `error`."""
+        text, tokens = (self.text or "").strip(), self.tokens or 0
+        finish = "length" if self.cut else "stop"
         if self.blocked:
-            return Answer(
-                case_id, "", seconds, tokens, error=f"blocked by the server: {self.blocked}"
-            )
+            reason = f"blocked by the server: {self.blocked}"
+            return Answer(case_id, "", seconds, tokens, error=reason)
         if not text and self.cut:
             spent = f"all {tokens} tokens" if tokens else "all tokens"
             reason = (
-                f"empty: {spent} were spent before the answer began, as on thinking; raise {limit}"
+                f"empty: {spent} were spent before the answer began, as on thinking; raise the "
+                "limit of tokens"
             )
             return Answer(case_id, "", seconds, tokens, finish, reason)
-        return Answer(
-            case_id,
-            text,
-            seconds,
-            tokens,
-            finish,
-            "" if text else "the server sent an empty answer",
-        )
+        error = "" if text else "the server sent an empty answer"
+        return Answer(case_id, text, seconds, tokens, finish, error)
 
 
 class Fault(Exception):
@@ -142,7 +128,7 @@ def image_tokens(provider: str, name: str, width: int, height: int) -> int:
     Gemini's own rules, the highest number of its newer one; `PATCH` for all others, although some
     count otherwise.
     """
-    scale = min(1, LONGEST / max(width, height))
+    scale = min(1, MAX_SIDE / max(width, height))
     width, height = max(1, round(width * scale)), max(1, round(height * scale))
     if provider != "gemini":
         return -(-width // PATCH) * -(-height // PATCH)
@@ -288,7 +274,7 @@ def _openai_content(content: str | list[dict]) -> str | list[dict]:
         if part["type"] == "image":
             url = (
                 "data:image/jpeg;base64,"
-                + base64.b64encode(to_jpeg(part["image"], max_side=LONGEST)).decode()
+                + base64.b64encode(to_jpeg(part["image"], max_side=MAX_SIDE)).decode()
             )
             part = {"type": "image_url", "image_url": {"url": url}}
         sent.append(part)
@@ -300,7 +286,9 @@ def _gemini_parts(content: str | list[dict]) -> list:
     from google.genai import types
 
     return [
-        types.Part.from_bytes(data=to_jpeg(part["image"], max_side=LONGEST), mime_type="image/jpeg")
+        types.Part.from_bytes(
+            data=to_jpeg(part["image"], max_side=MAX_SIDE), mime_type="image/jpeg"
+        )
         if part["type"] == "image"
         else types.Part(text=part["text"])
         for part in parts_of(content)

@@ -1,5 +1,6 @@
-"""Models behind an HTTP address: any OpenAI-compatible server, and Gemini. Nothing is sent without
-ALLOW_UPLOAD.
+"""Models behind an HTTP address: any OpenAI-compatible server, and Gemini.
+
+Nothing is sent to another machine unless a person allows it.
 
 `openai:<model name>` asks api.openai.com, or the server that OPENAI_BASE_URL names (vLLM, Ollama,
 llama.cpp ...); `gemini:<model name>` asks Google, or GEMINI_BASE_URL. An address on this machine
@@ -13,10 +14,11 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 from helpers.cases import Answer
@@ -25,13 +27,16 @@ from helpers.models.api.address import ADDRESSES, find_address, is_api_model
 from helpers.models.api.clients import (
     NOT_THAT,
     Fault,
+    Reply,
     image_tokens,
     images_of,
     open_gemini,
     open_openai,
     parts_of,
 )
-from helpers.models.prompts import Prompt, as_messages
+from helpers.models.base import AsksOnce, Question, to_messages
+from helpers.models.devices import Device
+from helpers.models.prompts import Messages
 
 PRICES = Path(__file__).with_name("prices.yaml")
 ASSUMED_CONTEXT = 128_000  # tokens
@@ -42,7 +47,7 @@ LONGEST_WAIT = 120.0  # seconds; a server that asks for more is not waited for
 
 
 @dataclass(frozen=True)
-class ApiModel:
+class ApiModel(AsksOnce):
     """A model that answers over HTTP.
 
     Temperature is 0, yet the same prompt may be answered otherwise tomorrow: who runs the server
@@ -54,79 +59,72 @@ class ApiModel:
     provider: str
     name: str
     host: str
-    ask: Callable = field(
-        repr=False, compare=False
-    )  # (messages, max_new_tokens) -> Reply; it knows the key
-    setting: str = field(
-        default="MODEL", repr=False
-    )  # the parameter that named it, and the one that cuts its answers
-    limit: str = field(default="MAX_NEW_TOKENS", repr=False)
+    # (messages, max_new_tokens) -> Reply; it knows the key
+    ask: Callable[[Messages, int], Reply] = field(repr=False, compare=False)
+
+    @property
+    def device(self) -> Device:
+        return Device(self.host, "unknown", "behind an API")
+
+    @property
+    def is_remote(self) -> bool:
+        return True
 
     @property
     def context_length(self) -> int:
-        """Tokens of prompt and answer together: unknown, assumed generously; a server refuses what
-        is too long.
-        """
+        """Unknown, assumed generously; a server refuses what is too long."""
         return ASSUMED_CONTEXT
 
-    def count_tokens(self, prompt: Prompt) -> int:
-        """An estimate of a prompt's length, for sorting and for the notice; of an image only its
-        `size` is asked.
+    def count_tokens(self, question: Question) -> int:
+        """Estimate a question's length, for sorting and for the notice.
 
-        Assumed are `BYTES_PER_TOKEN`, and what `picture_tokens` says.
+        Assumed are `BYTES_PER_TOKEN`, and for images what `image_tokens` says of their `size`.
         """
-        parts = [part for message in as_messages(prompt) for part in parts_of(message["content"])]
-        letters = sum(
-            len(part["text"].encode("utf-8", "replace")) for part in parts if part["type"] == "text"
-        )
+        parts = [part for turn in to_messages(question) for part in parts_of(turn["content"])]
+        texts = [part["text"] for part in parts if part["type"] == "text"]
+        letters = sum(len(text.encode("utf-8", "replace")) for text in texts)
         sizes = [part["image"].size for part in parts if part["type"] == "image"]
-        return -(-letters // BYTES_PER_TOKEN) + sum(
-            image_tokens(self.provider, self.name, *size) for size in sizes
-        )
+        images = sum(image_tokens(self.provider, self.name, *size) for size in sizes)
+        return -(-letters // BYTES_PER_TOKEN) + images
 
-    def answer(
-        self,
-        prompts: dict[str, Prompt],
-        *,
-        max_new_tokens: int,
-        keep: Callable[[Answer], None] = lambda answer: None,
-    ) -> list[Answer]:
-        """Ask all prompts of one batch at the same time, so that the batch size bounds the
-        concurrency.
+    def prepare(self, questions: Mapping[str, Question], *, stop: str = "") -> Self:
+        """Return the same model: what a server keeps of questions is its own business."""
+        return self
 
-        Args:
-            prompts: case id -> one user message, or chat messages with "role" (system, user,
-                assistant) and "content": text, or parts of text and images (see `api_clients`).
-            max_new_tokens: where an answer is cut, in tokens of the server.
-            keep: told of each answer as it comes, so that what is paid for is not lost when another
-                request fails.
-        Returns:
-            one prediction per prompt, in their order; `seconds` of the request that was answered,
-            `tokens` as the server counts them. A blocked or empty answer is "" with the reason in
-            `error`, and so is the refusal of a single image or text for what is in it.
+    def answer_batch(
+        self, questions: Mapping[str, Question], *, max_new_tokens: int
+    ) -> Iterator[Answer]:
+        """Ask all questions of one batch at the same time: the batch size bounds the concurrency.
+
+        Answers come as the server gives them, so that what is paid for is not lost when another
+        request fails. `seconds` are of the request that was answered, `tokens` as the server counts
+        them. A blocked or empty answer is "" with the reason in `error`, and so is the refusal of
+        a single image or text for what is in it.
+
         Raises:
             LabError: the server refuses the key, the model or the form of a prompt, or is no such
                 server.
             WorkFailed: no answer after `ATTEMPTS` attempts at a busy, failing or unreachable
                 server.
         """
-        stop, failures = threading.Event(), []
-        pool = ThreadPoolExecutor(max(1, len(prompts)))
+        stop = threading.Event()
+        failures: list[BaseException] = []
+        pool = ThreadPoolExecutor(max(1, len(questions)))
         try:
             futures = [
-                pool.submit(self._answer, case_id, as_messages(prompt), max_new_tokens, stop)
-                for case_id, prompt in prompts.items()
+                pool.submit(self._answer, case_id, to_messages(question), max_new_tokens, stop)
+                for case_id, question in questions.items()
             ]
             for future in as_completed(futures):
-                if future.exception():
-                    failures.append(future.exception())
-                    stop.set()  # whoever waits for another attempt gives up; what is under way is still awaited
+                if failure := future.exception():
+                    failures.append(failure)
+                    # Whoever waits for another attempt gives up; what is under way is awaited.
+                    stop.set()
                 else:
-                    keep(future.result())
+                    yield future.result()
             if failures:
                 raise failures[0]
-            return [future.result() for future in futures]
-        finally:  # after a failure or an interrupt, whoever still waits for another attempt gives up
+        finally:  # after a failure or an interrupt, whoever waits for another attempt gives up
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -140,9 +138,7 @@ class ApiModel:
             started = time.perf_counter()
             try:
                 reply = self.ask(messages, max_new_tokens)
-                return reply.prediction(
-                    case_id, round(time.perf_counter() - started, 4), self.limit
-                )
+                return reply.to_answer(case_id, round(time.perf_counter() - started, 4))
             except Fault as error:
                 fault, seconds = error, round(time.perf_counter() - started, 4)
             last = attempt == (2 if fault.status == NOT_THAT else ATTEMPTS) or not fault.may_pass
@@ -175,7 +171,7 @@ class ApiModel:
             return f"{self.host} wants to be paid first ({fault}): see that the account of this key has credit."
         if fault.status == 404:
             return (
-                f"{self.host} has no model {self.name!r} ({fault}): check {self.setting}, and "
+                f"{self.host} has no model {self.name!r} ({fault}): check `model`, and "
                 f"{variable}_BASE_URL if it is set."
             )
         if fault.status == NOT_THAT:
@@ -183,28 +179,18 @@ class ApiModel:
                 f"{self.host} twice gave no sound answer to case {case_id!r} ({fault}): check "
                 f"{variable}_BASE_URL if it is set, and what answers at that address."
             )
-        cure = f"if it is too long, shorten it or lower {self.limit}; otherwise choose another {self.setting}"
+        cure = "if it is too long, shorten it or lower `max_new_tokens`; otherwise choose another `model`"
         if images:
-            cure = f"see that {self.setting} can read images, or leave that one out"
+            cure = "see that the `model` can read images, or leave that one out"
         return f"{self.host} refused the prompt of case {case_id!r} ({fault}): {cure}."
 
 
-def open_api_model(
-    model_id: str,
-    *,
-    allow_upload: bool,
-    setting: str = "MODEL",
-    what: str = "questions",
-    limit: str = "MAX_NEW_TOKENS",
-) -> ApiModel:
+def open_api_model(model_id: str, *, allow_upload: bool) -> ApiModel:
     """Open the client of an API model; no request is made yet.
 
     Args:
         model_id: `openai:<model name>` or `gemini:<model name>`.
         allow_upload: the person's word that what is asked may leave this machine.
-        setting: the parameter that holds `model_id`, as error sentences name it.
-        what: what would be sent, as the refusal says it: questions, images.
-        limit: the parameter that holds the length of an answer.
     Returns:
         the model; without consent there is none that could send anything elsewhere.
     Raises:
@@ -213,34 +199,37 @@ def open_api_model(
     provider, _, name = model_id.partition(":")
     if not is_api_model(model_id) or not re.fullmatch(r"[\w./:@+-]+", name):
         raise LabError(
-            f"{setting} is {model_id!r}, but a model behind an API is written openai:<model name> "
+            f"`model` is {model_id!r}, but a model behind an API is written openai:<model name> "
             "or gemini:<model name>, as in 'openai:gpt-4o-mini': correct it."
         )
     url, host, local = find_address(provider)
     if not (local or allow_upload):
         raise LabError(
-            f"{setting} is {model_id!r}, so {what} of the data set would be sent to {host}: set "
-            f"ALLOW_UPLOAD to True if that is permitted, or choose a {setting} that runs on this "
-            "machine."
+            f"`model` is {model_id!r}, so texts or images of the data set would be sent to "
+            f"{host}: set `allow_upload` to True if that is permitted, or choose a `model` that "
+            "runs on this machine."
         )
     key = _find_key(f"{provider.upper()}_API_KEY", host, local)
     open_client = {"openai": open_openai, "gemini": open_gemini}[provider]
-    return ApiModel(provider, name, host, open_client(name, url, key, local=local), setting, limit)
+    return ApiModel(provider, name, host, open_client(name, url, key, local=local))
 
 
-def upload_notice(model: ApiModel, prompts: Mapping[str, Prompt], max_new_tokens: int = 0) -> str:
+def upload_notice(
+    model: ApiModel, questions: Mapping[str, Question], max_new_tokens: int = 0
+) -> str:
     """One line to print before prompts are sent: how many, about how many tokens, where they go,
     and for how much.
 
     Args:
-        prompts: each is looked at once, and of its images only their `size`.
+        questions: each is looked at once, and of its images only their `size`.
         max_new_tokens: where an answer is cut; 0 leaves the cost out. Thinking is within this
             limit, too.
     """
     count = images = tokens = 0
-    for prompt in prompts.values():
-        count, tokens = count + 1, tokens + model.count_tokens(prompt)
-        images += len(images_of(as_messages(prompt)))
+    for question in questions.values():
+        count += 1
+        tokens += model.count_tokens(question)
+        images += len(images_of(to_messages(question)))
     shown = f" with {images:,} image{'s' * (images != 1)}" if images else ""
     cost = _cost(model, tokens, count * max_new_tokens) if max_new_tokens else ""
     who = f"{count:,} prompt{'s' * (count != 1)}{shown}, about {tokens:,} tokens, go{'es' * (count == 1)}"

@@ -9,6 +9,7 @@ put together as in LLaVA. How the published weights are read is said in
 
 from contextlib import contextmanager
 from copy import copy
+from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from torch import nn
@@ -64,19 +65,16 @@ class MoondreamConfig(LlavaConfig):
     vision_feature_layer: int | list[int] = -1
     image_token_index: int | None = None
     image_seq_length: int | None = None
+    # Dictionaries before, and configurations after __post_init__.
+    vision_config: Any = None
+    text_config: Any = None
 
     def __post_init__(self, phi_config: dict | None = None, note: dict | None = None, **kwargs):
-        kwargs.pop(
-            "auto_map", None
-        )  # code in a checkpoint, which is not run, and which a saved one does not hold
+        # Code in a checkpoint, which is not run, and which a saved one does not hold.
+        kwargs.pop("auto_map", None)
         if "HfMoondream" in (self.architectures or []):
-            raise LabError(
-                _unfit(
-                    kwargs.get("name_or_path", ""),
-                    "",
-                    "its config.json is that of a later moondream2",
-                )
-            )
+            later = "its config.json is that of a later moondream2"
+            raise LabError(_unfit(kwargs.get("name_or_path", ""), "", later))
         if self.vision_config is None:
             sizes = FULL_SIZE | (note or {}).get("vision", {})
             self.vision_config = _tower(sizes)

@@ -24,8 +24,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from helpers.files import LabError, file_hash, fingerprint, read_json, write_json
-from helpers.models.loading import POCKET_MODELS
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
+from helpers.models.shipped import POCKET_MODELS
 from helpers.pocket import conditions, descriptions, lesions
 from helpers.training.zoo import captioners, llama
 

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers.cases import Answer
+from helpers.models.base import ImagePrompt
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
+from helpers.models.refs import ModelRef
 from helpers.models.vlm import load_vlm
 from helpers.pocket import descriptions
 from helpers.training.zoo import blip, idefics2, llava
@@ -78,12 +81,12 @@ def caption(
     """Caption images with a saved model, as notebooks do; `text` is what it is asked instead of
     its usual prompt.
     """
-    model = load_vlm(str(folder))
-    asked = {number: (image, text or MAKERS[name].prompt) for number, image in enumerate(images)}
-    answers = []
-    for start in range(0, len(images), batch):
-        part = {number: asked[number] for number in list(asked)[start : start + batch]}
-        answers += model.answer(part, max_new_tokens=max_new_tokens)
+    model = load_vlm(ModelRef(str(folder)))
+    asked = [ImagePrompt(image, text or MAKERS[name].prompt) for image in images]
+    answers: list[Answer] = []
+    for start in range(0, len(asked), batch):
+        part = {str(number): prompt for number, prompt in enumerate(asked[start : start + batch])}
+        answers += model.answer_batch(part, max_new_tokens=max_new_tokens)
     return [answer.text for answer in answers]
 
 

@@ -9,7 +9,7 @@ what connects the two: a projection, and the perceiver, whose latents gather wha
 from collections.abc import Callable
 from pathlib import Path
 
-from helpers.models.loading import POCKET_MODELS
+from helpers.models.shipped import POCKET_MODELS
 from helpers.training.zoo.talking import (
     IMAGE_TOKEN,
     all_seen,

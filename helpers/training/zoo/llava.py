@@ -9,7 +9,7 @@ tower sees.
 import json
 from pathlib import Path
 
-from helpers.models.loading import POCKET_MODELS
+from helpers.models.shipped import POCKET_MODELS
 from helpers.pocket import descriptions
 from helpers.training.zoo.images import Example
 from helpers.training.zoo.talking import (

@@ -5,7 +5,6 @@ A small captioner that is trained end to end from scratch does not learn to look
 sentences and guesses. The heads are thrown away; the tower goes into the captioner.
 """
 
-from helpers.pocket import descriptions
 from helpers.pocket.conditions import (
     ARRANGEMENTS,
     BORDERS,
@@ -14,6 +13,7 @@ from helpers.pocket.conditions import (
     NUMBERS,
     PRIMARIES,
     SURFACES,
+    body_sites,
 )
 from helpers.training.zoo.images import Example, normal
 from helpers.training.zoo.training import descend
@@ -29,7 +29,7 @@ def facts() -> dict[str, tuple]:
         "arrangement": ARRANGEMENTS,
         "number": NUMBERS,
         "skin_tone": (1, 2, 3, 4, 5, 6),
-        "site": tuple(descriptions.sites()),
+        "site": tuple(body_sites()),
         "distance": ("close", "middle", "far"),
         "hair": (False, True),
         "light": ("bright", "even", "dim"),

@@ -7,9 +7,19 @@ that it is asked.
 
 from collections.abc import Sequence
 
-from helpers.files import LabError
+from transformers import AutoConfig, AutoProcessor
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as IMAGE_TEXT_TO_TEXT,
+)
 
-LONGEST = 1024  # pixels: a larger image is shrunk before any model sees it
+from helpers.files import LabError
+from helpers.models.failures import explain_loading
+from helpers.models.moondream import processor as moondream
+from helpers.models.refs import ModelRef
+
+# Model types that go on with a text and know no instructions; every other is asked through its chat
+# template.
+PREFIX_MODELS = ("blip", "blip-2")
 # TinyLLaVA's published format, as VisionQAries asked it; its processor brings no template.
 LLAVA_TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}USER: {% for part in "
@@ -18,6 +28,50 @@ LLAVA_TEMPLATE = (
     "message['content'][0]['text'] }}{{ eos_token }}{% endif %}{% endfor %}{% if "
     "add_generation_prompt %}ASSISTANT:{% endif %}"
 )
+
+
+def load_processor(ref: ModelRef):
+    """Load the processor of a VLM, with what its repository left out.
+
+    Raises:
+        LabError: the model is not there, or reads only text.
+    """
+    vlm_type(ref)
+    commit = ref.resolve_commit()
+    with explain_loading(ref.id):
+        config = AutoConfig.from_pretrained(ref.path, revision=commit)
+        is_moondream = config.model_type == moondream.MODEL_TYPE
+        own = moondream.load_processor if is_moondream else AutoProcessor.from_pretrained
+        processor = own(ref.path, revision=commit)
+    complete(processor, config)
+    limit_max_side(processor, ref.max_side)
+    return processor
+
+
+def vlm_type(ref: ModelRef) -> str:
+    """Read the type of a VLM, such as "blip" or "llava", from its config.json; no weights are read.
+
+    Raises:
+        LabError: the model is not there, or of a type that reads only text.
+    """
+    kind = model_type(ref)
+    if not is_vlm_type(kind):
+        raise LabError(
+            f"`model` is {str(ref)!r}, but a model of type {kind!r} sees no images: name one that "
+            "does, such as pocket/blip."
+        )
+    return kind
+
+
+def model_type(ref: ModelRef) -> str:
+    """Read the type of a model from its config.json."""
+    with explain_loading(ref.id):
+        return AutoConfig.from_pretrained(ref.path, revision=ref.resolve_commit()).model_type
+
+
+def is_vlm_type(kind: str) -> bool:
+    """Tell whether a model of this type sees images."""
+    return kind in IMAGE_TEXT_TO_TEXT or kind == moondream.MODEL_TYPE
 
 
 def complete(processor, config) -> None:
@@ -159,19 +213,21 @@ def _image_numbers(config) -> dict:
     Idefics takes features that are too many without a word, and every image but the first gets
     another's.
     """
-    vision, kind = getattr(config, "vision_config", None), config.model_type
+    kind = config.model_type
     if kind == "idefics2":
         return {"image_seq_len": config.perceiver_config.resampler_n_latents}
+    if kind == "gemma3":
+        return {"image_seq_length": config.mm_tokens_per_image}
     if kind in ("idefics3", "smolvlm"):
-        return {
-            "image_seq_len": (vision.image_size // vision.patch_size) ** 2 // config.scale_factor**2
-        }
+        vision = config.vision_config
+        places = (vision.image_size // vision.patch_size) ** 2
+        return {"image_seq_len": places // config.scale_factor**2}
     if kind in ("qwen2_vl", "qwen2_5_vl", "qwen3_vl"):
+        vision = config.vision_config
         return {"patch_size": vision.patch_size, "merge_size": vision.spatial_merge_size}
-    return {
-        "gemma3": lambda: {"image_seq_length": config.mm_tokens_per_image},
-        "llava": lambda: {"patch_size": vision.patch_size},
-    }.get(kind, dict)()
+    if kind == "llava":
+        return {"patch_size": config.vision_config.patch_size}
+    return {}
 
 
 def mismatch(reason: str) -> str:

@@ -1,0 +1,71 @@
+"""Write the images of the pocket clinic, drawn from the facts of its cases, and oracle captions."""
+
+import csv
+import io
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from helpers.files import write_json, write_text
+from helpers.pocket import descriptions, lesions
+from helpers.pocket.skin import view
+
+# What is known of a case or of one of its images, as facts.json holds it.
+Facts = dict[str, Any]
+
+
+def with_views(facts: Facts, names: Sequence[str], seed: int) -> Facts:
+    """Add to a case's facts how each of its images was taken."""
+    return facts | {"images": {name: view(_image_seed(seed, name)) for name in names}}
+
+
+def _image_seed(seed: int, name: str) -> int:
+    """Draw an image's seed by its name: richer drawings later must change no case and no word."""
+    return random.Random(f"{seed}/{name}").getrandbits(32)
+
+
+def write_images(
+    folder: Path, facts: Mapping[str, Facts], images: Mapping[Path, Facts], seed: int
+) -> None:
+    """Write the facts of all cases, the images drawn from them, and oracle captions."""
+    write_json(folder / "facts.json", facts)
+    _draw(images, seed)
+    _describe(folder, images, seed)
+
+
+def _draw(images: Mapping[Path, Facts], seed: int) -> None:
+    """Draw and save all images; saved from bare pixels, so they carry no metadata."""
+    for path, facts in tqdm(images.items(), desc="images", leave=False):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = lesions.draw(
+            facts["seen"],
+            skin_tone=facts["skin_tone"],
+            site=_site(facts),
+            seed=_image_seed(seed, path.name),
+        )
+        image.save(path, quality=88)
+
+
+def _describe(folder: Path, images: Mapping[Path, Facts], seed: int) -> None:
+    """Write oracle captions, which say what each image really shows, into captions.csv."""
+    rows = [("image", "caption")]
+    for path, facts in images.items():
+        caption = descriptions.describe(
+            facts["seen"],
+            facts["images"][path.name],
+            site=_site(facts),
+            style="clinical",
+            rng=random.Random(f"{seed}/{path.name}/words"),
+        )
+        rows.append((path.name, caption))
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_text(folder / "captions.csv", text.getvalue())
+
+
+def _site(facts: Facts) -> str:
+    """Return the body site of a case: one that is told is not among what is seen."""
+    return facts["seen"].get("site") or facts["told"]["site"]

@@ -1,0 +1,44 @@
+"""LoRA adapters by PEFT, and the memory that a model's training takes."""
+
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import PreTrainedModel, set_seed
+
+from helpers.models.devices import Device
+from helpers.training.recipe import LoraRecipe
+
+LARGE_MODEL = 1_000_000_000  # parameters
+
+
+def add_adapter(model: PreTrainedModel, recipe: LoraRecipe, layers: list[str]) -> PeftModel:
+    """Give the named linear layers an adapter, the only part that is trained.
+
+    Raises:
+        ValueError: the model has none of these layers.
+    """
+    set_seed(recipe.seed)  # the adapter's first weights are drawn here
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=recipe.rank,
+            lora_alpha=recipe.alpha,
+            lora_dropout=recipe.dropout,
+            target_modules=layers,
+            bias="none",
+            task_type="CAUSAL_LM",
+        ),
+    )
+
+
+def must_recompute(model: PreTrainedModel, device: Device) -> bool:
+    """True if activations are to be computed anew for the backward pass instead of kept.
+
+    Activation checkpointing costs a third more time. It pays where activations do not fit beside
+    the weights: models of billions of parameters on one GPU. A small model has the room, and so has
+    a CPU.
+    """
+    return device.name == "cuda" and model.num_parameters() > LARGE_MODEL
+
+
+def recompute_activations(model: PreTrainedModel) -> None:
+    """Switch activation checkpointing on."""
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
