@@ -11,6 +11,7 @@ from helpers.metrics.scores import Score
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from pandas import DataFrame
     from PIL.Image import Image
 
 FIGURE_SIDE = 400  # pixels of an image in a figure
@@ -174,20 +175,22 @@ def grouped_bars(
     return figure
 
 
-def score_bars(scores: Sequence[tuple[str, Score]], *, metric: str, title: str) -> "Figure":
-    """Horizontal bars of scores with their 95 % intervals; returns the figure.
+def score_bars(data: "DataFrame", *, metric: str, title: str) -> "Figure":
+    """Horizontal bars of a metric with their 95 % intervals; returns the figure.
 
     Args:
-        scores: names and scores, drawn from top to bottom.
-        metric: their key in `METRICS`.
+        data: rows with "system" and a `Score` under the metric, as `leaderboard.list_systems` gives
+            them; drawn from top to bottom.
+        metric: a key of `METRICS`.
     """
     import matplotlib.pyplot as plt
 
-    figure, axis = plt.subplots(figsize=(7, 0.35 * len(scores) + 1), layout="constrained")
-    values, errors = _values_and_errors([score for _, score in scores], metric)
-    axis.barh(range(len(scores)), values, xerr=errors, color="#7aa6c2", ecolor="#444444", capsize=2)
-    axis.set_yticks(range(len(scores)), [name for name, _ in scores])
-    axis.margins(y=0.5 / max(1, len(scores)))
+    places = range(len(data))
+    figure, axis = plt.subplots(figsize=(7, 0.35 * len(data) + 1), layout="constrained")
+    values, errors = _values_and_errors(data[metric].tolist(), metric)
+    axis.barh(places, values, xerr=errors, color="#7aa6c2", ecolor="#444444", capsize=2)
+    axis.set_yticks(places, data["system"].tolist())
+    axis.margins(y=0.5 / max(1, len(data)))
     axis.invert_yaxis()
     axis.set(xlabel=METRICS[metric].header, title=title)
     return figure

@@ -31,8 +31,8 @@ def frame(runs: Iterable[Run]) -> DataFrame:
     row, without a metric. On a small device "form" says how the model was packed; a difference
     from the first form is named "change in " and its metric.
     """
-    rows = [row for run in runs for row in _rows(run)]
-    return DataFrame(rows) if rows else DataFrame(columns=[*COLUMNS, *VALUES])
+    found = DataFrame([row for run in runs for row in _rows(run)])
+    return found.reindex(columns=list(dict.fromkeys([*COLUMNS, *found.columns, *VALUES])))
 
 
 def summarize(
@@ -44,6 +44,7 @@ def summarize(
     interval; None where no run has that metric. "runs" counts them, and "n" the cases of the first
     of `metrics`. The groups by "system" or "run" are shown under the runs' name, not the key.
     """
+    data = data.reindex(columns=list(dict.fromkeys([*data.columns, *by])))
     rows = []
     for key, group in data.groupby(list(by), sort=False, dropna=False):
         row = dict(zip(by, key))
@@ -63,8 +64,10 @@ def mean_score_of(data: DataFrame, metric: str) -> Score | float | None:
         return None
     if found["low"].isna().any():
         return float(found["value"].mean())
-    fields = found[["value", "low", "high", "n", "signature"]].to_dict("records")
-    return mean_over_runs([Score(**row) for row in fields])
+    cells = found[["value", "low", "high", "n", "signature"]].itertuples(index=False, name=None)
+    return mean_over_runs(
+        [Score(value, low, high, int(n), signature) for value, low, high, n, signature in cells]
+    )
 
 
 def best_first(table: DataFrame, metric: str = "deltableu") -> DataFrame:

@@ -61,14 +61,16 @@ def list_systems(runs: Iterable[Run]) -> DataFrame:
     """Return one row for each system, its seeds together, the best mean deltaBLEU first.
 
     Scores hold the mean of the seeds' intervals over cases; "deltaBLEU by seed" the lowest and the
-    highest value that a seed gave, which is another kind of uncertainty.
+    highest value that a seed gave, which is another kind of uncertainty; it is left out where no
+    system has several.
     """
     data = frame(runs)
     found = summarize(data, AGAINST_REFERENCES)
     values = data[data["metric"] == "deltableu"].groupby("system", sort=False)["value"]
     ranges = {system: _range(group.tolist()) for system, group in values}
-    systems = data["system"].drop_duplicates()
-    found.insert(2, "deltaBLEU by seed", [ranges.get(system, "") for system in systems])
+    if any(ranges.values()):
+        systems = data["system"].drop_duplicates()
+        found.insert(2, "deltaBLEU by seed", [ranges.get(system, "") for system in systems])
     return best_first(found)
 
 

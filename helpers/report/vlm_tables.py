@@ -89,6 +89,8 @@ def epoch_curves(runs: Iterable[Run], metric: str) -> dict[str, list[tuple[float
     The answers without fine-tuning are the beginning of every curve of their prompt.
     """
     data = frame(runs)
+    if data.empty:
+        return {}
     found: dict[str, list[tuple[float, Score]]] = {}
     tuned = data[(data["metric"] == metric) & data["epochs"].gt(0)]
     for (model, prompt, augmentation), group in tuned.groupby(["model", "prompt", "augmentation"]):

@@ -1,12 +1,16 @@
 """Figures: what stands in them, also where an image may not be shown or is none."""
 
 import matplotlib
+import pandas
 import pytest
+from matplotlib.container import BarContainer
 from PIL import Image
 
+from helpers.metrics.scores import Score
 from helpers.report import figures
 
 matplotlib.use("Agg")
+SHARE = Score(0.25, 0.125, 0.75, 60, "")
 
 
 @pytest.fixture
@@ -41,27 +45,32 @@ def test_captions_stand_beside_their_image(images):
     assert words(first[2])[0].count("\n") >= 5
 
 
-def test_grouped_bars_leave_out_what_is_undefined():
-    figure = figures.grouped_bars(
-        ["Scale", "Crust"], {"a": [0.5, None], "b": [1.0, 0.0]}, label="recall", title="t"
-    )
+def test_grouped_bars_leave_out_what_is_undefined_and_show_shares_in_per_cent():
+    series = {"a": [0.5, None], "b": [1.0, 0.0]}
+    figure = figures.grouped_bars(["Scale", "Crust"], series, metric="concept_recall", title="t")
     widths = [[bar.get_width() for bar in bars] for bars in figure.axes[0].containers]
-    assert widths[0][0] == 0.5 and widths[0][1] != widths[0][1] and widths[1] == [1.0, 0.0]
+    assert widths[0][0] == 50 and widths[0][1] != widths[0][1] and widths[1] == [100, 0]
+    assert figure.axes[0].get_xlabel() == "recall of findings (%)"
+
+
+def test_score_bars_have_their_intervals():
+    data = pandas.DataFrame({"system": ["a", "b"], "named": [SHARE, Score(0.5, 0.5, 0.5, 60, "")]})
+    axis = figures.score_bars(data, metric="named", title="t").axes[0]
+    assert [bar.get_width() for bar in axis.patches] == [25, 50]
+    (bars,) = [found for found in axis.containers if isinstance(found, BarContainer)]
+    (errors,) = bars.errorbar.lines[2]
+    assert errors.get_segments()[0][:, 0].tolist() == pytest.approx([12.5, 75])
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
+    assert axis.get_xlabel() == "diagnosis named (%)"
 
 
 def test_curves_have_every_point_with_its_interval_and_do_not_hide_each_other():
-    figure = figures.curves(
-        {"P1": [(0, 0.1, 0.0, 0.3), (5, 0.4, 0.2, 0.5)], "P2": [(0, 0.2, 0.2, 0.2)]},
-        label="share",
-        across="epochs",
-        title="t",
-    )
+    lines = {"P1": [(0, Score(0.1, 0.0, 0.3, 60, "")), (5, SHARE)], "P2": [(0, SHARE)]}
+    figure = figures.curves(lines, metric="named", across="epochs", title="t")
     one, two = figure.axes[0].containers
-    assert list(one.lines[0].get_ydata()) == [0.1, 0.4] and list(two.lines[0].get_ydata()) == [0.2]
+    assert list(one.lines[0].get_ydata()) == [10, 25] and list(two.lines[0].get_ydata()) == [25]
     assert one.lines[0].get_xdata()[0] < 0 < two.lines[0].get_xdata()[0]
-    ends = [[tuple(end) for end in segment] for segment in one.lines[2][0].get_segments()]
-    assert [(low[1], high[1]) for low, high in ends] == [
-        pytest.approx((0.0, 0.3)),
-        pytest.approx((0.2, 0.5)),
-    ]
+    ends = [segment[:, 1].tolist() for segment in one.lines[2][0].get_segments()]
+    assert ends == [pytest.approx([0, 30]), pytest.approx([12.5, 75])]
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["P1", "P2"]
+    assert figure.axes[0].get_ylabel() == "diagnosis named (%)"
