@@ -44,7 +44,7 @@ def about_run(
 
 
 def captions_identity(*captions: dict[str, str]) -> dict:
-    """Fingerprint the captions in the prompts, as an entry of what determines a run; {} for none."""
+    """Fingerprint the captions in the prompts, for what determines a run; {} for none."""
     return {"image_text": fingerprint([IMAGE_LINE, *captions])} if any(captions) else {}
 
 

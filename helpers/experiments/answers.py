@@ -1,6 +1,7 @@
 """Answers of an LLM, with worked examples or none, and the constants that any model must beat.
 
-An experiment opens its run, does what is not done yet, and records it. Called twice with the same settings, an experiment finds its own finished run and returns at once.
+An experiment opens its run, does what is not done yet, and records it. Called twice with the same
+settings, an experiment finds its own finished run and returns at once.
 Settings are the notebooks' parameters after the profile, by their names (`settings.MODEL`, ...).
 """
 
@@ -42,7 +43,7 @@ ANSWERS_VARY = ("QUANTIZATION", "MAX_NEW_TOKENS", "ANSWER_ENDS", "LIMIT", "QUEST
 def answer(
     data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Path | None = None
 ) -> Run:
-    """Answer the cases of `settings.SPLIT` with `shots` worked examples each, and score the answers.
+    """Answer the cases of a split with `shots` worked examples each, and score the answers.
 
     Args:
         adapter: folder of a LoRA adapter; None asks the model as it is.

@@ -46,7 +46,7 @@ EXAMPLES = 3  # images side by side, as in YuanAI's Table 4
 
 
 def captioned_cases(data: Dataset, settings: SimpleNamespace) -> list[Case]:
-    """The cases that are captioned: those that name an image; a split without any is a `LabError`."""
+    """Return the cases that name an image; a split without any is a `LabError`."""
     cases = [case for case in cases_to_answer(data, settings) if case.images]
     if not cases:
         raise LabError(
@@ -57,7 +57,7 @@ def captioned_cases(data: Dataset, settings: SimpleNamespace) -> list[Case]:
 
 
 def compare_captioners(data: Dataset, settings: SimpleNamespace) -> dict[str, Run]:
-    """One run for each captioner that is compared, by its name: see `caption_texts.captioners_to_compare`.
+    """Caption with each captioner that is compared; return the runs by captioner.
 
     Raises:
         LabError: there is no image on disk; or one of the captioners cannot be had, before any of

@@ -263,7 +263,7 @@ class Plan:
 
 
 def load_plan() -> Plan:
-    """Read `studies.yaml`; where the shared real data lies on this machine, it is taken from there."""
+    """Read `studies.yaml`; real data is taken from the shared folder where that is there."""
     import yaml
 
     plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
@@ -285,7 +285,7 @@ def _where(parameters: dict) -> dict:
 
 
 def _together(names: str, value) -> dict:
-    """One step along an axis of a grid: a value for one parameter, or one value each for several."""
+    """Return one step along an axis of a grid: a value for one parameter, or for several."""
     return dict(zip(names.split(", "), value)) if ", " in names else {names: value}
 
 

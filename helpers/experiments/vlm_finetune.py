@@ -158,4 +158,5 @@ def tuned_name(settings: SimpleNamespace, epochs: float) -> str:
         settings.VLM_RECIPE
     ]
     plural = "" if epochs == 1 else "s"
-    return f"{recordable(settings)['VLM']} + {trained}, {settings.VLM_PROMPT}, {epochs:g} epoch{plural}"
+    model = recordable(settings)["VLM"]
+    return f"{model} + {trained}, {settings.VLM_PROMPT}, {epochs:g} epoch{plural}"

@@ -61,7 +61,7 @@ def measure(
         max_new_tokens: where an answer is cut.
         picture_side: pixels; see `vision_inputs.limit_max_side`.
     Returns:
-        "form", "threads", "answers": texts in the order of `question_text`. "seconds": median per answer,
+        "form", "threads", "answers": texts in the order of `asked`. "seconds": median per answer,
         and "seconds_mean", the preparation of an opened image included. "tokens",
         "tokens_per_second": new tokens, over all that time.
         "load_seconds": from files to ready, packing included, imports not. "weights_mb": what
@@ -119,7 +119,7 @@ def measure(
 
 
 def main() -> None:
-    """The process of a measurement: a job as JSON on standard input, its result on standard output."""
+    """Measure in a process of its own: a job as JSON on standard input, the result on output."""
     result = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print goes to standard error
     try:

@@ -35,14 +35,17 @@ NOT_THAT = (
 )
 
 # Refusals by what they say of a prompt or an image; servers have no common code for them.
-FLAGGED = r"(input|prompt|content|message|image)s? (was|were|is|has been) flagged"  # an account may be, too
+# What moderation says; an account may be flagged, too.
+FLAGGED = r"(input|prompt|content|message|image)s? (was|were|is|has been) flagged"
 POLICY = re.compile(rf"content.?(policy|filter|management)|{FLAGGED}|safety system", re.IGNORECASE)
 IMAGE = re.compile(r"image|picture|photo|inline.?data|aspect ratio", re.IGNORECASE)
 # Said of images too, yet true for all of them: the model reads none, or the server wants them
 # otherwise.
 ALL_IMAGES = re.compile(
-    r"(\bnot|\bonly|n't|\bno)\b.{0,40}support|not a multi-?modal|modalit|not enabled|mmproj|text.only"
-    r"|at most \d+ (image|picture)|unknown variant|deseriali|content.type|(must be|valid) a? ?string"
+    r"(\bnot|\bonly|n't|\bno)\b.{0,40}support|not a multi-?modal|modalit|not enabled|mmproj"
+    r"|text.only"
+    r"|at most \d+ (image|picture)|unknown variant|deseriali|content.type"
+    r"|(must be|valid) a? ?string"
     r"|(not|n't|only) (accept|take)",
     re.IGNORECASE,
 )
@@ -61,7 +64,7 @@ class Reply:
     blocked: str = ""
 
     def to_answer(self, case_id: str, seconds: float) -> Answer:
-        """Return the answer to a case, stripped; a blocked or empty one has its reason in `error`."""
+        """Return the answer to a case, stripped; the `error` of a blocked or empty one says why."""
         text, tokens = (self.text or "").strip(), self.tokens or 0
         finish = "length" if self.cut else "stop"
         if self.blocked:
@@ -171,13 +174,17 @@ def open_openai(name: str, url: str, key: str, *, local: bool) -> Callable:
         except APIStatusError as error:
             said = error.body.get("message") if isinstance(error.body, dict) else error.body
             text, images = f"{said or error.message}\n{error.code}", bool(images_of(messages))
-            raise Fault(error.status_code, text, error.response.headers, key, images=images)
+            raise Fault(
+                error.status_code, text, error.response.headers, key, images=images
+            ) from None
         except APIConnectionError as error:
-            raise Fault(0, f"{type(error.__cause__).__name__}: {error.__cause__}", {}, key)
+            raise Fault(
+                0, f"{type(error.__cause__).__name__}: {error.__cause__}", {}, key
+            ) from None
         except ValueError:
             reply = None  # not even JSON: a login page, another service
         if not getattr(reply, "choices", None):
-            raise Fault(NOT_THAT, "what it sent is no chat completion", {}, key)
+            raise Fault(NOT_THAT, "what it sent is no chat completion", {}, key) from None
         choice, usage = reply.choices[0], reply.usage
         blocked = choice.message.refusal or (
             "content_filter" if choice.finish_reason == "content_filter" else ""
@@ -234,11 +241,11 @@ def open_gemini(name: str, url: str, key: str, *, local: bool) -> Callable:
                 f"{error.message or error.status}\n{error.details}",
                 bool(images_of(messages)),
             )
-            raise Fault(error.code, text, headers, key, images=images)
+            raise Fault(error.code, text, headers, key, images=images) from None
         except ValueError:  # not JSON, or none that the client knows
-            raise Fault(NOT_THAT, "what it sent is no answer of Gemini", {}, key)
+            raise Fault(NOT_THAT, "what it sent is no answer of Gemini", {}, key) from None
         except httpx2.RequestError as error:
-            raise Fault(0, f"{type(error).__name__}: {error}", {}, key)
+            raise Fault(0, f"{type(error).__name__}: {error}", {}, key) from None
         usage, feedback = reply.usage_metadata, reply.prompt_feedback
         why = (
             reply.candidates[0].finish_reason
