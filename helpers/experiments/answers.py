@@ -54,23 +54,9 @@ def answer(
     check_questions(cases, settings)
     words = image_words(data, settings, cases, shots)
     ref = llm_ref(settings).but(adapter=adapter)
-    stop = stop_text(settings.PROMPT, settings.ANSWER_ENDS)
-    determines = {
-        "weights": ref.fingerprint_weights(),
-        "quantization": ref.quantization,
-        "adapter": ref.fingerprint_adapter(),
-        "prompt": prompt_identity(settings),
-        "shots": shots,
-        "data": data_read(data, settings),
-        "generation": ref.fingerprint_generation(),
-        "split": settings.SPLIT,
-        "limit": settings.LIMIT,
-        "shot_choice": settings.SHOT_CHOICE if shots else "",
-        "seed": settings.SEED if shots else 0,
-        "max_new_tokens": settings.MAX_NEW_TOKENS,
-        "stop": stop,
-        "scoring": scoring_identity(settings),
-    } | captions_identity(words.asked, words.shots)
+    determines = _determines(data, settings, ref, shots) | captions_identity(
+        words.asked, words.shots
+    )
     name = _answers_name(settings, shots, ref)
     about = about_run("answers", name, data, settings.SPLIT, settings)
     about |= {"tuned": bool(adapter), "shots": shots}
@@ -88,9 +74,29 @@ def answer(
                 run.answers,
                 batch=settings.ANSWER_BATCH,
                 max_new_tokens=settings.MAX_NEW_TOKENS,
-                stop=stop,
+                stop=stop_text(settings.PROMPT, settings.ANSWER_ENDS),
             )
     return score_run(run, data, settings)
+
+
+def _determines(data: Dataset, settings: SimpleNamespace, ref: ModelRef, shots: int) -> dict:
+    """What a set of answers depends on, but for the captions in its prompts."""
+    return {
+        "weights": ref.fingerprint_weights(),
+        "quantization": ref.quantization,
+        "adapter": ref.fingerprint_adapter(),
+        "prompt": prompt_identity(settings),
+        "shots": shots,
+        "data": data_read(data, settings),
+        "generation": ref.fingerprint_generation(),
+        "split": settings.SPLIT,
+        "limit": settings.LIMIT,
+        "shot_choice": settings.SHOT_CHOICE if shots else "",
+        "seed": settings.SEED if shots else 0,
+        "max_new_tokens": settings.MAX_NEW_TOKENS,
+        "stop": stop_text(settings.PROMPT, settings.ANSWER_ENDS),
+        "scoring": scoring_identity(settings),
+    }
 
 
 def baselines(data: Dataset, settings: SimpleNamespace) -> list[Run]:

@@ -30,10 +30,10 @@ from helpers.models.api.clients import (
     Reply,
     image_tokens,
     images_of,
-    open_gemini,
-    open_openai,
     parts_of,
 )
+from helpers.models.api.gemini_client import open_gemini
+from helpers.models.api.openai_client import open_openai
 from helpers.models.base import AsksOnce, Question, to_messages
 from helpers.models.devices import Device
 from helpers.models.prompts import Messages
