@@ -33,7 +33,7 @@ from helpers.metrics import captions as caption_metrics
 from helpers.metrics import concepts
 from helpers.metrics.captions import caption_statistics, compare_failures, compare_length
 from helpers.metrics.claims import verdict
-from helpers.metrics.concepts import concept_scores
+from helpers.metrics.concepts import ConceptScores, concept_scores
 from helpers.metrics.scores import Score
 from helpers.models.api.address import api_host, is_api_model
 from helpers.models.captioning import find_image_key
@@ -101,8 +101,8 @@ def caption(data: Dataset, settings: SimpleNamespace) -> Run:
         if needed:
             found = caption_cases(data, settings, cases)
             named = concept_scores(concept_pairs(cases, found))
-            scores = _scores([caption for case in cases for caption in found[case.id]], named)
-            run.save_scores(scores)
+            captions = [caption for case in cases for caption in found[case.id]]
+            run.save_scores(caption_statistics(captions) | _named(named))
             run.save(
                 device=_device(settings.CAPTIONER),
                 examples=_examples(data, cases, found),
@@ -139,12 +139,9 @@ def scores_by_tone(
     tones, rows = skin_tones(data.name, settings.DATA_ROOT), []
     for tone in sorted(set(tones.values())):
         pairs = concept_pairs([case for case in cases if tones.get(case.id) == tone], found)
-        scores = concept_scores(pairs)
-        row = {"skin tone": tone, "cases": len(pairs)}
-        for what in ("precision", "recall"):
-            if scores[what]:
-                row[f"concept_{what}"] = scores[what].as_dict()
-        rows.append(row)
+        named = _named(concept_scores(pairs))
+        scores = {key: score.as_dict() for key, score in named.items()}
+        rows.append({"skin tone": tone, "cases": len(pairs)} | scores)
     return rows
 
 
@@ -167,12 +164,10 @@ def _images(cases: list[Case]) -> str:
     return fingerprint([find_image_key(path) for case in cases for path in images_to_caption(case)])
 
 
-def _scores(captions: list[Answer], named: dict) -> dict[str, Score]:
-    """Of all captions; and, where cases know what their images show, which of it the words of a
-    case name.
-    """
-    known = {f"concept_{what}": named[what] for what in ("precision", "recall") if named[what]}
-    return caption_statistics(captions) | known
+def _named(found: ConceptScores) -> dict[str, Score]:
+    """How well captions name the findings, by metric; nothing where no case knows its findings."""
+    scores = {"concept_precision": found["precision"], "concept_recall": found["recall"]}
+    return {key: score for key, score in scores.items() if score}
 
 
 def _examples(data: Dataset, cases: list[Case], found: dict[str, list[Answer]]) -> list[dict]:
