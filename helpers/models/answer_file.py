@@ -33,15 +33,17 @@ class AnswerFile:
     ) -> list[dict[str, Item]]:
         """Cut questions into batches, in their order, and return those that are not answered yet.
 
+        Only for whoever writes the file: a torn end is mended first.
+
         Args:
             size: questions in a batch.
             whole: a batch that is answered in part comes back whole; False leaves out what is
                 answered, as for a model behind an API, where nobody pays twice.
         """
-        done = self.read().keys()
+        done = self._begin()
         ids = list(questions)
         batches = [ids[start : start + size] for start in range(0, len(ids), size)]
-        open_batches = [batch for batch in batches if not done >= set(batch)]
+        open_batches = [batch for batch in batches if not done.issuperset(batch)]
         return [
             {case_id: questions[case_id] for case_id in batch if whole or case_id not in done}
             for batch in open_batches
@@ -49,13 +51,17 @@ class AnswerFile:
 
     def add(self, answers: Iterable[Answer]) -> None:
         """Write answers at the end, each as it comes; one that is there already is passed over."""
-        if self._written is None:
-            mend_torn_end(self.path)
-            self._written = set(self.read())
+        written = self._begin() if self._written is None else self._written
         for answer in answers:
-            if answer.case_id not in self._written:
+            if answer.case_id not in written:
                 append_jsonl(self.path, [answer.as_row()])
-                self._written.add(answer.case_id)
+                written.add(answer.case_id)
+
+    def _begin(self) -> set[str]:
+        """Mend the end that a kill has torn, and return the ids in the file."""
+        mend_torn_end(self.path)
+        self._written = set(self.read())
+        return self._written
 
     @contextmanager
     def locked(self) -> Iterator[None]:
