@@ -15,8 +15,10 @@ from helpers.files import LabError, WorkFailed, read_json, write_json
 from helpers.models import export as export_module
 from helpers.models.export import export
 from helpers.models.loading import load_llm, model_path, weights_fingerprint
+from helpers.models.refs import ModelRef
 from helpers.models.vlm import load_vlm
-from helpers.training.lora_sft import BaseModel, LoraRecipe, train_adapter
+from helpers.training.lora_sft import train_adapter
+from helpers.training.recipe import LoraRecipe
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
 RECORDS = [
@@ -38,7 +40,7 @@ def train(model_id: str, folder: Path, quantization: str = "none") -> Path:
         "data": "abc",
         "prompt": "alpaca-1",
     }
-    base = BaseModel(model_id, quantization=quantization)
+    base = ModelRef(model_id, quantization=quantization)
     train_adapter(base, RECORDS, [], folder, recipe=RECIPE, card=card, backend="peft")
     return folder / "adapter"
 
