@@ -30,6 +30,7 @@ from helpers.models.prompts import vlm_question
 from helpers.models.vlm import VLM
 from helpers.report.vlm_tables import cell_rows, cost_rows, edge_rows, epoch_curves, repetition_rows
 from helpers.settings.profiles import resolve
+from helpers.training import lora_sft
 from helpers.training.augmentation import augment
 from helpers.training.recipe import VLM_RECIPES, VlmRecipe, moondream_rate
 
@@ -131,12 +132,14 @@ def test_parameters_that_no_run_can_have_are_refused(name, value):
 
 
 def test_features_of_images_that_change_cannot_be_computed_before():
-    with pytest.raises(LabError, match="FEATURES is 'precomputed', but AUGMENTATION is 'training'"):
+    with pytest.raises(
+        LabError, match="`features` is 'precomputed', but `augmentation` is 'training'"
+    ):
         VlmRecipe(features="precomputed", augmentation="training")
-    with pytest.raises(LabError, match="FEATURES is 'precomputed', but VISION is 'trained'"):
+    with pytest.raises(LabError, match="`features` is 'precomputed', but `vision` is 'trained'"):
         VlmRecipe(features="precomputed", vision="trained")
     assert VlmRecipe().precomputes and not VlmRecipe(augmentation="training").precomputes
-    with pytest.raises(LabError, match="^VLM_BATCH is 0"):
+    with pytest.raises(LabError, match="^`batch` is 0"):
         VlmRecipe(batch=0)
 
 
@@ -169,7 +172,7 @@ def test_a_grid_is_asked_trained_scored_and_found_again(lab, monkeypatch):
     for run in (tuned, training):
         written = (run.folder / "run.json").read_text()
         assert settings.DATA_ROOT not in written and str(ROOT) not in written
-    monkeypatch.setattr(vision_experiment, "train_adapter", None)
+    monkeypatch.setattr(lora_sft, "train_adapter", None)
     monkeypatch.setattr(vision_experiment, "answer_images", None)
     again = vlm_grid(data, settings)
     assert [run.id for run in again.values()] == [run.id for run in grid.values()]
