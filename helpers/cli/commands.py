@@ -92,6 +92,7 @@ def sweep(options) -> int:
 
 def export(options) -> int:
     """Merge an adapter into its base model and save the result as an ordinary model."""
+    from helpers.experiments.advice import parameters_named
     from helpers.experiments.runs import adapter_in
     from helpers.models.export import export as export_adapter
 

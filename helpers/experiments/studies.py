@@ -187,8 +187,8 @@ def compare(
 ) -> Run:
     """Hold a claimed gain of `second` over `first` (one run per seed each) against their answers.
 
-    The metrics of the run hold, by metric, the difference with its interval over cases and seeds, and the
-    verdict. `paper` is what the paper reports, by metric. Where no case has references there is
+    The metrics of the run hold, by metric, the difference with its interval over cases and seeds,
+    and the verdict. `paper` is what the paper reports, by metric. Where no case has references there is
     nothing to measure, and no metrics.
     """
     sides = {"first": _distinct(first), "second": _distinct(second)}

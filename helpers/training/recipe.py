@@ -19,14 +19,14 @@ NO_EFFECT = ("batch", "accumulation", "features")
 class LoraRecipe:
     """What determines a LoRA fine-tuning besides model and training examples.
 
-    The optimizer is AdamW with a linear schedule and gradients clipped at 1.
+    The optimiser is AdamW with a linear schedule and gradients clipped at 1.
 
     Rank, alpha and dropout are YuanAI's (section 3.3). They published no others and named Unsloth's
     defaults; the rest are those of Unsloth's Alpaca notebook for Llama-3 8B, but for its 8-bit
     AdamW, which is plain AdamW here: the adapter's states are small.
 
     Attributes:
-        steps: optimizer steps of `batch * accumulation` examples.
+        steps: optimiser steps of `batch * accumulation` examples.
         epochs: above 0 it replaces `steps`: so many passes over the examples.
         batch: examples that go through the model at once; memory grows with it, the result does
             not depend on it.
@@ -65,11 +65,11 @@ class LoraRecipe:
 
     @property
     def examples_per_step(self) -> int:
-        """How many examples one optimizer step learns from."""
+        """How many examples one optimiser step learns from."""
         return self.batch * self.accumulation
 
-    def optimizer(self) -> dict:
-        """Return the optimizer as arguments of transformers' trainer."""
+    def optimiser(self) -> dict:
+        """Return the optimiser as arguments of transformers' trainer."""
         return {
             "lr_scheduler_type": "linear",
             "weight_decay": self.weight_decay,
@@ -97,7 +97,7 @@ class LoraRecipe:
         return self.steps * self.examples_per_step
 
     def count_steps(self, available: int) -> int:
-        """Return how many optimizer steps that makes."""
+        """Return how many optimiser steps that makes."""
         return math.ceil(self.count_examples(available) / self.examples_per_step)
 
 
@@ -110,7 +110,7 @@ class VlmRecipe(LoraRecipe):
             tower whole.
         vision: "frozen", or "trained": the vision tower and what joins it to the text tower, too.
         schedule: "linear" as in `LoraRecipe`, or "moondream" (see `moondream_rate`), which brings
-            its optimizer: Adam in 8 bit with betas 0.9 and 0.95, epsilon 1e-6, neither weight decay
+            its optimiser: Adam in 8 bit with betas 0.9 and 0.95, epsilon 1e-6, neither weight decay
             nor clipping.
         references: which of a case's answers are learnt: "first", "all" (an example each), or one
             "sampled" anew each time that the case comes by.
@@ -155,10 +155,10 @@ class VlmRecipe(LoraRecipe):
         """True if features may be precomputed: the vision tower sees the same in every epoch."""
         return self.features != "live" and self.vision == "frozen" and self.augmentation == "none"
 
-    def optimizer(self) -> dict:
-        """Return the optimizer as arguments of transformers' trainer."""
+    def optimiser(self) -> dict:
+        """Return the optimiser as arguments of transformers' trainer."""
         if self.schedule == "linear":
-            return super().optimizer()
+            return super().optimiser()
         return {
             "optim": "adamw_bnb_8bit",
             "adam_beta1": 0.9,

@@ -273,7 +273,7 @@ def _arguments(
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=device.name == "cuda",
-        **recipe.optimizer(),
+        **recipe.optimiser(),
     )
     # With two GPUs the trainer would wrap the model in DataParallel.
     arguments._n_gpu = min(1, arguments.n_gpu)

@@ -118,12 +118,14 @@ def test_parameters_that_no_run_can_have_are_refused(name, value):
 
 
 def test_features_of_images_that_change_cannot_be_computed_before():
-    with pytest.raises(LabError, match="FEATURES is 'precomputed', but AUGMENTATION is 'training'"):
+    with pytest.raises(
+        LabError, match="`features` is 'precomputed', but `augmentation` is 'training'"
+    ):
         VlmRecipe(features="precomputed", augmentation="training")
-    with pytest.raises(LabError, match="FEATURES is 'precomputed', but VISION is 'trained'"):
+    with pytest.raises(LabError, match="`features` is 'precomputed', but `vision` is 'trained'"):
         VlmRecipe(features="precomputed", vision="trained")
     assert VlmRecipe().precomputes and not VlmRecipe(augmentation="training").precomputes
-    with pytest.raises(LabError, match="^VLM_BATCH is 0"):
+    with pytest.raises(LabError, match="^`batch` is 0"):
         VlmRecipe(batch=0)
 
 

@@ -55,7 +55,7 @@ def main() -> int:
         "--tiny", action="store_true", help="a tiny model, on the CPU where there is no GPU"
     )
     parser.add_argument("--cap", type=float, default=15.0, help="GPU memory in GB of 10^9 bytes")
-    parser.add_argument("--steps", type=int, default=20, help="optimizer steps of 2 x 4 examples")
+    parser.add_argument("--steps", type=int, default=20, help="optimiser steps of 2 x 4 examples")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

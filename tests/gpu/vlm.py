@@ -38,7 +38,7 @@ def main() -> int:
         "--tiny", action="store_true", help="tiny models, on the CPU where there is no GPU"
     )
     parser.add_argument("--cap", type=float, default=15.0, help="GPU memory in GB of 10^9 bytes")
-    parser.add_argument("--steps", type=int, default=6, help="optimizer steps of 2 x 4 examples")
+    parser.add_argument("--steps", type=int, default=6, help="optimiser steps of 2 x 4 examples")
     parser.add_argument(
         "--models", nargs="+", choices=SHAPES, default=list(SHAPES), help="which of them"
     )

@@ -18,7 +18,8 @@ from helpers.models.llm import load_llm
 from helpers.models.refs import ModelRef
 from helpers.models.shipped import model_path
 from helpers.models.vlm import load_vlm
-from helpers.training.lora_sft import LoraRecipe, train_adapter
+from helpers.training.lora_sft import train_adapter
+from helpers.training.recipe import LoraRecipe
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
 RECORDS = [

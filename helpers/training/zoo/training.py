@@ -1,4 +1,4 @@
-"""How the small models of the zoo learn: one loop over batches, with two optimizers."""
+"""How the small models of the zoo learn: one loop over batches, with two optimisers."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
