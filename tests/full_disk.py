@@ -32,7 +32,8 @@ def on_a_small_disk(folder: Path, size: str, command: list[str]) -> str:
     it ends.
     """
     folder.mkdir(exist_ok=True)
-    mounted = f"mount -t tmpfs -o size={size} tmpfs {shlex.quote(str(folder))} && exec {shlex.join(command)}"
+    mount = f"mount -t tmpfs -o size={size} tmpfs {shlex.quote(str(folder))}"
+    mounted = f"{mount} && exec {shlex.join(command)}"
     done = subprocess.run(
         [*ALONE, mounted],
         capture_output=True,

@@ -95,7 +95,8 @@ def export(options) -> int:
     from helpers.experiments.runs import adapter_in
     from helpers.models.export import export as export_adapter
 
-    print(export_adapter(adapter_in(options.adapter), options.to, base=options.base))
+    with parameters_named({"to": "--to", "base": "--base", "model": "MODEL"}):
+        print(export_adapter(adapter_in(options.adapter), options.to, base=options.base))
     return 0
 
 
@@ -166,7 +167,20 @@ def _parser() -> argparse.ArgumentParser:
     about = "The Medical VQA Lab. For research and teaching, not for diagnosis."
     parser = _OneLine(prog="python -m helpers", description=about)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_OneLine)
+    for add in (
+        _add_run,
+        _add_sweep,
+        _add_export,
+        _add_score,
+        _add_check_data,
+        _add_doctor,
+        _add_pocket,
+    ):
+        add(commands)
+    return parser
 
+
+def _add_run(commands) -> None:
     command = commands.add_parser("run", help="execute notebooks headless: run 02 03, or run all")
     command.add_argument("notebooks", nargs="+", metavar="NOTEBOOK")
     command.add_argument("--profile", default="", help="pocket, t4 or a100")
@@ -180,6 +194,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(command=run)
 
+
+def _add_sweep(commands) -> None:
     command = commands.add_parser(
         "sweep", help="a grid of experiments in warm workers, or `plan`: the recorded studies"
     )
@@ -198,6 +214,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(command=sweep)
 
+
+def _add_export(commands) -> None:
     command = commands.add_parser(
         "export", help="merge an adapter into its base model, as safetensors"
     )
@@ -210,6 +228,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(command=export)
 
+
+def _add_score(commands) -> None:
     command = commands.add_parser(
         "score", help="the challenge's metrics of a prediction file, as JSON"
     )
@@ -232,14 +252,20 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", default="", metavar="scores.json")
     command.set_defaults(command=score)
 
+
+def _add_check_data(commands) -> None:
     command = commands.add_parser("check-data", help="every fault of a data set's folder at once")
     command.add_argument("name", help="iiyi, reddit or photos")
     command.add_argument("path")
     command.set_defaults(command=check_data)
 
+
+def _add_doctor(commands) -> None:
     command = commands.add_parser("doctor", help="what this machine can run, and why not the rest")
     command.set_defaults(command=doctor)
 
+
+def _add_pocket(commands) -> None:
     command = commands.add_parser("pocket", help="build the simulated clinic, or one of its models")
     command.add_argument("build", choices=("build",))
     command.add_argument(
@@ -248,7 +274,6 @@ def _parser() -> argparse.ArgumentParser:
         help="train this model again if its recipe changed: llama, blip, llava, idefics2",
     )
     command.set_defaults(command=pocket)
-    return parser
 
 
 class _OneLine(argparse.ArgumentParser):

@@ -44,11 +44,12 @@ def about_run(
 
 
 def captions_identity(*captions: dict[str, str]) -> dict:
-    """Fingerprint the captions in the prompts, as an entry of what determines a run; {} for none."""
+    """Fingerprint the captions in the prompts, for what determines a run; {} for none."""
     return {"image_text": fingerprint([IMAGE_LINE, *captions])} if any(captions) else {}
 
 
 def parent_of(adapter: Path | None) -> str:
     """Return the id of the run that made an adapter, "" if no run made it."""
-    made_by_run = adapter is not None and (adapter.parent / "run.json").exists()
-    return load_run(adapter.parent).id if made_by_run else ""
+    if adapter is None or not (adapter.parent / "run.json").exists():
+        return ""
+    return load_run(adapter.parent).id

@@ -1,6 +1,7 @@
 """Answers of an LLM, with worked examples or none, and the constants that any model must beat.
 
-An experiment opens its run, does what is not done yet, and records it. Called twice with the same settings, an experiment finds its own finished run and returns at once.
+An experiment opens its run, does what is not done yet, and records it. Called twice with the same
+settings, an experiment finds its own finished run and returns at once.
 Settings are the notebooks' parameters after the profile, by their names (`settings.MODEL`, ...).
 """
 
@@ -42,7 +43,7 @@ ANSWERS_VARY = ("QUANTIZATION", "MAX_NEW_TOKENS", "ANSWER_ENDS", "LIMIT", "QUEST
 def answer(
     data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Path | None = None
 ) -> Run:
-    """Answer the cases of `settings.SPLIT` with `shots` worked examples each, and score the answers.
+    """Answer the cases of a split with `shots` worked examples each, and score the answers.
 
     Args:
         adapter: folder of a LoRA adapter; None asks the model as it is.
@@ -53,23 +54,9 @@ def answer(
     check_questions(cases, settings)
     words = image_words(data, settings, cases, shots)
     ref = llm_ref(settings).but(adapter=adapter)
-    stop = stop_text(settings.PROMPT, settings.ANSWER_ENDS)
-    determines = {
-        "weights": ref.fingerprint_weights(),
-        "quantization": ref.quantization,
-        "adapter": ref.fingerprint_adapter(),
-        "prompt": prompt_identity(settings),
-        "shots": shots,
-        "data": data_read(data, settings),
-        "generation": ref.fingerprint_generation(),
-        "split": settings.SPLIT,
-        "limit": settings.LIMIT,
-        "shot_choice": settings.SHOT_CHOICE if shots else "",
-        "seed": settings.SEED if shots else 0,
-        "max_new_tokens": settings.MAX_NEW_TOKENS,
-        "stop": stop,
-        "scoring": scoring_identity(settings),
-    } | captions_identity(words.asked, words.shots)
+    determines = _determines(data, settings, ref, shots) | captions_identity(
+        words.asked, words.shots
+    )
     name = _answers_name(settings, shots, ref)
     about = about_run("answers", name, data, settings.SPLIT, settings)
     about |= {"tuned": bool(adapter), "shots": shots}
@@ -87,9 +74,29 @@ def answer(
                 run.answers,
                 batch=settings.ANSWER_BATCH,
                 max_new_tokens=settings.MAX_NEW_TOKENS,
-                stop=stop,
+                stop=stop_text(settings.PROMPT, settings.ANSWER_ENDS),
             )
     return score_run(run, data, settings)
+
+
+def _determines(data: Dataset, settings: SimpleNamespace, ref: ModelRef, shots: int) -> dict:
+    """What a set of answers depends on, but for the captions in its prompts."""
+    return {
+        "weights": ref.fingerprint_weights(),
+        "quantization": ref.quantization,
+        "adapter": ref.fingerprint_adapter(),
+        "prompt": prompt_identity(settings),
+        "shots": shots,
+        "data": data_read(data, settings),
+        "generation": ref.fingerprint_generation(),
+        "split": settings.SPLIT,
+        "limit": settings.LIMIT,
+        "shot_choice": settings.SHOT_CHOICE if shots else "",
+        "seed": settings.SEED if shots else 0,
+        "max_new_tokens": settings.MAX_NEW_TOKENS,
+        "stop": stop_text(settings.PROMPT, settings.ANSWER_ENDS),
+        "scoring": scoring_identity(settings),
+    }
 
 
 def baselines(data: Dataset, settings: SimpleNamespace) -> list[Run]:

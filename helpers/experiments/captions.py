@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from helpers.cases import Answer, Case
 from helpers.data import POCKET, Dataset
@@ -45,7 +46,7 @@ EXAMPLES = 3  # images side by side, as in YuanAI's Table 4
 
 
 def captioned_cases(data: Dataset, settings: SimpleNamespace) -> list[Case]:
-    """The cases that are captioned: those that name an image; a split without any is a `LabError`."""
+    """Return the cases that name an image; a split without any is a `LabError`."""
     cases = [case for case in cases_to_answer(data, settings) if case.images]
     if not cases:
         raise LabError(
@@ -56,7 +57,7 @@ def captioned_cases(data: Dataset, settings: SimpleNamespace) -> list[Case]:
 
 
 def compare_captioners(data: Dataset, settings: SimpleNamespace) -> dict[str, Run]:
-    """One run for each captioner that is compared, by its name: see `caption_texts.captioners_to_compare`.
+    """Caption with each captioner that is compared; return the runs by captioner.
 
     Raises:
         LabError: there is no image on disk; or one of the captioners cannot be had, before any of
@@ -101,8 +102,10 @@ def caption(data: Dataset, settings: SimpleNamespace) -> Run:
         if needed:
             found = caption_cases(data, settings, cases)
             named = concept_scores(concept_pairs(cases, found))
-            captions = [caption for case in cases for caption in found[case.id]]
-            run.save_scores(caption_statistics(captions) | _named(named))
+            scores = caption_statistics(
+                [caption for case in cases for caption in found[case.id]]
+            ) | _concept_scores(named)
+            run.save_scores(scores)
             run.save(
                 device=_device(settings.CAPTIONER),
                 examples=_examples(data, cases, found),
@@ -139,9 +142,9 @@ def scores_by_tone(
     tones, rows = skin_tones(data.name, settings.DATA_ROOT), []
     for tone in sorted(set(tones.values())):
         pairs = concept_pairs([case for case in cases if tones.get(case.id) == tone], found)
-        named = _named(concept_scores(pairs))
-        scores = {key: score.as_dict() for key, score in named.items()}
-        rows.append({"skin tone": tone, "cases": len(pairs)} | scores)
+        scores = _concept_scores(concept_scores(pairs))
+        row: dict[str, Any] = {"skin tone": tone, "cases": len(pairs)}
+        rows.append(row | {name: score.as_dict() for name, score in scores.items()})
     return rows
 
 
@@ -164,10 +167,10 @@ def _images(cases: list[Case]) -> str:
     return fingerprint([find_image_key(path) for case in cases for path in images_to_caption(case)])
 
 
-def _named(found: ConceptScores) -> dict[str, Score]:
-    """How well captions name the findings, by metric; nothing where no case knows its findings."""
-    scores = {"concept_precision": found["precision"], "concept_recall": found["recall"]}
-    return {key: score for key, score in scores.items() if score}
+def _concept_scores(named: ConceptScores) -> dict[str, Score]:
+    """Return precision and recall of the concepts that captions name, where cases know theirs."""
+    found = {"concept_precision": named["precision"], "concept_recall": named["recall"]}
+    return {name: score for name, score in found.items() if score}
 
 
 def _examples(data: Dataset, cases: list[Case], found: dict[str, list[Answer]]) -> list[dict]:

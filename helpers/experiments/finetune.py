@@ -80,9 +80,7 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
         | captions_identity(words)
     )
     model = recordable(settings)["MODEL"]
-    name = (
-        f"{model} + LoRA{variant(settings, (*TRAINING_VARIES, *(CAPTIONS_VARY if words else ())))}"
-    )
+    name = _name(settings, has_captions=bool(words))
     run = open_run(
         SFT, determines=determines, about=about_run("finetuning", name, data, "train", settings)
     )
@@ -100,6 +98,12 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
             )
             run.save(**facts)
     return run
+
+
+def _name(settings: SimpleNamespace, *, has_captions: bool) -> str:
+    """Return what tables call a fine-tuned LLM."""
+    varies = (*TRAINING_VARIES, *(CAPTIONS_VARY if has_captions else ()))
+    return f"{recordable(settings)['MODEL']} + LoRA{variant(settings, varies)}"
 
 
 def lora_recipe(settings: SimpleNamespace) -> LoraRecipe:

@@ -153,7 +153,7 @@ def prompts_with_shots(
     shots: int,
     words: ImageWords = NO_WORDS,
 ) -> tuple[dict[str, Prompt], dict[str, dict]]:
-    """Build the prompt of every case, with as many of its shots as the model's context has room for.
+    """Build the prompt of every case, with as many of its shots as the context has room for.
 
     Returns:
         prompts by case id; and for each which shots it holds, which were dropped for want of room,

@@ -17,7 +17,13 @@ from helpers.models.shots import CHOICES, check_shots, shot_pool
 from helpers.settings.profiles import load_profile, resolve
 from helpers.training.recipe import VLM_CHOICES, VLM_RECIPES
 
-TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list}
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "int": int,
+    "float": (int, float),
+    "bool": bool,
+    "list": list,
+}
 
 # The smallest value that makes sense, for numbers and for each number of a list.
 SMALLEST = {
@@ -103,62 +109,61 @@ def check_type(name: str, value, kind: str) -> None:
 
 
 def check_size(name: str, value) -> None:
-    """Refuse a number that no run can have, and lists that hold anything but sensible numbers, or
-    nothing.
+    """Refuse a value that no run can have: a number out of bounds, or a list of nothing.
+
+    Raises:
+        LabError: the sentence names the parameter, and what it takes.
     """
-    if name == "LEARNING_RATE" and not (math.isfinite(value) and value > 0):
-        raise LabError(
-            f"LEARNING_RATE is {value!r}, but it must be a number above 0: correct the parameter."
-        )
-    if name == "SEED" and value > LARGEST_SEED:
-        raise LabError(
-            f"SEED is {value}, but it must be at most {LARGEST_SEED}: correct the parameter."
-        )
+    for problem in (_wrong_choice, _wrong_names, _wrong_number, _wrong_whole_numbers):
+        if wanted := problem(name, value):
+            raise LabError(f"{name} {wanted}: correct the parameter.")
+
+
+def _wrong_choice(name: str, value) -> str | None:
+    """Say what a parameter takes that names one of a few ways; None where its value is right."""
     if name in ONE_OF and value not in ONE_OF[name]:
-        raise LabError(
-            f"{name} is {value!r}, but it must be one of {', '.join(ONE_OF[name])}: correct the "
-            "parameter."
-        )
+        return f"is {value!r}, but it must be one of {', '.join(ONE_OF[name])}"
+    return None
+
+
+def _wrong_names(name: str, value) -> str | None:
+    """Say what a parameter takes that names models."""
     if name in ("CAPTIONER", "CAPTIONERS") and not names_in(value):
-        raise LabError(f"{name} names nothing: name a captioner, such as pocket/blip.")
+        return "names nothing, but it takes a captioner, such as pocket/blip"
     if name in ("VLM", "VLMS") and not names_in(value):
-        raise LabError(f"{name} names nothing: name a model that sees, such as pocket/llava.")
-    if name == "VLM_LEARNING_RATE" and not (math.isfinite(value) and value >= 0):
-        raise LabError(
-            f"{name} is {value!r}, but it takes 0 (the recipe's own) or a larger number: correct "
-            "it."
-        )
-    if name == "VLM_EPOCHS" and not (value and all(_positive(number) for number in value)):
-        raise LabError(
-            f"VLM_EPOCHS is {value!r}, but it takes at least one number, each above 0: correct it."
-        )
+        return "names nothing, but it takes a VLM, such as pocket/llava"
     if name == "CAPTIONERS" and "none" in names_in(value):
-        raise LabError(
-            "CAPTIONERS lists 'none', which is no captioner: leave it out; no words are compared "
-            "anyway."
-        )
+        return "lists 'none', which is no captioner and is compared anyway: leave it out"
+    return None
+
+
+def _wrong_number(name: str, value) -> str | None:
+    """Say what a parameter takes that is a number with bounds of its own."""
+    if name == "LEARNING_RATE" and not (math.isfinite(value) and value > 0):
+        return f"is {value!r}, but it must be a number above 0"
+    if name == "VLM_LEARNING_RATE" and not (math.isfinite(value) and value >= 0):
+        return f"is {value!r}, but it takes 0 (the recipe's own) or a larger number"
     if name == "EPOCHS" and not (math.isfinite(value) and value >= 0):
-        raise LabError(
-            f"EPOCHS is {value!r}, but it takes 0 (STEPS counts) or a larger number: correct the "
-            "parameter."
-        )
+        return f"is {value!r}, but it takes 0 (STEPS counts) or a larger number"
+    if name == "VLM_EPOCHS" and not (value and all(map(_is_positive, value))):
+        return f"is {value!r}, but it takes at least one number, each above 0"
+    if name == "SEED" and value > LARGEST_SEED:
+        return f"is {value}, but it must be at most {LARGEST_SEED}"
     if name == "PICTURE_SIDE" and type(value) is int and 0 < value < SMALLEST_SIDE:
-        raise LabError(
-            f"PICTURE_SIDE is {value}, but it takes 0 (as the model has it) or {SMALLEST_SIDE} "
-            "pixels or more."
-        )
+        return f"is {value}, but it takes 0 (as the model has it) or {SMALLEST_SIDE} pixels or more"
+    return None
+
+
+def _wrong_whole_numbers(name: str, value) -> str | None:
+    """Say what a parameter takes that is a whole number, or a list of such."""
     if name not in SMALLEST:
-        return
+        return None
     if value == []:
-        raise LabError(
-            f"{name} is an empty list, but it takes at least one number: correct the parameter."
-        )
-    for number in value if isinstance(value, list) else [value]:
-        if type(number) is not int or number < SMALLEST[name]:
-            raise LabError(
-                f"{name} is {value!r}, but it takes whole numbers of {SMALLEST[name]} or more: "
-                "correct the parameter."
-            )
+        return "is an empty list, but it takes at least one number"
+    numbers = value if isinstance(value, list) else [value]
+    if any(type(number) is not int or number < SMALLEST[name] for number in numbers):
+        return f"is {value!r}, but it takes whole numbers of {SMALLEST[name]} or more"
+    return None
 
 
 def variant(settings: SimpleNamespace, names: Iterable[str]) -> str:
@@ -186,7 +191,7 @@ def recordable(settings: SimpleNamespace) -> dict:
     return values
 
 
-def _positive(number) -> bool:
+def _is_positive(number) -> bool:
     return (
         isinstance(number, (int, float))
         and not isinstance(number, bool)

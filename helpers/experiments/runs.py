@@ -138,7 +138,8 @@ class Run:
             }
             try:
                 self.save(status=status, minutes=round(minutes, 3), peak_memory_gb=peak)
-            except OSError as error:  # a full disk holds no record either; what went wrong before is said already
+            # A full disk holds no record either; what went wrong before is said already.
+            except OSError as error:
                 if status == "done":
                     raise WorkFailed(disk_full(error, self.folder) or str(error)) from None
 
@@ -238,7 +239,7 @@ def _runs_in(*roots: Path) -> tuple[list[Run], list[str]]:
 
 
 def environment() -> dict:
-    """Commit, versions and machine of this process, as far as a reader needs them to repeat a run."""
+    """Return commit, versions and time, as far as a reader needs them to repeat a run."""
     commit = _git("rev-parse", "HEAD")
     return {
         "commit": commit or "unknown",

@@ -15,7 +15,7 @@ from helpers.experiments.parameters import names_in
 from helpers.experiments.runs import Run, open_run
 from helpers.experiments.scoring import scoring_identity
 from helpers.experiments.vlm_finetune import VLM_FINETUNE
-from helpers.experiments.vlm_inputs import first_image, images_fingerprint, prompt_identity
+from helpers.experiments.vlm_inputs import images_fingerprint, prompt_identity
 from helpers.files import LabError
 from helpers.metrics.claims import score_differences, verdict
 from helpers.metrics.diagnosis import diagnosis_named
@@ -28,30 +28,17 @@ from helpers.models.refs import ModelRef, hash_weights
 
 
 def measure_on_small_device(data: Dataset, settings: SimpleNamespace, training: Run) -> Run:
-    """Merge what a run trained, and measure it in each of EDGE_FORMS on EDGE_THREADS threads of a
-    CPU.
+    """Merge what a run trained, and measure it in each of EDGE_FORMS on a few threads of a CPU.
 
-    The run's `forms` has a row per form, see `edge.measure`; its metrics hold what each form loses
-    against the first of them ("int8: deltableu", ...), with paired intervals over the cases.
-    `merged/` is the model.
+    The run's `forms` has a row per form, see `small_device.measure`; its metrics hold what each
+    form loses against the first of them ("int8: deltableu", ...), with paired intervals over the
+    cases. `merged/` is the model.
 
     Raises:
         LabError: an unknown form, or no image of the split is on disk.
         WorkFailed: a form could not be measured.
     """
-    forms = names_in(settings.EDGE_FORMS)
-    if not forms or set(forms) - set(edge.FORMS):
-        raise LabError(
-            f"EDGE_FORMS is {settings.EDGE_FORMS!r}, but it lists some of: {', '.join(edge.FORMS)}."
-        )
-    cases = [
-        case for case in cases_to_answer(data, settings) if case.images_on_disk and case.references
-    ]
-    if not cases:
-        raise LabError(
-            f"No case of the split {settings.SPLIT!r} of {data.name!r} has an image on disk and "
-            "an answer to score against: choose another SPLIT or DATASET."
-        )
+    forms, cases = _forms(settings), _cases(data, settings)
     tuned = training.folder / "adapter"
     determines = {
         "tuned": hash_weights(tuned),
@@ -65,45 +52,73 @@ def measure_on_small_device(data: Dataset, settings: SimpleNamespace, training: 
         "max_side": settings.PICTURE_SIDE,
         "scoring": scoring_identity(settings),
     }
-    about = about_run(
-        "edge",
-        f"{training.record['name']}, on {settings.EDGE_THREADS} threads",
-        data,
-        settings.SPLIT,
-        settings,
-        model=training.record["model"],
-        prompt=training.record["prompt"],
-    )
+    name = f"{training.record['name']}, on {settings.EDGE_THREADS} threads"
+    model, prompt = training.record["model"], training.record["prompt"]
+    about = about_run("edge", name, data, settings.SPLIT, settings, model=model, prompt=prompt)
     run = open_run(VLM_FINETUNE, determines=determines, about=about, parent=training.id)
     with run.working() as needed:
         if needed:
             folder = _merged(tuned, run.folder / "merged", ModelRef.parse(settings.VLM).id)
-            asked = [(first_image(case), vlm_question(case, settings.VLM_PROMPT)) for case in cases]
-            limits = {"max_new_tokens": settings.VLM_TOKENS, "max_side": settings.PICTURE_SIDE}
-            measured = [
-                edge.measure(folder, asked, form=form, threads=settings.EDGE_THREADS, **limits)
-                for form in forms
-            ]
-            answers = {
-                found["form"]: _predictions(cases, found.pop("answers")) for found in measured
-            }
-            lost = _lost(cases, answers, settings, data.language)
-            by_form = {
-                f"{form}: {key}": score
-                for form, scores in lost.items()
-                for key, score in scores.items()
-            }
-            run.save_scores(by_form, {key: verdict(score) for key, score in by_form.items()})
-            same = {form: _same(answers[forms[0]], found) for form, found in answers.items()}
-            run.save(
-                forms=[
-                    found
-                    | {"same_answers": same[found["form"]]}
-                    | _quality(cases, answers[found["form"]], settings, data)
-                    for found in measured
-                ]
-            )
+            measured = [_measure(folder, form, cases, settings) for form in forms]
+            _record(run, measured, cases, settings, data)
     return run
+
+
+def _forms(settings: SimpleNamespace) -> list[str]:
+    forms = names_in(settings.EDGE_FORMS)
+    if not forms or set(forms) - set(edge.FORMS):
+        raise LabError(
+            f"EDGE_FORMS is {settings.EDGE_FORMS!r}, but it lists some of: {', '.join(edge.FORMS)}."
+        )
+    return forms
+
+
+def _cases(data: Dataset, settings: SimpleNamespace) -> list[Case]:
+    """Return the cases with an image to show and an answer to score against."""
+    found = [case for case in cases_to_answer(data, settings) if case.images_on_disk]
+    cases = [case for case in found if case.references]
+    if not cases:
+        raise LabError(
+            f"No case of the split {settings.SPLIT!r} of {data.name!r} has an image on disk and "
+            "an answer to score against: choose another SPLIT or DATASET."
+        )
+    return cases
+
+
+def _measure(folder: Path, form: str, cases: Sequence[Case], settings: SimpleNamespace) -> dict:
+    asked = [(case.images_on_disk[0], vlm_question(case, settings.VLM_PROMPT)) for case in cases]
+    return edge.measure(
+        folder,
+        asked,
+        form=form,
+        threads=settings.EDGE_THREADS,
+        max_new_tokens=settings.VLM_TOKENS,
+        max_side=settings.PICTURE_SIDE,
+    )
+
+
+def _record(
+    run: Run,
+    measured: list[dict],
+    cases: Sequence[Case],
+    settings: SimpleNamespace,
+    data: Dataset,
+) -> None:
+    """Write what each form loses against the first one, and a row of figures for each."""
+    answers = {found["form"]: _predictions(cases, found.pop("answers")) for found in measured}
+    first = next(iter(answers.values()))
+    lost = {
+        f"{form}: {key}": score
+        for form, scores in _lost(cases, answers, settings, data.language).items()
+        for key, score in scores.items()
+    }
+    run.save_scores(lost, {key: verdict(score) for key, score in lost.items()})
+    rows = []
+    for found in measured:
+        said = answers[found["form"]]
+        quality = _quality(cases, said, settings, data)
+        rows.append(found | {"same_answers": _same(first, said)} | quality)
+    run.save(forms=rows)
 
 
 def _merged(tuned: Path, to: Path, base: str) -> Path:

@@ -185,10 +185,9 @@ def compare(
     paper: dict[str, str] | None = None,
     study: str = "",
 ) -> Run:
-    """Hold a claimed gain of `second` over `first` (one run per seed each) against their answers,
-    as a run.
+    """Hold a claimed gain of `second` over `first` (one run per seed each) against their answers.
 
-    Its metrics hold, by metric, the difference with its interval over cases and seeds, and the
+    The metrics of the run hold, by metric, the difference with its interval over cases and seeds, and the
     verdict. `paper` is what the paper reports, by metric. Where no case has references there is
     nothing to measure, and no metrics.
     """
@@ -196,25 +195,18 @@ def compare(
     ids = {side: [run.id for run in runs] for side, runs in sides.items()}
     scoring = sides["first"][0].record["determines"]["scoring"]
     determines = {"kind": "comparison", "version": claims.VERSION, "scoring": scoring, **ids}
-    run = open_run(
-        EVALUATION,
-        determines=determines,
-        about={
-            "kind": "comparison",
-            "name": claim,
-            "study": study,
-            "profile": settings.PROFILE,
-            "dataset": data.name,
-            "language": data.language,
-            "split": settings.SPLIT,
-            "paper": paper or {},
-            "seed": settings.SEED,
-            "seeds": max(map(len, ids.values())),
-        },
-    )
-    run.save(
-        name=claim, study=study, paper=paper or {}
-    )  # words may change, the comparison is the same
+    said = {"name": claim, "study": study, "paper": paper or {}}
+    about = {
+        "kind": "comparison",
+        "profile": settings.PROFILE,
+        "dataset": data.name,
+        "language": data.language,
+        "split": settings.SPLIT,
+        "seed": settings.SEED,
+        "seeds": max(map(len, ids.values())),
+    }
+    run = open_run(EVALUATION, determines=determines, about=about | said)
+    run.save(**said)  # words may change, the comparison is the same
     with run.working() as needed:
         if needed:
             answers = [[answers_of(side) for side in runs] for runs in sides.values()]
@@ -263,7 +255,7 @@ class Plan:
 
 
 def load_plan() -> Plan:
-    """Read `studies.yaml`; where the shared real data lies on this machine, it is taken from there."""
+    """Read `studies.yaml`; real data is taken from the shared folder where that is there."""
     import yaml
 
     plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
@@ -285,7 +277,7 @@ def _where(parameters: dict) -> dict:
 
 
 def _together(names: str, value) -> dict:
-    """One step along an axis of a grid: a value for one parameter, or one value each for several."""
+    """Return one step along an axis of a grid: a value for one parameter, or for several."""
     return dict(zip(names.split(", "), value)) if ", " in names else {names: value}
 
 

@@ -294,12 +294,16 @@ def _workers() -> int:
     return 1 if torch.cuda.is_available() else max(1, os.cpu_count() or 1)
 
 
+def _end_with_the_sweep() -> None:
+    """End a worker whose sweep was killed: it would wait for its next task for ever."""
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)
+
+
 def _warm_up() -> None:
-    """What each worker does first: end when the sweep ends, one thread, no bars of its own, no
-    library chatter.
-    """
-    # A killed sweep cannot tell its workers; they would wait for their next task for ever.
-    threading.Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()
+    """Prepare a worker: it ends when the sweep ends, with one thread, no bars and no chatter."""
+    threading.Thread(target=_end_with_the_sweep, daemon=True).start()
     os.environ["TQDM_DISABLE"] = "1"
     prepare_process()
     import torch

@@ -51,7 +51,7 @@ def with_vlm(settings: SimpleNamespace, **changes) -> SimpleNamespace:
 
 def vlm_grid(data: Dataset, settings: SimpleNamespace) -> dict[float, Run]:
     """Answers of `settings.VLM` as it is (at 0), and fine-tuned for each number of VLM_EPOCHS."""
-    runs = {0: answer_with_vlm(data, settings)}
+    runs: dict[float, Run] = {0: answer_with_vlm(data, settings)}
     for training in train_vlms(data, settings):
         runs[training.record["epochs"]] = answer_with_vlm(data, settings, training)
     return runs
@@ -91,20 +91,7 @@ def answer_with_vlm(data: Dataset, settings: SimpleNamespace, training: Run | No
     cases = cases_to_show(data, settings)
     adapter = training.folder / "adapter" if training else None
     ref = vlm_ref(settings).but(adapter=adapter)
-    determines = {
-        "weights": ref.fingerprint_weights(),
-        "quantization": ref.quantization,
-        "tuned": ref.fingerprint_adapter(),
-        "prompt": prompt_identity(settings, glued=False),
-        "images": images_fingerprint(cases),
-        "max_side": ref.max_side,
-        "data": data_read(data, settings),
-        "generation": ref.fingerprint_generation(),
-        "split": settings.SPLIT,
-        "limit": settings.LIMIT,
-        "max_new_tokens": settings.VLM_TOKENS,
-        "scoring": scoring_identity(settings) | {"duplicates": duplicates.VERSION},
-    }
+    determines = _determines(data, settings, ref, cases)
     about = about_run(
         "picture_answers",
         _answers_name(settings, training),
@@ -133,6 +120,26 @@ def answer_with_vlm(data: Dataset, settings: SimpleNamespace, training: Run | No
                 largest_groups=_largest_groups(run, data, settings, cases),
             )
     return score_run(run, data, settings, more=lambda: _more_scores(run, data, cases))
+
+
+def _determines(
+    data: Dataset, settings: SimpleNamespace, ref: ModelRef, cases: Sequence[Case]
+) -> dict:
+    """What a set of answers depends on."""
+    return {
+        "weights": ref.fingerprint_weights(),
+        "quantization": ref.quantization,
+        "tuned": ref.fingerprint_adapter(),
+        "prompt": prompt_identity(settings, glued=False),
+        "images": images_fingerprint(cases),
+        "max_side": ref.max_side,
+        "data": data_read(data, settings),
+        "generation": ref.fingerprint_generation(),
+        "split": settings.SPLIT,
+        "limit": settings.LIMIT,
+        "max_new_tokens": settings.VLM_TOKENS,
+        "scoring": scoring_identity(settings) | {"duplicates": duplicates.VERSION},
+    }
 
 
 def _questions(

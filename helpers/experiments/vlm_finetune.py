@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from helpers.data import Dataset
 from helpers.experiments.about import about_run
@@ -130,27 +131,24 @@ def vlm_recipe(settings: SimpleNamespace, epochs: float) -> VlmRecipe:
     VLM_LEARNING_RATE 0 is the recipe's own; that of moondream's authors is part of their recipe,
     and always theirs.
     """
-    named = VLM_RECIPES[settings.VLM_RECIPE]
-    own_rate = not settings.VLM_LEARNING_RATE or settings.VLM_RECIPE == "moondream"
-    rate = {} if own_rate else {"learning_rate": settings.VLM_LEARNING_RATE}
+    named: dict[str, Any] = VLM_RECIPES[settings.VLM_RECIPE]
+    if settings.VLM_LEARNING_RATE and settings.VLM_RECIPE != "moondream":
+        named = named | {"learning_rate": settings.VLM_LEARNING_RATE}
     return VlmRecipe(
-        **named
-        | rate
-        | {
-            "rank": settings.RANK,
-            "alpha": settings.ALPHA,
-            "epochs": epochs,
-            "batch": settings.VLM_BATCH,
-            "accumulation": settings.VLM_ACCUMULATION,
-            "max_length": settings.VLM_MAX_LENGTH,
-            "seed": settings.SEED,
-            "vision": settings.VISION,
-            "references": settings.REFERENCES,
-            "augmentation": settings.AUGMENTATION,
-            "slips": settings.SLIPS,
-            "features": settings.FEATURES,
-            "max_side": settings.PICTURE_SIDE,
-        }
+        **named,
+        rank=settings.RANK,
+        alpha=settings.ALPHA,
+        epochs=epochs,
+        batch=settings.VLM_BATCH,
+        accumulation=settings.VLM_ACCUMULATION,
+        max_length=settings.VLM_MAX_LENGTH,
+        seed=settings.SEED,
+        vision=settings.VISION,
+        references=settings.REFERENCES,
+        augmentation=settings.AUGMENTATION,
+        slips=settings.SLIPS,
+        features=settings.FEATURES,
+        max_side=settings.PICTURE_SIDE,
     )
 
 
@@ -160,4 +158,5 @@ def tuned_name(settings: SimpleNamespace, epochs: float) -> str:
         settings.VLM_RECIPE
     ]
     plural = "" if epochs == 1 else "s"
-    return f"{recordable(settings)['VLM']} + {trained}, {settings.VLM_PROMPT}, {epochs:g} epoch{plural}"
+    model = recordable(settings)["VLM"]
+    return f"{model} + {trained}, {settings.VLM_PROMPT}, {epochs:g} epoch{plural}"

@@ -59,9 +59,11 @@ def score_predictions(
     case id, a missing one counts as empty; "official" repeats the challenge's program with its
     faults: answers are compared by position, and deltaBLEU lower-cases answers only. `encoder`: for
     BERTScore, see `bert_scores`. `seed`: of the bootstrap. Returns scores by the keys of
-    `METRICS`: `deltableu`, `bertscore_f1`, `bertscore_precision`, `bertscore_recall`. Raises
-    `LabError` for unknown metrics or modes, unknown or doubled ids, cases without references and,
-    in `official` mode, a number of answers that is not the number of cases.
+    `METRICS`: `deltableu`, `bertscore_f1`, `bertscore_precision`, `bertscore_recall`.
+
+    Raises `LabError` for unknown metrics or modes,
+    unknown or doubled ids, cases without references and, in `official` mode, a number of answers
+    that is not the number of cases.
     """
     _check_request(cases, metrics, mode)
     missing = check_matching(cases, predictions)

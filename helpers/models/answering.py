@@ -1,4 +1,4 @@
-"""From questions to answers on disk: the loops that an LLM, a VLM and a model behind an API share."""
+"""From questions to answers on disk: the loops that LLMs, VLMs and models behind an API share."""
 
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence

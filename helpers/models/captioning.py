@@ -30,7 +30,7 @@ CAPTION_PROMPTS = {"prefix": CAPTION_PREFIX, "clinical": CLINICAL_PROMPT}
 
 @dataclass(frozen=True)
 class Captioner:
-    """A model with what it is asked; it is loaded late, because captions that are kept need none."""
+    """A model with what it is asked; it is loaded late: captions that are kept need none."""
 
     ref: ModelRef
     text: str  # what it is asked, or goes on with

@@ -37,7 +37,8 @@ def explain_loading(model_id: str) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise LabError(
-            f"The GPU has no room for model {model_id!r}: load it in 4 bit (`quantization` 'nf4', a "
+            f"The GPU has no room for model {model_id!r}: load it in 4 bit (`quantization` 'nf4', "
+            "a "
             "quarter of the memory) if it is not, or choose a smaller `model`."
         ) from None
 

@@ -233,4 +233,7 @@ def _image_numbers(config) -> dict:
 def mismatch(reason: str) -> str:
     """The sentence for an image that takes other tokens than its model gives it."""
     reason = reason.strip().partition("\n")[0]
-    return f"Model and processor do not fit together ({reason}): take both from the same model's folder or repository."
+    return (
+        f"Model and processor do not fit together ({reason}): take both from the same model's "
+        "folder or repository."
+    )

@@ -27,7 +27,7 @@ class ModelRef:
     """A model with all that changes what it answers.
 
     Attributes:
-        id: `pocket/<name>`, a folder, a hub id, or `openai:<name>` or `gemini:<name>` behind an API.
+        id: `pocket/<name>`, a folder, a hub id, `openai:<name>` or `gemini:<name>` behind an API.
         revision: commit, tag or branch of a hub id; "" is its main branch.
         quantization: "none" or "nf4" (4 bit).
         adapter: folder of a LoRA adapter for this model or, of a VLM, of the whole model after a
@@ -101,7 +101,7 @@ class ModelRef:
         return fingerprint({path.name: file_hash(path) for path in files if path.exists()})
 
     def fingerprint_adapter(self) -> str:
-        """Identify the weights of the adapter, or of the whole model after a training; "" for none."""
+        """Identify the weights of the adapter, or of the tuned model; "" for none."""
         return hash_weights(self.adapter) if self.adapter else ""
 
     def read_card(self) -> dict:

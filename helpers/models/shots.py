@@ -109,7 +109,7 @@ def _nearest(
 
 
 def _lexical(questions: list[str], pool: list[str]):
-    """Cosine of TF-IDF vectors of words and word pairs, (questions, pool); idf from the pool alone."""
+    """Compare by TF-IDF of words and word pairs: cosines (questions, pool); idf of the pool."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     # Chinese has no spaces between words, so its characters count as words.

@@ -47,33 +47,27 @@ def measure(
     max_new_tokens: int,
     max_side: int = 0,
 ) -> dict:
-    """Load a model that sees on the CPU and let it answer one image at a time; nothing is
-    fetched.
+    """Measure a VLM on the CPU, one image at a time; nothing is fetched.
 
     Args:
         folder: a model with its processor, as `export` writes it, or `pocket/<name>`.
-        asked: (image, text as for `VLM.answer`); the first is asked once more, before, to
-            warm up.
-        form: one of `FORMS`; int8 and nf4 (4 bit) pack the weights of linear layers, the rest stays
-            in float32.
-        threads: CPU threads; where other work leaves fewer cores idle, two are many times slower
-            than one.
+        asked: (image, text); the first is asked once more, before, to warm up.
+        form: one of `FORMS`; int8 and nf4 (4 bit) quantize linear layers, the rest is float32.
+        threads: CPU threads; more than idle cores are many times slower than one.
         max_new_tokens: where an answer is cut.
-        picture_side: pixels; see `vision_inputs.limit_max_side`.
+        max_side: pixels; see `processors.limit_max_side`.
     Returns:
-        "form", "threads", "answers": texts in the order of `question_text`. "seconds": median per answer,
+        "form", "threads", "answers": texts in the order of `asked`. "seconds": median per answer,
         and "seconds_mean", the preparation of an opened image included. "tokens",
-        "tokens_per_second": new tokens, over all that time.
-        "load_seconds": from files to ready, packing included, imports not. "weights_mb": what
-        `torch.save` writes of this form, scales included and shared weights once. Memory is
-        resident memory beyond that of the imported libraries and the processor ("import_mb"):
-        "load_mb" the peak until ready, when packed forms pass through full precision, "answer_mb"
-        the peak after that (other systems than Linux know only one peak). MB are 10^6 bytes.
+        "tokens_per_second": new tokens, over all that time. "load_seconds": from files to ready,
+        quantizing included, imports not. "weights_mb": what `torch.save` writes of this form,
+        scales included and shared weights once. Memory is resident memory beyond that of the
+        imported libraries and the processor ("import_mb"): "load_mb" the peak until ready, when
+        quantized forms pass through full precision, "answer_mb" the peak after that (other systems
+        than Linux know only one peak). MB are 10^6 bytes.
     Raises:
-        LabError: an unknown form, nothing asked, no such folder, no model that sees, or an image
-            that is none.
-        WorkFailed: the process ended without a result, as it does where memory runs out; its last
-            words are given.
+        LabError: an unknown form, nothing asked, no such folder, no VLM, or no image.
+        WorkFailed: the process ended without a result, as it does where memory runs out.
     """
     path = Path(model_path(str(folder))).expanduser()
     if form not in FORMS:
@@ -92,8 +86,12 @@ def measure(
         "limit": max_new_tokens,
         "max_side": max_side,
     }
+    return _in_its_own_process(job)
+
+
+def _in_its_own_process(job: dict) -> dict:
     environment = os.environ | {
-        "OMP_NUM_THREADS": str(threads),
+        "OMP_NUM_THREADS": str(job["threads"]),
         "CUDA_VISIBLE_DEVICES": "",
         "HF_HUB_OFFLINE": "1",
     }
@@ -109,8 +107,8 @@ def measure(
         words = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
         status = f"status {done.returncode} ({words[-1].strip()})"
         raise WorkFailed(
-            f"The measurement in {form} ended with {status}: choose another form or a smaller "
-            "model."
+            f"The measurement in {job['form']} ended with {status}: choose another form or a "
+            "smaller model."
         )
     found = json.loads(done.stdout)
     if "error" in found:
@@ -119,7 +117,7 @@ def measure(
 
 
 def main() -> None:
-    """The process of a measurement: a job as JSON on standard input, its result on standard output."""
+    """Measure in a process of its own: a job as JSON on standard input, the result on output."""
     result = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print goes to standard error
     try:

@@ -6,6 +6,7 @@ import shutil
 import time
 from itertools import count, islice
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from peft import PeftModel
@@ -16,6 +17,7 @@ from transformers import (
     PrinterCallback,
     Trainer,
     TrainerCallback,
+    TrainerControl,
     TrainingArguments,
 )
 
@@ -26,7 +28,7 @@ from helpers.training.examples import TrainingPlan
 from helpers.training.progress import LOSSES, Report
 from helpers.training.recipe import UNFINISHED, LoraRecipe
 
-Trainable = PreTrainedModel | PeftModel
+Trainable: TypeAlias = PreTrainedModel | PeftModel
 
 
 class SftTrainer(Trainer):
@@ -57,7 +59,11 @@ class SftTrainer(Trainer):
         """
         places = count()
         batches = [list(islice(places, len(batch))) for batch in self.plan.batches]
-        loader = DataLoader(self.plan.train, batch_sampler=batches, collate_fn=self.plan.collate)
+        loader: DataLoader = DataLoader(
+            self.plan.train,  # type: ignore[arg-type]  # a list has all that is needed
+            batch_sampler=batches,
+            collate_fn=self.plan.collate,
+        )
         return self.accelerator.prepare(loader)
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
@@ -68,17 +74,17 @@ class SftTrainer(Trainer):
         a word.
         """
         super()._save(output_dir, state_dict)
-        if isinstance(self.model, PreTrainedModel):
-            self.model.save_pretrained(
-                output_dir or self.args.output_dir, save_original_format=False
-            )
+        if output_dir and isinstance(self.model, PreTrainedModel):
+            self.model.save_pretrained(output_dir, save_original_format=False)
 
     def create_scheduler(self, num_training_steps: int, optimizer=None):
         """Take the recipe's own schedule, where it has one that transformers does not know."""
         rate = self.recipe.rate(num_training_steps)
         if not rate:
             return super().create_scheduler(num_training_steps, optimizer)
-        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, rate)
+        optimizer = optimizer or self.optimizer
+        assert optimizer is not None  # the trainer makes it first
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return self.lr_scheduler
 
     def compute_loss(self, model, inputs: dict, return_outputs=False, num_items_in_batch=None):
@@ -106,7 +112,7 @@ class SftTrainer(Trainer):
         metrics = {"eval_loss": self._validation_loss()}
         self.seconds_validating += time.monotonic() - started
         self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(
+        self.control: TrainerControl = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
         return metrics
@@ -116,6 +122,7 @@ class SftTrainer(Trainer):
         tokens = sum(example.learnt for example in examples)
         size = self.args.eval_batch_size
         loss = 0.0
+        assert self.model is not None  # it was given
         self.model.eval()
         with torch.no_grad(), self.compute_loss_context_manager():
             for start in range(0, len(examples), size):
@@ -192,7 +199,7 @@ def fit(
     seconds = trainer.seconds_training()
     _write_log(folder, trainer.state.log_history, recipe, plan)
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
-    model.save_pretrained(folder / UNFINISHED)
+    model.save_pretrained(str(folder / UNFINISHED))
     tokens = sum(len(example.ids) for example in plan.train)
     return plan.facts | {
         "optimiser_steps": trainer.state.global_step,

@@ -83,7 +83,9 @@ def texts() -> tuple[list[str], list[list[str]], str]:
         ]
         pool, source = [text for text in pool if text], "the IIYI train set"
     else:
-        names = "eczema psoriasis rosacea ringworm scabies urticaria vitiligo acne lichen melasma".split()
+        names = (
+            "eczema psoriasis rosacea ringworm scabies urticaria vitiligo acne lichen melasma"
+        ).split()
         advice = [
             "",
             "See a doctor.",

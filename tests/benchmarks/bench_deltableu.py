@@ -21,7 +21,10 @@ from helpers.cases import Answer, Case, Reference
 from helpers.metrics.scoring import score_predictions
 
 CASES, REFERENCES, REPEATS, LIMIT = 1000, 6, 3, 2.0
-WORDS = "the a rash skin is looks like eczema psoriasis use cream twice daily for weeks doctor see itchy red".split()
+WORDS = (
+    "the a rash skin is looks like eczema psoriasis use cream twice daily for weeks doctor see "
+    "itchy red"
+).split()
 
 
 def main() -> int:

@@ -26,7 +26,8 @@ from helpers.pocket.lesions import draw, draw_seen
 CONDITIONS = load_conditions()
 MOST_MS, LEAST_RATIO, MOST_ACCURACY = 3, 3, 0.9
 TRAIN, TEST, BATCH, RATE = 6000, 1560, 64, 4e-3
-STEPS = 600  # about a minute on two free cores; a number of steps and not of seconds, so that it can be repeated
+# About a minute on two free cores; steps and not seconds, so that it can be repeated.
+STEPS = 600
 
 
 def main() -> int:

@@ -165,7 +165,7 @@ def test_the_folder_may_be_written_in_another_way(tmp_path, monkeypatch):
 def test_a_bare_name_of_several_images_is_refused(tmp_path, rows):
     paths = [photo(tmp_path / name) for name in ("ann/IMG_1.jpg", "bob/IMG_1.jpg")]
     write(tmp_path, rows)
-    message = "'IMG_1.jpg' fits 2 images, 'ann/IMG_1.jpg' and 'bob/IMG_1.jpg' among them: write the path relative to "
+    message = "'IMG_1.jpg' fits 2 images, 'ann/IMG_1.jpg' and 'bob/IMG_1.jpg' among them: write the path relative to "  # noqa: E501
     with pytest.raises(LabError, match=message):
         match_given_captions(tmp_path, paths)
     assert said(tmp_path)[0] == f"captions.csv: {message}the folder instead"

@@ -23,7 +23,8 @@ from PIL import Image, ImageChops, ImageCms, PngImagePlugin
 from helpers.data import images as images
 from helpers.data.images import BadImage, Unreadable, image_key, open_image, open_images, to_jpeg
 
-pillow_heif.register_heif_opener()  # for writing; reading must not depend on it, see the test in a fresh process
+# For writing; reading must not depend on it, see the test in a fresh process.
+pillow_heif.register_heif_opener()
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 30), (30, 30, 220), (240, 240, 240)
 GPS = 0x8825
@@ -489,17 +490,19 @@ def test_what_may_pass_is_told_from_what_the_image_is(tmp_path, monkeypatch, err
     with monkeypatch.context() as patch:
         patch.setattr(Image.Image, "convert", fail)
         assert refused(tmp_path / "a.png", kind=Unreadable) == reason
-        assert isinstance(
-            list(open_images([tmp_path / "a.png"], max_side=0, ahead=1))[0][1], Unreadable
-        )
+        (_, image), *_ = open_images([tmp_path / "a.png"], max_side=0, ahead=1)
+        assert isinstance(image, Unreadable)
     assert corners(open_image(tmp_path / "a.png")) == UPRIGHT  # the next attempt
 
 
 def test_a_place_that_no_file_has_is_damage(tmp_path, monkeypatch):
     scene().save(tmp_path / "a.png")
-    monkeypatch.setattr(
-        Image.Image, "convert", lambda *_, **__: open(tmp_path / "a.png", "rb").seek(-1)
-    )
+
+    def seek_before_the_beginning(*_, **__):
+        with open(tmp_path / "a.png", "rb") as file:
+            file.seek(-1)
+
+    monkeypatch.setattr(Image.Image, "convert", seek_before_the_beginning)
     assert refused(tmp_path / "a.png", kind=BadImage) == "cannot be read: Invalid argument"
 
 
@@ -632,12 +635,11 @@ def test_all_come_in_their_order_and_a_bad_one_does_no_harm(tmp_path, ahead):
 
 @pytest.mark.parametrize("ahead", [1, 4])
 def test_no_more_than_asked_are_held(tmp_path, monkeypatch, ahead):
-    begun, given, real = [], 0, images.open_image
+    begun, real = [], images.open_image
     monkeypatch.setattr(
         images, "open_image", lambda path, **o: (begun.append(path), real(path, **o))[1]
     )
-    for _ in open_images(many(tmp_path, 20), max_side=0, ahead=ahead):
-        given += 1
+    for given, _ in enumerate(open_images(many(tmp_path, 20), max_side=0, ahead=ahead), start=1):
         time.sleep(0.01)  # long enough for the decoders to go as far ahead as they may
         assert len(begun) - given <= ahead - 1
     assert len(begun) == 20

@@ -52,7 +52,7 @@ def test_captioners_are_compared_on_the_same_images(lab):
     assert list(runs) == ["pocket/blip", "recorded"]
     found = describe_captioners(runs.values()).set_index("captioner")
     images = sum(len(case.images) for case in captioned_cases(data, settings))
-    assert dict(found["images"]) == {name: images for name in runs}
+    assert dict(found["images"]) == dict.fromkeys(runs, images)
     assert found["concept_recall"]["recorded"].value == 1
     assert found["seconds"]["pocket/blip"] and found["seconds"]["recorded"] is None
     record = runs["pocket/blip"].record

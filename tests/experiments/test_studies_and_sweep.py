@@ -99,9 +99,19 @@ def test_a_grid_has_every_cell_and_a_claim_is_held_against_its_answers(lab):
 @pytest.mark.slow
 def test_a_study_checks_its_claims_over_seeds(lab):
     data, settings = lab
-    study = Study("s", "a title", ["pocket"], {"SHOTS": [[0, 1]]}, [
-        {"claim": "more", "first": {"TUNED": True, "SHOTS": 0}, "second": {"TUNED": True, "SHOTS": 1}}
-    ])  # fmt: skip
+    study = Study(
+        "s",
+        "a title",
+        ["pocket"],
+        {"SHOTS": [[0, 1]]},
+        [
+            {
+                "claim": "more",
+                "first": {"TUNED": True, "SHOTS": 0},
+                "second": {"TUNED": True, "SHOTS": 1},
+            }
+        ],
+    )
     made = [
         cell
         for point in study.points([1, 2])
@@ -133,9 +143,13 @@ def test_a_trace_shows_one_case_from_title_to_answer(lab):
 
 def command(*arguments, outputs):
     return subprocess.run(
-        [sys.executable, "-m", "helpers", "sweep", *arguments], cwd=ROOT, capture_output=True, text=True,
-        env=os.environ | {"LAB_OUTPUTS": str(outputs), "OMP_NUM_THREADS": "1"}, timeout=280,
-    )  # fmt: skip
+        [sys.executable, "-m", "helpers", "sweep", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LAB_OUTPUTS": str(outputs), "OMP_NUM_THREADS": "1"},
+        timeout=280,
+    )
 
 
 @pytest.mark.slow
@@ -165,9 +179,11 @@ def test_a_killed_sweep_is_taken_up_again_and_a_done_one_found(clinic, outputs):
         str(clinic / "iiyi"),
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "helpers", "sweep", *arguments], cwd=ROOT, stderr=subprocess.DEVNULL,
+        [sys.executable, "-m", "helpers", "sweep", *arguments],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
         env=os.environ | {"LAB_OUTPUTS": str(outputs), "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
     give_up = time.monotonic() + 200
     while not list(outputs.glob("runs/02*/*/adapter")):
         assert process.poll() is None and time.monotonic() < give_up
@@ -238,9 +254,21 @@ def test_the_plan_is_run_its_claims_checked_and_recorded(clinic, tmp_path, monke
     small = SMALL | {"DATA_ROOT": str(clinic / "iiyi")}
     small.pop("SEED"), small.pop("SHOTS")
     claim = {"claim": "LoRA helps", "first": {"TUNED": False}, "second": {"TUNED": True}}
-    plan = Plan([1, 2], {"pocket": small, "absent": {"DATASET": "iiyi", "DATA_ROOT": "/nowhere"}}, {"pocket": ["recorded"]}, {}, [
-        Study("ranks", "a title", ["pocket", "absent"], {"SHOTS": [[0]], "RANK, ALPHA": [[2, 2]]}, [claim])
-    ])  # fmt: skip
+    plan = Plan(
+        [1, 2],
+        {"pocket": small, "absent": {"DATASET": "iiyi", "DATA_ROOT": "/nowhere"}},
+        {"pocket": ["recorded"]},
+        {},
+        [
+            Study(
+                "ranks",
+                "a title",
+                ["pocket", "absent"],
+                {"SHOTS": [[0]], "RANK, ALPHA": [[2, 2]]},
+                [claim],
+            )
+        ],
+    )
     monkeypatch.setattr(sweep, "load_plan", lambda: plan)
     monkeypatch.setattr(sweep, "RECORDED", tmp_path)
     monkeypatch.setattr(sweep, "_in_workers", one_by_one)

@@ -180,7 +180,7 @@ def test_no_answers_at_all():
 @pytest.mark.slow
 def test_nothing_is_printed():
     """In a process of its own, since importing the libraries is what makes the most noise."""
-    program = "from helpers.metrics.bertscore import bert_scores\nbert_scores(['', 'Eczema'], [['a'], ['b']])"
+    program = "from helpers.metrics.bertscore import bert_scores\nbert_scores(['', 'Eczema'], [['a'], ['b']])"  # noqa: E501
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )

@@ -167,7 +167,7 @@ CAPTIONS = {
     "The image shows a close-up of the inside of a person's forearm. Several small, red bumps "
     "stand in a row. The surrounding skin looks normal. There is no visible bleeding, swelling, "
     "crusting or medical equipment. The "
-    "lighting is bright and the background is blurred. The person's age and gender cannot be determined.": [
+    "lighting is bright and the background is blurred. The person's age and gender cannot be determined.": [  # noqa: E501
         "Papule",
         "Erythema",
     ],
@@ -181,7 +181,7 @@ CAPTIONS = {
     "is pigmentation around it.": ["Nodule", BROWN, "Black"],
     "The image shows the lower lip of a woman with yellowish crusts and small vesicles at its "
     "edge. Her lips are pink. "
-    "There does not appear to be any discharge, but the skin around the mouth is dry and slightly red.": [
+    "There does not appear to be any discharge, but the skin around the mouth is dry and slightly red.": [  # noqa: E501
         "Vesicle",
         "Crust",
         "Xerosis",

@@ -432,7 +432,10 @@ def test_thinking_that_leaves_no_token_for_the_answer_says_what_to_raise(connect
         model = open_api_model("gemini:tiny", allow_upload=False)
         prediction = ask(model, {"A": asks("Describe.", small())}, max_new_tokens=96)[0]
     assert (prediction.text, prediction.finish, prediction.tokens) == ("", "length", 96)
-    reason = "empty: all 96 tokens were spent before the answer began, as on thinking; raise the limit of tokens"
+    reason = (
+        "empty: all 96 tokens were spent before the answer began, as on thinking; raise the limit "
+        "of tokens"
+    )
     assert prediction.error == reason
     assert "thinkingConfig" not in server.requests[0].content["generationConfig"]
 

@@ -2,6 +2,7 @@
 no key anywhere.
 """
 
+import itertools
 import json
 import logging
 import socket
@@ -293,7 +294,7 @@ def test_waits_double_where_the_server_names_none(provider, connect, monkeypatch
     with api_server(lambda *_: ServerAnswer("oops", status=500)) as server:
         failure(WorkFailed, connect(provider, server))
     times = [request.at for request in server.requests]
-    waits = [later - sooner for sooner, later in zip(times, times[1:])]
+    waits = [later - sooner for sooner, later in itertools.pairwise(times)]
     assert [wait >= least for wait, least in zip(waits, (0.1, 0.2, 0.4), strict=True)] == [True] * 3
 
 
@@ -526,7 +527,7 @@ def test_the_notice_says_how_much_goes_where(connect):
 
 
 def test_no_client_is_loaded_before_a_model_is_opened():
-    code = "import sys, helpers.models.api.model; print({'openai', 'google', 'httpx2'} & set(sys.modules))"
+    code = "import sys, helpers.models.api.model; print({'openai', 'google', 'httpx2'} & set(sys.modules))"  # noqa: E501
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -555,7 +555,7 @@ def test_four_bit_packs_the_text_model_and_loads_again(tiny, model, processor, t
 
 
 def changed(tiny, folder, change):
-    """A copy of the tiny checkpoint with other weights: `change` takes and returns (name, weight)."""
+    """A copy of the tiny checkpoint with weights that `change` makes of (name, weight)."""
     from safetensors.torch import load_file, save_file
 
     shutil.copytree(tiny, folder)
@@ -624,7 +624,7 @@ def test_a_config_of_2025_is_refused_before_its_weights_are_fetched(tmp_path):
 
 
 def test_naming_the_type_loads_nothing_heavy():
-    code = "import helpers.models.moondream.processor, sys; print({'torch', 'transformers'} & set(sys.modules))"
+    code = "import helpers.models.moondream.processor, sys; print({'torch', 'transformers'} & set(sys.modules))"  # noqa: E501
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

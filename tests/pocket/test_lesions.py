@@ -2,6 +2,7 @@
 seen on the skin.
 """
 
+import itertools
 import random
 import time
 
@@ -213,7 +214,7 @@ def test_each_part_of_the_view_shows_in_the_image(monkeypatch, key, values):
     for value in values:
         monkeypatch.setattr(skin, "view", lambda _, value=value: usual | {key: value})
         images.append(pixels(LESION, site="hand"))
-    for one, other in zip(images, images[1:]):
+    for one, other in itertools.pairwise(images):
         assert changed(one, other).sum() > 40
     if key == "light":
         assert images[0].mean() > images[1].mean() > images[2].mean()

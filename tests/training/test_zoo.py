@@ -1,4 +1,4 @@
-"""The shipped models are those of their recipes, small, and safetensors only; three of them see."""
+"""The shipped models are those of their recipes, small, and safetensors only."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,7 @@ def test_a_captioner_is_of_its_own_architecture_in_half_precision(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_captions_of_a_batch_are_those_of_one_by_one_and_end_by_themselves(name):
-    images = [drawn.image(example) for example in captioners.held_out(5)]
+    images = [drawn.draw_image(drawing) for drawing in captioners.held_out(5)]
     together = captioners.caption(name, POCKET_MODELS / name, images)
     assert together == [
         captioners.caption(name, POCKET_MODELS / name, [image])[0] for image in images
@@ -134,7 +134,7 @@ def test_held_out_captions_are_better_than_the_commonest_words(name):
 
 @pytest.mark.parametrize("name", CHATS)
 def test_a_chat_model_answers_brief_questions_briefly(name):
-    images = [drawn.image(example) for example in captioners.held_out(3)]
+    images = [drawn.draw_image(drawing) for drawing in captioners.held_out(3)]
     asked = "What colour are the lesions?"
     for text in captioners.caption(
         name, POCKET_MODELS / name, images, max_new_tokens=24, text=asked
@@ -154,7 +154,7 @@ def lesion():
 
 
 def asked_in_chat(processor, image, *more: tuple[str, str], answered: str = "", **settings):
-    """One question about an image, and perhaps its answer, through the processor's chat template."""
+    """One question about an image, perhaps with its answer, in the processor's chat template."""
     turns = [
         {
             "role": "user",
@@ -176,7 +176,7 @@ def test_idefics2_was_trained_on_what_its_chat_template_writes():
     processor = AutoProcessor.from_pretrained(POCKET_MODELS / "idefics2")
     tokenizer, more = processor.tokenizer, (("user", "Where?"), ("assistant", "Wrist."))
     shown = asked_in_chat(processor, lesion(), *more, answered="Red.")["input_ids"][0]
-    trained, labels = talking.tokens_of(
+    trained, labels = talking.encode_turns(
         [("What colour?", "Red."), ("Where?", "Wrist.")],
         tokenizer,
         idefics2.ask_with_places(places=16),
@@ -205,7 +205,7 @@ def test_idefics2_sees_with_the_tower_of_llava():
         AutoModelForImageTextToText.from_pretrained(POCKET_MODELS / name, dtype=torch.float32)
         for name in ("idefics2", "llava")
     )
-    image = drawn.normal(torch.tensor(np.asarray(drawn.image(captioners.held_out(1)[0]))))
+    image = drawn.normalize(torch.tensor(np.asarray(drawn.draw_image(captioners.held_out(1)[0]))))
     image = image.permute(2, 0, 1).unsqueeze(0)
     with torch.inference_mode():
         seen = ours.model.vision_model(image).last_hidden_state
@@ -218,16 +218,15 @@ def test_idefics2_sees_with_the_tower_of_llava():
 
 @pytest.mark.parametrize("name", CAPTIONERS)
 def test_training_images_are_never_those_of_a_clinic(name):
-    made = drawn.examples(f"{name}/{RECIPES[name]['seed']}", 300)
-    assert min(example.seed for example in made) >= 2**32  # a clinic's seeds have 32 bits
-    assert len({example.condition for example in made}) == 26
-    assert not {example.seed for example in made} & {
-        example.seed for example in captioners.held_out(300)
-    }
+    made = drawn.plan_drawings(f"{name}/{RECIPES[name]['seed']}", 300)
+    seeds = {drawing.seed for drawing in made}
+    assert min(seeds) >= 2**32  # a clinic's seeds have 32 bits
+    assert len({drawing.condition for drawing in made}) == 26
+    assert not seeds & {drawing.seed for drawing in captioners.held_out(300)}
 
 
 def test_no_conversation_names_a_diagnosis():
-    made = drawn.examples("idefics2/23", 400)
+    made = drawn.plan_drawings("idefics2/23", 400)
     share = RECIPES["idefics2"]["speak"]["share"]
     said = " ".join(
         f"{request} {answer}"

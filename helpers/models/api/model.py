@@ -30,10 +30,10 @@ from helpers.models.api.clients import (
     Reply,
     image_tokens,
     images_of,
-    open_gemini,
-    open_openai,
     parts_of,
 )
+from helpers.models.api.gemini_client import open_gemini
+from helpers.models.api.openai_client import open_openai
 from helpers.models.base import AsksOnce, Question, to_messages
 from helpers.models.devices import Device
 from helpers.models.prompts import Messages
@@ -168,7 +168,10 @@ class ApiModel(AsksOnce):
                 f"check {variable}_API_KEY in the environment or in Colab's secrets."
             )
         if fault.status == 402:
-            return f"{self.host} wants to be paid first ({fault}): see that the account of this key has credit."
+            return (
+                f"{self.host} wants to be paid first ({fault}): see that the account of this key "
+                "has credit."
+            )
         if fault.status == 404:
             return (
                 f"{self.host} has no model {self.name!r} ({fault}): check `model`, and "
@@ -179,7 +182,10 @@ class ApiModel(AsksOnce):
                 f"{self.host} twice gave no sound answer to case {case_id!r} ({fault}): check "
                 f"{variable}_BASE_URL if it is set, and what answers at that address."
             )
-        cure = "if it is too long, shorten it or lower `max_new_tokens`; otherwise choose another `model`"
+        cure = (
+            "if it is too long, shorten it or lower `max_new_tokens`; otherwise choose another "
+            "`model`"
+        )
         if images:
             cure = "see that the `model` can read images, or leave that one out"
         return f"{self.host} refused the prompt of case {case_id!r} ({fault}): {cure}."
@@ -232,7 +238,8 @@ def upload_notice(
         images += len(images_of(to_messages(question)))
     shown = f" with {images:,} image{'s' * (images != 1)}" if images else ""
     cost = _cost(model, tokens, count * max_new_tokens) if max_new_tokens else ""
-    who = f"{count:,} prompt{'s' * (count != 1)}{shown}, about {tokens:,} tokens, go{'es' * (count == 1)}"
+    prompts = f"{count:,} prompt{'s' * (count != 1)}"
+    who = f"{prompts}{shown}, about {tokens:,} tokens, go{'es' * (count == 1)}"
     return f"{who} to {model.host} ({model.provider}:{model.name}){cost}."
 
 
@@ -248,7 +255,8 @@ def _cost(model: ApiModel, sent: int, answered: int) -> str:
     if host != urlsplit(ADDRESSES[model.provider]).netloc or not price:
         return "; price unknown, see the provider's page"
     cents = math.ceil((sent * price["input"] + answered * price["output"]) / 10_000)
-    return f", for at most about {cents / 100:,.2f} USD (prices of {price['as_of']}, see {prices['source']})"
+    source = f"prices of {price['as_of']}, see {price['source']}"
+    return f", for at most about {cents / 100:,.2f} USD ({source})"
 
 
 def _find_key(name: str, host: str, local: bool) -> str:

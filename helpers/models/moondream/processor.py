@@ -46,7 +46,7 @@ def register() -> None:
 
 
 def load_processor(path, revision: str | None = None):
-    """The processor of a moondream2: the one saved with it, or one made around its tokenizer.
+    """Load the processor saved with a moondream2, or make one around its tokenizer.
 
     Made: images are resized to the tower's square without keeping their proportions (bicubic),
     with values from -1 to 1, as in the published preprocessing up to rounding; `<image>` becomes a
@@ -60,13 +60,7 @@ def load_processor(path, revision: str | None = None):
         LabError: the tokenizer is another's, so that `<image>` gets an id that the model does not
             expect.
     """
-    from transformers import (
-        AutoConfig,
-        AutoProcessor,
-        AutoTokenizer,
-        LlavaProcessor,
-        SiglipImageProcessor,
-    )
+    from transformers import AutoConfig, AutoProcessor, LlavaProcessor, SiglipImageProcessor
     from transformers.utils import cached_file
 
     register()
@@ -79,6 +73,27 @@ def load_processor(path, revision: str | None = None):
     if saved:
         return AutoProcessor.from_pretrained(path, revision=revision)
     config = AutoConfig.from_pretrained(path, revision=revision)
+    tower = config.vision_config
+    images = SiglipImageProcessor(
+        size={"height": tower.image_size, "width": tower.image_size},
+        resample=3,
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    )
+    return LlavaProcessor(
+        images,
+        _load_tokenizer(path, revision, config),
+        patch_size=tower.patch_size,
+        image_token=IMAGE_TOKEN,
+        vision_feature_select_strategy="full",
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+def _load_tokenizer(path, revision: str | None, config):
+    """Load the tokenizer, which learns `<image>`."""
+    from transformers import AutoTokenizer
+
     tokenizer = AutoTokenizer.from_pretrained(
         path,
         revision=revision,
@@ -94,18 +109,4 @@ def load_processor(path, revision: str | None = None):
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    tower = config.vision_config
-    images = SiglipImageProcessor(
-        size={"height": tower.image_size, "width": tower.image_size},
-        resample=3,
-        image_mean=[0.5] * 3,
-        image_std=[0.5] * 3,
-    )
-    return LlavaProcessor(
-        images,
-        tokenizer,
-        patch_size=tower.patch_size,
-        image_token=IMAGE_TOKEN,
-        vision_feature_select_strategy="full",
-        chat_template=CHAT_TEMPLATE,
-    )
+    return tokenizer

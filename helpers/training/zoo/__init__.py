@@ -1,5 +1,4 @@
-"""The small models shipped with the lab: one recipe each, from scratch, in the real architectures'
-own format.
+"""The small models shipped with the lab: one recipe each, in the real architectures' own format.
 
 `pocket/llama` is a real `LlamaForCausalLM` with a byte-level BPE tokenizer. It has read textbook
 prose about the clinic's conditions, and exercise sheets: worked items in many forms. It has read
@@ -153,9 +152,7 @@ RECIPE_FILE = "recipe.json"
 
 
 def recipe_hash(name: str) -> str:
-    """Hash of all that a model is made from: its recipe, and the text that it reads or what
-    images and words are.
-    """
+    """Hash all that a model is made from: its recipe, and its texts or images."""
     recipe = RECIPES[name]
     if name == "llama":
         return _hash_of_read(json.dumps(recipe))
@@ -180,24 +177,20 @@ def recipe_hash(name: str) -> str:
 
 
 @lru_cache
-def _hash_of_read(recipe: str) -> str:
-    """Hash of a language model's recipe, given as JSON, and of the text it reads, which takes
-    seconds to write.
-    """
-    recipe = json.loads(recipe)
-    return fingerprint([recipe, llama.texts_of(recipe)])
+def _hash_of_read(recipe_json: str) -> str:
+    """Hash a language model's recipe and the text that it reads, which takes seconds to write."""
+    recipe = json.loads(recipe_json)
+    return fingerprint([recipe, llama.write_texts(recipe)])
 
 
 def is_current(name: str) -> bool:
-    """Whether the shipped weights are those of the recipe as it stands now."""
+    """True if the shipped weights are those of the recipe as it stands now."""
     path = POCKET_MODELS / name / RECIPE_FILE
     return path.exists() and read_json(path)["hash"] == recipe_hash(name)
 
 
 def build_model(name: str) -> str:
-    """Train a model of the zoo again if its recipe has changed; returns a sentence that says what
-    was done.
-    """
+    """Train a model of the zoo again if its recipe has changed, and say what was done."""
     if name not in RECIPES:
         raise LabError(f"The zoo has no model {name!r}; it has {', '.join(RECIPES)}.")
     if is_current(name):

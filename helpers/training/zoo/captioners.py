@@ -1,15 +1,15 @@
-"""The shipped models that see: images are drawn, a captioner is trained and saved, and then asked
-about others.
+"""The shipped VLMs: images are drawn, a captioner is trained and saved, and asked about others.
 
 The figures come from the saved model, loaded as every other one is, on images of seeds it has not
 seen.
 """
 
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import Image
 
 from helpers.cases import Answer
 from helpers.models.base import ImagePrompt
@@ -18,17 +18,21 @@ from helpers.models.refs import ModelRef
 from helpers.models.vlm import load_vlm
 from helpers.pocket import descriptions
 from helpers.training.zoo import blip, idefics2, llava
-from helpers.training.zoo.images import Example, examples, image, pixels
-from helpers.training.zoo.vision import stated
+from helpers.training.zoo.images import Drawing, DrawnImages, draw_all, draw_image, plan_drawings
+from helpers.training.zoo.vision import facts_of
 
 
 @dataclass(frozen=True)
 class Maker:
-    """How a captioner is made: what trains it, how it speaks (see `descriptions`), and what it is
-    asked.
+    """How a captioner is made.
+
+    Attributes:
+        train: recipe, folder, drawn images, held-out images -> facts of the training.
+        style: how it speaks (see `descriptions`).
+        prompt: what it is asked.
     """
 
-    train: Callable
+    train: Callable[[dict, Path, DrawnImages, DrawnImages], dict]
     style: str
     prompt: str
 
@@ -42,44 +46,45 @@ TOLD = ("colour", "primary", "number", "site")
 
 
 def build(name: str, recipe: dict, folder: Path) -> dict:
-    """Train and save one captioner; returns its size, its minutes, and what it tells of held-out
-    images.
-    """
+    """Train and save one captioner; return its size, minutes, and what it tells of other images."""
     started = time.monotonic()
-    made, held = (
-        examples(f"{name}/{recipe['seed']}", recipe["pictures"]),
-        held_out(recipe["held_out"]),
-    )
-    drawn = pixels(made + held)
+    drawings = plan_drawings(f"{name}/{recipe['seed']}", recipe["pictures"])
+    held = held_out(recipe["held_out"])
+    pixels = draw_all(drawings + held)
     result = MAKERS[name].train(
-        recipe, folder, (made, drawn[: len(made)]), (held, drawn[len(made) :])
+        recipe,
+        folder,
+        DrawnImages(drawings, pixels[: len(drawings)]),
+        DrawnImages(held, pixels[len(drawings) :]),
     )
-    told, _ = told_shares(name, folder, held[: recipe["asked"]])
+    told = told_shares(name, folder, held[: recipe["asked"]])
     return result | {"minutes": round((time.monotonic() - started) / 60, 1), "captions": told}
 
 
-def held_out(count: int) -> list[Example]:
-    """Images that no captioner was trained on, the same for all."""
-    return examples("held-out", count)
+def held_out(count: int) -> list[Drawing]:
+    """Plan images that no captioner was trained on, the same for all."""
+    return plan_drawings("held-out", count)
 
 
-def told_shares(name: str, folder: Path, held: list[Example]) -> tuple[dict, list[str]]:
-    """What the captions of a saved model tell: the percentages of `shares`, and the captions."""
-    captions = caption(name, folder, [image(example) for example in held])
-    return shares(captions, held, MAKERS[name].style), captions
+def told_shares(name: str, folder: Path, held: list[Drawing]) -> dict[str, float]:
+    """Caption images with a saved model, and return the percentages of `shares`."""
+    captions = caption(name, folder, [draw_image(drawing) for drawing in held])
+    return shares(captions, held, MAKERS[name].style)
 
 
 def caption(
     name: str,
     folder: Path,
-    images: list,
+    images: list[Image.Image],
     *,
     batch: int = 25,
     max_new_tokens: int = 96,
     text: str = "",
 ) -> list[str]:
-    """Caption images with a saved model, as notebooks do; `text` is what it is asked instead of
-    its usual prompt.
+    """Caption images with a saved model, as notebooks do.
+
+    Args:
+        text: what it is asked instead of its usual prompt.
     """
     model = load_vlm(ModelRef(str(folder)))
     asked = [ImagePrompt(image, text or MAKERS[name].prompt) for image in images]
@@ -90,45 +95,36 @@ def caption(
     return [answer.text for answer in answers]
 
 
-def shares(captions: list[str], held: list[Example], style: str) -> dict[str, float]:
-    """The percentage of captions that tell each of `TOLD` rightly, and what the commonest value
-    would reach.
+def shares(captions: list[str], held: list[Drawing], style: str) -> dict[str, float]:
+    """Return the percentage of captions that tell each of `TOLD` rightly.
 
-    For clinical descriptions also precision and recall of the concepts that they name, over all
-    images.
+    Beside it, what the commonest value would reach; for clinical descriptions also precision and
+    recall of the concepts that they name, over all images.
     """
-    told, known = (
-        [descriptions.read_back(text, style) for text in captions],
-        [stated(example) for example in held],
-    )
+    told = [descriptions.read_back(text, style) for text in captions]
+    known = [facts_of(drawing) for drawing in held]
     counts = {
-        fact: _percent(row.get(fact) == truth[fact] for row, truth in zip(told, known))
+        fact: _percent(said.get(fact) == facts[fact] for said, facts in zip(told, known))
         for fact in TOLD
     }
     for fact in TOLD:
-        values = [truth[fact] for truth in known]
-        counts[f"{fact}_commonest"] = _percent(
-            value == max(values, key=values.count) for value in values
-        )
-    if style == "clinical":
-        both = sum(len(row["concepts"] & set(truth["concepts"])) for row, truth in zip(told, known))
-        counts["concepts_precision"] = round(
-            100 * both / max(sum(len(row["concepts"]) for row in told), 1), 1
-        )
-        counts["concepts_recall"] = round(
-            100 * both / sum(len(set(truth["concepts"])) for truth in known), 1
-        )
-    return counts
+        values = [facts[fact] for facts in known]
+        commonest = max(values, key=values.count)
+        counts[f"{fact}_commonest"] = _percent(value == commonest for value in values)
+    return counts | (_concept_shares(told, known) if style == "clinical" else {})
 
 
-def by_group(captions: list[str], held: list[Example], style: str, group) -> dict:
-    """`shares` of the captions of each group; `group` gives an example's, such as its condition."""
-    parts = defaultdict(list)
-    for text, example in zip(captions, held):
-        parts[group(example)].append((text, example))
-    return {key: shares(*map(list, zip(*parts[key])), style) for key in sorted(parts)}
+def _concept_shares(told: list[dict], known: list[dict]) -> dict[str, float]:
+    """Return precision and recall of the concepts that captions name, in percent."""
+    both = sum(len(said["concepts"] & set(facts["concepts"])) for said, facts in zip(told, known))
+    named = sum(len(said["concepts"]) for said in told)
+    there = sum(len(set(facts["concepts"])) for facts in known)
+    return {
+        "concepts_precision": round(100 * both / max(named, 1), 1),
+        "concepts_recall": round(100 * both / there, 1),
+    }
 
 
-def _percent(hits) -> float:
-    hits = list(hits)
-    return round(100 * sum(hits) / len(hits), 1)
+def _percent(hits: Iterable[bool]) -> float:
+    counted = list(hits)
+    return round(100 * sum(counted) / len(counted), 1)

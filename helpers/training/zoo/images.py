@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 import numpy as np
+import torch
 from PIL import Image
 
 from helpers.pocket import lesions
 from helpers.pocket.conditions import Condition, load_conditions
-from helpers.pocket.skin import view
+from helpers.pocket.skin import View, view
 
 SIZE = 96
 # The clinic draws with seeds of 32 bits; from here on no seed is one of the clinic's.
@@ -20,78 +21,88 @@ BEYOND_CLINIC = 2**32
 
 
 @dataclass(frozen=True)
-class Example:
-    """One image's facts: what was drawn (`seen`), where on the body, how it was photographed, and
-    from which seed.
+class Drawing:
+    """The facts that one image is drawn from.
+
+    Attributes:
+        condition: its id.
+        seen: what is drawn.
+        site: where on the body.
+        view: how it is photographed.
+        seed: decides all else.
     """
 
     condition: str
     seen: dict
     site: str
-    view: dict
+    view: View
     seed: int
 
 
-def examples(name: str, count: int) -> list[Example]:
-    """`count` drawn facts, the same for a name; a larger `count` begins with the same ones.
+@dataclass(frozen=True)
+class DrawnImages:
+    """Drawings, and their images as bytes (images, 3, SIZE, SIZE), in the same order."""
+
+    drawings: list[Drawing]
+    pixels: torch.Tensor
+
+
+def plan_drawings(name: str, count: int) -> list[Drawing]:
+    """Draw the facts of `count` images, the same for a name; more begin with the same ones.
 
     One half is drawn by the conditions' weights, as in a clinic, one half evenly, so that none is
     rare.
     """
-    conditions, made = load_conditions(), []
+    conditions = load_conditions()
     weights = [condition.weight for condition in conditions]
+    drawings = []
     for index in range(count):
         rng = random.Random(f"zoo/{name}/{index}")
         condition = rng.choices(conditions, weights)[0] if index % 2 else rng.choice(conditions)
-        made.append(_example(condition, rng))
-    return made
+        drawings.append(_plan(condition, rng))
+    return drawings
 
 
-def _example(condition: Condition, rng: random.Random) -> Example:
-    seen, site = lesions.draw_seen(condition, rng), rng.choice(condition.sites)
+def _plan(condition: Condition, rng: random.Random) -> Drawing:
+    seen = lesions.draw_seen(condition, rng)
+    site = rng.choice(condition.sites)
     seed = BEYOND_CLINIC + rng.getrandbits(32)
-    return Example(condition.id, seen, site, view(seed), seed)
+    return Drawing(condition.id, seen, site, view(seed), seed)
 
 
-def image(example: Example) -> Image.Image:
-    """The drawing, as a clinic's file would show it: through JPEG of the same quality."""
+def draw_image(drawing: Drawing) -> Image.Image:
+    """Draw an image as a clinic's file would show it: through JPEG of the same quality."""
     stream = io.BytesIO()
     drawn = lesions.draw(
-        example.seen,
-        skin_tone=example.seen["skin_tone"],
+        drawing.seen,
+        skin_tone=drawing.seen["skin_tone"],
         size=SIZE,
-        seed=example.seed,
-        site=example.site,
+        seed=drawing.seed,
+        site=drawing.site,
     )
     drawn.save(stream, "JPEG", quality=88)
     return Image.open(stream).convert("RGB")
 
 
-def pixels(made: list[Example]):
-    """All images as one tensor of bytes (images, 3, SIZE, SIZE), drawn on as many cores as
-    there are.
-    """
-    import torch
-
+def draw_all(drawings: list[Drawing]) -> torch.Tensor:
+    """Draw all images, as bytes (images, 3, SIZE, SIZE), on as many cores as there are."""
     # Fresh processes: a fork of one that runs threads of torch could hang.
-    with ProcessPoolExecutor(_cores(), mp_context=get_context("spawn")) as pool:
-        drawn = list(pool.map(_bytes, made, chunksize=64))
+    with ProcessPoolExecutor(_count_cores(), mp_context=get_context("spawn")) as pool:
+        drawn = list(pool.map(_draw_bytes, drawings, chunksize=64))
     return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).contiguous()
 
 
-def _cores() -> int:
-    """How many cores this process may use; where the system does not say (macOS, Windows), how many
-    there are.
-    """
+def _count_cores() -> int:
+    """Count the cores that this process may use, or where the system does not say (macOS), all."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return min(os.cpu_count() or 1, 61)  # Windows cannot wait for more processes at once
 
 
-def _bytes(example: Example) -> np.ndarray:
-    return np.asarray(image(example))
+def _draw_bytes(drawing: Drawing) -> np.ndarray:
+    return np.asarray(draw_image(drawing))
 
 
-def normal(batch):
-    """Bytes as numbers from -1 to 1, as the processors give them to the models."""
-    return batch.float() / 127.5 - 1
+def normalize(pixels: torch.Tensor) -> torch.Tensor:
+    """Turn bytes into numbers from -1 to 1, as the processors give them to the models."""
+    return pixels.float() / 127.5 - 1
