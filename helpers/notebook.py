@@ -12,12 +12,11 @@ from helpers.experiments.advice import LLM_ANSWERS, VLM_ANSWERS, parameters_name
 from helpers.experiments.model_refs import llm_ref, vlm_ref
 from helpers.experiments.parameters import prepare, recordable
 from helpers.experiments.runs import Run, environment, open_run, package_versions
-from helpers.experiments.vlm_finetune import training_backend
 from helpers.files import display_path
 from helpers.models.devices import Device, choose_device, peak_memory_gb
 from helpers.models.process import prepare_process
 from helpers.settings.profiles import is_unset
-from helpers.training.backends import choose_backend
+from helpers.training.backends import Backend, choose_backend
 
 # The metadata of the last cell's output hold, under this name, what the command line reads.
 RUN_RECORD = "run_record"
@@ -128,13 +127,23 @@ def _print_start(settings: SimpleNamespace, parameters: dict, device: Device, ru
     ]
     print(f"Device    {device.name}, {device.dtype}: {device.reason}")
     if "BACKEND" in parameters:
-        sees = "VLM" in parameters
-        backend = training_backend(settings) if sees else choose_backend(settings.BACKEND)
+        backend = _training_backend(settings, sees="VLM" in parameters)
         print(f"Training  {backend.name}: {backend.reason}")
     print("Versions ", ", ".join(f"{name} {number}" for name, number in package_versions().items()))
     print(f"Profile   {settings.PROFILE}:", ", ".join(left) or "nothing is left to it")
     print(f"Run       {display_path(run.folder)}")
     print("For research and teaching, not for diagnosis.")
+
+
+def _training_backend(settings: SimpleNamespace, *, sees: bool) -> Backend:
+    """Say what will train the model of a notebook, and why."""
+    if sees:
+        # Late: it loads torch, which must find the process prepared.
+        from helpers.experiments.vlm_finetune import training_backend
+
+        return training_backend(settings)
+    with parameters_named({"backend": "BACKEND"}):
+        return choose_backend(settings.BACKEND)
 
 
 def _note_failures(run: Run) -> None:

@@ -1,11 +1,15 @@
 """Imports go one way, down, and nothing heavy is imported before it is used."""
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 from conftest import ROOT
+from helpers.settings.notebook_file import find_notebooks, read_parameters
+from helpers.settings.profiles import load_profile
 
 # From the ground up: a room may import from itself and from the rows above its own.
 FLOORS = [
@@ -27,6 +31,11 @@ def _module(dotted: str) -> str:
     """A dotted name if it is a module of the package, else ""."""
     path = ROOT / dotted.replace(".", "/")
     return dotted if path.with_suffix(".py").exists() or (path / "__init__.py").exists() else ""
+
+
+def dotted_name(path: Path) -> str:
+    """The module in a file of helpers/, without "helpers."."""
+    return ".".join(path.relative_to(ROOT / "helpers").with_suffix("").parts)
 
 
 def imports() -> dict[str, set[str]]:
@@ -81,21 +90,106 @@ def test_there_is_no_circle():
     list(TopologicalSorter(imports()).static_order())
 
 
-def test_importing_the_lower_floors_and_the_command_line_loads_nothing_heavy():
-    modules = (
-        "cli.commands",
-        "experiments.parameters",
-        "metrics.scoring",
-        "data.checks",
-        "models.loading",
-        "experiments.answers",
+# What loads torch or transformers at its top; every other module may be imported in a moment.
+HEAVY_ROOMS = ("models", "training", "experiments")
+LIGHT = {
+    "models": "answer_file api base captions devices encoders failures process prompts refs shipped"
+    " shots moondream.processor",
+    "training": "backends failures progress recipe unsloth_process unsloth_worker",
+    "experiments": "advice made_with model_refs parameters runs workers",
+}
+STACK = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "trl", "unsloth")
+
+
+def is_light(module: str) -> bool:
+    room, _, inside = module.partition(".")
+    names = LIGHT.get(room, "").split()
+    return (
+        room not in HEAVY_ROOMS
+        or not inside
+        or any(inside == name or inside.startswith(f"{name}.") for name in names)
     )
-    heavy = ("torch", "transformers", "pandas", "matplotlib", "PIL")
-    code = "; ".join(
-        [f"import helpers.{name}" for name in modules]
-        + ["import sys", f"print(set({heavy}) & set(sys.modules))"]
-    )
+
+
+def test_light_modules_import_nothing_heavy_at_their_top():
+    heavy = []
+    for path in (ROOT / "helpers").rglob("*.py"):
+        if not is_light(dotted_name(path)):
+            continue
+        for node in ast.parse(path.read_text()).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
+            inside = [
+                name.removeprefix("helpers.") for name in names if name.startswith("helpers.")
+            ]
+            heavy += [f"{path.name}: {name}" for name in names if name.split(".")[0] in STACK]
+            heavy += [
+                f"{path.name}: {name}"
+                for name in inside
+                if _module(f"helpers.{name}") and not is_light(name)
+            ]
+    assert heavy == []
+
+
+def test_heavy_modules_import_torch_at_their_top_and_not_in_functions():
+    late = []
+    for path in (ROOT / "helpers").rglob("*.py"):
+        module = dotted_name(path)
+        if is_light(module) or module.startswith("models.moondream"):
+            continue
+        tree = ast.parse(path.read_text())
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef):
+                for node in ast.walk(function):
+                    names = (
+                        [alias.name for alias in getattr(node, "names", [])]
+                        if isinstance(node, ast.Import)
+                        else []
+                    )
+                    late += [f"{module}.{function.name}" for name in names if name == "torch"]
+    assert late == []
+
+
+def test_light_modules_load_nothing_heavy():
+    modules = [dotted_name(path) for path in (ROOT / "helpers").rglob("*.py")]
+    light = [name for name in modules if is_light(name) and name not in ("__main__", "__init__")]
+    light = [name for name in light if not name.startswith(("training.unsloth_worker",))]
+    imports = [f"import helpers.{name.removesuffix('.__init__')}" for name in light]
+    code = "; ".join([*imports, "import sys", f"print(sorted(set({STACK}) & set(sys.modules)))"])
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "set()"
+    assert done.stdout.strip() == "[]"
+
+
+def parameter_names() -> set[str]:
+    """The upper-case names that notebooks and profiles use."""
+    cells = [read_parameters(path) for path in find_notebooks(["all"])]
+    return {name for cell in cells for name in cell} | set(load_profile("pocket"))
+
+
+def test_no_room_below_the_experiments_knows_a_parameter_of_a_notebook():
+    """A term of the field (VLM) and a constant that happens to have the same name are none."""
+    known = re.compile(
+        rf"(?<![\w.])({'|'.join(parameter_names() - {'VLM', 'VISION', 'MAX_NEW_TOKENS'})})(?!\w)"
+    )
+    below = ("files", "cases", "pocket", "data", "models", "metrics", "training")
+    found = [
+        f"{dotted_name(path)}: {name}"
+        for path in (ROOT / "helpers").rglob("*.py")
+        if dotted_name(path).split(".")[0] in below
+        for name in known.findall(path.read_text())
+    ]
+    assert found == []
+
+
+def test_few_names_at_the_top_no_long_modules_no_long_functions():
+    top = {path.stem for path in (ROOT / "helpers").iterdir() if not path.name.startswith("_")}
+    assert len(top) <= 12, top
+    for path in (ROOT / "helpers").rglob("*.py"):
+        source = path.read_text()
+        assert source.count("\n") <= 300, path
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 50, f"{path.name}: {node.name}"

@@ -73,6 +73,9 @@ def run(options) -> int:
 
 def sweep(options) -> int:
     """Run a grid of experiments in warm workers, or all recorded studies."""
+    from helpers.models.process import prepare_process
+
+    prepare_process()
     from helpers.experiments.sweep import sweep_notebook, sweep_plan
     from helpers.files import display_path
     from helpers.report.leaderboard import write_page
@@ -92,6 +95,9 @@ def sweep(options) -> int:
 
 def export(options) -> int:
     """Merge an adapter into its base model and save the result as an ordinary model."""
+    from helpers.models.process import prepare_process
+
+    prepare_process()
     from helpers.experiments.advice import parameters_named
     from helpers.experiments.runs import adapter_in
     from helpers.models.export import export as export_adapter

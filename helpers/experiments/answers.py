@@ -12,8 +12,6 @@ from types import SimpleNamespace
 from helpers.data import Dataset
 from helpers.experiments.about import about_run, captions_identity, parent_of
 from helpers.experiments.advice import LLM_ANSWERS, parameters_named
-from helpers.experiments.caption_texts import NONE
-from helpers.experiments.finetune import CAPTIONS_VARY, TRAINING_VARIES
 from helpers.experiments.inputs import (
     cases_to_answer,
     check_questions,
@@ -23,6 +21,7 @@ from helpers.experiments.inputs import (
     prompts_with_shots,
     training_cases,
 )
+from helpers.experiments.made_with import ANSWERS_VARY, CAPTIONS_VARY, NONE, TRAINING_VARIES
 from helpers.experiments.model_refs import llm_ref
 from helpers.experiments.parameters import recordable, variant
 from helpers.experiments.runs import Run, open_run
@@ -35,8 +34,6 @@ from helpers.models.prompts import stop_text
 from helpers.models.refs import ModelRef
 
 FEW_SHOT, EVALUATION = "03_few_shot_inference", "09_evaluation"
-# What a name says of a set of answers, where it is not as the profile has it.
-ANSWERS_VARY = ("QUANTIZATION", "MAX_NEW_TOKENS", "ANSWER_ENDS", "LIMIT", "QUESTION", "PROMPT")
 
 
 @parameters_named(LLM_ANSWERS)

@@ -8,13 +8,14 @@ from helpers.cases import Answer, Case
 from helpers.data import Dataset, data_folder
 from helpers.data.given_captions import GIVEN_FILE, match_given_captions, read_given_captions
 from helpers.experiments.advice import CAPTIONS, parameters_named
+from helpers.experiments.made_with import NONE
 from helpers.experiments.model_refs import captioner_ref
 from helpers.experiments.parameters import names_in
 from helpers.files import LabError, fingerprint
 from helpers.models.captioning import Captioner, caption_images, find_captioner
 from helpers.models.captions import case_text, failed_caption, images_to_caption
 
-NONE, RECORDED = "none", "recorded"
+RECORDED = "recorded"
 NOT_GIVEN = "no caption of it is recorded"
 
 

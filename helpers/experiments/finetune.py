@@ -7,6 +7,7 @@ from helpers.data import Dataset
 from helpers.experiments.about import about_run, captions_identity
 from helpers.experiments.advice import LLM_ANSWERS, LLM_TRAINING, parameters_named
 from helpers.experiments.inputs import llm_examples, prompt_identity, training_words
+from helpers.experiments.made_with import CAPTIONS_VARY, TRAINING_VARIES
 from helpers.experiments.model_refs import llm_ref
 from helpers.experiments.parameters import recordable, variant
 from helpers.experiments.runs import Run, load_run, open_run
@@ -18,30 +19,6 @@ from helpers.training.lora_sft import train_adapter
 from helpers.training.recipe import LoraRecipe
 
 SFT = "02_lora_sft"
-# What a name says of a training, where it is not as the profile has it.
-TRAINING_VARIES = (
-    "RANK",
-    "ALPHA",
-    "LEARNING_RATE",
-    "STEPS",
-    "EPOCHS",
-    "BATCH",
-    "ACCUMULATION",
-    "LOSS",
-    "MAX_LENGTH",
-    "BACKEND",
-    "QUANTIZATION",
-    "QUESTION",
-    "PROMPT",
-)
-# What else it says where images are put into words.
-CAPTIONS_VARY = (
-    "CAPTIONER",
-    "CAPTION_PROMPT",
-    "CAPTION_TOKENS",
-    "CAPTION_QUANTIZATION",
-    "IMAGE_TEXT",
-)
 
 
 @parameters_named(LLM_TRAINING)

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 
 from helpers.cases import Case
 from helpers.data import Dataset
-from helpers.experiments.caption_texts import NONE, caption_texts
+from helpers.experiments.caption_texts import caption_texts
+from helpers.experiments.made_with import NONE
 from helpers.experiments.model_refs import llm_ref
 from helpers.files import LabError
 from helpers.models.api.address import is_api_model

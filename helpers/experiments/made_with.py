@@ -6,12 +6,52 @@ versions lack some of them; what stands in their place is said here and nowhere 
 
 from typing import Any
 
-from helpers.experiments.answers import ANSWERS_VARY
-from helpers.experiments.caption_texts import NONE
-from helpers.experiments.finetune import CAPTIONS_VARY, TRAINING_VARIES
-from helpers.experiments.vlm_finetune import VLM_ANSWERS_VARY, VLM_TRAINING_VARIES
 from helpers.settings.profiles import load_profile
 
+NONE = "none"  # CAPTIONER where no images are put into words
+# The parameters on which answers and trainings depend: a run's name says which of them are not as
+# the profile has them.
+ANSWERS_VARY = ("QUANTIZATION", "MAX_NEW_TOKENS", "ANSWER_ENDS", "LIMIT", "QUESTION", "PROMPT")
+TRAINING_VARIES = (
+    "RANK",
+    "ALPHA",
+    "LEARNING_RATE",
+    "STEPS",
+    "EPOCHS",
+    "BATCH",
+    "ACCUMULATION",
+    "LOSS",
+    "MAX_LENGTH",
+    "BACKEND",
+    "QUANTIZATION",
+    "QUESTION",
+    "PROMPT",
+)
+# What else it says where images are put into words.
+CAPTIONS_VARY = (
+    "CAPTIONER",
+    "CAPTION_PROMPT",
+    "CAPTION_TOKENS",
+    "CAPTION_QUANTIZATION",
+    "IMAGE_TEXT",
+)
+VLM_ANSWERS_VARY = ("VLM_QUANTIZATION", "VLM_TOKENS", "PICTURE_SIDE", "LIMIT")
+VLM_TRAINING_VARIES = (
+    "VLM_RECIPE",
+    "VLM_LEARNING_RATE",
+    "RANK",
+    "ALPHA",
+    "VLM_BATCH",
+    "VLM_ACCUMULATION",
+    "VLM_MAX_LENGTH",
+    "TRAIN_LIMIT",
+    "AUGMENTATION",
+    "REFERENCES",
+    "SLIPS",
+    "VISION",
+    "BACKEND",
+    *VLM_ANSWERS_VARY[:-1],
+)
 CONSTANT = "constant: "  # how the name of a constant answer begins
 ANSWERS = ("answers", "picture_answers")
 TRAININGS = ("finetuning", "picture_finetuning", "edge")  # "edge" measures what one has made

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from helpers.data import Dataset, load_dataset
+from helpers.experiments.advice import DATA, LLM_ANSWERS, parameters_named
 from helpers.files import LabError, display_path
 from helpers.models.prompts import ENDS, IMAGE_TEXTS, LAYOUTS, QUESTIONS, VISUAL_PROMPTS
 from helpers.models.shots import CHOICES, check_shots, shot_pool
@@ -86,6 +87,11 @@ def prepare(parameters: dict, kinds: dict[str, str]) -> tuple[SimpleNamespace, D
     """
     for name, value in parameters.items():
         check_type(name, value, kinds[name])
+    with parameters_named(DATA | LLM_ANSWERS):
+        return _prepare(parameters)
+
+
+def _prepare(parameters: dict) -> tuple[SimpleNamespace, Dataset | None]:
     settings = SimpleNamespace(**resolve(parameters["PROFILE"], parameters))
     for name in parameters:
         check_size(name, getattr(settings, name))

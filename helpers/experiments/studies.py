@@ -16,10 +16,10 @@ from types import SimpleNamespace
 from helpers.cases import Case
 from helpers.data import Dataset
 from helpers.experiments.answers import EVALUATION, FEW_SHOT, answer
-from helpers.experiments.caption_texts import NONE, captioners_to_compare, with_captioner
+from helpers.experiments.caption_texts import captioners_to_compare, with_captioner
 from helpers.experiments.finetune import find_or_train_adapter
 from helpers.experiments.inputs import cases_to_answer, image_words, training_texts
-from helpers.experiments.made_with import parameters_of
+from helpers.experiments.made_with import NONE, parameters_of
 from helpers.experiments.model_refs import llm_ref
 from helpers.experiments.runs import Run, open_run, recorded_runs
 from helpers.experiments.scoring import answers_of
@@ -187,8 +187,8 @@ def compare(
 ) -> Run:
     """Hold a claimed gain of `second` over `first` (one run per seed each) against their answers.
 
-    The metrics of the run hold, by metric, the difference with its interval over cases and seeds,
-    and the verdict. `paper` is what the paper reports, by metric. Where no case has references there is
+    The run holds, by metric, the difference with its interval over cases and seeds and the
+    verdict. `paper` is what the paper reports, by metric. Where no case has references there is
     nothing to measure, and no metrics.
     """
     sides = {"first": _distinct(first), "second": _distinct(second)}

@@ -6,30 +6,26 @@ there is one. First the adapters that the points need are trained, then the poin
 whatever is done is found.
 """
 
-import os
 import shutil
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from itertools import product
-from multiprocessing import get_context, parent_process
 from types import SimpleNamespace
 
 from helpers.data import Dataset, load_dataset
 from helpers.experiments.answers import EVALUATION, FEW_SHOT, baselines
 from helpers.experiments.caption_texts import with_captioner
 from helpers.experiments.captions import CAPTIONING, caption, compare_captioners
-from helpers.experiments.finetune import CAPTIONS_VARY, SFT, finetune
-from helpers.experiments.made_with import constant_of
+from helpers.experiments.finetune import SFT, finetune
+from helpers.experiments.made_with import CAPTIONS_VARY, constant_of
 from helpers.experiments.parameters import parse, prepare
 from helpers.experiments.runs import RECORDED, Run, environment, load_run
 from helpers.experiments.small_device import measure_on_small_device
 from helpers.experiments.studies import Cell, cells, check_claims, few_shot_grid, load_plan
 from helpers.experiments.vlm_answers import vlm_grid
 from helpers.experiments.vlm_finetune import VLM_FINETUNE, finetune_vlm
-from helpers.files import LabError, WorkFailed, display_path, fingerprint, read_json
+from helpers.experiments.workers import in_workers
+from helpers.files import LabError, WorkFailed, display_path, read_json
 from helpers.models.api.address import is_api_model
-from helpers.models.process import prepare_process
 from helpers.settings.notebook_file import find_notebooks, read_parameters
 from helpers.settings.profiles import resolve
 
@@ -234,9 +230,7 @@ def _trainings(points: Sequence[tuple[str, dict]]) -> list[tuple[str, dict]]:
 
 
 def _without_effect(settings: dict) -> tuple[str, ...]:
-    """The settings on which this training does not depend: words for images may be in its records
-    or not.
-    """
+    """Return the settings on which this training does not depend."""
     return ANSWERING if settings["IMAGE_TEXT"] == "training" else (*ANSWERING, *CAPTIONS_VARY)
 
 
@@ -254,58 +248,11 @@ def _point(notebook: str, point: dict) -> None:
 
 def _do(points: Sequence[tuple[str, dict]]) -> None:
     """Train, then answer; what fails is said at the end, after all the others are done."""
-    _in_workers(
-        _train, _trainings(points), "adapters"
-    )  # a training that fails fails once more with its point
-    failed = _in_workers(_point, points, "points")
+    # A training that fails fails once more with its point.
+    in_workers(_train, _trainings(points), "adapters")
+    failed = in_workers(_point, points, "points")
     if failed:
         raise WorkFailed(
             f"{len(failed)} of {len(points)} points failed; the same command does them again. "
             + " ".join(dict.fromkeys(failed))
         )
-
-
-def _in_workers(work: Callable, tasks: Sequence[tuple], name: str) -> list[str]:
-    """Do all tasks in warm workers behind one bar; returns why some failed."""
-    from tqdm import tqdm
-
-    tasks = list({fingerprint(task): task for task in tasks}.values())
-    failed = []
-    with ProcessPoolExecutor(
-        _workers(), mp_context=get_context("spawn"), initializer=_warm_up
-    ) as pool:
-        futures = [pool.submit(work, *task) for task in tasks]
-        try:
-            for future in tqdm(as_completed(futures), total=len(futures), desc=name):
-                if future.exception():
-                    error = future.exception()
-                    told = isinstance(error, (LabError, WorkFailed))
-                    failed.append(str(error) if told else f"{type(error).__name__}: {error}")
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return failed
-
-
-def _workers() -> int:
-    """One per core, or one on a GPU, which is fastest with all of it for one model."""
-    import torch
-
-    return 1 if torch.cuda.is_available() else max(1, os.cpu_count() or 1)
-
-
-def _end_with_the_sweep() -> None:
-    """End a worker whose sweep was killed: it would wait for its next task for ever."""
-    if parent := parent_process():
-        parent.join()
-        os._exit(1)
-
-
-def _warm_up() -> None:
-    """Prepare a worker: it ends when the sweep ends, with one thread, no bars and no chatter."""
-    threading.Thread(target=_end_with_the_sweep, daemon=True).start()
-    os.environ["TQDM_DISABLE"] = "1"
-    prepare_process()
-    import torch
-
-    torch.set_num_threads(1)

@@ -16,14 +16,13 @@ from helpers.data import POCKET, Dataset
 from helpers.experiments.about import about_run, parent_of
 from helpers.experiments.advice import VLM_ANSWERS, parameters_named
 from helpers.experiments.inputs import data_read, training_texts
+from helpers.experiments.made_with import VLM_ANSWERS_VARY, VLM_TRAINING_VARIES
 from helpers.experiments.model_refs import vlm_ref
 from helpers.experiments.parameters import names_in, recordable, variant
 from helpers.experiments.runs import Run, open_run
 from helpers.experiments.scoring import answers_of, score_run, scoring_identity
 from helpers.experiments.vlm_finetune import (
-    VLM_ANSWERS_VARY,
     VLM_FINETUNE,
-    VLM_TRAINING_VARIES,
     train_vlms,
     tuned_name,
 )

@@ -7,6 +7,7 @@ from typing import Any
 from helpers.data import Dataset
 from helpers.experiments.about import about_run
 from helpers.experiments.advice import VLM_ANSWERS, VLM_TRAINING, parameters_named
+from helpers.experiments.made_with import VLM_TRAINING_VARIES
 from helpers.experiments.model_refs import vlm_ref
 from helpers.experiments.parameters import recordable, variant
 from helpers.experiments.runs import Run, load_run, open_run
@@ -25,24 +26,6 @@ from helpers.training.lora_sft import train_adapter
 from helpers.training.recipe import VLM_RECIPES, VlmRecipe, check_trainable
 
 VLM_FINETUNE = "04_vlm_finetune"
-# What a name says of answers and of a training, where it is not as the profile has it.
-VLM_ANSWERS_VARY = ("VLM_QUANTIZATION", "VLM_TOKENS", "PICTURE_SIDE", "LIMIT")
-VLM_TRAINING_VARIES = (
-    "VLM_RECIPE",
-    "VLM_LEARNING_RATE",
-    "RANK",
-    "ALPHA",
-    "VLM_BATCH",
-    "VLM_ACCUMULATION",
-    "VLM_MAX_LENGTH",
-    "TRAIN_LIMIT",
-    "AUGMENTATION",
-    "REFERENCES",
-    "SLIPS",
-    "VISION",
-    "BACKEND",
-    *VLM_ANSWERS_VARY[:-1],
-)
 
 
 @parameters_named(VLM_ANSWERS)

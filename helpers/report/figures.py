@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FIGURE_SIDE = 400  # pixels of an image in a figure
+NAME_WIDTH = 60  # characters of a system's name in a line, so that its bar has room beside it
 
 
 def show(figure: "Figure", *, alt: str) -> None:
@@ -183,13 +184,16 @@ def score_bars(data: "DataFrame", *, metric: str, title: str) -> "Figure":
             them; drawn from top to bottom.
         metric: a key of `METRICS`.
     """
+    import textwrap
+
     import matplotlib.pyplot as plt
 
     places = range(len(data))
+    names = [textwrap.fill(name, NAME_WIDTH) for name in data["system"]]
     figure, axis = plt.subplots(figsize=(7, 0.35 * len(data) + 1), layout="constrained")
     values, errors = _values_and_errors(data[metric].tolist(), metric)
     axis.barh(places, values, xerr=errors, color="#7aa6c2", ecolor="#444444", capsize=2)
-    axis.set_yticks(places, data["system"].tolist())
+    axis.set_yticks(places, names, fontsize=8)
     axis.margins(y=0.5 / max(1, len(data)))
     axis.invert_yaxis()
     axis.set(xlabel=METRICS[metric].header, title=title)

@@ -64,6 +64,15 @@ def test_score_bars_have_their_intervals():
     assert axis.get_xlabel() == "diagnosis named (%)"
 
 
+def test_long_names_leave_room_for_their_bars():
+    data = pandas.DataFrame({"system": ["word " * 30], "named": [SHARE]})
+    figure = figures.score_bars(data, metric="named", title="t")
+    figure.canvas.draw()
+    (label,) = figure.axes[0].get_yticklabels()
+    assert max(map(len, label.get_text().splitlines())) <= figures.NAME_WIDTH
+    assert figure.axes[0].get_position().width > 0.3
+
+
 def test_curves_have_every_point_with_its_interval_and_do_not_hide_each_other():
     lines = {"P1": [(0, Score(0.1, 0.0, 0.3, 60, "")), (5, SHARE)], "P2": [(0, SHARE)]}
     figure = figures.curves(lines, metric="named", across="epochs", title="t")
