@@ -35,20 +35,15 @@ def _module(dotted: str) -> str:
 
 def dotted_name(path: Path) -> str:
     """The module in a file of helpers/, without "helpers."."""
-    return ".".join(path.relative_to(ROOT / "helpers").with_suffix("").parts)
+    name = ".".join(path.relative_to(ROOT / "helpers").with_suffix("").parts)
+    return name.removesuffix(".__init__")
 
 
 def imports() -> dict[str, set[str]]:
     """Module -> the modules of the package that it imports, anywhere in it."""
     found = {}
     for path in (ROOT / "helpers").rglob("*.py"):
-        name = (
-            path.relative_to(ROOT / "helpers")
-            .with_suffix("")
-            .as_posix()
-            .replace("/", ".")
-            .removesuffix(".__init__")
-        )
+        name = dotted_name(path)
         found[name] = set()
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
@@ -107,7 +102,9 @@ def is_light(module: str) -> bool:
     return (
         room not in HEAVY_ROOMS
         or not inside
-        or any(inside == name or inside.startswith(f"{name}.") for name in names)
+        or any(
+            f"{inside}.".startswith(f"{name}.") or name.startswith(f"{inside}.") for name in names
+        )
     )
 
 

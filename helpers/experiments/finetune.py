@@ -3,6 +3,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+from helpers.cases import Case
 from helpers.data import Dataset
 from helpers.experiments.about import about_run, captions_identity
 from helpers.experiments.advice import LLM_ANSWERS, LLM_TRAINING, parameters_named
@@ -13,6 +14,7 @@ from helpers.experiments.parameters import recordable, variant
 from helpers.experiments.runs import Run, load_run, open_run
 from helpers.files import LabError
 from helpers.models.memory import forget_models
+from helpers.models.refs import ModelRef
 from helpers.models.shots import shot_pool
 from helpers.training.backends import choose_backend
 from helpers.training.lora_sft import train_adapter
@@ -27,19 +29,8 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
 
     The run holds `adapter/`.
     """
-    base = llm_ref(settings)
-    if base.is_remote:
-        raise LabError(
-            f"MODEL is {settings.MODEL!r}, but no model behind an API can be fine-tuned here: name "
-            "another."
-        )
-    # Validation answers only draw the second loss curve: a challenge's inputs have none.
-    train, valid = shot_pool(data.split("train")), shot_pool(data.splits.get("valid", ()))
-    if not train:
-        raise LabError(
-            f"The data set {data.name!r} has no training case with both a question and an answer, "
-            "so there is nothing to learn: choose another DATASET."
-        )
+    base = _trainable(settings)
+    train, valid = _training_cases(data)
     recipe, backend = lora_recipe(settings), choose_backend(settings.BACKEND)
     identity = {
         "weights": base.fingerprint_weights(),
@@ -75,6 +66,31 @@ def finetune(data: Dataset, settings: SimpleNamespace) -> Run:
             )
             run.save(**facts)
     return run
+
+
+def _trainable(settings: SimpleNamespace) -> ModelRef:
+    """Return the LLM that is to be fine-tuned, or refuse one behind an API."""
+    base = llm_ref(settings)
+    if base.is_remote:
+        raise LabError(
+            f"MODEL is {settings.MODEL!r}, but no model behind an API can be fine-tuned here: name "
+            "another."
+        )
+    return base
+
+
+def _training_cases(data: Dataset) -> tuple[list[Case], list[Case]]:
+    """Return the training and the validation cases with a question and an answer.
+
+    Validation answers only draw the second loss curve: a challenge's inputs have none.
+    """
+    train, valid = shot_pool(data.split("train")), shot_pool(data.splits.get("valid", ()))
+    if not train:
+        raise LabError(
+            f"The data set {data.name!r} has no training case with both a question and an answer, "
+            "so there is nothing to learn: choose another DATASET."
+        )
+    return train, valid
 
 
 def _name(settings: SimpleNamespace, *, has_captions: bool) -> str:
