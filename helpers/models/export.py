@@ -207,7 +207,7 @@ def _merged(source: Path, adapter: Path) -> Iterator[tuple]:
             opened.enter_context(safe_open(path, "pt"))
             for path in sorted(source.glob("*.safetensors"))
         ]
-        where = {name: file for file in files for name in file}
+        where = {name: file for file in files for name in file.keys()}  # noqa: SIM118 (no dict)
         layers = {name.rpartition(".lora_")[0] for name in lora}
         # An adapter names modules. Models that see are often stored under other names, which only
         # the library knows.
