@@ -271,7 +271,7 @@ def test_the_plan_is_run_its_claims_checked_and_recorded(clinic, tmp_path, monke
     )
     monkeypatch.setattr(sweep, "load_plan", lambda: plan)
     monkeypatch.setattr(sweep, "RECORDED", tmp_path)
-    monkeypatch.setattr(sweep, "_in_workers", one_by_one)
+    monkeypatch.setattr(sweep, "in_workers", one_by_one)
     monkeypatch.setattr(
         runs, "_git", lambda *arguments: "a commit" if arguments[0] == "rev-parse" else ""
     )

@@ -105,7 +105,6 @@ def training(arguments: argparse.Namespace) -> dict:
 
 def answers(arguments: argparse.Namespace) -> dict:
     """Measure tokens per second of one batch of answers, the second time it is asked."""
-    from helpers.models.generation import generate
     from helpers.models.llm import load_llm
     from helpers.models.refs import ModelRef
 
@@ -113,7 +112,7 @@ def answers(arguments: argparse.Namespace) -> dict:
     prompts = {str(number): text["prompt"] for number, text in enumerate(texts(ANSWERED))}
     for _ in range(2):
         started = time.perf_counter()
-        made = generate(loaded, prompts, max_new_tokens=NEW_TOKENS)
+        made = list(loaded.prepare(prompts).answer_batch(prompts, max_new_tokens=NEW_TOKENS))
         seconds = time.perf_counter() - started
     tokens = sum(answer.tokens for answer in made)
     return {

@@ -117,6 +117,7 @@ def answers(arguments: argparse.Namespace) -> dict:
     """Measure tokens per second of one batch of answers, the second time it is asked."""
     from PIL import Image
 
+    from helpers.models.base import ImagePrompt
     from helpers.models.refs import ModelRef
     from helpers.models.vlm import load_vlm
 
@@ -124,10 +125,13 @@ def answers(arguments: argparse.Namespace) -> dict:
         ModelRef(str(arguments.folder / "model"), quantization="nf4", max_side=MAX_SIDE)
     )
     rows = texts(arguments.folder, ANSWERED)
-    asked = {row["id"]: (Image.open(row["image"]).convert("RGB"), row["question"]) for row in rows}
+    asked = {
+        row["id"]: ImagePrompt(Image.open(row["image"]).convert("RGB"), row["question"])
+        for row in rows
+    }
     for _ in range(2):
         started = time.perf_counter()
-        made = model.answer(asked, max_new_tokens=NEW_TOKENS)
+        made = list(model.answer_batch(asked, max_new_tokens=NEW_TOKENS))
         seconds = time.perf_counter() - started
     tokens = sum(answer.tokens for answer in made)
     return {

@@ -321,10 +321,10 @@ def test_a_missing_package_is_a_sentence(monkeypatch):
 def test_an_encoder_that_cannot_be_loaded_is_a_sentence(tmp_path, monkeypatch):
     import huggingface_hub.constants
 
-    with pytest.raises(LabError, match="no such folder.*--encoder minilm"):
+    with pytest.raises(LabError, match="no such folder.*the encoder minilm"):
         bert_scores(["a"], [["b"]], encoder=str(tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(LabError, match="could not be loaded.*--encoder minilm"):
+    with pytest.raises(LabError, match="could not be loaded.*the encoder minilm"):
         bert_scores(["a"], [["b"]], encoder=str(tmp_path / "empty"))
     # Without this the hub is tried for half a minute on a machine with no network.
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)

@@ -12,6 +12,8 @@ from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
 from helpers.files import LabError, file_hash, read_json
+from helpers.models.base import ImagePrompt
+from helpers.models.decoding import end_tokens
 from helpers.models.devices import Device, device_for
 from helpers.models.processors import completion, load_processor, turn_text
 from helpers.models.refs import ModelRef
@@ -118,7 +120,7 @@ def in_order(examples: list[VlmExample], photos: list[Path]) -> list[VlmExample]
 
 
 def questions_on(photos: list[Path]) -> dict:
-    return {photo.stem: (Image.open(photo).convert("RGB"), QUESTION) for photo in photos}
+    return {photo.stem: ImagePrompt(Image.open(photo).convert("RGB"), QUESTION) for photo in photos}
 
 
 # Adapters
@@ -164,10 +166,10 @@ def test_an_adapter_in_the_text_tower_of_a_four_bit_model_learns_and_answers(
     tuned = load_vlm(
         ModelRef(str(folder), quantization="nf4", adapter=tmp_path / "run" / "adapter")
     )
-    answers = tuned.answer(questions_on(photos[:3]), max_new_tokens=6)
+    answers = list(tuned.answer_batch(questions_on(photos[:3]), max_new_tokens=6))
     assert len(answers) == 3 and all(answer.finish in ("stop", "length") for answer in answers)
     assert [row.text for row in answers] != [
-        row.text for row in fresh.answer(questions_on(photos[:3]), max_new_tokens=6)
+        row.text for row in fresh.answer_batch(questions_on(photos[:3]), max_new_tokens=6)
     ]
 
 
@@ -198,7 +200,7 @@ def test_an_adapter_for_another_base_is_refused(folder_of, photos, tmp_path):
     folder = folder_of("smolvlm")
     train(folder, tmp_path / "run", texts(folder, photos[:2]), replace(SMALL, steps=1))
     with pytest.raises(
-        LabError, match="^The adapter was trained on .*smolvlm.*set VLM to the adapter's base"
+        LabError, match="^The adapter was trained on .*smolvlm.*set `model` to the adapter's base"
     ):
         load_vlm(ModelRef(str(folder_of("idefics3")), adapter=tmp_path / "run" / "adapter"))
 
@@ -219,7 +221,8 @@ def test_a_padded_batch_asks_what_generation_asks_and_gives_each_token_the_loss_
             "input_ids"
         ]
         assert example.ids[: example.first] == loaded._chat([pair])["input_ids"][0].tolist()
-        assert example.ids[example.first :] == words and loaded._ends & set(words)
+        ends = end_tokens(loaded.processor.tokenizer, loaded.model.generation_config)
+        assert example.ids[example.first :] == words and ends & set(words)
         assert torch.allclose(
             _next(loaded, pair), _learnt_from(loaded.model, plan, example), atol=1e-4
         )
@@ -309,7 +312,7 @@ def test_a_smaller_image_side_caps_the_tokens(kind, folder_of, photos, tmp_path)
     for side in (0, tiny_vlms.SIDE, 2 * tiny_vlms.SIDE):
         loaded = load_vlm(ModelRef(str(folder), max_side=side))
         tokens[side] = loaded._chat(list(questions_on(photos[3:4]).values()))["input_ids"].shape[1]
-        assert loaded.answer(questions_on(photos[3:5]), max_new_tokens=2)
+        assert len(list(loaded.answer_batch(questions_on(photos[3:5]), max_new_tokens=2))) == 2
     assert tokens[tiny_vlms.SIDE] < tokens[2 * tiny_vlms.SIDE] <= tokens[0], tokens
     rows = texts(folder, photos)
     facts = [
@@ -347,7 +350,7 @@ def test_the_whole_text_tower_is_trained_and_comes_back(
         assert torch.allclose(
             parameter, dict(trained_models[0].named_parameters())[name], atol=1e-6
         ), name
-    assert tuned.answer(questions_on(photos[:2]), max_new_tokens=4)
+    assert len(list(tuned.answer_batch(questions_on(photos[:2]), max_new_tokens=4))) == 2
 
 
 def test_a_whole_tower_of_four_bit_weights_is_refused(folder_of, photos, tmp_path):
@@ -419,9 +422,7 @@ def test_a_question_longer_than_the_context_is_one_sentence(folder_of, photos, t
     with pytest.raises(
         LabError, match=r"has 4\d{3} tokens and its answer up to 4, but the model's context 2048"
     ):
-        load_vlm(ModelRef(str(folder))).answer(
-            {"a": (Image.open(photos[0]), "very " * 2100)}, max_new_tokens=4
-        )
+        load_vlm(ModelRef(str(folder))).answer(photos[0], "very " * 2100, max_new_tokens=4)
     rows += texts(folder, photos[2:4])
     facts = train(folder, tmp_path / "run", rows, replace(SMALL, steps=1))
     assert (facts["records_without_room"], facts["training_records"]) == (2, 2)

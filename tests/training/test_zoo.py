@@ -6,7 +6,6 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from helpers.files import LabError, read_json
-from helpers.models.generation import generate
 from helpers.models.llm import load_llm
 from helpers.models.prompts import build_prompt, stop_text
 from helpers.models.refs import ModelRef
@@ -66,7 +65,8 @@ def test_asked_in_a_form_it_has_never_read_it_answers_briefly_and_begins_another
         "A mole",
     ]
     prompts = {question: build_prompt(question) for question in questions}
-    answers = generate(model, prompts, max_new_tokens=48, stop=stop_text("alpaca", "block"))
+    asked = model.prepare(prompts, stop=stop_text("alpaca", "block"))
+    answers = list(asked.answer_batch(prompts, max_new_tokens=48))
     assert sum(answer.finish == "stop" for answer in answers) >= 4
     assert all(1 <= len(answer.text.split()) <= 25 for answer in answers if answer.finish == "stop")
 

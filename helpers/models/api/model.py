@@ -255,7 +255,7 @@ def _cost(model: ApiModel, sent: int, answered: int) -> str:
     if host != urlsplit(ADDRESSES[model.provider]).netloc or not price:
         return "; price unknown, see the provider's page"
     cents = math.ceil((sent * price["input"] + answered * price["output"]) / 10_000)
-    source = f"prices of {price['as_of']}, see {price['source']}"
+    source = f"prices of {price['as_of']}, see {prices['source']}"
     return f", for at most about {cents / 100:,.2f} USD ({source})"
 
 
