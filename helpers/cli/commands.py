@@ -187,9 +187,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run(commands) -> None:
-    command = commands.add_parser("run", help="execute notebooks headless: run 02 03, or run all")
-    command.add_argument("notebooks", nargs="+", metavar="NOTEBOOK")
+def _add_settings(command, parameter: str) -> None:
+    """Add what `run` and `sweep` set alike; `parameter`: what -p means there."""
     command.add_argument("--profile", default="", help="pocket, t4 or a100")
     command.add_argument(
         "-p",
@@ -197,8 +196,14 @@ def _add_run(commands) -> None:
         nargs=2,
         action="append",
         metavar=("NAME", "VALUE"),
-        help="set a parameter in the notebooks that know it",
+        help=parameter,
     )
+
+
+def _add_run(commands) -> None:
+    command = commands.add_parser("run", help="execute notebooks headless: run 02 03, or run all")
+    command.add_argument("notebooks", nargs="+", metavar="NOTEBOOK")
+    _add_settings(command, "set a parameter in the notebooks that know it")
     command.set_defaults(command=run)
 
 
@@ -207,18 +212,10 @@ def _add_sweep(commands) -> None:
         "sweep", help="a grid of experiments in warm workers, or `plan`: the recorded studies"
     )
     command.add_argument("notebook", help="01, 02, 03, 09, or plan")
-    command.add_argument("--profile", default="", help="pocket, t4 or a100")
     command.add_argument(
         "--grid", action="append", metavar="NAME=1,2,3", help="values of one parameter; repeatable"
     )
-    command.add_argument(
-        "-p",
-        dest="parameters",
-        nargs=2,
-        action="append",
-        metavar=("NAME", "VALUE"),
-        help="a parameter that is the same everywhere",
-    )
+    _add_settings(command, "a parameter that is the same everywhere")
     command.set_defaults(command=sweep)
 
 
