@@ -232,6 +232,11 @@ def _says_disk_full(error: BaseException) -> bool:
     return any(sign in message for sign in FULL_DISK_SIGNS)
 
 
+def split_names(text: str) -> list[str]:
+    """Return the names that a text with commas lists."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def list_some(names: Sequence[str]) -> str:
     """List at most three names in words, and say how many more there are."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""

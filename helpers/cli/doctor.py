@@ -1,21 +1,37 @@
-"""Report what this machine has (cores, memory, GPU, packages, models) and what it can run."""
+"""`doctor`: what this machine has (cores, memory, GPU, packages, models) and what it can run."""
 
 import os
 import platform
 import shutil
+from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from helpers.experiments.runs import package_versions
+from helpers.cli.arguments import Commands
 from helpers.files import display_path, outputs_folder
-from helpers.models.devices import Device, choose_device
-from helpers.models.shipped import shipped_models
-from helpers.training.backends import choose_backend
+
+if TYPE_CHECKING:  # other commands come without it
+    from helpers.models.devices import Device
 
 GB = 1e9
 
 
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    command = commands.add_parser("doctor", help="what this machine can run, and why not the rest")
+    command.set_defaults(command=doctor)
+
+
+def doctor(options: Namespace) -> int:
+    """Say what this machine can run, and why not the rest."""
+    print(report())
+    return 0
+
+
 def report() -> str:
     """Return a few lines for a person: facts first, then one line per profile."""
+    from helpers.models.devices import choose_device
+
     device = choose_device()
     lines = [_machine(), *_software(device), ""]
     for name, what, obstacle in _profiles(device):
@@ -31,7 +47,11 @@ def _machine() -> str:
     )
 
 
-def _software(device: Device) -> list[str]:
+def _software(device: "Device") -> list[str]:
+    from helpers.experiments.runs import package_versions
+    from helpers.models.shipped import shipped_models
+    from helpers.training.backends import choose_backend
+
     backend = choose_backend("auto")
     packages = [f"{name} {number}" for name, number in package_versions().items()]
     clinic = outputs_folder() / "pocket"
@@ -47,7 +67,7 @@ def _software(device: Device) -> list[str]:
     ]
 
 
-def _profiles(device: Device) -> list[tuple[str, str, str | None]]:
+def _profiles(device: "Device") -> list[tuple[str, str, str | None]]:
     """List each profile: its name, what it does here, and why it cannot run (None if it can)."""
     gpu_gb = _gpu_gb(device)
     return [
@@ -76,7 +96,7 @@ def _too_small(gpu_gb: float, needed: float, smaller: str) -> str | None:
     return None
 
 
-def _gpu_gb(device: Device) -> float:
+def _gpu_gb(device: "Device") -> float:
     """Return the memory of the GPU in GB, 0 without one."""
     import torch
 

@@ -6,11 +6,11 @@ Images are opened one at a time, so that thousands of them need the memory of on
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.data import photos
 from helpers.data.authors import AUTHOR_FILE, scan_authors
+from helpers.data.catalogue import DataFault, data_folder, find_dataset
 from helpers.data.dermavqa import FACTS_FILE, facts_faults
 from helpers.data.given_captions import (
     GIVEN_FILE,
@@ -28,27 +28,10 @@ from helpers.data.record_checks import (
     with_needed_fields,
 )
 from helpers.data.records import case_id_of, read_records
-from helpers.data.sources import FORMATS, data_folder
 from helpers.files import LabError, list_some, read_json
 
 # Case id -> the split, the file and the record where it came first.
 Seen = dict[str, tuple[str, str, int]]
-
-
-@dataclass(frozen=True)
-class DataFault:
-    """A fault (or a note) about one record of a file; record 0 is the file as a whole."""
-
-    file: str
-    record: int
-    message: str
-    case_id: str = ""
-    is_note: bool = False
-
-    def __str__(self) -> str:
-        place = self.file + (f", record {self.record}" if self.record else "")
-        place += f" ({self.case_id})" if self.case_id else ""
-        return f"{place}: {'note: ' if self.is_note else ''}{self.message}"
 
 
 def check_data(name: str, root: Path | str = "") -> list[DataFault]:
@@ -57,10 +40,13 @@ def check_data(name: str, root: Path | str = "") -> list[DataFault]:
     Raises:
         LabError: There is nothing to check: an unknown name, no folder, or none of the data in it.
     """
-    folder = data_folder(name, root)
-    if FORMATS[name] == "photos":
-        return list(_photo_faults(folder))
-    return list(_folder_faults(FORMATS[name], folder, all_files(FORMATS[name], folder)))
+    return list(find_dataset(name).check(data_folder(name, root)))
+
+
+def folder_faults(kind: str, root: Path) -> Iterator[DataFault]:
+    """Find every fault of a folder in one of DermaVQA's two formats."""
+    # A folder without any of the files is told of at once.
+    return _folder_faults(kind, root, all_files(kind, root))
 
 
 def _folder_faults(kind: str, root: Path, files: Sequence[tuple[str, Path]]) -> Iterator[DataFault]:
@@ -87,7 +73,7 @@ def _folder_faults(kind: str, root: Path, files: Sequence[tuple[str, Path]]) -> 
     yield from _caption_faults(root, sorted(on_disk))
 
 
-def _photo_faults(root: Path) -> Iterator[DataFault]:
+def photo_faults(root: Path) -> Iterator[DataFault]:
     """Find the faults of a folder of photos: unusable images, its tables, and what is left out."""
     album = photos.read_album(root)
     names = photos.name_faults(album)

@@ -46,7 +46,7 @@ class _Source:
 
 
 def load_splits(
-    kind: str, root: Path, *, name: str = "", language: str = "en"
+    kind: str, root: Path, name: str = "", language: str = "en"
 ) -> dict[str, tuple[Case, ...]]:
     """Load the splits that a folder has, in one of the two formats ("iiyi" or "reddit").
 

@@ -286,3 +286,11 @@ def _prepare_decoders() -> None:
 
     pillow_heif.register_heif_opener()
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, MOST_PIXELS)
+
+
+def find_image_key(path: Path) -> str:
+    """Identify the content of an image file; "" where there is none to be read."""
+    try:
+        return image_key(path) if path.is_file() else ""
+    except OSError:
+        return ""

@@ -1,22 +1,14 @@
 """Load any data set by its name, in one form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 from helpers.cases import Case
-from helpers.data import dermavqa, photos
-from helpers.data.download import fetch
-from helpers.files import LabError, fingerprint, outputs_folder
-
-# Data set -> the format it is in. The pocket data is simulated, but in the real formats.
-FORMATS = {
-    "iiyi": "iiyi",
-    "reddit": "reddit",
-    "pocket": "iiyi",
-    "pocket_reddit": "reddit",
-    "photos": "photos",
-}
-POCKET = ("pocket", "pocket_reddit")
+from helpers.data.catalogue import data_folder, find_dataset
+from helpers.files import LabError, fingerprint
+from helpers.settings.section import Section, setting
 
 
 @dataclass(frozen=True)
@@ -26,6 +18,7 @@ class Dataset:
     name: str
     splits: dict[str, tuple[Case, ...]]
     language: str = "en"
+    _fingerprints: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def split(self, name: str) -> tuple[Case, ...]:
         """Return the cases of one split; a split that is not there is a `LabError`."""
@@ -34,9 +27,98 @@ class Dataset:
             raise LabError(f"The data set {self.name!r} has no split {name!r}: it has {there}.")
         return self.splits[name]
 
+    @property
+    def training(self) -> tuple[Case, ...]:
+        """The training cases; none where a folder holds the split to be answered alone."""
+        return self.splits.get("train", ())
+
+    @property
+    def training_texts(self) -> list[tuple[str, str]]:
+        """Every answer of the training cases, with its case's id."""
+        return [(case.id, answer.text) for case in self.training for answer in case.references]
+
     def fingerprint(self, split: str) -> str:
         """Compute twelve hex digits of a split's content: all fields, and images by name."""
-        return fingerprint([case.content() for case in self.split(split)])
+        if split not in self._fingerprints:
+            content = [case.content() for case in self.split(split)]
+            self._fingerprints[split] = fingerprint(content)
+        return self._fingerprints[split]
+
+
+class Source(Section):
+    """Which data set, and where it lies."""
+
+    name: str = setting(
+        "pocket",
+        "pocket, pocket_reddit, iiyi, reddit, or photos: a folder of your own images",
+        parameter="DATASET",
+    )
+    root: str = setting(
+        "", "folder of the data set, if you have it on disk", parameter="DATA_ROOT", effect=False
+    )
+    language: Literal["en", "zh", "es"] = setting("en", "of questions and answers: en, zh or es")
+    profiles: ClassVar = {"pocket": {"name": "pocket"}, "t4": {"name": "iiyi"}}
+
+    def load(self) -> Dataset:
+        """Load the data set; once in a process, unless a file of it has changed since."""
+        folder = data_folder(self.name, self.root)
+        stamp = tuple(sorted((path.name, path.stat().st_mtime_ns) for path in folder.glob("*")))
+        return _load_once(self, stamp)
+
+    def has_images(self) -> bool:
+        """Tell whether an image of any case is on disk."""
+        splits = self.load().splits.values()
+        return any(case.images_on_disk for split in splits for case in split)
+
+    def about(self) -> dict[str, Any]:
+        """Return what a run's record says of the data for readers."""
+        return {"dataset": self.name, "language": self.language}
+
+
+class Cases(Source):
+    """The cases that are answered: of one split, or the first ones of it."""
+
+    split: str = setting("valid", "which split is answered: train, valid or test", min_length=1)
+    limit: int = setting(0, "answer at most so many cases; 0 for all", ge=0)
+
+    def cases(self) -> tuple[Case, ...]:
+        """Load the cases."""
+        cases = self.load().split(self.split)
+        return cases[: self.limit] if self.limit else cases
+
+    def identity(self) -> dict[str, Any]:
+        """Identify the cases by their content, wherever they lie."""
+        data = self.load().fingerprint(self.split)
+        return {"data": data, "split": self.split, "limit": self.limit}
+
+    def about(self) -> dict[str, Any]:
+        """Return what a run's record says of the cases for readers."""
+        return super().about() | {
+            "split": self.split,
+            "data_fingerprint": self.load().fingerprint(self.split),
+        }
+
+
+class TrainingCases(Source):
+    """The cases that a model learns from."""
+
+    limit: int = setting(
+        0, "learn from at most so many cases; 0 for all", parameter="TRAIN_LIMIT", ge=0
+    )
+
+    def identity(self) -> dict[str, Any]:
+        """Identify the training split by its content, wherever it lies."""
+        return {"data": self.load().fingerprint("train"), "limit": self.limit}
+
+    def about(self) -> dict[str, Any]:
+        """Return what a run's record says of the cases for readers."""
+        data = self.load().fingerprint("train")
+        return super().about() | {"split": "train", "data_fingerprint": data}
+
+
+@lru_cache(maxsize=8)
+def _load_once(source: Source, stamp: tuple) -> Dataset:
+    return load_dataset(source.name, source.root, language=source.language)
 
 
 def load_dataset(name: str, root: Path | str = "", *, language: str = "en") -> Dataset:
@@ -50,36 +132,5 @@ def load_dataset(name: str, root: Path | str = "", *, language: str = "en") -> D
     Raises:
         LabError: The name is unknown, the folder is without the data, or a record is unfit.
     """
-    folder = data_folder(name, root)
-    if FORMATS[name] == "photos":
-        dermavqa.check_language(language)
-        return Dataset(name, photos.load_photos(folder), language)
-    splits = dermavqa.load_splits(FORMATS[name], folder, name=name, language=language)
-    return Dataset(name, splits, language)
-
-
-def data_folder(name: str, root: Path | str = "") -> Path:
-    """Return the folder of a data set.
-
-    With `root` "", the published texts are fetched, or the clinic is built, if they are not there.
-    """
-    if name not in FORMATS:
-        raise LabError(f"The data set {name!r} is unknown: choose one of {', '.join(FORMATS)}.")
-    if str(root):
-        return Path(root).expanduser()
-    if name == "photos":
-        raise LabError(
-            "The data set 'photos' was asked for without its folder: set `root` to a folder of "
-            "images."
-        )
-    if name in POCKET:
-        return _build_pocket(FORMATS[name])
-    return fetch(name)
-
-
-def _build_pocket(kind: str) -> Path:
-    """Build the clinic if it is missing, incomplete or outdated; return its folder of a format."""
-    from helpers.pocket import clinic  # late: it needs numpy and Pillow, other data does not
-
-    clinic.build(outputs_folder() / "pocket")
-    return outputs_folder() / "pocket" / kind
+    source, folder = find_dataset(name), data_folder(name, root)
+    return Dataset(name, source.load(folder, name, language), language)

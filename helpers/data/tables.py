@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from helpers.cases import Case
+from helpers.data.catalogue import data_folder
 from helpers.data.dermavqa import FACTS_FILE, read_facts
-from helpers.data.sources import Dataset, data_folder
+from helpers.data.sources import Dataset
 
 
 def table_1(dataset: Dataset) -> list[dict]:

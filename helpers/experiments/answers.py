@@ -1,138 +1,110 @@
-"""Answers of an LLM, with worked examples or none, and the constants that any model must beat.
-
-An experiment opens its run, does what is not done yet, and records it. Called twice with the same
-settings, an experiment finds its own finished run and returns at once.
-Settings are the notebooks' parameters after the profile, by their names (`settings.MODEL`, ...).
-"""
+"""Answers of an LLM to the cases of a split, with worked examples or none."""
 
 from dataclasses import asdict
-from pathlib import Path
-from types import SimpleNamespace
+from typing import Any, ClassVar
 
-from helpers.data import Dataset
-from helpers.experiments.about import about_run, captions_identity, parent_of
-from helpers.experiments.advice import LLM_ANSWERS, parameters_named
-from helpers.experiments.inputs import (
-    cases_to_answer,
+from helpers.cases import Case
+from helpers.experiments.adapters import GivenAdapter, with_adapter
+from helpers.experiments.caption_texts import caption_texts, captions_identity
+from helpers.experiments.experiment import CaseAnswers
+from helpers.experiments.finetune import Finetune
+from helpers.experiments.llm_prompts import (
+    Captions,
     check_questions,
-    data_read,
-    image_words,
-    prompt_identity,
     prompts_with_shots,
-    training_cases,
+    shots_of_cases,
 )
-from helpers.experiments.made_with import ANSWERS_VARY, CAPTIONS_VARY, NONE, TRAINING_VARIES
-from helpers.experiments.model_refs import llm_ref
-from helpers.experiments.parameters import recordable, variant
-from helpers.experiments.runs import Run, open_run
-from helpers.experiments.scoring import score_run, scoring_identity
-from helpers.files import fingerprint, write_json
-from helpers.metrics.baselines import constant_answer_set, constant_answers
-from helpers.models.answering import answer_all
-from helpers.models.memory import load_once
-from helpers.models.prompts import stop_text
-from helpers.models.refs import ModelRef
-
-FEW_SHOT, EVALUATION = "03_few_shot_inference", "09_evaluation"
+from helpers.experiments.runs import Run
+from helpers.files import write_json
+from helpers.models.captions import NONE, PromptCaptions
+from helpers.models.decoding import LlmDecoding
+from helpers.models.prompts import LlmPrompt, stop_text
+from helpers.models.refs import Llm
+from helpers.models.shots import Shots, check_shots, shot_pool
+from helpers.settings.section import setting
 
 
-@parameters_named(LLM_ANSWERS)
-def answer(
-    data: Dataset, settings: SimpleNamespace, *, shots: int, adapter: Path | None = None
-) -> Run:
-    """Answer the cases of a split with `shots` worked examples each, and score the answers.
+class Answers(CaseAnswers):
+    """Answers of an LLM, as it is or with an adapter, to the cases of a split."""
 
-    Args:
-        adapter: folder of a LoRA adapter; None asks the model as it is.
-    """
-    if not shots and settings.IMAGE_TEXT == "shots":  # without shots it is what "question" is
-        settings = SimpleNamespace(**vars(settings) | {"IMAGE_TEXT": "question"})
-    cases = cases_to_answer(data, settings)
-    check_questions(cases, settings)
-    words = image_words(data, settings, cases, shots)
-    ref = llm_ref(settings).but(adapter=adapter)
-    determines = _determines(data, settings, ref, shots) | captions_identity(
-        words.asked, words.shots
+    version: ClassVar = 3
+    said: ClassVar = frozenset({"SHOTS", "SHOT_CHOICE", "ADAPTER"})
+    model: Llm = Llm()
+    prompt: LlmPrompt = LlmPrompt()
+    shots: Shots = Shots()
+    decoding: LlmDecoding = LlmDecoding()
+    captions: PromptCaptions = PromptCaptions()
+    adapter: Finetune | GivenAdapter | None = None
+    allow_upload: bool = setting(
+        False, "whether questions and images may be sent to models behind an API", effect=False
     )
-    name = _answers_name(settings, shots, ref)
-    about = about_run("answers", name, data, settings.SPLIT, settings)
-    about |= {"tuned": bool(adapter), "shots": shots}
-    run = open_run(FEW_SHOT, determines=determines, about=about, parent=parent_of(adapter))
-    with run.working() as needed:
-        if needed:
-            model = load_once(ref, allow_upload=settings.ALLOW_UPLOAD)
-            prompts, trace = prompts_with_shots(model, data, cases, settings, shots, words)
-            write_json(run.folder / "shots.json", trace)
-            dropped = sum(len(row["dropped"]) for row in trace.values())
-            run.save(device=asdict(model.device), shots_dropped=dropped)
-            answer_all(
-                model,
-                prompts,
-                run.answers,
-                batch=settings.ANSWER_BATCH,
-                max_new_tokens=settings.MAX_NEW_TOKENS,
-                stop=stop_text(settings.PROMPT, settings.ANSWER_ENDS),
-            )
-    return score_run(run, data, settings)
 
+    def inputs(self) -> dict[str, Any]:
+        """Also the captions in the prompt, and the training cases where shots come from them."""
+        source = self.data
+        found = super().inputs()
+        found["captions"] = captions_identity(self.captions, source, self.cases())
+        if self.shots.count:
+            found["pool"] = source.load().fingerprint("train")
+            if self._captions_shots:
+                found["shot_captions"] = captions_identity(self.captions, source, self._pool())
+        return found
 
-def _determines(data: Dataset, settings: SimpleNamespace, ref: ModelRef, shots: int) -> dict:
-    """What a set of answers depends on, but for the captions in its prompts."""
-    return {
-        "weights": ref.fingerprint_weights(),
-        "quantization": ref.quantization,
-        "adapter": ref.fingerprint_adapter(),
-        "prompt": prompt_identity(settings),
-        "shots": shots,
-        "data": data_read(data, settings),
-        "generation": ref.fingerprint_generation(),
-        "split": settings.SPLIT,
-        "limit": settings.LIMIT,
-        "shot_choice": settings.SHOT_CHOICE if shots else "",
-        "seed": settings.SEED if shots else 0,
-        "max_new_tokens": settings.MAX_NEW_TOKENS,
-        "stop": stop_text(settings.PROMPT, settings.ANSWER_ENDS),
-        "scoring": scoring_identity(settings),
-    }
+    def check(self) -> None:
+        """Refuse more shots than there are training cases."""
+        check_shots(self.shots.count, self.shots.choice, self._pool())
 
+    def about(self) -> dict[str, Any]:
+        """Also whether it is a fine-tuned model that answers."""
+        return super().about() | {"tuned": self.adapter is not None}
 
-def baselines(data: Dataset, settings: SimpleNamespace) -> list[Run]:
-    """Score the constant answers that any model must beat: one run each, nothing is generated."""
-    return [
-        _baseline(data, settings, name, text)
-        for name, text in constant_answers(training_cases(data)).items()
-    ]
+    def label(self) -> str:
+        """Say model, adapter and shots."""
+        tuned = " + LoRA" if self.adapter else ""
+        if isinstance(self.adapter, GivenAdapter):
+            tuned += f" {self.adapter.identity()[:6]}"
+        count, choice = self.shots.count, f" ({self.shots.choice})" if self.shots.count else ""
+        model = self.model.parameters()["MODEL"]
+        return f"{model}{tuned}, {count} shot{'' if count == 1 else 's'}{choice}"
 
+    def work(self, run: Run) -> None:
+        """Answer what is not answered yet; `shots.json` says which shots each prompt holds."""
+        # Late: they load torch.
+        from helpers.models.answering import answer_all
+        from helpers.models.memory import load_once
 
-def _baseline(data: Dataset, settings: SimpleNamespace, name: str, text: str) -> Run:
-    cases = cases_to_answer(data, settings)
-    # A hash, because a training answer is data, and records may be shared where data may not.
-    determines = {
-        "answer": fingerprint(text),
-        "data": data_read(data, settings),
-        "split": settings.SPLIT,
-        "limit": settings.LIMIT,
-        "scoring": scoring_identity(settings),
-    }
-    about = about_run("baseline", f"constant: {name}", data, settings.SPLIT, settings) | {
-        "model": "none",
-        "constant": name,
-    }
-    run = open_run(EVALUATION, determines=determines, about=about)
-    with run.working() as needed:
-        if needed:
-            run.answers.add(constant_answer_set(cases, text))
-    return score_run(run, data, settings)
+        cases = self.cases()
+        if self.captions.name == NONE:
+            check_questions(cases, self.data.split)
+        chosen = shots_of_cases(cases, self._pool(), self.shots, self.prompt)
+        captions = Captions(
+            caption_texts(self.captions, self.data, cases),
+            caption_texts(self.captions, self.data, self.shots_to_caption(chosen)),
+        )
+        ref = with_adapter(self.model, self.adapter, run)
+        model = load_once(ref, allow_upload=self.allow_upload)
+        room = model.context_length - self.decoding.max_new_tokens
+        prompts, trace = prompts_with_shots(model, cases, chosen, self.prompt, captions, room=room)
+        write_json(run.folder / "shots.json", trace)
+        dropped = sum(len(row["dropped"]) for row in trace.values())
+        run.save(device=asdict(model.device), shots_dropped=dropped)
+        answer_all(
+            model,
+            prompts,
+            run.answers,
+            batch=self.decoding.batch,
+            max_new_tokens=self.decoding.max_new_tokens,
+            stop=stop_text(self.prompt.layout, self.decoding.ends),
+        )
 
+    @property
+    def _captions_shots(self) -> bool:
+        return bool(self.shots.count) and self.captions.where != "question"
 
-def _answers_name(settings: SimpleNamespace, shots: int, ref: ModelRef) -> str:
-    """Return what tables call a set of answers."""
-    system = recordable(settings)["MODEL"] + (" + LoRA" if ref.adapter else "")
-    if ref.adapter and settings.ADAPTER:
-        system += f" {ref.fingerprint_adapter()[:6]}"
-    choice = f" ({settings.SHOT_CHOICE})" if shots else ""
-    # Another adapter was not made with these settings.
-    training = TRAINING_VARIES if ref.adapter and not settings.ADAPTER else ()
-    captions = CAPTIONS_VARY if settings.CAPTIONER != NONE else ()
-    varies = dict.fromkeys([*training, *ANSWERS_VARY, *captions])
-    return f"{system}, {shots} shot{'' if shots == 1 else 's'}{choice}{variant(settings, varies)}"
+    def _pool(self) -> list[Case]:
+        return shot_pool(self.data.load().training)
+
+    def shots_to_caption(self, chosen: dict[str, list[Case]]) -> list[Case]:
+        """Return the cases that serve as shots, once each, where their captions are shown."""
+        used = {shot.id: shot for row in chosen.values() for shot in row}
+        return list(used.values()) if self._captions_shots else []

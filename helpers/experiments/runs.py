@@ -1,20 +1,22 @@
 """Run records: every result lies in a folder that says how it was obtained and can be taken up
 again.
 
-`outputs/runs/<notebook>/<run id>/` holds `run.json`, and what the run made: `predictions.jsonl`,
-`metrics.json`, `prediction.json` (the challenge's submission), an adapter, figures, the executed
-notebook. The run id is a hash of what determines the result, so that the same command finds its own
-half-done run.
+`outputs/runs/<kind of experiment>/<run id>/` holds `run.json`, and what the run made:
+`predictions.jsonl`, `metrics.json`, `prediction.json` (the challenge's submission), an adapter. The
+run id is a hash of the experiment's inputs, so that the same command finds its own half-done run.
 """
 
 import platform
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from helpers.files import (
     REPOSITORY,
@@ -22,20 +24,18 @@ from helpers.files import (
     WorkFailed,
     disk_full,
     display_path,
-    fingerprint,
+    file_hash,
     lock_file,
     outputs_folder,
     read_json,
     write_json,
 )
-from helpers.metrics.metric import metric_key
+from helpers.metrics.measure import Measured
 from helpers.metrics.scores import Score
 from helpers.models.answer_file import AnswerFile
 from helpers.models.devices import peak_memory_gb, reset_gpu_peak
 
-# Raise by hand when the meaning of a result changes (another prompt layout, another scorer, ...).
-RESULT_VERSION = 2
-RECORDED = REPOSITORY / "outputs" / "recorded"
+FORMAT = 3  # of run.json; raised by hand when older records can no longer be read
 LOCK = ".lock"  # one process at a time works on a run
 PACKAGES = (
     "torch",
@@ -52,10 +52,11 @@ PACKAGES = (
 
 @dataclass
 class Run:
-    """One run: its folder and the content of its `run.json`."""
+    """One run: its folder, the content of its `run.json`, and the runs that it starts from."""
 
     folder: Path
     record: dict
+    needs: dict[str, "Run"] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -75,22 +76,36 @@ class Run:
         """The scores of `metrics.json` by the keys of `METRICS`; empty as long as it has none."""
         return {key: Score.from_dict(entry) for key, entry in self._metrics().items()}
 
-    @property
-    def verdicts(self) -> dict[str, str]:
-        """The verdicts of a comparison, by the keys of `METRICS`."""
-        entries = self._metrics().items()
-        return {key: entry["verdict"] for key, entry in entries if "verdict" in entry}
+    def measured(self, keys: Sequence[str] = ()) -> dict[str, Measured]:
+        """Read the scores with what each case contributes to them, of all metrics or of some."""
+        found = {}
+        for key, entry in self._metrics().items():
+            if "by" in entry and (not keys or key in keys):
+                kept = read_json(self.folder / "scores" / f"{entry['by']}.json")
+                rows = kept["columns"].get(key, {"cases": [], "values": None})
+                columns = None if rows["values"] is None else np.array(rows["values"], dtype=float)
+                found[key] = Measured(Score.from_dict(entry), tuple(rows["cases"]), columns)
+        return found
 
-    def save_scores(self, scores: dict[str, Score], verdicts: dict[str, str] | None = None) -> None:
-        """Write `metrics.json`, with a verdict beside each score that has one."""
-        said = {key: {"verdict": verdict} for key, verdict in (verdicts or {}).items()}
-        entries = {key: score.as_dict() | said.get(key, {}) for key, score in scores.items()}
+    def save_scores(self, scores: Mapping[str, Score]) -> None:
+        """Write `metrics.json`."""
+        entries = {key: score.as_dict() for key, score in scores.items()}
         write_json(self.folder / "metrics.json", entries)
 
     def _metrics(self) -> dict[str, dict]:
         path = self.folder / "metrics.json"
-        entries = read_json(path) if path.exists() else {}
-        return {metric_key(name): entry for name, entry in entries.items()}
+        return read_json(path) if path.exists() else {}
+
+    def hash_files(self) -> dict[str, str]:
+        """Hash what the run wrote, by path in its folder: all but its record, lock and scores."""
+        skipped = ("run.json", "metrics.json", "prediction.json", LOCK)
+        paths = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
+        names = {path.relative_to(self.folder).as_posix(): path for path in paths}
+        return {
+            name: file_hash(path)
+            for name, path in names.items()
+            if name not in skipped and not name.startswith("scores/")
+        }
 
     def save(self, **changes) -> None:
         """Change entries of `run.json` and write it whole."""
@@ -137,38 +152,40 @@ class Run:
                 for name, value in peak.items()
             }
             try:
-                self.save(status=status, minutes=round(minutes, 3), peak_memory_gb=peak)
+                whole = {"checksums": self.hash_files()} if status == "done" else {}
+                self.save(status=status, minutes=round(minutes, 3), peak_memory_gb=peak, **whole)
             # A full disk holds no record either; what went wrong before is said already.
             except OSError as error:
                 if status == "done":
                     raise WorkFailed(disk_full(error, self.folder) or str(error)) from None
 
 
-def open_run(notebook: str, *, determines: dict, about: dict, parent: str = "") -> Run:
-    """Find the run that `determines` names, or begin it.
+def find_run(kind: str, run_id: str) -> Run | None:
+    """Find a run that was begun; None if there is none."""
+    folder = run_folder(kind, run_id)
+    return load_run(folder) if (folder / "run.json").exists() else None
+
+
+def open_run(
+    kind: str, run_id: str, *, about: Mapping[str, Any], parents: Mapping[str, Run] | None = None
+) -> Run:
+    """Find a run, or begin it.
 
     Args:
-        notebook: name of the notebook that the result belongs to, "03_few_shot_inference".
-        determines: all that the result depends on (parameters after the profile, data fingerprint,
-            weights, prompt), as JSON-like values; hashed into the run id together with
-            RESULT_VERSION.
-        about: what a reader wants to know besides (profile, dataset name, model id, ...); recorded,
-            not hashed.
-        parent: id of the run whose result this one starts from (an adapter's training run).
-    Raises:
-        LabError: the folder holds a run of another RESULT_VERSION.
+        about: what a reader wants to know (settings, data, model, ...); recorded, not hashed.
+        parents: the runs that this one starts from, by field.
     """
-    run_id = fingerprint({"notebook": notebook, "result_version": RESULT_VERSION, **determines})
-    folder = outputs_folder() / "runs" / notebook / run_id
+    folder = run_folder(kind, run_id)
     if not (folder / "run.json").exists():
         record = {
             "run_id": run_id,
-            "notebook": notebook,
+            "kind": kind,
+            "format": FORMAT,
             "status": "started",
-            "result_version": RESULT_VERSION,
             **about,
-            "parent": parent,
-            "determines": determines,
+            "parents": {
+                name: f"{run.record['kind']}/{run.id}" for name, run in (parents or {}).items()
+            },
             **environment(),
         }
         with lock_file(folder / LOCK):
@@ -177,8 +194,13 @@ def open_run(notebook: str, *, determines: dict, about: dict, parent: str = "") 
     return load_run(folder)
 
 
+def run_folder(kind: str, run_id: str) -> Path:
+    """Return where a run lies."""
+    return outputs_folder() / "runs" / kind / run_id
+
+
 def load_run(folder: Path | str) -> Run:
-    """Read a run's folder; one of another RESULT_VERSION or without `run.json` is a `LabError`."""
+    """Read a run's folder; one of another format or without `run.json` is a `LabError`."""
     folder = Path(folder)
     if not (folder / "run.json").is_file():
         raise LabError(
@@ -186,12 +208,12 @@ def load_run(folder: Path | str) -> Run:
             "outputs/runs."
         )
     record = read_json(folder / "run.json")
-    found = record.get("result_version") if isinstance(record, dict) else None
-    if found != RESULT_VERSION:
+    found = record.get("format") if isinstance(record, dict) else None
+    if found != FORMAT:
         raise LabError(
-            f"The run in {folder} has RESULT_VERSION {found} but this code makes version "
-            f"{RESULT_VERSION}: delete or move that folder and run again, or check out the commit "
-            "named in its run.json."
+            f"The run in {folder} is recorded in format {found}, but this code reads format "
+            f"{FORMAT}: delete or move that folder and run again, or check out the commit named in "
+            "its run.json."
         )
     return Run(folder, record)
 
@@ -203,38 +225,13 @@ def adapter_in(folder: Path | str) -> Path:
 
 
 def find_runs() -> tuple[list[Run], list[str]]:
-    """All runs under `outputs/runs` and the tracked `outputs/recorded`, and why others were left
-    out.
-    """
-    return _runs_in(RECORDED, outputs_folder() / "runs")
-
-
-def recorded_runs(kind: str, dataset: str) -> list[Run]:
-    """The tracked runs of one kind ("answers", "baseline", "comparison", "finetuning") on one data
-    set, by name.
-    """
-    found = [
-        run
-        for run in _runs_in(RECORDED)[0]
-        if (run.record["kind"], run.record["dataset"]) == (kind, dataset)
-    ]
-    return sorted(
-        found, key=lambda run: (run.record.get("study", ""), run.record["name"], run.record["seed"])
-    )
-
-
-def _runs_in(*roots: Path) -> tuple[list[Run], list[str]]:
-    folders = {
-        path.parent.name: path.parent
-        for root in roots
-        for path in sorted(root.glob("*/*/run.json"))
-    }
+    """Find all runs under `outputs/runs`, and why others were left out."""
     runs, left_out = [], []
-    for folder in folders.values():
+    for path in sorted((outputs_folder() / "runs").glob("*/*/run.json")):
         try:
-            runs.append(load_run(folder))
+            runs.append(load_run(path.parent))
         except LabError as error:
-            left_out.append(str(error).replace(str(folder), display_path(folder)))
+            left_out.append(str(error).replace(str(path.parent), display_path(path.parent)))
     return runs, left_out
 
 

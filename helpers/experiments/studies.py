@@ -1,293 +1,185 @@
-"""Studies: a grid of experiments over one question, its seeds, and the claims that are held against
-its cells.
-
-The plan of all recorded studies is `studies.yaml`. Notebooks and sweeps build their grids and their
-verdicts with the functions here.
+"""Studies as data: one question, the points that answer it, and the claims that are held against
+them. All studies are in `studies.yaml`; none of them needs code.
 """
 
 import os
 from collections import ChainMap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
-from helpers.cases import Case
-from helpers.data import Dataset
-from helpers.experiments.answers import EVALUATION, FEW_SHOT, answer
-from helpers.experiments.caption_texts import captioners_to_compare, with_captioner
-from helpers.experiments.finetune import find_or_train_adapter
-from helpers.experiments.inputs import cases_to_answer, image_words, training_texts
-from helpers.experiments.made_with import NONE, parameters_of
-from helpers.experiments.model_refs import llm_ref
-from helpers.experiments.runs import Run, open_run, recorded_runs
-from helpers.experiments.scoring import answers_of
-from helpers.experiments.vlm_answers import vlm_grid
-from helpers.experiments.vlm_finetune import VLM_FINETUNE
-from helpers.files import REPOSITORY, LabError, read_json
-from helpers.metrics import claims
-from helpers.metrics.claims import (
-    duplicate_differences,
-    score_differences,
-    verdict,
-    verdict_on_repetition,
-)
-from helpers.models.api.address import is_api_model
-from helpers.models.llm import load_tokenizer
-from helpers.models.prompts import as_messages, build_prompt, question_text, render_prompt
-from helpers.models.shots import as_pairs
-from helpers.settings.profiles import load_profile
+from helpers.data import load_dataset
+from helpers.experiments.experiment import Experiment, find_kind
+from helpers.experiments.runs import Run
+from helpers.experiments.verdicts import Paper, Verdict, compare
+from helpers.files import REPOSITORY, LabError
+from helpers.settings.section import all_values, sections_in
 
 PLAN = Path(__file__).with_name("studies.yaml")
+SEEDS = (3407, 1, 2)
+Changes = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim that one side of a study is better than the other.
+
+    `better` and `than` select points by what was changed in them, or by their parameters. `paper`:
+    what the paper reports, by metric.
+    """
+
+    says: str
+    better: Changes
+    than: Changes
+    paper: Paper | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One experiment of a study: what was changed for it, and what it is."""
+
+    changes: Changes
+    experiment: Experiment
+
+    def matches(self, selector: Changes) -> bool:
+        """True if the point was made with all that the selector names."""
+        found = all_values(self.experiment) | self.experiment.parameters() | dict(self.changes)
+        return all(name in found and found[name] == value for name, value in selector.items())
 
 
 @dataclass(frozen=True)
 class Study:
-    """One question: its data sets, what is varied, and what is claimed about the cells.
+    """One question.
 
-    `grid`: parameter -> values; several that are varied together stand in one name with commas,
-    their values in lists. `notebook`: the one whose parameters these are, and whose experiments a
-    point calls.
+    Attributes:
+        kind: the kind of experiment that a point is, unless it says so itself.
+        base: changes that all points share.
+        vary: axes; every combination is a point. The values of an axis are changes; plain values
+            are those of the axis' own name.
+        data: data sets, as changes.
+        seeds: each is a run of its own wherever something is random.
+        repetition: whether claims also say which side repeats more answers.
     """
 
     name: str
-    title: str
-    data: list[str]
-    grid: dict[str, list]
-    claims: list[dict]
-    notebook: str = FEW_SHOT
+    asks: str
+    kind: str
+    data: Sequence[Changes]
+    vary: Mapping[str, Sequence[Any]]
+    base: Changes
+    claims: Sequence[Claim] = ()
+    seeds: Sequence[int] = SEEDS
+    repetition: bool = False
 
-    def points(self, seeds: Sequence[int]) -> list[dict]:
-        """Every combination of the grid's values and the seeds, as parameters by name."""
-        axes = [
-            [_together(names, value) for value in values] for names, values in self.grid.items()
-        ]
-        return [
-            dict(ChainMap(*parts)) for parts in product([{"SEED": seed} for seed in seeds], *axes)
-        ]
+    def points(self) -> Iterator[Point]:
+        """Make every point of the study: data sets, combinations of the axes, seeds."""
+        axes = [[_changes(name, value) for value in values] for name, values in self.vary.items()]
+        for steps in product(self.data, *axes):
+            changes = dict(ChainMap(*reversed([dict(step) for step in (self.base, *steps)])))
+            for seed in self.seeds:
+                yield Point(changes, make_experiment(self.kind, changes, seed))
+
+    def on_this_machine(self) -> "Study":
+        """Return the study with those of its data sets that are here; tell which are not."""
+        return replace(self, data=[values for values in self.data if _is_here(values, self.name)])
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a study: the settings that it was made with, and its run.
+def make_experiment(kind: str, changes: Changes, seed: int) -> Experiment:
+    """Make an experiment of a kind with changes; a field of experiments is changed by their kind.
 
-    Among them TUNED; of a text model SHOTS, of a model that sees EPOCHS (0 where it is asked as it
-    is). A constant answer has CONSTANT alone, its name.
+    `changes` may name another "kind", and a "profile" (pocket if not).
     """
-
-    settings: dict
-    run: Run
-
-    def matches(self, selector: dict) -> bool:
-        """Whether all settings that `selector` names are as it says."""
-        return all(self.settings.get(name) == value for name, value in selector.items())
-
-
-def few_shot_grid(data: Dataset, settings: SimpleNamespace) -> dict[tuple[bool, int], Run]:
-    """The form of YuanAI's Table 2: (fine-tuned or not, number of shots) -> run, for every number
-    in SHOTS.
-    """
-    runs = {}
-    # A model behind an API is asked as it is: it cannot be fine-tuned here.
-    for tuned in (False,) if is_api_model(settings.MODEL) else (False, True):
-        adapter = find_or_train_adapter(data, settings) if tuned else None
-        for shots in settings.SHOTS:
-            runs[tuned, shots] = answer(data, settings, shots=shots, adapter=adapter)
-    return runs
-
-
-def cells(notebook: str, data: Dataset, settings: SimpleNamespace) -> list[Cell]:
-    """The grid that a point of a notebook's study calls, as cells."""
-    if notebook == VLM_FINETUNE:
-        return [
-            Cell(vars(settings) | {"TUNED": bool(epochs), "EPOCHS": epochs}, run)
-            for epochs, run in vlm_grid(data, settings).items()
-        ]
-    return [
-        Cell(vars(settings) | {"TUNED": tuned, "SHOTS": shots}, run)
-        for (tuned, shots), run in few_shot_grid(data, settings).items()
-    ]
-
-
-def captioner_grid(data: Dataset, settings: SimpleNamespace) -> list[Run]:
-    """The form of YuanAI's Table 3, fine-tuned: no words for images, then each captioner's, at
-    each of SHOTS.
-    """
-    runs = []
-    for captioner in (NONE, *captioners_to_compare(data, settings)):
-        chosen = with_captioner(settings, captioner)
-        adapter = None if is_api_model(settings.MODEL) else find_or_train_adapter(data, chosen)
-        runs += [answer(data, chosen, shots=shots, adapter=adapter) for shots in settings.SHOTS]
-    return runs
-
-
-def recorded_grid(dataset: str, study: str = "table_3") -> list[Run]:
-    """The recorded answers that differ in nothing but what a study varies, its seeds together."""
-    found = next(one for one in load_plan().studies if one.name == study)
-    varied = {name for names in found.grid for name in names.split(", ")}
-    kind = "picture_answers" if found.notebook == VLM_FINETUNE else "answers"
-    return [run for run in recorded_runs(kind, dataset) if _varied_in(run) <= varied]
-
-
-def _varied_in(run: Run) -> set[str]:
-    """The parameters on which these answers depend and in which they differ from the profile."""
-    profile = load_profile(run.record["profile"])
-    return {
-        name for name, value in parameters_of(run.record).items() if value != profile.get(name, "")
+    wanted = dict(changes)
+    profile = wanted.pop("profile", "pocket")
+    made = find_kind(wanted.pop("kind", kind)).of_profile(profile)
+    nested = {
+        name: find_kind(value).of_profile(profile) if value else None
+        for name, value in wanted.items()
+        if _holds_experiments(made, name)
     }
+    made = made.but(nested)
+    seeded = {"SEED": seed} if "SEED" in all_values(made) else {}
+    return made.but(seeded | {name: one for name, one in wanted.items() if name not in nested})
 
 
-def trace(data: Dataset, settings: SimpleNamespace, run: Run, case: Case) -> dict[str, str]:
-    """One case on its way, in the form of YuanAI's Table 5: from title to prompt, tokens and
-    answer.
-    """
-    row = read_json(run.folder / "shots.json")[case.id]
-    training = {shot.id: shot for shot in data.splits.get("train", ())}
-    words = image_words(data, settings, [case], len(row["shots"]))
-    shots = as_pairs([training[shot] for shot in row["shots"]], settings.QUESTION, words.shots)
-    told = words.asked.get(case.id, "")
-    prompt = build_prompt(
-        question_text(case, settings.QUESTION, told), shots, layout=settings.PROMPT
-    )
-    answer = answers_of(run)[case.id]
-    if is_api_model(
-        settings.MODEL
-    ):  # how its server cuts the messages into tokens, nobody here knows
-        prompt, tokens = (
-            "\n".join(f"[{turn['role']}] {turn['content']}" for turn in as_messages(prompt)),
-            ["?"],
-        )
-    else:
-        tokenizer = load_tokenizer(llm_ref(settings))
-        prompt = render_prompt(prompt, tokenizer)
-        tokens = tokenizer.tokenize(prompt)
-    return {
-        "title": case.question,
-        "content (asked only if QUESTION says so)": case.context,
-        "image in words": told or f"none (CAPTIONER {settings.CAPTIONER})",
-        "shots (training cases)": ", ".join(row["shots"]) or "none",
-        "shots dropped": ", ".join(row["dropped"]) or "none",
-        "prompt": prompt,
-        "prompt in tokens": f"{row['tokens']}: " + " ".join([*tokens[:12], "...", *tokens[-12:]]),
-        "answer": f"{answer.text} ({answer.tokens} tokens, finish: {answer.finish})",
-        "doctors": " | ".join(reference.text for reference in case.references),
-    }
+def _holds_experiments(made: Experiment, name: str) -> bool:
+    field = type(made).model_fields.get(name)
+    kinds = sections_in(field.annotation) if field else []
+    return any(issubclass(kind, Experiment) for kind in kinds)
 
 
-def compare(
-    data: Dataset,
-    settings: SimpleNamespace,
-    claim: str,
-    first: Sequence[Run],
-    second: Sequence[Run],
-    *,
-    paper: dict[str, str] | None = None,
-    study: str = "",
-) -> Run:
-    """Hold a claimed gain of `second` over `first` (one run per seed each) against their answers.
-
-    The run holds, by metric, the difference with its interval over cases and seeds and the
-    verdict. `paper` is what the paper reports, by metric. Where no case has references there is
-    nothing to measure, and no metrics.
-    """
-    sides = {"first": _distinct(first), "second": _distinct(second)}
-    ids = {side: [run.id for run in runs] for side, runs in sides.items()}
-    scoring = sides["first"][0].record["determines"]["scoring"]
-    determines = {"kind": "comparison", "version": claims.VERSION, "scoring": scoring, **ids}
-    said = {"name": claim, "study": study, "paper": paper or {}}
-    about = {
-        "kind": "comparison",
-        "profile": settings.PROFILE,
-        "dataset": data.name,
-        "language": data.language,
-        "split": settings.SPLIT,
-        "seed": settings.SEED,
-        "seeds": max(map(len, ids.values())),
-    }
-    run = open_run(EVALUATION, determines=determines, about=about | said)
-    run.save(**said)  # words may change, the comparison is the same
-    with run.working() as needed:
-        if needed:
-            answers = [[answers_of(side) for side in runs] for runs in sides.values()]
-            cases = cases_to_answer(data, settings)
-            found = score_differences(
-                cases, *answers, encoder=settings.ENCODER, language=data.language
+def check_claims(study: Study, made: Sequence[tuple[Point, Run]]) -> list[Verdict]:
+    """Hold the claims of a study against its runs, one data set after another."""
+    found = []
+    for dataset in dict.fromkeys(run.record["dataset"] for _, run in made):
+        here = [(point, run) for point, run in made if run.record["dataset"] == dataset]
+        for claim in study.claims:
+            found += compare(
+                claim.says,
+                _side(study, here, claim.than),
+                _side(study, here, claim.better),
+                paper=claim.paper,
+                study=study.name,
+                repetition=study.repetition,
             )
-            verdicts = {key: verdict(score) for key, score in found.items()}
-            if scoring.get("duplicates"):
-                repeated = duplicate_differences(cases, *answers, training=training_texts(data))
-                found |= repeated
-                verdicts |= {key: verdict_on_repetition(score) for key, score in repeated.items()}
-            run.save_scores(found, verdicts)
-    return run
+    return found
 
 
-def check_claims(
-    study: Study, data: Dataset, settings: SimpleNamespace, made: Sequence[Cell]
-) -> list[Run]:
-    """A comparison for each claim of a study; both sides hold one run per seed, or one where
-    nothing is random.
+def load_studies(names: Sequence[str] = ()) -> list[Study]:
+    """Read the studies of `studies.yaml`, all or some.
+
+    Raises:
+        LabError: there is no study of a name.
     """
-    return [
-        compare(
-            data,
-            settings,
-            claim["claim"],
-            *[_side(study, made, claim[side]) for side in ("first", "second")],
-            paper=claim.get("paper"),
-            study=study.name,
-        )
-        for claim in study.claims
-    ]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All recorded studies: their seeds, the data sets (name -> parameters), the captioners of
-    each, the parameters of the model that is measured on a small device, the studies."""
-
-    seeds: list[int]
-    data: dict[str, dict]
-    captioners: dict[str, list[str]]
-    edge: dict[str, dict]
-    studies: list[Study]
-
-
-def load_plan() -> Plan:
-    """Read `studies.yaml`; real data is taken from the shared folder where that is there."""
     import yaml
 
     plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
-    studies = [
-        Study(name, claims=entry.pop("claims", []), **entry)
+    if unknown := [name for name in names if name not in plan["studies"]]:
+        raise LabError(f"There is no study {unknown[0]!r}; there are {', '.join(plan['studies'])}.")
+    return [
+        _read_study(name, entry, plan["data"])
         for name, entry in plan["studies"].items()
+        if not names or name in names
     ]
-    data = {name: _where(values) for name, values in plan["data"].items()}
-    return Plan(plan["seeds"], data, plan["captioners"], plan["edge"], studies)
 
 
-def _where(parameters: dict) -> dict:
-    """The parameters of a data set with its folder under LAB_SHARED, if it is there; it is fetched
-    or built if not.
+def _read_study(name: str, entry: dict, data: Mapping[str, dict]) -> Study:
+    claims = [Claim(**claim) for claim in entry.pop("claims", ())]
+    sets = [_where(data[one]) for one in entry.pop("data")]
+    entry = {"base": {}, "vary": {}} | entry
+    return Study(name, claims=claims, data=sets, **entry)
+
+
+def _where(changes: dict) -> dict:
+    """Return a data set with its folder under LAB_SHARED, if it is there; else it is fetched or
+    built.
     """
     shared = Path(os.environ.get("LAB_SHARED") or REPOSITORY.parent / "shared")
-    folder = shared / "data" / "dermavqa" / parameters["DATASET"]
-    return parameters | {"DATA_ROOT": str(folder)} if folder.is_dir() else parameters
+    folder = shared / "data" / "dermavqa" / changes["DATASET"]
+    return changes | {"DATA_ROOT": str(folder)} if folder.is_dir() else changes
 
 
-def _together(names: str, value) -> dict:
-    """Return one step along an axis of a grid: a value for one parameter, or for several."""
-    return dict(zip(names.split(", "), value)) if ", " in names else {names: value}
+def _is_here(changes: Changes, study: str) -> bool:
+    """Tell whether a data set can be had on this machine; if not, say why."""
+    try:
+        load_dataset(changes["DATASET"], changes.get("DATA_ROOT", ""))
+    except LabError as error:
+        print(f"{study}: {changes['DATASET']} is left out. {error}")
+        return False
+    return True
 
 
-def _side(study: Study, made: Sequence[Cell], selector: dict) -> list[Run]:
-    runs = [cell.run for cell in made if cell.matches(selector)]
+def _changes(axis: str, value: Any) -> Changes:
+    """Return one step along an axis as changes."""
+    return value if isinstance(value, dict) else {axis: value}
+
+
+def _side(study: Study, made: Sequence[tuple[Point, Run]], selector: Changes) -> list[Run]:
+    runs = [run for point, run in made if point.matches(selector)]
     if not runs:
-        raise LabError(f"Study {study.name!r} has no cell with {selector}: correct studies.yaml.")
+        raise LabError(
+            f"Study {study.name!r} has no point with {dict(selector)}: correct studies.yaml."
+        )
     return runs
-
-
-def _distinct(runs: Sequence[Run]) -> list[Run]:
-    """Runs without repetition: where nothing is random, every seed finds the same one."""
-    return list({run.id: run for run in runs}.values())

@@ -11,11 +11,31 @@ import numpy as np
 
 from helpers.cases import Answer, Case
 from helpers.files import LabError
-from helpers.metrics.diagnosis import diagnosis_named
+from helpers.metrics.measure import Graded, Measured
+from helpers.metrics.metric import PERCENT, Metric
 from helpers.metrics.scores import Score, mean_score, share_score, wilson_interval
 
 # Raised by hand when the meaning of one of these numbers changes.
 VERSION = 1
+METRICS = {
+    "distinct": Metric("distinct", PERCENT, 0),
+    "copies": Metric("copies of training answers", PERCENT, 0, "lower"),
+    "unfinished": Metric("unfinished", PERCENT, 0, "lower"),
+    "empty": Metric("empty", PERCENT, 0, "lower"),
+    "words": Metric("words", "mean", 1, ""),
+}
+
+
+def depends_on(graded: Graded) -> list:
+    """List what the scores depend on besides the answers."""
+    return [graded.fingerprint_training()]
+
+
+def measure(graded: Graded) -> dict[str, Measured]:
+    """Describe all answers, see `answer_statistics`."""
+    training = [text for _, text in graded.training]
+    found = answer_statistics(graded.cases, graded.answers, training)
+    return {key: Measured(score) for key, score in found.items()}
 
 
 def answer_statistics(
@@ -31,8 +51,6 @@ def answer_statistics(
     "distinct": number of different answers / n, see `distinct_score`. "empty": share of blank
     answers.
     "words": mean number of words between white space, empty answers included.
-    "named": share of labelled cases whose label is named first, see `diagnosis_named`; left out
-    without labels.
 
     `answers` holds predictions by case id: others' are ignored, a missing one counts as empty.
     Shares are 0 to 1, with Wilson intervals; "words" has a bootstrap interval.
@@ -56,8 +74,6 @@ def answer_statistics(
     scores["words"] = mean_score(
         words, signature=f"words|split:white space|interval:bootstrap|v:{VERSION}"
     )
-    if diagnosis := diagnosis_named(cases, answers):
-        scores["named"] = diagnosis
     return scores
 
 

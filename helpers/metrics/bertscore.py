@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from helpers.cases import Case
+from helpers.metrics.measure import Graded, Measured
+from helpers.metrics.metric import Metric
+from helpers.metrics.scores import mean_columns, mean_from_sums, mean_score
 from helpers.models.encoders import Encoder, default_device, load_encoder, quiet
+from helpers.models.refs import ModelRef
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +34,13 @@ if TYPE_CHECKING:
     Encoded = tuple[torch.Tensor, torch.Tensor]
 
 VERSION = 1  # raised when the same answers would score differently
+METRICS = {
+    "bertscore_f1": Metric("BERTScore F1", "0 to 1", 3),
+    "bertscore_precision": Metric("BERTScore precision", "0 to 1", 3),
+    "bertscore_recall": Metric("BERTScore recall", "0 to 1", 3),
+}
+STATISTICS = {"bertscore_f1": mean_from_sums}
+LEFT_OUT = ("mode",)
 # Encoded at a time, padding included: more is slower on a CPU and little faster on a GPU.
 BATCH_TOKENS = 2048
 BATCH_PAIRS = 64  # matched at a time, as in the package
@@ -44,6 +56,54 @@ class BertScores:
     recall: np.ndarray
     f1: np.ndarray
     signature: str
+
+
+def depends_on(graded: Graded) -> list:
+    """List what the scores depend on besides the answers.
+
+    Raises:
+        LabError: The encoder cannot be had.
+    """
+    encoder = graded.encoder
+    identity = encoder if encoder == "minilm" else ModelRef(encoder).fingerprint_weights()
+    return [identity, graded.fingerprint_references()]
+
+
+def measure(graded: Graded) -> dict[str, Measured]:
+    """Score the answers to all cases that have references; {} where none has."""
+    cases = graded.scorable
+    return score_texts(cases, graded.texts(cases), encoder=graded.encoder) if cases else {}
+
+
+def score_texts(
+    cases: Sequence[Case],
+    texts: Sequence[str],
+    *,
+    mode: str = "aligned",
+    encoder: str = "minilm",
+    seed: int = 0,
+) -> dict[str, Measured]:
+    """Score one text per case; `seed` is that of the bootstrap.
+
+    `mode` tells the signature how the texts were found; the values depend on the texts alone.
+    """
+    references = [[reference.text for reference in case.references] for case in cases]
+    found = bert_scores(texts, references, encoder=encoder)
+    signature = found.signature.replace("BERTScore|", f"BERTScore|mode:{mode}|", 1)
+    measured = {
+        key: Measured(mean_score(values, signature=signature, seed=seed))
+        for key, values in (
+            ("bertscore_f1", found.f1),
+            ("bertscore_precision", found.precision),
+            ("bertscore_recall", found.recall),
+        )
+    }
+    measured["bertscore_f1"] = Measured(
+        measured["bertscore_f1"].score,
+        cases=tuple(case.id for case in cases),
+        columns=mean_columns(found.f1),
+    )
+    return measured
 
 
 def bert_scores(

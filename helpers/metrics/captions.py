@@ -6,10 +6,12 @@ import numpy as np
 
 from helpers.cases import Answer
 from helpers.metrics.answers import distinct_score
+from helpers.metrics.metric import PERCENT, Metric
 from helpers.metrics.scores import Score, mean_score, share_score
 
 # Raised by hand when the meaning of one of these numbers changes.
 VERSION = 2
+METRICS = {"failed": Metric("failed", PERCENT, 0, "lower")}
 
 
 def caption_statistics(captions: Sequence[Answer]) -> dict[str, Score]:

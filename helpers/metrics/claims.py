@@ -1,189 +1,134 @@
 """Compare two sets of answers: their difference by each metric, its interval, and a verdict."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from helpers.cases import Answer, Case
-from helpers.metrics.bertscore import bert_scores
-from helpers.metrics.deltableu import deltableu_from_sums, deltableu_signature, deltableu_statistics
-from helpers.metrics.diagnosis import VERSION as DIAGNOSIS_VERSION
-from helpers.metrics.diagnosis import judge
-from helpers.metrics.duplicates import NEAR, duplicate_hits
-from helpers.metrics.duplicates import VERSION as DUPLICATES_VERSION
-from helpers.metrics.scores import Score, score_of
+from helpers.metrics.measure import (
+    Graded,
+    Measured,
+    difference_signature,
+    score_all,
+    statistic_of,
+)
+from helpers.metrics.scores import Score, Statistic, mean_columns, mean_from_sums, score_of
 
 # Raised when the same answers would give another difference, interval or verdict.
-VERSION = 3
-# The shares of duplicates that are compared, by key, and what signatures call them.
-COMPARED = {"repeated": "repeated", "from_training": "from training"}
+VERSION = 4
+# What `compare_answers` compares if not told otherwise.
+AGAINST_REFERENCES = ("deltableu", "bertscore_f1", "named")
 # With fewer cases than this an interval says nothing, however narrow it is.
 FEWEST_CASES = 10
-
-# The answers of one side with one seed, by case id.
-Answers = Mapping[str, Answer]
-# The texts of both sides with one seed, case by case.
-TextPair = tuple[list[str], list[str]]
+TOO_FEW = f"undecided: fewer than {FEWEST_CASES} cases"
 
 
-def score_differences(
-    cases: Sequence[Case],
-    first: Sequence[Answers],
-    second: Sequence[Answers],
-    *,
-    encoder: str,
-    language: str = "en",
-) -> dict[str, Score]:
-    """Score `second` minus `first` by both of the challenge's metrics, over the same cases.
+def difference(key: str, first: Sequence[Measured], second: Sequence[Measured]) -> Score | None:
+    """Score `second` minus `first` by one metric, with a paired bootstrap interval.
 
-    If all cases have labels, also by the share whose diagnosis is named first ("named", see
-    `diagnosis`). The intervals are paired bootstrap intervals.
+    `first` and `second` hold what was measured of one set of answers per seed. A side that has no
+    seeds (nothing random in it) is given once. Pairing (Koehn 2004) takes out what makes a case
+    hard for both. With several seeds the difference is their mean, and each resample draws seeds as
+    well as cases; with the three that are usual here the seeds' share of the interval is a rough
+    one, of the right size on average only. None if something measured has no columns.
 
-    `first` and `second` hold one set of answers per seed, each by case id; a missing answer counts
-    as empty. A side that has no seeds (nothing random in it) is given once. Pairing (Koehn 2004)
-    takes out what makes a case hard for both. With several seeds the difference is their mean, and
-    each resample draws seeds as well as cases; with the three that are usual here the seeds' share
-    of the interval is a rough one, of the right size on average only. Cases without references are
-    left out; if no case has any, as in a challenge's test set, there is nothing to measure and
-    the result is empty.
+    Raises:
+        ValueError: The sides cannot be paired, or are not of the same cases in the same order.
     """
-    cases = [case for case in cases if case.references]
-    if not cases:
-        return {}
-    texts = [
-        (_texts(before, cases), _texts(after, cases)) for before, after in _pair(first, second)
-    ]
+    statistic = statistic_of(key)
+    if statistic is None or any(side.columns is None for side in [*first, *second]):
+        return None
+    pairs = _pair(first, second)
+    if len({side.cases for pair in pairs for side in pair}) > 1:
+        raise ValueError(f"{key} cannot be compared: it was measured on different cases")
+    signature = difference_signature(key, second[0].score)
+    if statistic is mean_from_sums:
+        changes = [_change_of_means(*pair) for pair in pairs]
+        return _over_seeds(changes, mean_from_sums, signature=signature)
+    sides = [_side_by_side(*pair) for pair in pairs]
+    return _over_seeds(sides, _subtract(statistic), signature=signature)
+
+
+def compare_answers(
+    first: Graded, second: Graded, keys: Sequence[str] = AGAINST_REFERENCES
+) -> dict[str, Score]:
+    """Score `second` minus `first` by each of these metrics that both sides have.
+
+    Raises:
+        ValueError: The sides are not of the same cases in the same order.
+    """
+    before, after = score_all(first, keys), score_all(second, keys)
     found = {
-        "deltableu": _deltableu_difference(cases, texts, language=language),
-        "bertscore_f1": _bertscore_difference(cases, texts, encoder=encoder),
+        key: difference(key, [before[key]], [after[key]])
+        for key in keys
+        if key in before and key in after
     }
-    if all(case.label for case in cases):
-        found["named"] = _named_difference(cases, texts)
-    return found
+    return {key: score for key, score in found.items() if score is not None}
 
 
-def duplicate_differences(
-    cases: Sequence[Case],
-    first: Sequence[Answers],
-    second: Sequence[Answers],
-    *,
-    training: Sequence[tuple[str, str]],
-) -> dict[str, Score]:
-    """Score `second` minus `first` by the share of answers that are duplicates, see `duplicates`.
+def verdict(difference: Score, *, paper: int = 0) -> str:
+    """Say what the whole interval of a difference, the better side minus the other, shows.
 
-    Duplicates of each other and of a training answer are counted apart. Arguments as for
-    `score_differences`; `training` holds (case id, text). Cases are resampled; which answers are
-    duplicates is not computed anew in a resample.
+    "better" than the other side, "worse" or "undecided". Where a paper reports a direction, given
+    by its sign in `paper`: "agrees", "disagrees" or "undecided".
     """
-    columns: dict[str, list[np.ndarray]] = {}
-    for before, after in _pair(first, second):
-        old = duplicate_hits(_texts_by_case(before, cases), training)
-        new = duplicate_hits(_texts_by_case(after, cases), training)
-        for key in COMPARED:
-            if key in old:
-                change = np.subtract(new[key], old[key], dtype=float)
-                columns.setdefault(key, []).append(_with_count(change))
-    return {
-        key: _over_seeds(
-            seeds,
-            _mean,
-            signature=f"difference of {COMPARED[key]}|near:{NEAR}|v:{DUPLICATES_VERSION}",
-        )
-        for key, seeds in columns.items()
-    }
-
-
-def _pair(first: Sequence[Answers], second: Sequence[Answers]) -> list[tuple[Answers, Answers]]:
-    """Pair both sides seed by seed; a side given once is paired with every seed of the other."""
-    if len(first) != len(second) and 1 not in (len(first), len(second)):
-        raise ValueError(f"{len(first)} and {len(second)} sets of answers cannot be paired")
-    seeds = max(len(first), len(second))
-    return [(first[seed % len(first)], second[seed % len(second)]) for seed in range(seeds)]
-
-
-def _texts_by_case(answers: Answers, cases: Sequence[Case]) -> dict[str, str]:
-    return {case.id: answers[case.id].text if case.id in answers else "" for case in cases}
-
-
-def _texts(answers: Answers, cases: Sequence[Case]) -> list[str]:
-    return [answers[case.id].text if case.id in answers else "" for case in cases]
-
-
-def _with_count(values: np.ndarray) -> np.ndarray:
-    """Put a column of ones beside values (n_cases,), so that `_mean` can divide by their number."""
-    return np.column_stack([values, np.ones(len(values))])
-
-
-def _mean(sums: np.ndarray) -> np.ndarray:
-    return sums[..., 0] / sums[..., 1]
+    if difference.n < FEWEST_CASES:
+        return TOO_FEW
+    side = _side_of_zero(difference)
+    if not side:
+        return "undecided"
+    if paper:
+        return "agrees" if side * paper > 0 else "disagrees"
+    return "better" if side > 0 else "worse"
 
 
 def verdict_on_repetition(difference: Score) -> str:
     """Say whether more answers are repeated, or fewer: such a change is neither gain nor loss."""
     if difference.n < FEWEST_CASES:
-        return f"not measured: fewer than {FEWEST_CASES} cases"
-    if difference.low > 0:
-        return "more"
-    return "fewer" if difference.high < 0 else "no clear difference"
+        return TOO_FEW
+    return {1: "more", -1: "fewer", 0: "undecided"}[_side_of_zero(difference)]
 
 
-def verdict(difference: Score) -> str:
-    """Say whether a claimed gain appears: "reproduced" only if the whole interval lies above 0."""
-    if difference.n < FEWEST_CASES:
-        return f"not measured: fewer than {FEWEST_CASES} cases"
-    if difference.low > 0:
-        return "reproduced"
-    if difference.high < 0:
-        return "not reproduced: the reverse"
-    return "not reproduced: no clear difference"
+def _side_of_zero(difference: Score) -> int:
+    """Return 1 if the whole interval lies above 0, -1 if below, else 0."""
+    return int(difference.low > 0) - int(difference.high < 0)
 
 
-def _deltableu_difference(
-    cases: Sequence[Case], texts: Sequence[TextPair], *, language: str
-) -> Score:
-    references = [case.references for case in cases]
-    columns = []
-    for pair in texts:
-        sides = [deltableu_statistics(side, references, language=language) for side in pair]
-        columns.append(np.hstack(sides))
-    width = columns[0].shape[1] // 2
-
-    def difference(sums: np.ndarray) -> np.ndarray:
-        return deltableu_from_sums(sums[..., width:]) - deltableu_from_sums(sums[..., :width])
-
-    signature = "difference of " + deltableu_signature(
-        references, mode="aligned", language=language
-    )
-    return _over_seeds(columns, difference, signature=signature)
+def _pair(first: Sequence[Measured], second: Sequence[Measured]) -> list[tuple[Measured, Measured]]:
+    """Pair both sides seed by seed; a side given once is paired with every seed of the other."""
+    counts = (len(first), len(second))
+    if 0 in counts or (len(first) != len(second) and 1 not in counts):
+        raise ValueError(f"{len(first)} and {len(second)} sets of answers cannot be paired")
+    seeds = max(counts)
+    return [(first[seed % len(first)], second[seed % len(second)]) for seed in range(seeds)]
 
 
-def _bertscore_difference(
-    cases: Sequence[Case], texts: Sequence[TextPair], *, encoder: str
-) -> Score:
-    references = [[reference.text for reference in case.references] for case in cases]
-    columns, signature = [], ""
-    for pair in texts:
-        before, after = (bert_scores(side, references, encoder=encoder) for side in pair)
-        columns.append(_with_count(after.f1 - before.f1))
-        signature = f"difference of {after.signature}"
-    return _over_seeds(columns, _mean, signature=signature)
+def _columns(side: Measured) -> np.ndarray:
+    if side.columns is None:
+        raise ValueError(f"there are no columns for {side.score.signature}")
+    return side.columns
 
 
-def _named_difference(cases: Sequence[Case], texts: Sequence[TextPair]) -> Score:
-    def name_label(side: list[str]) -> list[bool]:
-        return [judge(text, case.label) == "correct" for text, case in zip(side, cases)]
-
-    columns = []
-    for before, after in texts:
-        change = np.subtract(name_label(after), name_label(before), dtype=float)
-        columns.append(_with_count(change))
-    signature = f"difference of named|rule:first|v:{DIAGNOSIS_VERSION}"
-    return _over_seeds(columns, _mean, signature=signature)
+def _change_of_means(before: Measured, after: Measured) -> np.ndarray:
+    """Subtract case by case the values of two sides, whose statistic is a mean."""
+    return mean_columns(_columns(after)[:, 0] - _columns(before)[:, 0])
 
 
-def _over_seeds(
-    columns: Sequence[np.ndarray], score: Callable[[np.ndarray], np.ndarray], *, signature: str
-) -> Score:
+def _side_by_side(before: Measured, after: Measured) -> np.ndarray:
+    """Put the columns of two sides beside each other, (n_cases, 2 k)."""
+    return np.hstack([_columns(before), _columns(after)])
+
+
+def _subtract(statistic: Statistic) -> Statistic:
+    """Make the statistic of `_side_by_side` that is the difference of both sides' statistics."""
+
+    def change(sums: np.ndarray) -> np.ndarray:
+        width = sums.shape[-1] // 2
+        return statistic(sums[..., width:]) - statistic(sums[..., :width])
+
+    return change
+
+
+def _over_seeds(columns: Sequence[np.ndarray], score: Statistic, *, signature: str) -> Score:
     """Average a score over seeds; each resample draws cases and seeds, both with replacement.
 
     `columns`: per seed (n_cases, k), what each case contributes.

@@ -29,11 +29,16 @@ from helpers.metrics.concept_words import (
     SCOPE_ENDS,
     SURROUNDINGS,
 )
+from helpers.metrics.metric import PERCENT, Metric
 from helpers.metrics.scores import Score, score_of
 from helpers.pocket.vocabulary import CONCEPTS
 
 # Raised by hand when a rule of this module changes; the words are in the signature by themselves.
 VERSION = 1
+METRICS = {
+    "concept_precision": Metric("precision of findings", PERCENT, 0),
+    "concept_recall": Metric("recall of findings", PERCENT, 0),
+}
 # Concepts whose names hold the word of another that they do not mean: salmon pink, blackhead.
 HIDING = ("Comedo", "Salmon")
 

@@ -16,11 +16,15 @@ from typing import Protocol
 
 import numpy as np
 
-from helpers.cases import Reference
+from helpers.cases import Case, Reference
 from helpers.files import LabError
+from helpers.metrics.measure import Graded, Measured
+from helpers.metrics.metric import Metric
+from helpers.metrics.scores import score_of
 
 ORDER = 4  # the longest n-gram
 VERSION = 1  # raised when the same answers would score differently
+METRICS = {"deltableu": Metric("deltaBLEU", "0 to 100", 2)}
 
 # How often each n-gram occurs in a text, and the text's length in tokens.
 Profile = tuple[Counter, int]
@@ -33,6 +37,36 @@ class Tokenizer(Protocol):
 
     def signature(self) -> str:
         """Return the name by which sacrebleu's signatures call it."""
+
+
+def depends_on(graded: Graded) -> list:
+    """List what the score depends on besides the answers."""
+    return [graded.fingerprint_references(), graded.language]
+
+
+def measure(graded: Graded) -> dict[str, Measured]:
+    """Score the answers to all cases that have references; {} where none has."""
+    cases = graded.scorable
+    if not cases:
+        return {}
+    return score_texts(cases, graded.texts(cases), language=graded.language)
+
+
+def score_texts(
+    cases: Sequence[Case],
+    texts: Sequence[str],
+    *,
+    mode: str = "aligned",
+    language: str = "en",
+    seed: int = 0,
+) -> dict[str, Measured]:
+    """Score one text per case in a mode; `seed` is that of the bootstrap."""
+    references = [case.references for case in cases]
+    settings = mode_settings(mode, language)
+    columns = deltableu_statistics(texts, references, language=language, **settings)
+    signature = deltableu_signature(references, mode=mode, language=language)
+    score = score_of(columns, deltableu_from_sums, signature=signature, seed=seed)
+    return {"deltableu": Measured(score, tuple(case.id for case in cases), columns)}
 
 
 def mode_settings(mode: str, language: str) -> dict[str, bool]:
@@ -105,6 +139,9 @@ def deltableu_from_sums(sums: np.ndarray) -> np.ndarray:
     geometric_mean = np.exp(logarithms.sum(axis=-1) / np.maximum(orders, 1))
     penalty = np.exp(np.minimum(0.0, 1 - reference_length / np.maximum(answer_length, 1)))
     return np.where(orders > 0, 100 * penalty * geometric_mean, 0.0)
+
+
+STATISTICS = {"deltableu": deltableu_from_sums}
 
 
 def deltableu_signature(

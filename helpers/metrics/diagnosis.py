@@ -16,13 +16,33 @@ from functools import lru_cache
 
 from helpers.cases import Answer, Case
 from helpers.files import LabError, fingerprint
-from helpers.metrics.scores import Score, share_score
+from helpers.metrics.measure import Graded, Measured
+from helpers.metrics.metric import PERCENT, Metric
+from helpers.metrics.scores import Score, mean_columns, mean_from_sums, share_score
 from helpers.pocket.conditions import Condition, load_conditions
 
 # What `judge` says of an answer.
 JUDGEMENTS = ("correct", "similar disease", "wrong", "none named")
 # Raised by hand when the rule of `judge` changes.
 VERSION = 1
+METRICS = {"named": Metric("diagnosis named", PERCENT, 0)}
+STATISTICS = {"named": mean_from_sums}
+LEFT_OUT = ("names", "interval")
+
+
+def depends_on(graded: Graded) -> list:
+    """List what the score depends on besides the answers."""
+    labels = [[case.id, case.label] for case in _labelled(graded.cases)]
+    return [_names_id(), fingerprint(labels)]
+
+
+def measure(graded: Graded) -> dict[str, Measured]:
+    """Score the diagnoses of all answers to labelled cases; {} where no case has a label."""
+    hits = _hits(graded.cases, graded.answers)
+    if not hits:
+        return {}
+    ids = tuple(case.id for case in _labelled(graded.cases))
+    return {"named": Measured(_score(hits), ids, mean_columns(hits))}
 
 
 def named(text: str) -> list[str]:
@@ -85,14 +105,8 @@ def diagnosis_named(cases: Sequence[Case], answers: Mapping[str, Answer]) -> Sco
     None if no case has a label. `answers` holds predictions by case id; a missing one counts as
     empty, so it names nothing.
     """
-    found = _judge_labelled(cases, answers)
-    if not found:
-        return None
-    names = fingerprint([condition.names for condition in load_conditions()])
-    return share_score(
-        [judgement == "correct" for judgement in found],
-        signature=f"named|rule:first|names:{names}|interval:wilson|v:{VERSION}",
-    )
+    hits = _hits(cases, answers)
+    return _score(hits) if hits else None
 
 
 def judgements(cases: Sequence[Case], answers: Mapping[str, Answer]) -> dict[str, int]:
@@ -101,8 +115,26 @@ def judgements(cases: Sequence[Case], answers: Mapping[str, Answer]) -> dict[str
     return {judgement: counts[judgement] for judgement in JUDGEMENTS} if counts else {}
 
 
+def _score(hits: Sequence[bool]) -> Score:
+    signature = f"named|rule:first|names:{_names_id()}|interval:wilson|v:{VERSION}"
+    return share_score(hits, signature=signature)
+
+
+def _names_id() -> str:
+    return fingerprint([condition.names for condition in load_conditions()])
+
+
+def _labelled(cases: Sequence[Case]) -> list[Case]:
+    return [case for case in cases if case.label.strip()]
+
+
+def _hits(cases: Sequence[Case], answers: Mapping[str, Answer]) -> list[bool]:
+    """Tell of each labelled case whether its answer is correct."""
+    return [judgement == "correct" for judgement in _judge_labelled(cases, answers)]
+
+
 def _judge_labelled(cases: Sequence[Case], answers: Mapping[str, Answer]) -> list[str]:
-    labelled = [case for case in cases if case.label.strip()]
+    labelled = _labelled(cases)
     texts = [answers[case.id].text if case.id in answers else "" for case in labelled]
     return [judge(text, case.label) for text, case in zip(texts, labelled)]
 

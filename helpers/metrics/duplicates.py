@@ -7,30 +7,25 @@ which says how much repetition the task itself brings.
 """
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-
-import numpy as np
 
 from helpers.files import LabError
-from helpers.metrics.scores import Score, share_score
+from helpers.metrics.measure import Graded, Measured
+from helpers.metrics.metric import PERCENT, Metric
+from helpers.metrics.scores import Score, mean_columns, mean_from_sums, share_score
+from helpers.metrics.similarity import NEAR, near_each_other, nearest, words_of
 
 # Raised by hand when the meaning of one of these numbers changes.
 VERSION = 1
-# Near from here on. One word in seven may be another: in a shorter answer one word is the
-# diagnosis, so it must have the same words. What Table 3 calls "very similar" lies above 0.9, and
-# real long answers leave a wide gap below: in the authors' own answers, no share moves by more than
-# two of 50 between 0.8 and 0.9.
-NEAR = 0.85
-# A word is a run of letters and digits; Chinese is written without spaces, so each of its signs is
-# a word.
-SIGNS = "\u3400-\u9fff\uf900-\ufaff"
-WORD = re.compile(f"[{SIGNS}]|[^\\W_{SIGNS}]+")
-# Similarities are held for about this many pairs at a time (4 bytes each).
-BLOCK = 4_000_000
+METRICS = {
+    "repeated": Metric("near another answer", PERCENT, 0, "lower"),
+    "repeated_exactly": Metric("equal to another answer", PERCENT, 0, "lower"),
+    "from_training": Metric("near a training answer", PERCENT, 0, "lower"),
+}
+STATISTICS = {"repeated": mean_from_sums, "from_training": mean_from_sums}
+LEFT_OUT = ("texts", "similarity", "interval")
 SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
 
 
@@ -47,25 +42,25 @@ class DuplicateGroup:
     similarity: float
 
 
-def words_of(text: str) -> tuple[str, ...]:
-    """Split a text into the words that are compared: lower case, without punctuation."""
-    return tuple(WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
+def depends_on(graded: Graded) -> list:
+    """List what the scores depend on besides the answers."""
+    return [graded.fingerprint_training()]
 
 
-def similarity(first: str, second: str) -> float:
-    """Compute how alike two texts are, word by word: 1 - edits / (words of both), 0 to 1.
+def measure(graded: Graded) -> dict[str, Measured]:
+    """Score the shares of all answers that are duplicates, see `duplicate_scores`.
 
-    An edit takes out or puts in a word, so a changed word is two: twice the longest common
-    subsequence over the words of both texts (what difflib's ratio approximates). A longer tail
-    weighs less than with Levenshtein's distance over the longer text. A text without words is like
-    nothing, not even another one.
+    In a resample, which answers are duplicates is not computed anew.
     """
-    from rapidfuzz.distance import Indel
-
-    one, other = words_of(first), words_of(second)
-    if not one or not other:
-        return 0.0
-    return Indel.normalized_similarity(one, other)
+    texts = dict(zip(graded.ids, graded.texts(graded.cases)))
+    hits = duplicate_hits(texts, graded.training)
+    scores = _score(hits, graded.training)
+    return {
+        key: Measured(score, graded.ids, mean_columns(hits[key]))
+        if key in STATISTICS
+        else Measured(score)
+        for key, score in scores.items()
+    }
 
 
 def duplicate_scores(
@@ -89,8 +84,12 @@ def duplicate_scores(
     Raises:
         LabError: There are no texts.
     """
-    if not texts:
-        raise LabError("Duplicates were to be counted, but there are no answers: check the split.")
+    return _score(duplicate_hits(texts, training), training)
+
+
+def _score(
+    hits: Mapping[str, Sequence[bool]], training: Sequence[tuple[str, str]]
+) -> dict[str, Score]:
     rule = f"similarity:word indel|near:{NEAR}|interval:wilson|v:{VERSION}"
     known = len({words for words in (words_of(text) for _, text in training) if words})
     signatures = {
@@ -98,10 +97,7 @@ def duplicate_scores(
         "repeated_exactly": f"repeated exactly|interval:wilson|v:{VERSION}",
         "from_training": f"from training|texts:{known}|{rule}",
     }
-    return {
-        key: share_score(found, signature=signatures[key])
-        for key, found in duplicate_hits(texts, training).items()
-    }
+    return {key: share_score(found, signature=signatures[key]) for key, found in hits.items()}
 
 
 def duplicate_hits(
@@ -110,19 +106,24 @@ def duplicate_hits(
     """Tell of each text whether `duplicate_scores` counts it under each of its names.
 
     Returns: {name: one truth value per text, in order}.
+
+    Raises:
+        LabError: There are no texts.
     """
+    if not texts:
+        raise LabError("Duplicates were to be counted, but there are no answers: check the split.")
     tokens = [words_of(text) for text in texts.values()]
     exact = [" ".join(text.split()) for text in texts.values()]
     counts = Counter(exact)
     hits = {
-        "repeated": [len(found) > 1 for found in _near_each_other(tokens)],
+        "repeated": [len(found) > 1 for found in near_each_other(tokens)],
         "repeated_exactly": [
             bool(words) and counts[text] > 1 for words, text in zip(tokens, exact)
         ],
     }
     known = [words for _, text in training if (words := words_of(text))]
     if known:
-        hits["from_training"] = [best > 0 for best, _ in _nearest(tokens, known)]
+        hits["from_training"] = [best > 0 for best, _ in nearest(tokens, known)]
     return hits
 
 
@@ -139,11 +140,11 @@ def duplicate_groups(
     items = list(texts.items())
     tokens = [words_of(text) for text in texts.values()]
     known = [pair for pair in training if words_of(pair[1])]
-    nearest = _nearest(tokens, [words_of(text) for _, text in known])
+    closest = nearest(tokens, [words_of(text) for _, text in known])
     groups = []
-    for places in _group_places(_near_each_other(tokens)):
+    for places in _group_places(near_each_other(tokens)):
         # The first of the best: the leader's own if several are equally near.
-        best, where = max((nearest[place] for place in places), key=lambda pair: pair[0])
+        best, where = max((closest[place] for place in places), key=lambda pair: pair[0])
         if len(places) > 1 or best:
             source = known[where] if best else None
             groups.append(DuplicateGroup(tuple(items[place] for place in places), source, best))
@@ -204,57 +205,3 @@ def shorten(text: str, length: int = 200) -> str:
     if start < 0 or start >= half:
         start = 1
     return f"{head[:end].strip()} [...] {tail[start:].strip()}"
-
-
-def _near_each_other(texts: Sequence[tuple[str, ...]]) -> list[list[int]]:
-    """Find the places of the texts near each text, itself included; [] for one without words."""
-    places: dict[tuple[str, ...], list[int]] = {}
-    for place, words in enumerate(texts):
-        places.setdefault(words, []).append(place)
-    different = [words for words in places if words]
-    near: dict[tuple[str, ...], list[int]] = {}
-    for words, row in zip(different, _similarities(different, different)):
-        alike = [places[different[other]] for other in np.flatnonzero(row)]
-        near[words] = sorted(chain.from_iterable(alike))
-    return [near.get(words, []) for words in texts]
-
-
-def _nearest(
-    texts: Sequence[tuple[str, ...]], known: Sequence[tuple[str, ...]]
-) -> list[tuple[float, int]]:
-    """Find the similarity and place of the nearest of `known` to each text; (0, 0) if none is."""
-    first: dict[tuple[str, ...], int] = {}
-    for place, words in enumerate(known):
-        first.setdefault(words, place)
-    choices = list(first)
-    asked = [words for words in dict.fromkeys(texts) if words]
-    best: dict[tuple[str, ...], tuple[float, int]] = {}
-    if choices:
-        for words, row in zip(asked, _similarities(asked, choices)):
-            place = int(row.argmax())
-            if row[place]:
-                best[words] = (round(float(row[place]), 6), first[choices[place]])
-    return [best.get(words, (0.0, 0)) for words in texts]
-
-
-def _similarities(
-    texts: Sequence[tuple[str, ...]], others: Sequence[tuple[str, ...]]
-) -> Iterator[np.ndarray]:
-    """Yield row by row (len(others),) the similarities of `NEAR` or more, 0 for the rest.
-
-    Of two texts whose lengths alone are too different no words are compared: 1,000 answers beside
-    10,000 training texts of about 60 words take four seconds on two cores.
-    """
-    from rapidfuzz.distance import Indel
-    from rapidfuzz.process import cdist
-
-    rows = max(1, BLOCK // max(1, len(others)))
-    for start in range(0, len(texts), rows):
-        yield from cdist(
-            texts[start : start + rows],
-            others,
-            scorer=Indel.normalized_similarity,
-            score_cutoff=NEAR,
-            dtype=np.float32,
-            workers=-1,
-        )

@@ -1,8 +1,8 @@
-"""What every metric is called, in which unit it is shown, with how many digits, and which way is
+"""What a metric is called, in which unit it is shown, with how many digits, and which way is
 better.
 
-`METRICS` is the one table of it: metrics.json files, tables and figures name a metric by its key
-here, whatever the language of the answers.
+Each module that measures has its own `METRICS`, by key; `table` puts them together. metrics.json
+files, tables and figures name a metric by its key, whatever the language of the answers.
 """
 
 import re
@@ -52,38 +52,6 @@ class Metric:
         return format(score, f"{spec}f")
 
 
-METRICS = {
-    # against references
-    "deltableu": Metric("deltaBLEU", "0 to 100", 2),
-    "bertscore_f1": Metric("BERTScore F1", "0 to 1", 3),
-    "bertscore_precision": Metric("BERTScore precision", "0 to 1", 3),
-    "bertscore_recall": Metric("BERTScore recall", "0 to 1", 3),
-    "named": Metric("diagnosis named", PERCENT, 0),
-    # what answers are like
-    "distinct": Metric("distinct", PERCENT, 0),
-    "copies": Metric("copies of training answers", PERCENT, 0, "lower"),
-    "unfinished": Metric("unfinished", PERCENT, 0, "lower"),
-    "empty": Metric("empty", PERCENT, 0, "lower"),
-    "words": Metric("words", "mean", 1, ""),
-    "repeated": Metric("near another answer", PERCENT, 0, "lower"),
-    "repeated_exactly": Metric("equal to another answer", PERCENT, 0, "lower"),
-    "from_training": Metric("near a training answer", PERCENT, 0, "lower"),
-    # captions
-    "failed": Metric("failed", PERCENT, 0, "lower"),
-    "concept_precision": Metric("precision of findings", PERCENT, 0),
-    "concept_recall": Metric("recall of findings", PERCENT, 0),
-    "share": Metric("share", PERCENT, 0, ""),  # of the cases that a person has judged
-    # costs
-    "seconds": Metric("time", "s each", 3, "lower"),
-    "tokens_per_second": Metric("speed", "tokens/s", 0),
-    "same_answers": Metric("same answers", PERCENT, 0),
-    "weights_mb": Metric("weights", "MB", 2, "lower"),
-    "load_mb": Metric("memory to load", "MB", 0, "lower"),
-    "answer_mb": Metric("memory to answer", "MB", 0, "lower"),
-    "train_minutes": Metric("training", "min", 1, "lower"),
-    "peak_memory_gb": Metric("peak memory of training", "GB", 2, "lower"),
-}
-
 # What records of earlier versions call a metric.
 _OLD_NAMES = {
     "deltaBLEU": "deltableu",
@@ -98,7 +66,7 @@ _OLD_NAMES = {
 
 
 def metric_key(name: str) -> str:
-    """Return the key in `METRICS` of a metric that a record names in whatever way.
+    """Return the key of a metric that a record names in whatever way.
 
     Earlier records put the language behind it ("deltableu_en"); before it may stand what was
     measured ("int8: deltaBLEU").

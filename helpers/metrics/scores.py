@@ -18,6 +18,10 @@ BLOCK = 2_000_000
 Z = 1.959964
 
 
+# Computes values (...) from sums over cases (..., k).
+Statistic = Callable[[np.ndarray], np.ndarray]
+
+
 @dataclass(frozen=True)
 class Score:
     """One measured value, the 95 % interval over cases, how many cases it rests on, and how it was
@@ -74,7 +78,7 @@ def mean_over_runs(scores: Sequence[Score]) -> Score:
 
 def bootstrap_interval(
     statistics: np.ndarray,
-    score: Callable[[np.ndarray], np.ndarray],
+    score: Statistic,
     *,
     seed: int = 0,
     resamples: int = 1000,
@@ -102,7 +106,7 @@ def bootstrap_interval(
 
 def score_of(
     statistics: np.ndarray,
-    score: Callable[[np.ndarray], np.ndarray],
+    score: Statistic,
     *,
     signature: str,
     seed: int = 0,
@@ -118,8 +122,7 @@ def score_of(
 
 def mean_score(values: np.ndarray, *, signature: str, seed: int = 0) -> Score:
     """The mean of one value per case, with its bootstrap interval; `values`: (n_cases,)."""
-    statistics = np.column_stack([values, np.ones(len(values))])
-    return score_of(statistics, _mean_from_sums, signature=signature, seed=seed)
+    return score_of(mean_columns(values), mean_from_sums, signature=signature, seed=seed)
 
 
 def share_score(hits: Sequence[bool], *, signature: str) -> Score:
@@ -142,5 +145,11 @@ def wilson_interval(count: int, n: int) -> tuple[float, float]:
     return (0.0 if count == 0 else middle - half), (1.0 if count == n else middle + half)
 
 
-def _mean_from_sums(sums: np.ndarray) -> np.ndarray:
+def mean_columns(values: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Put ones beside one value per case, (n_cases, 2), so that sums of it give a mean."""
+    return np.column_stack([np.asarray(values, dtype=float), np.ones(len(values))])
+
+
+def mean_from_sums(sums: np.ndarray) -> np.ndarray:
+    """Compute means (...) from sums (..., 2) over `mean_columns`."""
     return sums[..., 0] / sums[..., 1]

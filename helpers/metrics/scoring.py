@@ -7,14 +7,9 @@ from dataclasses import dataclass
 
 from helpers.cases import Answer, Case, check_matching
 from helpers.files import LabError
-from helpers.metrics.bertscore import bert_scores
-from helpers.metrics.deltableu import (
-    deltableu_from_sums,
-    deltableu_signature,
-    deltableu_statistics,
-    mode_settings,
-)
-from helpers.metrics.scores import Score, mean_score, score_of
+from helpers.metrics import bertscore, deltableu
+from helpers.metrics.measure import Measured, has_reference
+from helpers.metrics.scores import Score
 
 MEASURES = ("deltableu", "bertscore")
 MODES = ("aligned", "official")
@@ -66,20 +61,14 @@ def score_predictions(
     _check_request(cases, metrics, mode)
     missing = check_matching(cases, predictions)
     answers = _answers(cases, predictions, mode)
-    references = [case.references for case in cases]
-    scores = {}
+    measured: dict[str, Measured] = {}
     if "deltableu" in metrics:
-        settings = mode_settings(mode, language)
-        statistics = deltableu_statistics(answers, references, language=language, **settings)
-        signature = deltableu_signature(references, mode=mode, language=language)
-        scores["deltableu"] = score_of(
-            statistics, deltableu_from_sums, signature=signature, seed=seed
-        )
+        measured |= deltableu.score_texts(cases, answers, mode=mode, language=language, seed=seed)
     if "bertscore" in metrics:
-        scores |= _bert_scores(answers, cases, mode=mode, encoder=encoder, seed=seed)
+        measured |= bertscore.score_texts(cases, answers, mode=mode, encoder=encoder, seed=seed)
     moved = sum(case.id != prediction.case_id for case, prediction in zip(cases, predictions))
     return Scores(
-        scores=scores,
+        scores={key: found.score for key, found in measured.items()},
         language=language,
         n=len(cases),
         missing=tuple(missing),
@@ -125,12 +114,7 @@ def _check_request(cases: Sequence[Case], metrics: Sequence[str], mode: str) -> 
             "Scores were asked for, but there are no cases: check the references file and the "
             "split."
         )
-    bare = [
-        case.id
-        for case in cases
-        if not any(reference.text.strip() for reference in case.references)
-    ]
-    if bare:
+    if bare := [case.id for case in cases if not has_reference(case)]:
         raise LabError(
             f"Scores were asked for, but {len(bare)} of the {len(cases)} cases have no reference "
             f"answer (the first is {bare[0]!r}): such cases can be answered, not scored; choose a "
@@ -149,19 +133,3 @@ def _answers(cases: Sequence[Case], predictions: Sequence[Answer], mode: str) ->
             f"{len(cases)} cases: give every case an answer, or use the mode aligned."
         )
     return [prediction.text for prediction in predictions]
-
-
-def _bert_scores(
-    answers: list[str], cases: Sequence[Case], *, mode: str, encoder: str, seed: int
-) -> dict[str, Score]:
-    references = [[reference.text for reference in case.references] for case in cases]
-    found = bert_scores(answers, references, encoder=encoder)
-    signature = found.signature.replace("BERTScore|", f"BERTScore|mode:{mode}|", 1)
-    return {
-        key: mean_score(values, signature=signature, seed=seed)
-        for key, values in (
-            ("bertscore_f1", found.f1),
-            ("bertscore_precision", found.precision),
-            ("bertscore_recall", found.recall),
-        )
-    }

@@ -33,5 +33,5 @@ def load(
     from helpers.models.memory import load as load_model
     from helpers.models.refs import ModelRef
 
-    ref = ModelRef.parse(model, quantization=quantization) if isinstance(model, str) else model
+    ref = ModelRef(model, quantization=quantization) if isinstance(model, str) else model
     return load_model(ref, allow_upload=allow_upload)

@@ -1,8 +1,45 @@
 """From generated tokens to an answer: where it ends, and why."""
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar, Literal
 
 from helpers.cases import Answer
+from helpers.settings.section import Section, setting
+
+
+class Decoding(Section):
+    """How long an answer may be, and how many questions are asked at a time."""
+
+    max_new_tokens: int = setting(128, "where an answer is cut, in tokens", ge=1)
+    batch: int = setting(
+        8,
+        "questions at a time (of an API, requests at a time); lower it if the GPU has no room",
+        parameter="ANSWER_BATCH",
+        ge=1,
+        effect=False,
+    )
+
+
+class LlmDecoding(Decoding):
+    """Also where the answer of a base model ends."""
+
+    ends: Literal["block", "eos"] = setting(
+        "block",
+        "block (also where the model begins another block) or eos (only where it ends its answer)",
+        parameter="ANSWER_ENDS",
+    )
+    profiles: ClassVar = {"pocket": {"max_new_tokens": 48, "batch": 32}, "a100": {"batch": 32}}
+
+
+class VlmDecoding(Decoding):
+    """As VisionQAries asked TinyLLaVA: up to 200 tokens."""
+
+    max_new_tokens: int = setting(200, "where an answer is cut, in tokens", ge=1)
+    profiles: ClassVar = {
+        "pocket": {"max_new_tokens": 48, "batch": 20},
+        "t4": {"batch": 4},
+        "a100": {"batch": 16},
+    }
 
 
 def end_tokens(tokenizer, generation_config) -> set[int]:

@@ -99,8 +99,8 @@ def _source(adapter: Path, base: str) -> tuple[Path, dict]:
     card = read_json(card_path) if card_path.is_file() else {}
     # The fingerprint of a hub model is "id@commit": that very commit is merged.
     commit = str(card.get("weights", "")).partition("@")[2]
-    named = ModelRef.parse(base or card.get("model", ""))
-    ref = named.but(revision=commit or named.revision, adapter=adapter)
+    named = ModelRef(base or card.get("model"))  # without a card, `read_card` refuses the folder
+    ref = named.but(name=f"{named.id}@{commit}" if commit else named.name, adapter=adapter)
     if card and not commit and not Path(ref.path).is_dir():
         raise LabError(
             f"The adapter's base is a folder that was called {ref.id!r}, but it is not here: say "
@@ -261,3 +261,16 @@ def _unpacked(name: str, where: dict):
         {key.removeprefix(f"{name}."): part for key, part in parts.items()}, device="cpu"
     )
     return dequantize_4bit(where[name].get_tensor(name), state)
+
+
+def measure_weights(ref: ModelRef) -> float:
+    """Measure the weights that answer, in MB on disk: of the model and its adapter.
+
+    A text tower that was trained whole is kept in full precision, which takes twice the room of a
+    half one.
+    """
+    is_whole = ref.adapter and not (ref.adapter / "adapter_config.json").exists()
+    base = [] if is_whole else [fetch_files(ref, ["*.safetensors"], offline=True)]
+    folders = [*base, *([ref.adapter] if ref.adapter else [])]
+    files = [path for folder in folders for path in folder.glob("*.safetensors")]
+    return round(sum(path.stat().st_size for path in files) / 1e6, 2)

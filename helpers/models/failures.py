@@ -11,7 +11,7 @@ from pathlib import Path
 
 from helpers.files import LabError
 from helpers.models.moondream import processor as moondream
-from helpers.models.shipped import model_path, shipped_models
+from helpers.models.shipped import shipped_models
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def _missing(model_id: str, error: Exception) -> str:
     reason = text.partition("\n")[0]
     if "gated repo" in text:
         return _gated(model_id)
-    if Path(model_path(model_id)).is_dir():
+    if model_id in shipped_models() or Path(model_id).is_dir():
         return (
             f"The folder of model {model_id!r} could not be loaded ({reason}): it must hold "
             "config.json, tokenizer.json and safetensors weights."

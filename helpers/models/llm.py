@@ -22,6 +22,7 @@ from helpers.models.decoding import end_tokens, to_answer
 from helpers.models.devices import Device
 from helpers.models.failures import explain_loading, no_room
 from helpers.models.loading import context_length, load_weights
+from helpers.models.processors import is_vlm_type, model_type
 from helpers.models.prompts import render_prompt
 from helpers.models.refs import ModelRef
 
@@ -198,3 +199,13 @@ def _stopping(tokenizer, stop: str, width: int) -> StoppingCriteriaList:
         )
 
     return StoppingCriteriaList([stopped] if stop else [])
+
+
+def fits(ref: ModelRef) -> bool:
+    """True for a model on this machine that sees no images."""
+    return not ref.is_remote and not is_vlm_type(model_type(ref))
+
+
+def open_model(ref: ModelRef, *, allow_upload: bool) -> LocalLLM:
+    """Load it; nothing that it is asked leaves this machine."""
+    return load_llm(ref)

@@ -1,16 +1,21 @@
-"""One local model in memory at a time: two of 8 B parameters do not fit on a T4."""
+"""One local model in memory at a time: two of 8 B parameters do not fit on a T4.
+
+A kind of model is a module of this folder with two functions: `fits(ref)` and
+`open_model(ref, allow_upload=...)`. A new one is one module, with no change elsewhere.
+"""
 
 import gc
+import importlib
+import pkgutil
+from functools import lru_cache
+from types import ModuleType
 
 import torch
 
-from helpers.models.api.model import open_api_model
+import helpers.models as folder
 from helpers.models.base import Model
 from helpers.models.encoders import load_encoder
-from helpers.models.llm import load_llm
-from helpers.models.processors import is_vlm_type, model_type
 from helpers.models.refs import ModelRef
-from helpers.models.vlm import load_vlm
 
 _in_memory: dict[tuple[ModelRef, str], Model] = {}
 
@@ -23,9 +28,16 @@ def load(ref: ModelRef, *, allow_upload: bool = False) -> Model:
     Raises:
         LabError: the model cannot be had; or it is behind an API, and consent or key is missing.
     """
-    if ref.is_remote:
-        return open_api_model(ref.id, allow_upload=allow_upload)
-    return load_vlm(ref) if is_vlm_type(model_type(ref)) else load_llm(ref)
+    kind = next(module for module in list_kinds() if module.fits(ref))
+    return kind.open_model(ref, allow_upload=allow_upload)
+
+
+@lru_cache
+def list_kinds() -> list[ModuleType]:
+    """List the modules that load a kind of model each."""
+    names = [module.name for module in pkgutil.iter_modules(folder.__path__)]
+    modules = [importlib.import_module(f"{folder.__name__}.{name}") for name in names]
+    return [module for module in modules if hasattr(module, "fits")]
 
 
 def load_once(ref: ModelRef, *, allow_upload: bool = False) -> Model:

@@ -6,17 +6,12 @@ models), which the model's own template turns into text.
 """
 
 from collections.abc import Sequence
+from typing import Any, Literal
 
 from helpers.cases import Case
 from helpers.data.records import TAKEN_DOWN
 from helpers.files import LabError, fingerprint
-
-LAYOUTS = ("alpaca", "chat")
-QUESTIONS = ("title", "title+content")
-ENDS = ("block", "eos")
-# Where the words for an image stand: with the question alone as YuanAI had it, also with the shots
-# (which they tried), or with everything that the model is trained on, too.
-IMAGE_TEXTS = ("question", "shots", "training")
+from helpers.settings.section import Section, setting
 
 # YuanAI, section 3.3: the same instruction for every case.
 MEDICAL_ADVICE = "Give me a medical advice"
@@ -61,6 +56,44 @@ VISUAL_PROMPTS = {
     ),
 }
 
+
+class LlmPrompt(Section):
+    """How a case is put to an LLM."""
+
+    layout: Literal["alpaca", "chat"] = setting(
+        "alpaca",
+        "alpaca for base models, chat for a chat model's own template",
+        parameter="PROMPT",
+    )
+    question: Literal["title", "title+content"] = setting(
+        "title", "what is asked: title, or title+content"
+    )
+
+    def identity(self) -> dict[str, Any]:
+        """Identify the wording."""
+        return {"prompt": prompt_id(self.layout, self.question)}
+
+    def about(self) -> dict[str, Any]:
+        """Return what a run's record says of the prompt for readers."""
+        return self.identity()
+
+
+class VlmPrompt(Section):
+    """How a case is put to a VLM: VisionQAries' two prompts."""
+
+    name: Literal["P1", "P2"] = setting(
+        "P1", "P1 or P2: VisionQAries' two prompts", parameter="PROMPT"
+    )
+
+    def identity(self) -> dict[str, Any]:
+        """Identify the wording."""
+        return {"prompt": f"{self.name}-{fingerprint(list(VISUAL_PROMPTS[self.name]))[:6]}"}
+
+    def about(self) -> dict[str, Any]:
+        """Return what a run's record says of the prompt for readers."""
+        return self.identity()
+
+
 Messages = list[dict]  # chat turns: {"role": ..., "content": text, or parts of text and images}
 Prompt = str | Messages
 
@@ -68,7 +101,7 @@ Prompt = str | Messages
 def build_prompt(
     question: str, shots: Sequence[tuple[str, str]] = (), *, layout: str = "alpaca"
 ) -> Prompt:
-    """The prompt for a question after worked examples (question, answer), in one of `LAYOUTS`.
+    """The prompt for a question after worked examples (question, answer), in a layout.
 
     "alpaca" gives text, "chat" gives messages: each shot is a user's turn and its answer the
     assistant's.
@@ -153,13 +186,13 @@ def render_prompt(prompt: Prompt, tokenizer) -> str:
     return tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
 
 
-def prompt_id(layout: str = "alpaca", question: str = "title", template: str = "") -> str:
+def prompt_id(layout: str = "alpaca", question: str = "title") -> str:
     """What identifies the wording: layout, what is asked, and a hash that changes when a word of it
     does.
 
-    `template`: the model's own, which decides how a chat reads.
+    A chat model's own template is part of its weights' fingerprint.
     """
-    words = [ALPACA_PREAMBLE, ALPACA_BLOCK] if layout == "alpaca" else [CHAT_TURN, template]
+    words = [ALPACA_PREAMBLE, ALPACA_BLOCK] if layout == "alpaca" else [CHAT_TURN]
     return f"{layout}-{question}-{fingerprint([*words, MEDICAL_ADVICE])[:6]}"
 
 

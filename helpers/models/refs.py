@@ -1,17 +1,18 @@
 """Which model is meant, exactly: the one reference that loading, training and the cache take."""
 
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import Any, ClassVar, Literal
 
-from helpers.files import LabError, file_hash, fingerprint, read_json
+from helpers.files import LabError, file_hash, fingerprint, read_json, split_names
 from helpers.models.api.address import api_host, is_api_model
 from helpers.models.failures import explain_loading
 from helpers.models.shipped import model_path
+from helpers.settings.section import Section, setting, without_folders
 
+FORMS = ("float32", "bfloat16", "int8", "nf4")  # how weights are packed on a small device
+SMALLEST_SIDE = 32  # pixels: two patches of the usual size
 ADAPTER_CARD = "lab.json"  # what an adapter says of itself: model, weights, data, prompt, training
-QUANTIZATIONS = ("none", "nf4")
 # What decides what a model reads, besides its weights; the last three only of VLMs.
 READ_WITH_WEIGHTS = (
     "config.json",
@@ -22,41 +23,40 @@ READ_WITH_WEIGHTS = (
 )
 
 
-@dataclass(frozen=True)
-class ModelRef:
+class ModelRef(Section):
     """A model with all that changes what it answers.
 
     Attributes:
-        id: `pocket/<name>`, a folder, a hub id, `openai:<name>` or `gemini:<name>` behind an API.
-        revision: commit, tag or branch of a hub id; "" is its main branch.
-        quantization: "none" or "nf4" (4 bit).
+        name: with the revision (commit, tag or branch) behind an @ where it is not the main branch.
         adapter: folder of a LoRA adapter for this model or, of a VLM, of the whole model after a
             training.
         max_side: pixels; a VLM's processor is asked for no larger images, which caps their tokens.
             0 leaves it as it is.
     """
 
-    id: str
-    revision: str = ""
-    quantization: str = "none"
+    name: str = setting(
+        "pocket/llama",
+        "a shipped model (pocket/...), a folder, a Hugging Face id (with @revision if need be), "
+        "openai:NAME or gemini:NAME",
+        parameter="MODEL",
+        min_length=1,
+    )
+    quantization: Literal["none", "nf4"] = setting("none", "none, or nf4: the model in 4 bit")
     adapter: Path | None = None
     max_side: int = 0
 
-    def __post_init__(self) -> None:
-        if self.quantization not in QUANTIZATIONS:
-            raise LabError(
-                f"`quantization` is {self.quantization!r}, but it must be 'none' or 'nf4'."
-            )
+    def __init__(self, name: Path | str | None = None, **fields: Any) -> None:
+        super().__init__(**fields, **({} if name is None else {"name": str(name)}))
 
-    @classmethod
-    def parse(cls, text: str, *, quantization: str = "none", max_side: int = 0) -> Self:
-        """Read a reference that may be written as id@revision."""
-        name, _, revision = (text, "", "") if Path(text).is_dir() else text.partition("@")
-        return cls(name, revision, quantization, max_side=max_side)
+    @property
+    def id(self) -> str:
+        """The name without the revision."""
+        return self.name if Path(self.name).is_dir() else self.name.partition("@")[0]
 
-    def but(self, **changes) -> Self:
-        """Return the same reference with other fields."""
-        return replace(self, **changes)
+    @property
+    def revision(self) -> str:
+        """The revision that the name gives; "" is the main branch."""
+        return "" if Path(self.name).is_dir() else self.name.partition("@")[2]
 
     @property
     def is_remote(self) -> bool:
@@ -69,7 +69,21 @@ class ModelRef:
         return model_path(self.id)
 
     def __str__(self) -> str:
-        return f"{self.id}@{self.revision}" if self.revision else self.id
+        return self.name
+
+    def about(self) -> dict[str, Any]:
+        """Return what a run's record says of the model for readers."""
+        return {"model": without_folders(self.id), "revision": self.revision}
+
+    def identity(self) -> dict[str, Any]:
+        """Identify weights, how answers end, and all else that changes what the model answers."""
+        found: dict[str, Any] = {
+            "weights": self.fingerprint_weights(),
+            "generation": self.fingerprint_generation(),
+            "quantization": self.quantization,
+        }
+        found |= {"max_side": self.max_side} if self.max_side else {}
+        return found | ({"adapter": self.fingerprint_adapter()} if self.adapter else {})
 
     def resolve_commit(self) -> str | None:
         """Ask the hub once which commit `revision` stands at; None for a folder."""
@@ -124,6 +138,63 @@ class ModelRef:
                 "base, or train a new adapter."
             )
         return card
+
+
+class Llm(ModelRef):
+    """The LLM that a notebook asks or fine-tunes."""
+
+    profiles: ClassVar = {
+        "pocket": {"name": "pocket/llama"},
+        "t4": {"name": "unsloth/llama-3-8b-bnb-4bit", "quantization": "nf4"},
+    }
+
+
+class Vlm(ModelRef):
+    """The VLM that a notebook asks or fine-tunes."""
+
+    max_side: int = setting(
+        0, "pixels; larger images are shrunk where that saves tokens; 0: as the model has it", ge=0
+    )
+    profiles: ClassVar = {
+        "pocket": {"name": "pocket/llava"},
+        "t4": {"name": "HuggingFaceTB/SmolVLM-Instruct", "quantization": "nf4", "max_side": 512},
+        "a100": {
+            "name": "Qwen/Qwen3-VL-8B-Instruct",
+            "quantization": "none",
+            "max_side": 1024,
+        },
+    }
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse images that no model can see."""
+        if 0 < self.max_side < SMALLEST_SIDE:
+            raise LabError(
+                f"`max_side` is {self.max_side}, but it takes 0 (as the model has it) or "
+                f"{SMALLEST_SIDE} pixels or more."
+            )
+
+
+class Vlms(Section):
+    """The VLMs that are asked as they are."""
+
+    names: str = setting(
+        "bczhou/tiny-llava-v1-hf, vikhyatk/moondream2@2024-04-02, HuggingFaceTB/SmolVLM-Instruct, "
+        "Qwen/Qwen3-VL-4B-Instruct, google/medgemma-4b-it",
+        "the models that are asked as they are, with commas",
+        parameter="MODELS",
+        min_length=1,
+    )
+    profiles: ClassVar = {"pocket": {"names": "pocket/llava, pocket/idefics2"}}
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse an empty list."""
+        if not self.listed:
+            raise LabError("`models` names nothing, but it takes a VLM, such as pocket/llava.")
+
+    @property
+    def listed(self) -> list[str]:
+        """The models, one by one."""
+        return split_names(self.names)
 
 
 def hash_weights(folder: Path) -> str:

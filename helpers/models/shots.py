@@ -2,12 +2,31 @@
 
 import random
 from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from helpers.cases import Case
 from helpers.files import LabError
 from helpers.models.prompts import question_text
+from helpers.settings.section import Section, setting
 
 CHOICES = ("random", "fixed", "lexical", "embedding")
+
+
+class Shots(Section):
+    """How many worked examples stand in a prompt, and which."""
+
+    count: int = setting(0, "how many worked examples a prompt holds", parameter="SHOTS", ge=0)
+    choice: Literal["random", "fixed", "lexical", "embedding"] = setting(
+        "random",
+        "random (anew for each case), fixed (the same for all), lexical or embedding (the most "
+        "similar)",
+        parameter="SHOT_CHOICE",
+    )
+    seed: int = setting(3407, "one seed for the shots that are drawn", ge=0)
+
+    def effective(self) -> dict[str, Any]:
+        """Without shots, nothing is chosen."""
+        return super().effective() if self.count else {"count": 0}
 
 
 def check_shots(count: int, choice: str, pool: Sequence[Case]) -> None:

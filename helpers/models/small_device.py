@@ -31,11 +31,9 @@ from helpers.models.devices import Device
 from helpers.models.failures import explain_loading
 from helpers.models.loading import disable_avx512, place
 from helpers.models.processors import load_processor
-from helpers.models.refs import ModelRef
+from helpers.models.refs import FORMS, ModelRef
 from helpers.models.shipped import model_path
 from helpers.models.vlm import LocalVLM
-
-FORMS = ("float32", "bfloat16", "int8", "nf4")
 
 
 def measure(

@@ -19,8 +19,10 @@ from helpers.models.loading import context_length, load_weights
 from helpers.models.processors import (
     PREFIX_MODELS,
     check_pair,
+    is_vlm_type,
     load_processor,
     mismatch,
+    model_type,
     read,
     turn_text,
     vlm_type,
@@ -164,6 +166,16 @@ def load_vlm(ref: ModelRef) -> LocalVLM:
     if kind not in PREFIX_MODELS:
         check_pair(model, processor, ref.id)
     return LocalVLM(model, processor, device)
+
+
+def fits(ref: ModelRef) -> bool:
+    """True for a model on this machine that sees images."""
+    return not ref.is_remote and is_vlm_type(model_type(ref))
+
+
+def open_model(ref: ModelRef, *, allow_upload: bool) -> LocalVLM:
+    """Load it; nothing that it is asked leaves this machine."""
+    return load_vlm(ref)
 
 
 def _image_prompt(question: Question) -> ImagePrompt:

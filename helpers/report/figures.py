@@ -1,12 +1,15 @@
 """Figures with alt text and a caption that states the finding."""
 
+import base64
+import html
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.data.images import BadImage, open_image
-from helpers.metrics.metric import METRICS
 from helpers.metrics.scores import Score
+from helpers.metrics.table import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,14 +22,21 @@ NAME_WIDTH = 60  # characters of a system's name in a line, so that its bar has 
 
 
 def show(figure: "Figure", *, alt: str) -> None:
-    """Display a matplotlib figure as PNG with alt text, and close it."""
+    """Display a matplotlib figure as an image with alt text, and close it.
+
+    It is HTML, since no reader of notebooks shows the alt text that a bare PNG brings along.
+    """
     import matplotlib.pyplot as plt
     from IPython.display import display
 
     if not alt.strip():
         raise ValueError("a figure needs alt text")
-    display(figure, metadata={"image/png": {"alt": alt}})
+    file = io.BytesIO()
+    figure.savefig(file, format="png", bbox_inches="tight")
     plt.close(figure)
+    source = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    image = f'<img src="{source}" alt="{html.escape(alt)}" style="max-width: 100%">'
+    display({"text/html": image, "text/plain": alt}, raw=True)
 
 
 def flow(steps: Sequence[str], *, title: str = "") -> "Figure":

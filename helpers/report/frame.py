@@ -3,20 +3,21 @@
 Systems are told apart by what they were made with ("system"); "name" is only printed.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pandas import DataFrame
 
-from helpers.experiments.made_with import settings_of
 from helpers.experiments.runs import Run
 from helpers.files import fingerprint
-from helpers.metrics.metric import METRICS, metric_key
 from helpers.metrics.scores import Score, mean_over_runs
+from helpers.metrics.table import METRICS
 
 COLUMNS = ("run", "system", "kind", "name", "dataset", "split", "seed")
-VALUES = ("metric", "value", "low", "high", "n", "signature", "verdict")
+VALUES = ("metric", "value", "low", "high", "n", "signature")
+# What a record says of an experiment that is none of its parameters, and tells systems apart.
+BESIDES = ("tuned", "epochs", "constant", "adapter")
+OF_TONES = ("concept_precision", "concept_recall")
 CHANGE = "change in "  # how the name of a difference begins
 
 
@@ -24,11 +25,12 @@ def frame(runs: Iterable[Run]) -> DataFrame:
     """Return the runs as a tidy DataFrame, one row for each run and metric.
 
     Columns: "run" (its id), "system" (the same for runs that differ in nothing but their seed),
-    "kind", "name", "dataset", "split", "seed", the settings that the run depends on ("model",
-    "tuned", "shots", "epochs", "prompt", ...; missing where they mean nothing to it), "metric" (a
-    key of `METRICS`), "value", "low", "high" (the 95 % interval), "n", "signature", "verdict" (of a
-    comparison). What was measured without an interval has none. A run without any score has one
-    row, without a metric. On a small device "form" says how the model was packed; a difference
+    "kind", "name", "dataset", "split", "seed", the parameters on which the run depends in small
+    letters ("model", "shots", "captioner", ...) with "tuned", "epochs" (0 for a VLM that is not
+    fine-tuned), "constant" and "adapter" (the hash of one that was given), all missing where they
+    mean nothing to it; "metric" (a key of `METRICS`), "value", "low", "high" (the 95 % interval),
+    "n", "signature". What was measured without an interval has none. A run without any score has
+    one row, without a metric. On a small device "form" says how the model was packed; a difference
     from the first form is named "change in " and its metric.
     """
     found = DataFrame([row for run in runs for row in _rows(run)])
@@ -80,18 +82,14 @@ def best_first(table: DataFrame, metric: str = "deltableu") -> DataFrame:
 
 
 def frame_by_tone(runs: Iterable[Run]) -> DataFrame:
-    """Return what captions name on each skin tone: a frame with columns "skin tone" and "cases".
-
-    Earlier records hold these scores as text with two digits, "0.67 [0.50, 0.88]".
-    """
+    """Return what captions name on each skin tone: a frame with columns "skin tone", "cases"."""
     rows = []
     for run in runs:
         for tone in run.record.get("skin_tones", ()):
             about = _about(run) | {"skin tone": tone["skin tone"], "cases": tone["cases"]}
-            for what in ("precision", "recall"):
-                score = _tone_score(tone, what)
-                if score:
-                    rows.append(about | _cell(f"concept_{what}", score))
+            rows += [
+                about | _cell(key, Score.from_dict(tone[key])) for key in OF_TONES if key in tone
+            ]
     return DataFrame(rows)
 
 
@@ -105,12 +103,9 @@ def _rows(run: Run) -> Iterator[dict[str, Any]]:
 
 def _score_cells(run: Run) -> Iterator[dict[str, Any]]:
     """Metric, value and interval of each score; of a packed model they are differences."""
-    verdicts = run.verdicts
     for key, score in run.scores.items():
         form, _, metric = key.rpartition(": ")
-        cell = _cell(f"{CHANGE}{metric}" if form else metric, score)
-        cell["verdict"] = verdicts.get(key)
-        yield cell | ({"form": form} if form else {})
+        yield {"form": form} | _cell(CHANGE + metric, score) if form else _cell(metric, score)
 
 
 def _measured_cells(run: Run) -> Iterator[dict[str, Any]]:
@@ -122,16 +117,18 @@ def _measured_cells(run: Run) -> Iterator[dict[str, Any]]:
     for row in [facts, *run.record.get("forms", ())]:
         of_form = {"form": row["form"]} if "form" in row else {}
         for name, value in row.items():
-            if metric_key(name) in METRICS:
-                yield of_form | {"metric": metric_key(name), "value": value}
+            if name in METRICS:
+                yield of_form | {"metric": name, "value": value}
 
 
 def _about(run: Run) -> dict[str, Any]:
     record = run.record
-    settings = settings_of(record)
-    system = fingerprint([record["kind"], record.get("profile", ""), settings])
+    settings = {name.lower(): value for name, value in record.get("parameters", {}).items()}
+    settings |= {name: record[name] for name in BESIDES if name in record}
     about = {name: record.get(name) for name in ("kind", "name", "dataset", "split", "seed")}
-    return {"run": run.id, "system": system} | about | settings
+    made_with = {name: value for name, value in settings.items() if name != "seed"}
+    system = fingerprint([record["kind"], record.get("profile", ""), made_with])
+    return {"run": run.id, "system": system} | settings | about
 
 
 def _cell(metric: str, score: Score) -> dict[str, Any]:
@@ -143,17 +140,6 @@ def _cell(metric: str, score: Score) -> dict[str, Any]:
         "n": score.n,
         "signature": score.signature,
     }
-
-
-def _tone_score(tone: dict[str, Any], what: str) -> Score | None:
-    entry = tone.get(f"concept_{what}")
-    if entry:
-        return Score.from_dict(entry)
-    numbers = [float(number) for number in re.findall(r"[\d.]+", tone.get(what, ""))]
-    if not numbers:
-        return None
-    value, low, high = numbers
-    return Score(value, low, high, n=tone["cases"], signature="")
 
 
 def _value(cell: Score | float | None) -> float | None:

@@ -5,16 +5,18 @@ of the runs (`helpers.report.frame`) and returns a DataFrame, which `tables.tabl
 """
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas
 from pandas import DataFrame
 
+from helpers.experiments.recorded import all_recorded, read_study, recorded_studies
 from helpers.experiments.runs import Run, find_runs
+from helpers.experiments.verdicts import Verdict
 from helpers.files import outputs_folder, write_text
-from helpers.metrics.metric import METRICS, metric_key
+from helpers.metrics.table import METRICS
 from helpers.report.frame import best_first, frame, frame_by_tone, summarize
 from helpers.report.tables import table
 
@@ -36,7 +38,7 @@ def boards(runs: Iterable[Run]) -> dict[str, list[Run]]:
     """Group scored runs by what makes their numbers comparable: title -> runs, the best first."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        if run.record["kind"] != "comparison" and "deltableu" in run.scores:
+        if "deltableu" in run.scores:
             groups.setdefault(_title(run), []).append(run)
     return {title: rank_runs(group) for title, group in sorted(groups.items())}
 
@@ -118,50 +120,33 @@ def compare_by_shots(runs: Iterable[Run]) -> DataFrame:
     return DataFrame(list(rows.values()), dtype=object)
 
 
-def claims_of(runs: Iterable[Run]) -> list[dict[str, Any]]:
-    """Return what comparisons found: a row for each claim and metric, with its score as data.
+def list_claims(verdicts: Iterable[Verdict], *, metrics: Sequence[str] = ()) -> DataFrame:
+    """Return what became of claims, for reading: the paper's value, ours with its interval, the
+    verdict.
 
-    Where no case has references there is one row without a score.
+    `metrics`: only these. Columns that say nothing, or the same in every row ("data"), are left
+    out.
     """
-    rows = []
-    for run in runs:
-        record, scores, verdicts = run.record, run.scores, run.verdicts
-        about = {"claim": record["name"], "data": record["dataset"]}
-        paper = {metric_key(name): said for name, said in record.get("paper", {}).items()}
-        if not scores:
-            rows.append(about | {"verdict": "not measured: no references"})
-        for key, score in scores.items():
-            row = {"metric": key, "paper": paper.get(key, ""), "score": score}
-            rows.append(about | row | {"seeds": record["seeds"], "verdict": verdicts[key]})
-    return rows
-
-
-def list_claims(claims: Sequence[Mapping[str, Any]], *, metrics: Sequence[str] = ()) -> DataFrame:
-    """Return claims for reading: the paper's value, ours with its interval, the verdict.
-
-    `claims`: as `claims_of` or `captions.caption_claims` gives them; `metrics`: only these. Columns
-    that say nothing, or the same in every row ("data"), are left out.
-    """
-    rows = []
-    for claim in claims:
-        metric, score = claim.get("metric", ""), claim.get("score")
-        if not metrics or metric in metrics:
-            rows.append(
-                {
-                    "claim": claim["claim"],
-                    "data": claim.get("data", ""),
-                    "metric": METRICS[metric].difference_header if metric else "",
-                    "paper": claim.get("paper", ""),
-                    "ours": METRICS[metric].format_difference(score) if score else "",
-                    "seeds": claim.get("seeds", ""),
-                    "n": score.n if score else "",
-                    "verdict": claim["verdict"],
-                }
-            )
-    found = DataFrame(rows, dtype=object)
-    silent = [name for name in ("paper", "seeds") if rows and not any(found[name])]
-    same = ["data"] if rows and found["data"].nunique() == 1 else []
-    return found.drop(columns=[*silent, *same])
+    rows = [
+        {
+            "claim": found.says,
+            "data": found.dataset,
+            "metric": METRICS[found.metric].difference_header,
+            "paper": found.paper,
+            "ours": METRICS[found.metric].format_difference(found.score),
+            "seeds": found.seeds,
+            "n": found.score.n,
+            "verdict": found.verdict,
+        }
+        for found in verdicts
+        if not metrics or found.metric in metrics
+    ]
+    table = DataFrame(rows, dtype=object)
+    if not rows:
+        return table
+    silent = {"paper": not any(table["paper"]), "seeds": set(table["seeds"]) == {1}}
+    silent["data"] = table["data"].nunique() == 1
+    return table.drop(columns=[name for name, says_nothing in silent.items() if says_nothing])
 
 
 def published() -> list[dict[str, Any]]:
@@ -181,8 +166,11 @@ def list_published() -> DataFrame:
 
 
 def write_page() -> Path:
-    """Write `outputs/leaderboard.html` from all runs found; returns its path."""
+    """Write `outputs/leaderboard.html` from the runs of this machine and the recorded ones; return
+    its path.
+    """
     runs, left_out = find_runs()
+    every = {run.id: run for run in [*all_recorded(), *runs]}.values()
     parts = [
         "<h1>Leaderboard of the Medical VQA Lab</h1>",
         "<p>For research and teaching, not for diagnosis. Brackets hold 95 % bootstrap intervals "
@@ -190,10 +178,11 @@ def write_page() -> Path:
         "deltaBLEU of a seed beside it. Numbers of different tables must not be compared.</p>",
     ]
     parts += [
-        table(list_systems(group), caption=title).html for title, group in boards(runs).items()
+        table(list_systems(group), caption=title).html for title, group in boards(every).items()
     ]
-    comparisons = [run for run in runs if run.record["kind"] == "comparison"]
-    parts.append(table(list_claims(claims_of(comparisons)), caption="Claims").html)
+    for study in map(read_study, recorded_studies()):
+        if study.verdicts:
+            parts.append(table(list_claims(study.verdicts), caption=f"Claims: {study.asks}").html)
     apart = "Published figures: other data, other encoder, not comparable with ours"
     parts.append(table(list_published(), caption=apart).html)
     parts += [f"<p>Left out: {html.escape(reason)}</p>" for reason in left_out]
@@ -201,12 +190,18 @@ def write_page() -> Path:
 
 
 def _title(run: Run) -> str:
-    record = run.record
+    record, scores = run.record, run.scores
+    encoder = _encoder(scores["bertscore_f1"].signature) if "bertscore_f1" in scores else "none"
     return (
         f"{record['dataset']} ({record['language']}), {record['split']} split, "
-        f"{run.scores['deltableu'].n} cases (data {record['data_fingerprint']}, BERTScore by "
-        f"{record['parameters']['ENCODER']})"
+        f"{scores['deltableu'].n} cases (data {record['data_fingerprint']}, BERTScore by {encoder})"
     )
+
+
+def _encoder(signature: str) -> str:
+    """Read the encoder in the signature of a BERTScore."""
+    parts = dict(part.split(":", 1) for part in signature.split("|") if ":" in part)
+    return parts.get("encoder", "an unnamed encoder")
 
 
 def _range(values: Sequence[float]) -> str:

@@ -14,8 +14,8 @@ from pandas import DataFrame
 from pandas.io.formats.style import Styler
 
 from helpers.files import fingerprint
-from helpers.metrics.metric import METRICS
 from helpers.metrics.scores import Score
+from helpers.metrics.table import METRICS
 from helpers.report.frame import CHANGE
 
 VISIBLE = 12  # rows that are seen at once; the others are folded away

@@ -55,8 +55,8 @@ def list_costs(runs: Sequence[Run], trainings: Iterable[Run]) -> DataFrame:
     by = ["model", "epochs", "augmentation"]
     found = summarize(frame(runs), ("seconds", "weights_mb"), by=by).drop(columns=["runs", "n"])
     found = found.sort_values(by, ignore_index=True)
-    parents = {run.record["parent"] for run in runs}
-    made = frame(run for run in trainings if run.id in parents)
+    parents = {parent for run in runs for parent in run.record["parents"].values()}
+    made = frame(run for run in trainings if f"{run.record['kind']}/{run.id}" in parents)
     if made.empty:
         return found
     minutes = made[made["metric"] == "train_minutes"].groupby(by)["value"].mean()

@@ -69,6 +69,18 @@ def _parameter(node: ast.stmt, lines: Sequence[str]) -> Parameter | None:
     return Parameter(name.id, kind.id, ast.literal_eval(node.value), comment)
 
 
+def read_kinds(path: Path) -> list[str]:
+    """Read which kinds of experiment a notebook's parameters set: `start(..., kinds=[...])`."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    for cell in code:
+        for node in ast.walk(ast.parse("".join(cell["source"]))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "start":
+                named = {keyword.arg: keyword.value for keyword in node.keywords}
+                return list(ast.literal_eval(named["kinds"])) if "kinds" in named else []
+    return []
+
+
 def parameters_cell(notebook: Mapping) -> str:
     """Return the source of the cell tagged `parameters`; "" if there is none."""
     for cell in notebook["cells"]:

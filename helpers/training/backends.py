@@ -72,7 +72,7 @@ def why_not_unsloth(base: ModelRef, recipe: LoraRecipe) -> str | None:
     """Say why Unsloth cannot do this training, as part of a sentence; None where it can."""
     if not isinstance(recipe, VlmRecipe):
         return None
-    if recipe.trained != "lora":
+    if recipe.trains_text_tower:
         return "Unsloth trains adapters here, and `recipe` trains the text tower whole"
     device = choose_device()
     if device.name != "cuda":

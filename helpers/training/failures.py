@@ -44,7 +44,7 @@ def what_to_lower(recipe: LoraRecipe) -> str:
         return (
             f"lower `max_length` from {recipe.max_length} to {half}, or choose a smaller `model`."
         )
-    if recipe.trained == "text":
+    if recipe.trains_text_tower:
         return (
             "set `recipe` to 'lora', which trains far fewer numbers, or choose a smaller `model`."
         )

@@ -62,7 +62,7 @@ def train_adapter(
         with TrainingBar() as bar, explain_failures(recipe, folder):
             facts = train_by(base, train, valid, folder, recipe, bar)
             facts |= {"backend": chosen.name, "backend_reason": chosen.reason}
-            _finish(folder, card | {"recipe": asdict(recipe), FACTS: facts})
+            _finish(folder, card | {"recipe": recipe.model_dump(), FACTS: facts})
     return read_json(adapter / ADAPTER_CARD)[FACTS]
 
 
@@ -109,8 +109,11 @@ def _finish(folder: Path, card: dict) -> None:
     unfinished = folder / UNFINISHED
     config_path = unfinished / "adapter_config.json"
     if config_path.exists():  # PEFT notes the base's folder on this machine, not its name
-        name = ModelRef.parse(card["model"]).id
-        write_json(config_path, read_json(config_path) | {"base_model_name_or_path": name})
+        config, name = read_json(config_path), ModelRef(card["model"]).id
+        modules = config["target_modules"]  # a list comes from a set, in another order each time
+        modules = sorted(modules) if isinstance(modules, list) else modules
+        changes = {"base_model_name_or_path": name, "target_modules": modules}
+        write_json(config_path, config | changes)
     (unfinished / "README.md").unlink(missing_ok=True)
     write_json(unfinished / ADAPTER_CARD, card)
     unfinished.rename(folder / "adapter")

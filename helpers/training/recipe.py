@@ -2,21 +2,23 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Any, ClassVar, Literal
 
 from helpers.files import LabError
 from helpers.models.refs import ModelRef
+from helpers.settings.section import Section, setting
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 UNFINISHED = ".adapter"  # where trained weights lie in a run's folder until their card is written
-# How a step's examples are cut into batches, and whether features are computed before the training
-# or during it, does not change the result.
-NO_EFFECT = ("batch", "accumulation", "features")
+LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
+# What the named recipes of a VLM bring. The rates of "moondream" and "text" are those of
+# moondream's Finetuning.ipynb at commit c64b09f (2024-04-02), which VisionQAries copied, with 8
+# examples a step and 2 epochs.
+OWN_RATES = {"lora": 2e-4, "text": 3e-5, "moondream": 3e-5}
 
 
-@dataclass(frozen=True)
-class LoraRecipe:
+class LoraRecipe(Section):
     """What determines a LoRA fine-tuning besides model and training examples.
 
     The optimiser is AdamW with a linear schedule and gradients clipped at 1.
@@ -24,49 +26,67 @@ class LoraRecipe:
     Rank, alpha and dropout are YuanAI's (section 3.3). They published no others and named Unsloth's
     defaults; the rest are those of Unsloth's Alpaca notebook for Llama-3 8B, but for its 8-bit
     AdamW, which is plain AdamW here: the adapter's states are small.
-
-    Attributes:
-        steps: optimiser steps of `batch * accumulation` examples.
-        epochs: above 0 it replaces `steps`: so many passes over the examples.
-        batch: examples that go through the model at once; memory grows with it, the result does
-            not depend on it.
-        max_length: in tokens; longer examples are cut at the end.
-        loss: "completion" learns the answers only; "whole" the prompts, too, as the paper's
-            notebook did.
     """
 
-    rank: int = 16
-    alpha: int = 16
-    dropout: float = 0.0
-    learning_rate: float = 2e-4
-    steps: int = 60
-    epochs: float = 0.0
-    batch: int = 2
-    accumulation: int = 4
-    warmup_steps: int = 5
-    weight_decay: float = 0.01
-    max_length: int = 2048
-    loss: str = "completion"
-    seed: int = 3407
+    rank: int = setting(16, "rank of the adapter's matrices", ge=1)
+    alpha: int = setting(16, "the adapter's part is scaled by ALPHA / RANK", ge=1)
+    dropout: float = setting(0.0, "dropout inside the adapter", ge=0, lt=1)
+    learning_rate: float = setting(2e-4, "peak learning rate", gt=0, allow_inf_nan=False)
+    steps: int = setting(60, "optimiser steps", ge=0)
+    epochs: float = setting(
+        0.0,
+        "passes over the training examples; above 0 it replaces STEPS",
+        ge=0,
+        allow_inf_nan=False,
+    )
+    batch: int = setting(
+        2,
+        "examples at once; lower it if the GPU has no room, and raise ACCUMULATION by as much",
+        ge=1,
+        effect=False,
+    )
+    accumulation: int = setting(4, "batches per optimiser step", ge=1, effect=False)
+    warmup_steps: int = setting(5, "steps until the learning rate is at its peak", ge=0)
+    weight_decay: float = setting(0.01, "weight decay of AdamW", ge=0, allow_inf_nan=False)
+    max_length: int = setting(
+        2048, "tokens of a training example; longer ones are cut at the end", ge=1
+    )
+    loss: Literal["completion", "whole"] = setting(
+        "completion", "completion (answers only) or whole (prompts, too, as YuanAI's notebook)"
+    )
+    seed: int = setting(3407, "one seed for first weights, order and draws", ge=0, le=LARGEST_SEED)
 
-    def __post_init__(self) -> None:
-        for name in ("rank", "alpha", "batch", "accumulation", "max_length", "learning_rate"):
-            self._check(name, getattr(self, name) > 0, "above 0")
-        for name in ("epochs", "warmup_steps", "weight_decay", "seed"):
-            self._check(name, getattr(self, name) >= 0, "0 or more")
-        self._check("steps", self.steps > 0 or self.epochs > 0, "above 0, or `epochs` must be")
-        self._check("dropout", 0 <= self.dropout < 1, "at least 0 and below 1")
-        self._check("loss", self.loss in ("completion", "whole"), "'completion' or 'whole'")
+    # The pocket model has 2 M parameters: another rate, and the batch in one piece.
+    profiles: ClassVar = {
+        "pocket": {
+            "learning_rate": 0.006,
+            "steps": 150,
+            "batch": 8,
+            "accumulation": 1,
+            "max_length": 1024,
+        },
+        "a100": {"batch": 8, "accumulation": 1},
+    }
 
-    def _check(self, name: str, valid: bool, wanted: str) -> None:
-        value = getattr(self, name)
-        if not valid or (isinstance(value, float) and not math.isfinite(value)):
-            raise LabError(f"`{name}` is {value!r}, but it must be {wanted}.")
+    def model_post_init(self, context: Any) -> None:
+        """Refuse a training of no step."""
+        if not (self.steps or self.epochs):
+            raise LabError("`steps` is 0, but it must be above 0, or `epochs` must be.")
 
     @property
     def examples_per_step(self) -> int:
         """How many examples one optimiser step learns from."""
         return self.batch * self.accumulation
+
+    @property
+    def peak_rate(self) -> float:
+        """The learning rate at its peak."""
+        return self.learning_rate
+
+    @property
+    def warmup(self) -> int:
+        """Steps of transformers' own warm-up."""
+        return self.warmup_steps
 
     def optimiser(self) -> dict:
         """Return the optimiser as arguments of transformers' trainer."""
@@ -80,15 +100,15 @@ class LoraRecipe:
         """Return step -> share of the learning rate, or None for transformers' own schedule."""
         return None
 
-    def determines(self) -> dict:
+    def effective(self) -> dict[str, Any]:
         """Return the numbers that the result depends on.
 
-        `batch` is none of them, so a training that found no room on the GPU goes on with a smaller
-        one and more accumulation.
+        How a step's examples are cut into batches is none of them, so a training that found no room
+        on the GPU goes on with a smaller batch and more accumulation.
         """
-        # A run's id is a hash of these names and numbers.
-        numbers = asdict(self) | {"records_per_step": self.examples_per_step}
-        return {name: value for name, value in numbers.items() if name not in NO_EFFECT}
+        found = super().effective() | {"examples_per_step": self.examples_per_step}
+        found.pop("steps" if self.epochs else "epochs")
+        return found
 
     def count_examples(self, available: int) -> int:
         """Return how many examples are learnt from in all, repetitions included."""
@@ -101,63 +121,93 @@ class LoraRecipe:
         return math.ceil(self.count_examples(available) / self.examples_per_step)
 
 
-@dataclass(frozen=True)
 class VlmRecipe(LoraRecipe):
     """What determines the fine-tuning of a VLM, besides model and training examples.
 
-    Attributes:
-        trained: "lora" gives every linear layer of the text tower an adapter; "text" trains that
-            tower whole.
-        vision: "frozen", or "trained": the vision tower and what joins it to the text tower, too.
-        schedule: "linear" as in `LoraRecipe`, or "moondream" (see `moondream_rate`), which brings
-            its optimiser: Adam in 8 bit with betas 0.9 and 0.95, epsilon 1e-6, neither weight decay
-            nor clipping.
-        references: which of a case's answers are learnt: "first", "all" (an example each), or one
-            "sampled" anew each time that the case comes by.
-        augmentation: "none" or "training" (see `augmentation`), of training images.
-        slips: "none", or "authors": validation images are augmented, too, as VisionQAries' code
-            did. (Their other slip, a prompt without spaces, is in the examples' prompts.)
-        features: "live"; "precomputed": the vision tower sees each image once, before the
-            training; "auto": that where it can be done.
-        max_side: pixels; the processor is asked for no larger images, which caps their tokens.
-            0 leaves it as it is.
+    "lora" gives every linear layer of the text tower an adapter; "text" trains that tower whole;
+    "moondream" does that in the manner of its authors: their rate, their schedule (see
+    `moondream_rate`) and their optimiser, Adam in 8 bit with betas 0.9 and 0.95, epsilon 1e-6,
+    neither weight decay nor clipping.
     """
 
-    trained: str = "lora"
-    vision: str = "frozen"
-    schedule: str = "linear"
-    references: str = "first"
-    augmentation: str = "none"
-    slips: str = "none"
-    features: str = "auto"
-    max_side: int = 0
+    recipe: Literal["lora", "text", "moondream"] = setting(
+        "lora", "lora, text (the whole text tower) or moondream (that, in its authors' manner)"
+    )
+    learning_rate: float = setting(
+        0.0,
+        "peak learning rate; 0: the recipe's own, as moondream's always is",
+        ge=0,
+        allow_inf_nan=False,
+    )
+    vision: Literal["frozen", "trained"] = setting(
+        "frozen", "frozen, or trained: the vision tower, too, and what joins it to the text tower"
+    )
+    references: Literal["first", "all", "sampled"] = setting(
+        "first", "which of several answers is learnt: first, all, or sampled (another each time)"
+    )
+    augmentation: Literal["none", "training"] = setting(
+        "none", "none, or training: training images are rotated, mirrored and recoloured a little"
+    )
+    slips: Literal["none", "authors"] = setting(
+        "none",
+        "none, or authors: what went wrong in VisionQAries' code (prompts without spaces, "
+        "validation images augmented, too)",
+    )
+    features: Literal["auto", "live", "precomputed"] = setting(
+        "live",
+        "live; precomputed: the frozen vision tower sees each image once; auto: that where it can "
+        "be done",
+        effect=False,
+    )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, values in VLM_CHOICES.items():
-            self._check(name, getattr(self, name) in values, " or ".join(map(repr, values)))
-        self._check("loss", self.loss == "completion", "'completion' for a VLM")
+    profiles: ClassVar = {
+        "pocket": {"epochs": 2.0, "features": "auto"},
+        "t4": {"epochs": 2.0},
+        "a100": {"max_length": 4096},
+    }
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse what a VLM cannot be trained with."""
+        super().model_post_init(context)
+        if self.loss != "completion":
+            raise LabError(f"`loss` is {self.loss!r}, but it must be 'completion' for a VLM.")
         if self.features == "precomputed" and not self.precomputes:
-            changing = "`vision`" if self.vision == "trained" else "`augmentation`"
-            value = self.vision if self.vision == "trained" else self.augmentation
+            changing = "vision" if self.vision == "trained" else "augmentation"
             raise LabError(
-                f"`features` is 'precomputed', but {changing} is {value!r}, so that images look "
-                "different each time: set `features` to 'auto' or 'live'."
+                f"`features` is 'precomputed', but `{changing}` is {getattr(self, changing)!r}, so "
+                "that images look different each time: set `features` to 'auto' or 'live'."
             )
 
-    def determines(self) -> dict:
-        """As of `LoraRecipe`; without an adapter, its numbers determine nothing."""
-        without = ("rank", "alpha", "dropout") if self.trained == "text" else ()
-        return {name: value for name, value in super().determines().items() if name not in without}
+    @property
+    def trains_text_tower(self) -> bool:
+        """True if the text tower is trained whole, without an adapter."""
+        return self.recipe != "lora"
+
+    @property
+    def peak_rate(self) -> float:
+        """The learning rate at its peak; that of moondream's authors is part of their recipe."""
+        own = OWN_RATES[self.recipe]
+        return own if self.recipe == "moondream" else self.learning_rate or own
+
+    @property
+    def warmup(self) -> int:
+        """Steps of transformers' own warm-up."""
+        return 0 if self.recipe == "moondream" else self.warmup_steps
 
     @property
     def precomputes(self) -> bool:
         """True if features may be precomputed: the vision tower sees the same in every epoch."""
         return self.features != "live" and self.vision == "frozen" and self.augmentation == "none"
 
+    def effective(self) -> dict[str, Any]:
+        """As of `LoraRecipe`; without an adapter, its numbers determine nothing."""
+        without = ("rank", "alpha", "dropout") if self.trains_text_tower else ()
+        found = super().effective() | {"learning_rate": self.peak_rate}
+        return {name: value for name, value in found.items() if name not in without}
+
     def optimiser(self) -> dict:
         """Return the optimiser as arguments of transformers' trainer."""
-        if self.schedule == "linear":
+        if self.recipe != "moondream":
             return super().optimiser()
         return {
             "optim": "adamw_bnb_8bit",
@@ -170,35 +220,12 @@ class VlmRecipe(LoraRecipe):
 
     def rate(self, steps: int) -> Callable[[int], float] | None:
         """Return step -> share of the learning rate, or None for transformers' own schedule."""
-        return partial(moondream_rate, steps=steps) if self.schedule == "moondream" else None
-
-
-VLM_CHOICES = {
-    "trained": ("lora", "text"),
-    "vision": ("frozen", "trained"),
-    "schedule": ("linear", "moondream"),
-    "references": ("first", "all", "sampled"),
-    "augmentation": ("none", "training"),
-    "slips": ("none", "authors"),
-    "features": ("auto", "live", "precomputed"),
-}
-# Named recipes. The rates of "moondream" and "text" are those of moondream's Finetuning.ipynb at
-# commit c64b09f (2024-04-02), which VisionQAries copied, with 8 examples a step and 2 epochs.
-VLM_RECIPES = {
-    "lora": {"trained": "lora", "learning_rate": 2e-4},
-    "text": {"trained": "text", "learning_rate": 3e-5},
-    "moondream": {
-        "trained": "text",
-        "schedule": "moondream",
-        "learning_rate": 3e-5,
-        "warmup_steps": 0,
-    },
-}
+        return partial(moondream_rate, steps=steps) if self.recipe == "moondream" else None
 
 
 def check_trainable(recipe: VlmRecipe, base: ModelRef) -> None:
     """Refuse to train a whole tower of 4-bit weights."""
-    if recipe.trained == "text" and base.quantization != "none":
+    if recipe.trains_text_tower and base.quantization != "none":
         raise LabError(
             f"The text tower of {base.id!r} is to be trained whole, but `quantization` is "
             f"{base.quantization!r}: 4-bit weights cannot be; set it to 'none', or `recipe` to "

@@ -253,11 +253,11 @@ def _arguments(
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
-        learning_rate=recipe.learning_rate,
+        learning_rate=recipe.peak_rate,
         per_device_train_batch_size=recipe.batch,
         per_device_eval_batch_size=recipe.batch,
         gradient_accumulation_steps=recipe.accumulation,
-        warmup_steps=recipe.warmup_steps,
+        warmup_steps=recipe.warmup,
         seed=recipe.seed,
         fp16=device.dtype == "float16",
         bf16=device.dtype == "bfloat16",

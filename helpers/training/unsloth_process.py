@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from helpers.files import REPOSITORY, LabError, WorkFailed
@@ -42,7 +41,7 @@ def train_with_unsloth(
         "train": _with_whole_paths(train),
         "valid": _with_whole_paths(valid),
         "folder": str(folder.resolve()),
-        "recipe": asdict(recipe),
+        "recipe": recipe.model_dump(),
         "vlm": isinstance(recipe, VlmRecipe),
     }
     with tempfile.TemporaryDirectory(prefix="unsloth-") as scratch:
@@ -56,10 +55,9 @@ def train_with_unsloth(
 
 def _base(base: ModelRef) -> dict:
     """Give the model's fields for a process that works in another folder."""
-    model_id = base.id
-    if not model_id.startswith("pocket/") and Path(base.path).is_dir():
-        model_id = str(Path(base.path).resolve())
-    return {"id": model_id, "revision": base.revision, "quantization": base.quantization}
+    if not base.name.startswith("pocket/") and Path(base.path).is_dir():
+        base = base.but(name=str(Path(base.path).resolve()))
+    return base.but(adapter=None).model_dump()
 
 
 def _with_whole_paths(texts: list[dict]) -> list[dict]:

@@ -123,7 +123,7 @@ def _train_vlm(
 
     device = choose_device()
     # Ours, which is the one that generation takes, too.
-    processor = load_processor(base.but(max_side=recipe.max_side))
+    processor = load_processor(base)
     with explain_loading(base.id):
         config = _config(base)
         context = getattr(config.get_text_config(), "max_position_embeddings", recipe.max_length)

@@ -34,7 +34,7 @@ def train_vlm_with_peft(
         train, valid: training examples as texts (see `vlm_examples`).
     """
     check_trainable(recipe, base)
-    loaded = load_vlm(base.but(max_side=recipe.max_side))
+    loaded = load_vlm(base)
     if must_recompute(loaded.model, loaded.device):
         recompute_activations(loaded.model)
     model = make_trainable(loaded.model, recipe)
@@ -64,7 +64,7 @@ def fit_vlm(
         if "image" not in str(error).lower():
             raise
         raise LabError(mismatch(str(error))) from None
-    if recipe.trained == "text":
+    if recipe.trains_text_tower:
         loaded.processor.save_pretrained(folder / UNFINISHED)
     return facts
 
@@ -80,7 +80,7 @@ def _features_of(
 
 def make_trainable(model: PreTrainedModel, recipe: VlmRecipe) -> Trainable:
     """Give the model with nothing trainable but what the recipe trains."""
-    if recipe.trained == "lora":
+    if not recipe.trains_text_tower:
         return add_adapter(model, recipe, linear_layers(model, vision=recipe.vision == "trained"))
     set_seed(recipe.seed)
     model.requires_grad_(recipe.vision == "trained")

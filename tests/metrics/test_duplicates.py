@@ -11,14 +11,12 @@ import pytest
 
 from helpers.files import REPOSITORY, LabError, read_json
 from helpers.metrics.duplicates import (
-    NEAR,
     duplicate_groups,
     duplicate_rows,
     duplicate_scores,
     shorten,
-    similarity,
-    words_of,
 )
+from helpers.metrics.similarity import NEAR, similarity, words_of
 
 SHARED = Path(os.environ.get("LAB_SHARED") or REPOSITORY.parent / "shared")
 GOLDEN, TRAIN = (

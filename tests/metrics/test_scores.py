@@ -2,8 +2,9 @@
 
 import pytest
 
-from helpers.metrics.metric import METRICS, metric_key
+from helpers.metrics.metric import metric_key
 from helpers.metrics.scores import Score, mean_over_runs
+from helpers.metrics.table import METRICS
 
 SCORE = Score(4.5849, 2.3812, 8.1, 60, "deltaBLEU|v:1")
 SHARE = Score(0.25, 0.2, 0.314, 12, "")

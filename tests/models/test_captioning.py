@@ -8,42 +8,42 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 from conftest import ROOT
+from helpers.data import Cases
 from helpers.data import images as images
-from helpers.data import load_dataset
 from helpers.data.images import BadImage, Unreadable
-from helpers.experiments.answers import answer
-from helpers.experiments.caption_texts import caption_cases, caption_texts, captioners_to_compare
-from helpers.experiments.captions import caption
-from helpers.experiments.finetune import finetune
-from helpers.experiments.inputs import (
-    ImageWords,
-    image_words,
-    llm_examples,
-    prompts_with_shots,
-    training_words,
-)
+from helpers.experiments.answers import Answers
+from helpers.experiments.caption_texts import caption_cases, caption_texts, has_given_captions
+from helpers.experiments.captions import Captions
+from helpers.experiments.experiment import record
+from helpers.experiments.finetune import Finetune
+from helpers.experiments.llm_prompts import Captions as PromptCaptions
+from helpers.experiments.llm_prompts import prompts_with_shots, shots_of_cases
 from helpers.files import LabError, WorkFailed, read_json, read_jsonl, write_json
 from helpers.models import captioning
 from helpers.models.answer_file import AnswerFile
 from helpers.models.api import model as api_models
 from helpers.models.base import ImagePrompt
-from helpers.models.captioning import caption_images, find_captioner
-from helpers.models.captions import FAILED
+from helpers.models.captioning import (
+    caption_file,
+    caption_images,
+    caption_prompt,
+    check_captioner,
+)
+from helpers.models.captions import FAILED, Captioner, Captioners
 from helpers.models.llm import load_llm
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.models.refs import ModelRef
 from helpers.models.shots import shot_pool
 from helpers.models.vlm import load_vlm
-from helpers.settings.profiles import resolve
 from tests.models import tiny_vlms as tiny_vision
 from tests.models.api_server import ServerAnswer, api_server
 
+DATA = "photos"  # the name under which captions are kept
 COLOURS = ("red", "green", "blue", "white", "black", "yellow", "pink")
 
 
@@ -61,8 +61,12 @@ def photos(tmp_path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def captioner(model, prompt="auto"):
-    return find_captioner(ModelRef(str(model)), prompt=prompt, max_new_tokens=8)
+def captioner(model, prompt="auto", *, batch=3) -> Captioner:
+    return Captioner(name=str(model), prompt=prompt, max_new_tokens=8, batch=batch)
+
+
+def store_of(one: Captioner, data: str = DATA) -> AnswerFile:
+    return caption_file(one, data)
 
 
 def without_seconds(store: AnswerFile) -> list[dict]:
@@ -95,42 +99,43 @@ def test_a_captioner_in_four_bit(blip_2, photos):
     assert answer.text.startswith(CAPTION_PREFIX)
 
 
-def test_a_text_that_was_gone_on_with_is_part_of_the_caption(blip_2, photos, tmp_path):
-    found = caption_images(captioner(blip_2), photos, AnswerFile(tmp_path / "s.jsonl"), batch=4)
+def test_a_text_that_was_gone_on_with_is_part_of_the_caption(blip_2, photos):
+    found = caption_images(captioner(blip_2, batch=4), photos, DATA)
     assert list(found) == photos and all(
         row.text.startswith(CAPTION_PREFIX + " ") for row in found.values()
     )
 
 
 def test_what_is_asked_is_data(blip_2):
-    assert captioner(blip_2).text == captioner(blip_2, "prefix").text == CAPTION_PREFIX
-    assert (
-        captioner(blip_2, "clinical").text == CLINICAL_PROMPT
-        and captioner(blip_2, "a photo of").text == "a photo of"
-    )
-    assert (
-        len({captioner(blip_2, prompt).prompt_id for prompt in ("auto", "clinical", "a photo of")})
-        == 3
-    )
+    asked = {
+        prompt: caption_prompt(captioner(blip_2, prompt))
+        for prompt in ("auto", "prefix", "clinical", "a photo of")
+    }
+    assert asked["auto"] == asked["prefix"] == CAPTION_PREFIX
+    assert asked["clinical"] == CLINICAL_PROMPT and asked["a photo of"] == "a photo of"
+    different = [captioner(blip_2, prompt) for prompt in ("auto", "clinical", "a photo of")]
+    assert len({store_of(one).path for one in different}) == 3
+    assert len({one.identity()["asked"] for one in different}) == 3
+    assert {one.identity()["model"] for one in different} == {different[0].fingerprint_model()}
 
 
-def test_captions_that_are_kept_need_no_model(blip_2, photos, tmp_path, monkeypatch):
-    store, blip = AnswerFile(tmp_path / "s.jsonl"), captioner(blip_2)
-    first = caption_images(blip, photos, store, batch=4)
+def test_captions_that_are_kept_need_no_model(blip_2, photos, monkeypatch):
+    blip = captioner(blip_2, batch=4)
+    first = caption_images(blip, photos, DATA)
     monkeypatch.setattr(captioning, "load_once", lambda *_, **__: pytest.fail("it was loaded"))
     renamed = photos[0].rename(photos[0].with_name("other name.png"))
-    again = caption_images(blip, [renamed, *photos[1:]], store, batch=2)
-    assert list(again.values()) == list(first.values()) and len(read_jsonl(store.path)) == len(
-        photos
-    )
+    again = caption_images(blip.but(batch=2), [renamed, *photos[1:]], DATA)
+    assert list(again.values()) == list(first.values())
+    assert len(read_jsonl(store_of(blip).path)) == len(photos)
 
 
-def test_equal_images_are_captioned_once(blip_2, photos, tmp_path):
+def test_equal_images_are_captioned_once(blip_2, photos):
     copy = photos[0].with_name("copy.png")
     copy.write_bytes(photos[0].read_bytes())
-    store = AnswerFile(tmp_path / "s.jsonl")
-    found = caption_images(captioner(blip_2), [*photos, copy, photos[0]], store, batch=4)
-    assert found[copy] == found[photos[0]] and len(read_jsonl(store.path)) == len(photos)
+    blip = captioner(blip_2, batch=4)
+    found = caption_images(blip, [*photos, copy, photos[0]], DATA)
+    assert found[copy] == found[photos[0]]
+    assert len(read_jsonl(store_of(blip).path)) == len(photos)
 
 
 def test_bad_images_are_kept_as_failed_and_end_nothing(blip_2, photos, tmp_path, monkeypatch):
@@ -139,8 +144,8 @@ def test_bad_images_are_kept_as_failed_and_end_nothing(blip_2, photos, tmp_path,
     photos[1].write_bytes(photos[1].read_bytes()[:60])
     (photos[0].parent / "a folder.jpg").mkdir()
     paths = [*sorted(photos[0].parent.iterdir()), photos[0].parent / "not there.jpg"]
-    store = AnswerFile(tmp_path / "s.jsonl")
-    found = caption_images(captioner(blip_2), paths, store, batch=3)
+    store = store_of(captioner(blip_2))
+    found = caption_images(captioner(blip_2), paths, DATA)
     bad = {path.name: caption.error for path, caption in found.items() if caption.error}
     assert (
         set(bad) == {"empty.jpg", "text.jpg", "1.png", "not there.jpg", "a folder.jpg"}
@@ -152,21 +157,21 @@ def test_bad_images_are_kept_as_failed_and_end_nothing(blip_2, photos, tmp_path,
         len(read_jsonl(store.path)) == len(photos) + 2
     )  # what is not there has no content to be kept under
     monkeypatch.setattr(captioning, "load_once", lambda *_, **__: pytest.fail("it was loaded"))
-    assert caption_images(captioner(blip_2), paths, store, batch=3) == found
+    assert caption_images(captioner(blip_2), paths, DATA) == found
 
 
 @pytest.mark.slow
-def test_a_captioning_killed_anywhere_gives_the_same_store(blip_2, photos, tmp_path):
+def test_a_captioning_killed_anywhere_gives_the_same_store(blip_2, photos):
     """Killed with -9 while it works, again and again at other places, and a torn end besides."""
     (photos[0].parent / "5a.jpg").write_text("no image")
-    whole, torn = AnswerFile(tmp_path / "whole.jsonl"), AnswerFile(tmp_path / "torn.jsonl")
-    caption_images(captioner(blip_2), sorted(photos[0].parent.iterdir()), whole, batch=3)
+    whole, torn = (store_of(captioner(blip_2), name) for name in ("whole", "torn"))
+    caption_images(captioner(blip_2), sorted(photos[0].parent.iterdir()), "whole")
     command = [
         sys.executable,
         Path(__file__).with_name("captioning_worker.py"),
         blip_2,
         photos[0].parent,
-        torn.path,
+        "torn",
     ]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     for lines in (1, 4):
@@ -186,29 +191,29 @@ def test_a_captioning_killed_anywhere_gives_the_same_store(blip_2, photos, tmp_p
     assert without_seconds(torn) == without_seconds(whole)
 
 
-def test_what_lies_not_in_an_image_is_not_kept(blip_2, photos, tmp_path, monkeypatch):
+def test_what_lies_not_in_an_image_is_not_kept(blip_2, photos, monkeypatch):
     def full(path, *, max_side=0):
         raise Unreadable("the memory is full") if path == photos[2] else BadImage("damaged")
 
-    store, real = AnswerFile(tmp_path / "s.jsonl"), images.open_image
+    store, real = store_of(captioner(blip_2)), images.open_image
     monkeypatch.setattr(images, "open_image", full)
-    found = caption_images(captioner(blip_2), photos, store, batch=3)
+    found = caption_images(captioner(blip_2), photos, DATA)
     assert (
         found[photos[2]].error == "the memory is full"
         and len(read_jsonl(store.path)) == len(photos) - 1
     )
     monkeypatch.setattr(images, "open_image", real)
-    again = caption_images(captioner(blip_2), photos, store, batch=3)
+    again = caption_images(captioner(blip_2), photos, DATA)
     assert not again[photos[2]].error and again[photos[1]].error == "damaged"
 
 
-def test_captions_that_are_kept_are_read_while_another_process_writes(blip_2, photos, tmp_path):
-    store = AnswerFile(tmp_path / "s.jsonl")
-    whole = caption_images(captioner(blip_2), photos, store, batch=3)
+def test_captions_that_are_kept_are_read_while_another_process_writes(blip_2, photos):
+    store = store_of(captioner(blip_2))
+    whole = caption_images(captioner(blip_2), photos, DATA)
     with store.locked(), open(store.path, "ab") as file:
         file.write(b'{"image": "being writ')
         file.flush()
-        assert caption_images(captioner(blip_2), photos, store, batch=3) == whole
+        assert caption_images(captioner(blip_2), photos, DATA) == whole
     assert store.path.read_bytes().endswith(b"being writ")
 
 
@@ -220,18 +225,17 @@ def test_other_settings_for_generation_make_other_captions(blip_2, tmp_path):
     assert captioner(blip_2).fingerprint_model() == same != captioner(copy).fingerprint_model()
 
 
-def test_a_captioner_that_cannot_be_had_is_a_sentence(tmp_path):
+@pytest.mark.parametrize("prompt", ["auto", "clinical"])
+def test_a_captioner_that_cannot_be_had_is_a_sentence(tmp_path, prompt):
     (tmp_path / "config.json").write_text("[]")
-    with pytest.raises(LabError, match="could not be loaded"):
-        captioner(tmp_path)
-    with pytest.raises(LabError, match="`model` is 'pocket/nothing', but the models shipped"):
-        captioner("pocket/nothing")
-    with pytest.raises(LabError, match="'nobody/no-such-model' is not on this machine"):
-        captioner("nobody/no-such-model")
-    with pytest.raises(
-        LabError, match="'pocket/llama', but a model of type 'llama' sees no images"
+    for model, message in (
+        (tmp_path, "could not be loaded"),
+        ("pocket/nothing", "`model` is 'pocket/nothing', but the models shipped"),
+        ("nobody/no-such-model", "'nobody/no-such-model' is not on this machine"),
+        ("pocket/llama", "'pocket/llama', but a model of type 'llama' sees no images"),
     ):
-        captioner("pocket/llama")
+        with pytest.raises(LabError, match=message):
+            check_captioner(captioner(model, prompt))
 
 
 # Captioners behind an API: a real server on loopback.
@@ -250,17 +254,15 @@ def gemini(monkeypatch):
     return connect
 
 
-def test_no_image_leaves_without_consent(photos, tmp_path):
+def test_no_image_leaves_without_consent(photos):
     with pytest.raises(
         LabError,
         match="`model` is 'gemini:tiny', so texts or images of the data set would be sent to",
     ):
-        caption_images(captioner("gemini:tiny"), photos, AnswerFile(tmp_path / "s.jsonl"), batch=2)
+        caption_images(captioner("gemini:tiny"), photos, DATA)
 
 
-def test_gemini_captions_images_and_what_it_blocks_is_kept_with_its_reason(
-    gemini, photos, tmp_path, capsys
-):
+def test_gemini_captions_images_and_what_it_blocks_is_kept_with_its_reason(gemini, photos, capsys):
     (photos[0].parent / "8.jpg").write_text("no image")
     count = iter(range(100))
     behaviours = {
@@ -271,8 +273,9 @@ def test_gemini_captions_images_and_what_it_blocks_is_kept_with_its_reason(
     with api_server(
         lambda prompt, again: behaviours.get(next(count), ServerAnswer("A red patch."))
     ) as server:
-        store = AnswerFile(tmp_path / "s.jsonl")
-        found = caption_images(gemini(server), sorted(photos[0].parent.iterdir()), store, batch=1)
+        asked = gemini(server).but(batch=1)
+        found = caption_images(asked, sorted(photos[0].parent.iterdir()), DATA)
+        kept = store_of(asked).path.read_text()
         sent = [request.images for request in server.requests]
     texts = [caption.text for caption in found.values()]
     assert texts == ["A red patch."] * 2 + [FAILED, "A red patch.", FAILED] + [
@@ -283,149 +286,148 @@ def test_gemini_captions_images_and_what_it_blocks_is_kept_with_its_reason(
     assert len(sent) == len(photos) + 1 and all(len(images) == 1 for images in sent)
     said = capsys.readouterr().out
     assert "8 prompts with 8 images" in said and "3 of 8 images got no caption" in said
-    assert "the-secret-key" not in said + store.path.read_text()
+    assert "the-secret-key" not in said + kept
 
 
-def test_what_was_paid_for_is_not_asked_again(gemini, photos, tmp_path):
-    store = AnswerFile(tmp_path / "s.jsonl")
+def test_what_was_paid_for_is_not_asked_again(gemini, photos):
     with api_server(
         lambda prompt, again: (
             ServerAnswer("no", status=500) if again >= 3 else ServerAnswer("A patch.")
         )
     ) as server:
+        asked = gemini(server).but(batch=2)
+        store = store_of(asked)
         with pytest.raises(WorkFailed, match="no answer to image"):
-            caption_images(gemini(server), photos, store, batch=2)
+            caption_images(asked, photos, DATA)
         kept = len(read_jsonl(store.path))
         assert 2 <= kept <= 3
-    with api_server(lambda prompt, again: ServerAnswer("A patch.")) as server:
-        found = caption_images(gemini(server), photos, store, batch=2)
-        assert len(server.requests) == len(photos) - kept
-    assert {caption.text for caption in found.values()} == {"A patch."} and len(
-        read_jsonl(store.path)
-    ) == len(photos)
+        before = len(server.requests)
+        server.answer = lambda prompt, again: ServerAnswer("A patch.")
+        found = caption_images(asked, photos, DATA)
+        assert len(server.requests) - before == len(photos) - kept
+    assert {caption.text for caption in found.values()} == {"A patch."}
+    assert len(read_jsonl(store.path)) == len(photos)
 
 
 # From captions to prompts.
 
 
 @pytest.fixture
-def lab(clinic):
-    settings = SimpleNamespace(
-        **resolve(
-            "pocket",
-            {
-                "DATA_ROOT": str(clinic / "iiyi"),
-                "SEED": 5,
-                "CAPTIONER": "recorded",
-                "STEPS": 4,
-                "BATCH": 4,
-                "RANK": 4,
-                "MAX_NEW_TOKENS": 8,
-            },
-        )
-    )
-    return load_dataset("pocket", clinic / "iiyi"), settings
+def given(clinic) -> dict:
+    """Parameters of small experiments on the small clinic, with its own captions."""
+    small = {"SEED": 5, "STEPS": 4, "BATCH": 4, "RANK": 4, "MAX_NEW_TOKENS": 8}
+    return small | {"CAPTIONER": "given", "DATA_ROOT": str(clinic / "iiyi")}
 
 
-def changed(settings, **values) -> SimpleNamespace:
-    return SimpleNamespace(**vars(settings) | values)
-
-
-def test_the_clinic_comes_with_captions_of_somebody_who_sees_everything(lab):
-    data, settings = lab
-    found = caption_cases(data, settings, data.split("valid"))
-    assert [len(found[case.id]) for case in data.split("valid")] == [
-        len(case.images) for case in data.split("valid")
-    ]
+def test_the_clinic_comes_with_captions_of_somebody_who_sees_everything(given, tmp_path):
+    experiment = Captions.of_profile("pocket", given)
+    cases = experiment.data.load().split("valid")
+    found = caption_cases(experiment.captioner, experiment.data, cases)
+    assert [len(found[case.id]) for case in cases] == [len(case.images) for case in cases]
     assert not [
         caption.error for captions in found.values() for caption in captions if caption.error
     ]
-    assert captioners_to_compare(data, settings) == ["pocket/blip", "pocket/llava", "recorded"]
-    assert captioners_to_compare(data, changed(settings, CAPTIONERS=" pocket/blip ,")) == [
-        "pocket/blip",
-        "recorded",
-    ]
+    assert has_given_captions(experiment.data)
+    assert not has_given_captions(Cases(name="photos", root=str(tmp_path)))
 
 
-def test_words_for_images_stand_where_image_text_says(lab):
-    data, settings = lab
-    model, cases = load_llm(ModelRef("pocket/llama")), data.split("valid")
-    case, counts = cases[0], {}
+def test_the_captioners_that_are_compared_are_a_list_with_commas():
+    assert Captioners.of_profile("pocket").listed == ["pocket/blip", "pocket/llava"]
+    assert Captioners(names=" pocket/blip ,").listed == ["pocket/blip"]
+    with pytest.raises(LabError, match="`captioners` names nothing"):
+        Captioners(names=" , ")
+    with pytest.raises(LabError, match="'none', which is no captioner and is compared anyway"):
+        Captioners(names="pocket/blip, none")
+
+
+def prompts_of(experiment: Answers, cases) -> dict:
+    """The prompts of cases as the experiment asks them."""
+    pool = shot_pool(experiment.data.load().training)
+    chosen = shots_of_cases(cases, pool, experiment.shots, experiment.prompt)
+    captions = PromptCaptions(
+        caption_texts(experiment.captions, experiment.data, cases),
+        caption_texts(experiment.captions, experiment.data, experiment.shots_to_caption(chosen)),
+    )
+    model = load_llm(ModelRef("pocket/llama"))
+    prompts, _ = prompts_with_shots(model, cases, chosen, experiment.prompt, captions, room=900)
+    return prompts
+
+
+def test_words_for_images_stand_where_image_text_says(given):
+    counts, told = {}, ""
     for where in ("question", "shots", "training"):
-        chosen = changed(settings, IMAGE_TEXT=where)
-        prompts, _ = prompts_with_shots(
-            model, data, [case], chosen, 2, image_words(data, chosen, [case], 2)
-        )
-        words = training_words(data, chosen, data.split("train"))
-        records = llm_examples(shot_pool(data.split("train")), chosen, words)
-        counts[where] = prompts[case.id].count("Picture: "), "Picture: " in records[0]["prompt"]
+        chosen = given | {"IMAGE_TEXT": where, "SHOTS": 2}
+        asked, training = (kind.of_profile("pocket", chosen) for kind in (Answers, Finetune))
+        case = asked.cases()[0]
+        prompt = prompts_of(asked, [case])[case.id]
+        records = training._examples(shot_pool(training.data.load().training))
+        counts[where] = prompt.count("Picture: "), "Picture: " in records[0]["prompt"]
+        told = caption_texts(asked.captions, asked.data, [case])[case.id]
+        assert f"{case.question or case.context}\nPicture: {told}\n\n### Response:\n" in prompt
     assert counts == {"question": (1, False), "shots": (3, False), "training": (3, True)}
-    told = caption_texts(data, settings, [case])[case.id]
-    assert (
-        f"{case.question or case.context}\nPicture: {told}\n\n### Response:\n" in prompts[case.id]
-    )
-    none = changed(settings, CAPTIONER="none", IMAGE_TEXT="training")
-    assert image_words(data, none, cases, 2) == ImageWords() and not training_words(
-        data, none, cases
-    )
+
+
+def test_without_a_captioner_there_are_no_words_for_images(given):
+    chosen = given | {"CAPTIONER": "none", "IMAGE_TEXT": "training", "SHOTS": 2}
+    asked, training = (kind.of_profile("pocket", chosen) for kind in (Answers, Finetune))
+    assert caption_texts(asked.captions, asked.data, asked.cases()) == {}
+    assert "Picture: " not in "".join(prompts_of(asked, asked.cases()).values())
+    records = training._examples(shot_pool(training.data.load().training))
+    assert not any("Picture: " in record["prompt"] for record in records)
 
 
 @pytest.mark.slow
-def test_answers_with_words_for_images_are_another_run_and_others_keep_theirs(lab):
-    data, settings = lab
-    plain = answer(data, changed(settings, CAPTIONER="none"), shots=0)
-    told = answer(data, settings, shots=0)
-    assert (
-        "image_text" not in plain.record["determines"] and told.record["determines"]["image_text"]
-    )
-    assert (
-        told.id != plain.id
-        and "CAPTIONER recorded" in told.record["name"]
-        and "CAPTIONER" not in plain.record["name"]
-    )
-    assert (
-        answer(data, changed(settings, IMAGE_TEXT="shots"), shots=0).id == told.id
-    )  # without shots it is the same
+def test_answers_with_words_for_images_are_another_run_and_others_keep_theirs(given):
+    asked = Answers.of_profile("pocket", given)
+    plain, told = record(asked.but(CAPTIONER="none")), record(asked)
+    assert plain.record["inputs"]["captions"] is None and told.record["inputs"]["captions"]
+    assert told.id != plain.id
+    assert "CAPTIONER given" in told.record["name"] and "CAPTIONER" not in plain.record["name"]
+    assert record(asked.but(IMAGE_TEXT="shots")).id == told.id  # without shots it is the same
 
 
 @pytest.mark.slow
-def test_a_training_depends_on_words_only_where_they_are_in_its_records(lab):
-    data, settings = lab
+def test_a_training_depends_on_words_only_where_they_are_in_its_records(given):
     ids = [
-        finetune(data, changed(settings, CAPTIONER=captioner, IMAGE_TEXT=where)).id
-        for captioner, where in (
+        record(Finetune.of_profile("pocket", given | {"CAPTIONER": name, "IMAGE_TEXT": where})).id
+        for name, where in (
             ("none", "question"),
-            ("recorded", "question"),
-            ("recorded", "shots"),
-            ("recorded", "training"),
+            ("given", "question"),
+            ("given", "shots"),
+            ("given", "training"),
         )
     ]
     assert len(set(ids[:3])) == 1 and ids[3] != ids[0]
 
 
-def test_without_any_image_on_disk_captioning_is_refused_and_with_some_it_is_not(lab):
-    data, settings = lab
-    blip = changed(settings, CAPTIONER="pocket/blip")
-    cases = [replace(case, images=(Path("nowhere.jpg"),)) for case in data.split("valid")]
+def test_without_any_image_on_disk_captioning_is_refused_and_with_some_it_is_not(
+    given, clinic, tmp_path
+):
+    blip = Captioner(name="pocket/blip", max_new_tokens=8)
+    source = Cases(root=str(clinic / "iiyi"))
+    texts = shutil.copytree(
+        clinic / "iiyi", tmp_path / "iiyi", ignore=shutil.ignore_patterns("images*", "*.png")
+    )
+    bare = Cases(root=str(texts))
     with pytest.raises(
-        LabError, match="none of the images that the data set 'pocket' names is on disk"
+        LabError,
+        match="CAPTIONER is 'pocket/blip', but none of the images that the data set 'pocket' "
+        "names is on disk",
     ):
-        caption_cases(replace(data, splits={"valid": tuple(cases)}), blip, cases)
-    assert caption_texts(data, blip, cases[:1]) == {cases[0].id: FAILED}
+        caption_cases(blip, bare, bare.cases())
+    lost = replace(source.cases()[0], images=(Path("nowhere.jpg"),))
+    assert caption_texts(blip, source, [lost]) == {lost.id: FAILED}
 
 
 def test_the_captioning_run_counts_failures_and_keeps_examples_of_drawn_images_only(
-    lab, clinic, tmp_path
+    given, clinic, tmp_path
 ):
-    data, settings = lab
-    run = caption(data, settings)
+    experiment = Captions.of_profile("pocket", given)
+    run = record(experiment)
     assert run.scores["failed"].value == 0 and run.scores["concept_recall"].value > 0.9
-    assert len(run.record["examples"]) == 3 and caption(data, settings).id == run.id
+    assert len(run.record["examples"]) == 3 and record(experiment).id == run.id
     shutil.copytree(clinic / "iiyi", tmp_path / "iiyi")
     path = tmp_path / "iiyi" / "captions.csv"
     path.write_text("\n".join(path.read_text().splitlines()[:-12]))
-    other = load_dataset("iiyi", tmp_path / "iiyi")
-    fewer = caption(
-        other, changed(settings, DATASET="iiyi", DATA_ROOT=str(tmp_path / "iiyi"), SPLIT="test")
-    )
+    fewer = record(experiment.but(DATASET="iiyi", DATA_ROOT=str(tmp_path / "iiyi"), SPLIT="test"))
     assert fewer.scores["failed"].value > 0 and fewer.record["examples"] == []

@@ -62,7 +62,7 @@ def full_precision(tmp_path_factory) -> tuple[str, Path]:
     return base, train(base, folder / "run")
 
 
-def answers(model_id: str, adapter: Path | str = "") -> list[list[int]]:
+def answers(model_id: str, adapter: Path | None = None) -> list[list[int]]:
     text_model = load_llm(ModelRef(model_id, adapter=adapter))
     prompts = ["A rash", "An itchy spot on the arm", RECORDS[0]["prompt"]]
     found = []
@@ -105,7 +105,7 @@ def test_several_files_hold_the_same_weights(full_precision, tmp_path, monkeypat
 
 @pytest.mark.slow
 def test_a_run_folder_will_do_and_the_card_names_the_base(tmp_path):
-    run = open_run("02_lora_sft", determines={"test": 1}, about={})
+    run = open_run("finetune", "0123456789ab", about={})
     train("pocket/llama", run.folder)
     sentence = export(adapter_in(run.folder), tmp_path / "merged")
     assert (

@@ -1,5 +1,8 @@
 """Figures: what stands in them, also where an image may not be shown or is none."""
 
+import base64
+import io
+
 import matplotlib
 import pandas
 import pytest
@@ -83,3 +86,21 @@ def test_curves_have_every_point_with_its_interval_and_do_not_hide_each_other():
     assert ends == [pytest.approx([0, 30]), pytest.approx([12.5, 75])]
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["P1", "P2"]
     assert figure.axes[0].get_ylabel() == "diagnosis named (%)"
+
+
+def test_a_shown_figure_has_its_alt_text_escaped_and_is_closed(monkeypatch):
+    from matplotlib import pyplot
+
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
+    figure = figures.flow(["a", "b"])
+    figures.show(figure, alt='Boxes "a" & <b>')
+    (data,) = shown
+    assert data["text/plain"] == 'Boxes "a" & <b>' and "image/png" not in data
+    assert 'alt="Boxes &quot;a&quot; &amp; &lt;b&gt;"' in data["text/html"]
+    source = data["text/html"].split("base64,")[1].split('"')[0]
+    image = Image.open(io.BytesIO(base64.b64decode(source)))
+    assert image.format == "PNG" and image.width > 200
+    assert figure.number not in pyplot.get_fignums()
+    with pytest.raises(ValueError):
+        figures.show(figure, alt=" ")

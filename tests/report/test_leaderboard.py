@@ -1,10 +1,15 @@
 """Only comparable numbers stand in one table; what tables say is what runs hold."""
 
+from dataclasses import replace
+
 import pytest
 
+from helpers.cases import Answer
+from helpers.experiments.verdicts import Verdict
 from helpers.metrics.scores import Score
 from helpers.report import leaderboard
-from helpers.report.leaderboard import boards, claims_of, list_claims, list_systems, rank_runs
+from helpers.report.captioner_tables import caption_claims
+from helpers.report.leaderboard import boards, list_claims, list_systems, rank_runs
 from helpers.report.tables import table
 from tests.report.runs import few_shot_run, make_run, score
 
@@ -14,9 +19,8 @@ def test_data_sets_and_encoders_never_share_a_table_and_the_best_comes_first():
         few_shot_run(1.0, name="low"),
         few_shot_run(2.0, name="high"),
         few_shot_run(3.0, name="other data", dataset="iiyi"),
-        few_shot_run(3.0, name="other encoder", parameters={"ENCODER": "roberta-large"}),
-        make_run("finetuning", "training", {}),
-        make_run("comparison", "gain", {"deltableu": score(1)}),
+        few_shot_run(3.0, name="other encoder", encoder="roberta-large"),
+        make_run("finetune", "training", {}),
     ]
     tables = boards(runs)
     names = [[run.record["name"] for run in board] for board in tables.values()]
@@ -25,7 +29,7 @@ def test_data_sets_and_encoders_never_share_a_table_and_the_best_comes_first():
 
 
 def test_runs_are_listed_one_by_one_without_their_ids():
-    bare = make_run("answers", "bare", {"words": score(3.0)}, shots=0, tuned=False)
+    bare = make_run("answers", "bare", {"words": score(3.0)})
     found = leaderboard.list_runs([bare, few_shot_run(4.5, name="model", seed=7)])
     assert list(found.columns) == ["system", "seed", *leaderboard.AGAINST_REFERENCES, "n"]
     cells = table(found, caption="t", missing="not scored").cells
@@ -86,7 +90,9 @@ def test_table_3_has_two_rows_for_each_captioner_and_a_column_for_each_number_of
 def test_captioners_and_skin_tones():
     tones = [{"skin tone": 1, "cases": 9, "concept_recall": score(0.5, 0.4, 0.6, 9).as_dict()}]
     scores = {"failed": score(0.0, 0.0, 0.03, 115), "words": score(13.3)}
-    run = make_run("captions", "blip", scores, model="pocket/blip", skin_tones=tones)
+    run = make_run(
+        "captions", "blip", scores, parameters={"CAPTIONER": "pocket/blip"}, skin_tones=tones
+    )
     found = leaderboard.describe_captioners([run])
     assert found["captioner"][0] == "pocket/blip" and found["images"][0] == 115
     assert found["failed"][0].high == 0.03 and found["seconds"][0] is None
@@ -96,38 +102,48 @@ def test_captioners_and_skin_tones():
     assert leaderboard.describe_tones([]).empty
 
 
-CLAIM = {"paper": {"deltaBLEU": "1.4 to 2.1"}, "seeds": 3, "study": "table_2"}
-FOUND = {"deltableu": score(1.5, 0.25, 2.0), "named": score(0.02, -0.05, 0.1)}
-VERDICTS = {"deltableu": "reproduced", "named": "not reproduced"}
+GAIN = Verdict(
+    "LoRA helps",
+    "deltableu",
+    score(1.5, 0.25, 2.0),
+    "agrees",
+    "1.4 to 2.1",
+    dataset="pocket",
+    seeds=3,
+)
+SHARE = Verdict(
+    "LoRA helps", "named", score(0.02, -0.05, 0.1), "undecided", dataset="pocket", seeds=3
+)
 
 
 def test_claims_have_a_row_for_each_metric():
-    run = make_run("comparison", "LoRA helps", FOUND, verdicts=VERDICTS, **CLAIM)
-    found = list_claims(claims_of([run]))
+    found = list_claims([GAIN, SHARE])
     assert list(found.columns) == ["claim", "metric", "paper", "ours", "seeds", "n", "verdict"]
     assert found.values.tolist() == [
-        ["LoRA helps", "deltaBLEU", "1.4 to 2.1", "+1.500 [+0.250, +2.000]", 3, 60, "reproduced"],
-        [
-            "LoRA helps",
-            "diagnosis named (% points)",
-            "",
-            "+2.0 [-5.0, +10.0]",
-            3,
-            60,
-            "not reproduced",
-        ],
+        ["LoRA helps", "deltaBLEU", "1.4 to 2.1", "+1.500 [+0.250, +2.000]", 3, 60, "agrees"],
+        ["LoRA helps", "diagnosis named (% points)", "", "+2.0 [-5.0, +10.0]", 3, 60, "undecided"],
     ]
-    only = list_claims(claims_of([run]), metrics=["named"])
+    only = list_claims([GAIN, SHARE], metrics=["named"])
     assert len(only) == 1 and "paper" not in only
 
 
-def test_claims_of_several_data_sets_say_which_and_what_is_not_measured():
-    one = make_run("comparison", "gain", FOUND, verdicts=VERDICTS, **CLAIM)
-    other = make_run("comparison", "gain", {}, dataset="reddit", **CLAIM)
-    found = list_claims(claims_of([one, other]))
-    assert list(found["data"]) == ["pocket", "pocket", "reddit"]
-    assert list(found["verdict"])[-1] == "not measured: no references"
-    assert list(found["ours"])[-1] == "" and list_claims([]).empty
+def test_claims_of_several_data_sets_say_which_and_one_seed_is_not_worth_a_column():
+    found = list_claims([replace(GAIN, seeds=1), replace(SHARE, seeds=1, dataset="iiyi")])
+    assert list(found["data"]) == ["pocket", "iiyi"] and "seeds" not in found
+    assert list_claims([]).empty
+
+
+def test_what_table_4_shows_is_held_against_all_captions():
+    good, failed = Answer("a", "one two"), Answer("a", "No Image describe", error="no image")
+    longer = Answer("a", "one two three four five")
+    first = {str(case): [failed if case < 10 else good] for case in range(20)}
+    second = {str(case): [longer] for case in range(20)}
+    fails, says_more = caption_claims(first, second, names=("blip", "llava"))
+    assert (fails.metric, fails.score.value, fails.verdict) == ("failed", 0.5, "agrees")
+    assert fails.says == "blip fails more often than llava" and fails.paper == "1 of 3; 0 of 3"
+    assert (says_more.metric, says_more.score.value, says_more.score.n) == ("words", 3, 10)
+    none = {"a": [failed]}
+    assert [one.metric for one in caption_claims(none, none, names=("a", "b"))] == ["failed"]
 
 
 def test_published_figures_name_data_and_source_and_keep_their_digits():
@@ -145,6 +161,7 @@ def test_the_page_holds_every_run_escapes_names_and_sets_published_figures_apart
     assert "<script>" not in page and "&lt;script&gt;" in page
     assert page.index("not comparable with ours") > page.index("&lt;script&gt;")
     assert "VisionQAries" in page and "more rows</summary>" in page
+    assert "Claims: YuanAI&#x27;s Table 2" in page  # what is recorded stands on it, too
 
 
 @pytest.mark.parametrize("name", ["list_runs", "list_systems", "describe_answers"])

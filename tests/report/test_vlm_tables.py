@@ -61,15 +61,18 @@ def test_curves_begin_with_the_answers_before_fine_tuning():
 def test_costs_are_those_of_the_trainings_behind_the_answers():
     def training(seed: int, minutes: float, memory: dict):
         return make_run(
-            "picture_finetuning",
+            "finetune_vlm",
             f"training {seed}",
             {},
-            model="pocket/llava",
             seed=seed,
-            epochs=2,
             train_minutes=minutes,
             peak_memory_gb=memory,
-            parameters={"VLM_PROMPT": "P1", "AUGMENTATION": "none"},
+            parameters={
+                "MODEL": "pocket/llava",
+                "PROMPT": "P1",
+                "EPOCHS": 2,
+                "AUGMENTATION": "none",
+            },
         )
 
     trainings = [
@@ -78,7 +81,9 @@ def test_costs_are_those_of_the_trainings_behind_the_answers():
         training(3, 100.0, {"ram": 100.0}),  # nothing that is shown came from it
     ]
     answered = [vlm_run(1.0, seed=0)]
-    answered += [vlm_run(1.0, epochs=2, seed=n, parent=trainings[n - 1].id) for n in (1, 2)]
+    answered += [
+        vlm_run(1.0, epochs=2, seed=n, parents={"adapter": trainings[n - 1]}) for n in (1, 2)
+    ]
     found = vlm_tables.list_costs(answered, trainings)
     assert list(found["epochs"]) == [0, 2] and list(found["weights_mb"]) == [5.5, 5.5]
     assert found["seconds"][1].value == 0.5
@@ -92,7 +97,7 @@ def test_forms_stand_in_the_order_of_the_run_with_what_they_lost():
         {"form": "float32", "weights_mb": 11.0, "same_answers": 1.0, "deltableu": 9.0},
         {"form": "int8", "weights_mb": 4.5, "same_answers": 0.5, "deltableu": 7.0},
     ]
-    run = make_run("edge", "llava", {"int8: deltableu": score(-2.0)}, forms=forms)
+    run = make_run("small_device", "llava", {"int8: deltableu": score(-2.0)}, forms=forms)
     found = vlm_tables.list_forms(run)
     assert list(found.columns) == [
         "form",

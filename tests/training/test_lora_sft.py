@@ -3,7 +3,6 @@
 import random
 import subprocess
 import sys
-from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 
@@ -27,16 +26,15 @@ from helpers.training.trainer import SftTrainer, last_whole_checkpoint
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
 LLAMA = ModelRef("pocket/llama")
-SMALL = LoraRecipe(
-    rank=4,
-    learning_rate=5e-3,
-    steps=6,
-    batch=2,
-    accumulation=2,
-    warmup_steps=1,
-    max_length=64,
-    seed=5,
-)
+
+
+def small(kind: type[LoraRecipe], **changes) -> LoraRecipe:
+    """A recipe of six steps, which learn fast."""
+    few = {"rank": 4, "learning_rate": 5e-3, "steps": 6, "batch": 2, "warmup_steps": 1, "seed": 5}
+    return kind(**few | changes)
+
+
+SMALL = small(LoraRecipe, accumulation=2, max_length=64)
 CARD = {"model": "pocket/llama", "weights": "w", "data": "d", "prompt": "p"}
 
 
@@ -116,6 +114,7 @@ def test_the_defaults_are_those_of_yuanai_and_of_unsloth():
         ("epochs", float("inf")),
         ("warmup_steps", -1),
         ("seed", -1),
+        ("seed", 2**32),
     ],
 )
 def test_impossible_numbers_are_refused_by_their_name(name, value):
@@ -131,11 +130,15 @@ def test_epochs_replace_steps():
 
 def test_what_determines_a_result_keeps_its_names():
     """They are hashed into a run's id."""
-    assert set(LoraRecipe().determines()) == {
-        *("rank", "alpha", "dropout", "learning_rate", "steps", "epochs", "warmup_steps"),
-        *("weight_decay", "max_length", "loss", "seed", "records_per_step"),
+    common = {
+        *("rank", "alpha", "dropout", "learning_rate", "warmup_steps", "weight_decay"),
+        *("max_length", "loss", "seed", "examples_per_step"),
     }
-    assert LoraRecipe(batch=8, accumulation=1).determines() == LoraRecipe().determines()
+    assert set(LoraRecipe().effective()) == common | {"steps"}
+    assert set(LoraRecipe(epochs=1.0).effective()) == common | {"epochs"}
+    assert LoraRecipe(batch=8, accumulation=1).effective() == LoraRecipe().effective()
+    assert LoraRecipe(batch=8).effective() != LoraRecipe().effective()
+    assert LoraRecipe(epochs=1.0, steps=9).identity() == LoraRecipe(epochs=1.0).identity()
 
 
 def test_the_backend_is_chosen_by_the_machine_and_says_why(monkeypatch):
@@ -190,7 +193,7 @@ def test_a_long_record_is_cut_and_one_without_room_for_its_answer_is_left_out():
 
 
 def planned(**changes) -> LoraRecipe:
-    return replace(SMALL, **{"steps": 0, "accumulation": 4, "seed": 3} | changes)
+    return SMALL.but({"steps": 0, "accumulation": 4, "seed": 3} | changes)
 
 
 def test_batches_hold_every_example_once_a_pass_and_little_padding():
@@ -294,7 +297,7 @@ def test_training_is_plain_lora_with_adamw_and_a_linear_schedule(tmp_path):
     facts = train(tmp_path)
     loaded = load_llm(ModelRef("pocket/llama"))
     examples = encode(loaded.tokenizer, texts(), max_length=64, loss="completion")
-    batches = plan_batches([len(e.ids) for e in examples], replace(SMALL, batch=4, accumulation=1))
+    batches = plan_batches([len(e.ids) for e in examples], SMALL.but(batch=4, accumulation=1))
     set_seed(5)
     model = get_peft_model(
         loaded.model, LoraConfig(r=4, lora_alpha=16, target_modules=list(PROJECTIONS))
@@ -334,7 +337,7 @@ def test_the_adapter_carries_what_it_is_and_is_not_made_twice(tmp_path):
     )
     assert (
         {key: card[key] for key in CARD} == CARD
-        and card["recipe"] == asdict(SMALL)
+        and card["recipe"] == SMALL.model_dump()
         and card["training"] == facts
     )
     assert config["base_model_name_or_path"] == "pocket/llama" and set(
@@ -354,10 +357,10 @@ def test_the_adapter_carries_what_it_is_and_is_not_made_twice(tmp_path):
 
 @pytest.mark.slow
 def test_the_whole_example_can_be_learnt_as_the_papers_notebook_did(tmp_path):
-    facts = train(tmp_path, replace(SMALL, loss="whole", steps=1))
+    facts = train(tmp_path, SMALL.but(loss="whole", steps=1))
     loaded = load_llm(ModelRef("pocket/llama"))
     examples = encode(loaded.tokenizer, texts(), max_length=64, loss="whole")
-    step = chain(*plan_batches([len(e.ids) for e in examples], replace(SMALL, steps=1)))
+    step = chain(*plan_batches([len(e.ids) for e in examples], SMALL.but(steps=1)))
     step = list(step)
     with torch.no_grad():
         expected = sum(_loss(loaded.model, examples[i]) for i in step) / sum(
@@ -371,14 +374,14 @@ def test_the_whole_example_can_be_learnt_as_the_papers_notebook_did(tmp_path):
 
 @pytest.mark.slow
 def test_epochs_are_passes_over_the_examples(tmp_path):
-    facts = train(tmp_path, replace(SMALL, epochs=1.0), rows=texts(11))
+    facts = train(tmp_path, SMALL.but(epochs=1.0), rows=texts(11))
     assert facts["optimiser_steps"] == 3 and read_json(tmp_path / "training.json")[-1]["step"] == 3
 
 
 @pytest.mark.slow
 def test_a_four_bit_base_learns_the_same_with_and_without_validation(tmp_path):
     """On some CPUs bitsandbytes would repack the weights at the first validation, and go wrong."""
-    base, recipe = ModelRef("pocket/llama", quantization="nf4"), replace(SMALL, steps=3)
+    base, recipe = ModelRef("pocket/llama", quantization="nf4"), SMALL.but(steps=3)
     train(tmp_path / "a", recipe, base=base)
     train(tmp_path / "b", recipe, base=base, valid=texts(3, seed=9))
     a, b = weights(tmp_path / "a"), weights(tmp_path / "b")
@@ -389,9 +392,9 @@ def test_a_four_bit_base_learns_the_same_with_and_without_validation(tmp_path):
 
 def test_prompts_that_fill_max_length_leave_nothing_to_learn(tmp_path):
     with pytest.raises(LabError, match="`max_length` is 4 .*nothing to learn: raise `max_length`"):
-        train(tmp_path, replace(SMALL, max_length=4))
+        train(tmp_path, SMALL.but(max_length=4))
     rows = [*texts(3), {"prompt": "very " * 80, "completion": "No.</s>"}]
-    facts = train(tmp_path, replace(SMALL, steps=1), rows=rows)
+    facts = train(tmp_path, SMALL.but(steps=1), rows=rows)
     assert (facts["training_records"], facts["records_without_room"], facts["records_cut"]) == (
         3,
         1,
@@ -402,7 +405,7 @@ def test_prompts_that_fill_max_length_leave_nothing_to_learn(tmp_path):
 @pytest.mark.slow
 def test_a_training_that_diverges_stops_at_once(tmp_path):
     with pytest.raises(WorkFailed, match="diverged.*at step [23]; lower `learning_rate`"):
-        train(tmp_path, replace(SMALL, learning_rate=1e30))
+        train(tmp_path, SMALL.but(learning_rate=1e30))
     assert not (tmp_path / "adapter").exists()
 
 
@@ -420,7 +423,7 @@ def test_a_checkpoint_without_its_last_file_does_not_count(tmp_path):
 
 @pytest.mark.slow
 def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path):
-    recipe, valid = replace(SMALL, dropout=0.1), texts(3, seed=9)
+    recipe, valid = SMALL.but(dropout=0.1), texts(3, seed=9)
     train(tmp_path / "undisturbed", recipe, valid=valid)
     (tmp_path / "stopped").mkdir()
     with pytest.raises(KeyboardInterrupt):
@@ -457,7 +460,7 @@ def test_out_of_memory_names_the_smaller_batch_and_that_goes_on_from_the_checkpo
         with explain_failures(SMALL, folder):
             error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
             train_with_peft(LLAMA, texts(), [], folder, SMALL, broken_off_at(4, error))
-    smaller_recipe = replace(SMALL, batch=1, accumulation=4)
+    smaller_recipe = SMALL.but(batch=1, accumulation=4)
     assert train(folder, smaller_recipe)["optimiser_steps"] == 6
     assert [entry["step"] for entry in read_json(folder / "training.json")] == [1, 2, 3, 4, 5, 6]
     assert losses(folder) == pytest.approx(losses(tmp_path / "undisturbed"), abs=1e-3)
@@ -471,7 +474,7 @@ def test_out_of_memory_names_the_smaller_batch_and_that_goes_on_from_the_checkpo
         (LoraRecipe(batch=6, accumulation=1), "lower `batch` from 6 to 3 and raise `accumulation`"),
         (LoraRecipe(batch=1), "lower `max_length` from 2048 to 1024, or choose a smaller `model`"),
         (VlmRecipe(batch=1), "set `quantization` to 'nf4' if it is not, lower `max_side`"),
-        (VlmRecipe(batch=1, trained="text"), "set `recipe` to 'lora'"),
+        (VlmRecipe(batch=1, recipe="text"), "set `recipe` to 'lora'"),
     ],
 )
 def test_what_to_lower_is_the_batch_and_then_what_one_example_takes(recipe, advice):
@@ -490,8 +493,7 @@ import sys
 from pathlib import Path
 from tests.training.test_lora_sft import SMALL, train
 from helpers.files import WorkFailed
-from dataclasses import replace
-folder, recipe = Path(sys.argv[1]) / "run", replace(SMALL, rank=32)
+folder, recipe = Path(sys.argv[1]) / "run", SMALL.but(rank=32)
 folder.mkdir()
 filler = folder.parent / "filler"
 filler.write_bytes(b"x" * 17_000_000)

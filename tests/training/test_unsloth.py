@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +27,16 @@ from helpers.training.trainer import last_whole_checkpoint
 from helpers.training.unsloth_process import train_with_unsloth
 from helpers.training.unsloth_worker import ORPHANED
 from helpers.training.vlm_sft import linear_layers
-from tests.training.test_lora_sft import CARD, LLAMA, SMALL, broken_off_at, losses, texts, train
+from tests.training.test_lora_sft import (
+    CARD,
+    LLAMA,
+    SMALL,
+    broken_off_at,
+    losses,
+    small,
+    texts,
+    train,
+)
 
 
 def workers() -> list[str]:
@@ -105,9 +113,8 @@ def _logits(adapter: Path) -> list[float]:
 
 @pytest.mark.slow
 def test_the_worker_s_refusal_reaches_the_caller_as_its_sentence(tmp_path):
-    impossible = replace(SMALL)
-    object.__setattr__(impossible, "rank", 0)
-    with pytest.raises(LabError, match="^`rank` is 0, but it must be above 0.$"):
+    impossible = SMALL.model_copy(update={"rank": 0})
+    with pytest.raises(LabError, match="^`rank` is 0, but it must be 1 or more.$"):
         train_with_unsloth(LLAMA, texts(), [], tmp_path, impossible, print)
 
 
@@ -123,11 +130,11 @@ def test_a_worker_that_dies_leaves_its_last_words(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_worker_ends_when_its_parent_does(tmp_path):
     job = {
-        "base": {"id": "pocket/llama"},
+        "base": LLAMA.model_dump(),
         "train": texts(),
         "valid": [],
         "folder": str(tmp_path),
-        "recipe": asdict(SMALL),
+        "recipe": SMALL.model_dump(),
         "vlm": False,
     }
     process = subprocess.Popen(
@@ -182,9 +189,7 @@ def test_the_measurement_of_vlms_leaves_unsloth_out_where_there_is_no_gpu(tmp_pa
 # VLMs
 
 
-VLM_RECIPE = VlmRecipe(
-    rank=4, learning_rate=5e-3, steps=4, batch=2, warmup_steps=1, max_length=256, seed=5
-)
+VLM_RECIPE = small(VlmRecipe, steps=4, max_length=256, features="auto")
 LLAVA = ModelRef("pocket/llava")
 
 
@@ -275,7 +280,7 @@ def _parameters_of_unsloth() -> dict[str, set[str]]:
 
 def test_what_unsloth_cannot_do_with_vlms_is_refused_before_it_starts(seen, tmp_path, monkeypatch):
     assert why_not_unsloth(LLAMA, SMALL) is None
-    whole = replace(VLM_RECIPE, trained="text")
+    whole = VLM_RECIPE.but(recipe="text")
     with pytest.raises(
         LabError, match="`backend` is 'unsloth', but .*text tower whole: set `backend` to 'peft'"
     ):

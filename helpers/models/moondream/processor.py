@@ -42,7 +42,7 @@ def register() -> None:
     AutoModelForImageTextToText.register(
         moondream_model.MoondreamConfig, moondream_model.MoondreamForConditionalGeneration
     )
-    register_checkpoint_conversion_mapping(MODEL_TYPE, moondream_weights.conversions())
+    register_checkpoint_conversion_mapping(MODEL_TYPE, moondream_weights.CONVERSIONS)
 
 
 def load_processor(path, revision: str | None = None):

@@ -134,3 +134,6 @@ def _in_layers(where: str, names: dict[str, str]) -> list[tuple[str, str]]:
 
 def _literal(name: str) -> str:
     return name.replace(".", r"\.")
+
+
+CONVERSIONS = conversions()

@@ -1,0 +1,85 @@
+"""Which data sets there are: each module of this folder that reads some declares them as DATASETS.
+
+A new data set is one module, with no change elsewhere.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import helpers.data as folder
+from helpers.cases import Case
+from helpers.files import LabError
+
+
+@dataclass(frozen=True)
+class DataFault:
+    """A fault (or a note) about one record of a file; record 0 is the file as a whole."""
+
+    file: str
+    record: int
+    message: str
+    case_id: str = ""
+    is_note: bool = False
+
+    def __str__(self) -> str:
+        place = self.file + (f", record {self.record}" if self.record else "")
+        place += f" ({self.case_id})" if self.case_id else ""
+        return f"{place}: {'note: ' if self.is_note else ''}{self.message}"
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """How a data set is read.
+
+    Attributes:
+        load: folder, name (for the advice in errors) and language -> cases by split.
+        fetch: brings the data set to its own folder, if it is not there, and returns that; None
+            where a person must name a folder.
+        check: finds every fault and note in a folder.
+        is_simulated: True where no image is one of a patient.
+    """
+
+    load: Callable[[Path, str, str], dict[str, tuple[Case, ...]]]
+    check: Callable[[Path], Iterator[DataFault]]
+    fetch: Callable[[], Path] | None = None
+    is_simulated: bool = False
+
+
+@lru_cache
+def list_datasets() -> dict[str, DataSource]:
+    """List all data sets by name."""
+    found: dict[str, DataSource] = {}
+    for module in pkgutil.iter_modules(folder.__path__):
+        loaded = importlib.import_module(f"{folder.__name__}.{module.name}")
+        found |= getattr(loaded, "DATASETS", {})
+    return found
+
+
+def find_dataset(name: str) -> DataSource:
+    """Find how a data set is read; an unknown name is a `LabError`."""
+    known = list_datasets()
+    if name not in known:
+        raise LabError(f"The data set {name!r} is unknown: choose one of {', '.join(known)}.")
+    return known[name]
+
+
+def is_simulated(name: str) -> bool:
+    """True if no image of a data set is one of a patient."""
+    return find_dataset(name).is_simulated
+
+
+def data_folder(name: str, root: Path | str = "") -> Path:
+    """Return the folder of a data set; with `root` "" it is fetched or built if it is not there."""
+    source = find_dataset(name)
+    if str(root):
+        return Path(root).expanduser()
+    if source.fetch is None:
+        raise LabError(
+            f"The data set {name!r} was asked for without its folder: set `root` to a folder of "
+            "images."
+        )
+    return source.fetch()

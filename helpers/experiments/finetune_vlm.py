@@ -1,0 +1,116 @@
+"""The fine-tuning of a VLM on first images and answers of training cases (VisionQAries)."""
+
+from typing import Any, ClassVar, Literal
+
+from helpers.cases import Case
+from helpers.data import TrainingCases
+from helpers.experiments.experiment import Experiment
+from helpers.experiments.runs import Run
+from helpers.experiments.vlm_cases import (
+    cases_to_learn,
+    check_vlm,
+    first_image,
+    images_fingerprint,
+    training_example,
+)
+from helpers.files import LabError
+from helpers.models.prompts import VlmPrompt
+from helpers.models.refs import Vlm
+from helpers.settings.section import setting
+from helpers.training.backends import Backend, backend_for
+from helpers.training.recipe import VlmRecipe, check_trainable
+
+TRAINED = {"lora": "LoRA", "text": "whole text tower", "moondream": "moondream's recipe"}
+
+
+class VlmTrainingCases(TrainingCases):
+    """Fewer on the pocket profile, where a lesson takes a minute."""
+
+    profiles: ClassVar = {"pocket": {"limit": 200}}
+
+
+class FinetuneVlm(Experiment):
+    """Fine-tune a VLM; the run holds `adapter/`: an adapter, or the whole model where the recipe
+    trains the text tower.
+    """
+
+    version: ClassVar = 3
+    said: ClassVar = frozenset({"PROMPT", "EPOCHS", "RECIPE"})
+    data: VlmTrainingCases = VlmTrainingCases()
+    model: Vlm = Vlm()
+    prompt: VlmPrompt = VlmPrompt()
+    recipe: VlmRecipe = VlmRecipe()
+    backend: Literal["auto", "unsloth", "peft"] = setting(
+        "auto", "auto, unsloth or peft: what trains", effect=False
+    )
+
+    def inputs(self) -> dict[str, Any]:
+        """Also what trains, and the images."""
+        check_vlm(self.model)
+        check_trainable(self.recipe, self.model)
+        images = images_fingerprint([first_image(case) for case in self._train()])
+        return super().inputs() | {"backend": self.trained_by().name, "images": images}
+
+    def trained_by(self) -> Backend:
+        """Find what trains, and why."""
+        return backend_for(self.backend, self.model, self.recipe)
+
+    def about(self) -> dict[str, Any]:
+        """Also that it makes a fine-tuned model."""
+        return super().about() | {"tuned": True}
+
+    def label(self) -> str:
+        """Say model, recipe, prompt and epochs."""
+        epochs = self.recipe.epochs
+        length = f"{epochs:g} epoch{'' if epochs == 1 else 's'}"
+        if not epochs:
+            length = f"{self.recipe.steps} steps"
+        model, trained = self.model.parameters()["MODEL"], TRAINED[self.recipe.recipe]
+        return f"{model} + {trained}, {self.prompt.name}, {length}"
+
+    def work(self, run: Run) -> None:
+        """Train, or take the training up from the last checkpoint."""
+        # Late: they load torch.
+        from helpers.models.memory import forget_models
+        from helpers.models.processors import load_processor
+        from helpers.training.lora_sft import train_adapter
+
+        forget_models()
+        processor = load_processor(self.model)
+        glued = self.recipe.slips == "authors"
+        train, valid = (
+            [training_example(processor, case, self.prompt.name, glued=glued) for case in cases]
+            for cases in (self._train(), self._valid())
+        )
+        facts = train_adapter(
+            self.model,
+            train,
+            valid,
+            run.folder,
+            recipe=self.recipe,
+            card=self._card(),
+            backend=self.backend,
+        )
+        run.save(**facts)
+
+    def _train(self) -> list[Case]:
+        cases = cases_to_learn(self.data.load().split("train"), self.data.limit)
+        if not cases:
+            raise LabError(
+                f"The data set {self.data.name!r} has no training case with an answer and an image "
+                "on disk, so there is nothing to learn: choose another one as `dataset`, or put "
+                "its images where the README says."
+            )
+        return cases
+
+    def _valid(self) -> list[Case]:
+        return cases_to_learn(self.data.load().splits.get("valid", ()))
+
+    def _card(self) -> dict[str, str]:
+        """Return what the adapter says of itself."""
+        return {
+            "model": self.model.parameters()["MODEL"],
+            "weights": self.model.fingerprint_weights(),
+            "data": self.data.load().fingerprint("train"),
+            "prompt": self.prompt.identity()["prompt"],
+        }

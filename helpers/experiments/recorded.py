@@ -1,0 +1,280 @@
+"""The tracked results of studies: one file of lines for each, small enough to be read as a diff.
+
+`outputs/recorded/<study>.jsonl` has a first line with what its runs have in common; a line for
+each run, with its scores and with what each case contributes to those that claims compare; and a
+line for each verdict.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from helpers.experiments.runs import FORMAT, Run
+from helpers.experiments.verdicts import Verdict
+from helpers.files import REPOSITORY, LabError, read_jsonl, write_text
+from helpers.metrics.measure import Measured
+from helpers.metrics.scores import Score
+from helpers.models.answer_file import AnswerFile
+
+RECORDED = REPOSITORY / "outputs" / "recorded"
+DIGITS = 7  # that numbers keep: one more than it takes for tables to print the same
+# The first line, besides the study's name.
+HEAD = ("asks", "common", "parameters", "signatures", "cases")
+# What a run's line holds of its record: what the first line may say for all of them; what it was
+# made of; what was measured besides scores.
+SHARED = (
+    *("profile", "version", "dataset", "language", "split", "data_fingerprint"),
+    *("commit", "dirty", "versions", "device"),
+)
+MADE_OF = ("model", "revision", "prompt", "adapter", "tuned", "epochs", "constant", "seed")
+FACTS = (
+    *("minutes", "peak_memory_gb", "weights_mb", "backend", "training_records", "optimiser_steps"),
+    *("tokens_per_second", "train_minutes", "shots_dropped", "forms", "concepts", "skin_tones"),
+    *("examples", "largest_groups"),
+)
+
+
+@dataclass
+class RecordedRun(Run):
+    """A finished run as its line tells of it: there is no folder, and no answers."""
+
+    entries: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    signatures: Sequence[str] = ()
+    cases: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    case_ids: Sequence[Sequence[str]] = ()
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """The scores by the keys of `METRICS`."""
+        return {
+            key: Score(value, low, high, n, self.signatures[place])
+            for key, (value, low, high, n, place) in self.entries.items()
+        }
+
+    @property
+    def answers(self) -> AnswerFile:
+        """There are none."""
+        raise LabError(f"The answers of {self.record['name']} are not recorded: run it again.")
+
+    def measured(self, keys: Sequence[str] = ()) -> dict[str, Measured]:
+        """Return scores with what each case contributes where that is recorded, all or some."""
+        found = {}
+        for key, score in self.scores.items():
+            if not keys or key in keys:
+                found[key] = Measured(score)
+                if key in self.cases:
+                    place, *columns = self.cases[key]
+                    ids = tuple(self.case_ids[place])
+                    found[key] = Measured(score, ids, _as_array(columns, len(ids)))
+        return found
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A study as it is recorded: its question, its runs, and what became of its claims."""
+
+    asks: str
+    runs: list[RecordedRun]
+    verdicts: list[Verdict]
+
+    def answers(self, dataset: str) -> list[RecordedRun]:
+        """Return the runs on a data set, but for the trainings that others start from."""
+        made = {parent for run in self.runs for parent in run.record["parents"].values()}
+        here = [run for run in self.runs if run.record["dataset"] == dataset]
+        return [run for run in here if f"{run.record['kind']}/{run.id}" not in made]
+
+
+def write_study(study: str, asks: str, runs: Iterable[Run], verdicts: Iterable[Verdict]) -> Path:
+    """Write the record of a study, whole; return its path.
+
+    Args:
+        study: its name.
+        asks: its question.
+        runs: its finished runs, with those that they start from.
+        verdicts: they tell which metrics claims compare, of which cases are recorded, too.
+    """
+    found = sorted({run.id: run for run in runs}.values(), key=_order)
+    said = list(verdicts)
+    keys = list(dict.fromkeys(verdict.metric for verdict in said))
+    signatures: list[str] = []
+    case_ids: list[list[str]] = []
+    common = _usual([_part(run.record, SHARED) for run in found])
+    parameters = _same([run.record["parameters"] for run in found])
+    lines = [_run_line(run, common, parameters, keys, signatures, case_ids) for run in found]
+    lines += [_verdict_line(verdict, signatures) for verdict in said]
+    head = dict(zip(HEAD, (asks, common, parameters, signatures, case_ids)))
+    texts = [
+        json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+        for line in [{"study": study, **head}, *lines]
+    ]
+    return write_text(RECORDED / f"{study}.jsonl", "\n".join(texts) + "\n")
+
+
+def read_study(name: str) -> Recorded:
+    """Read the record of a study.
+
+    Raises:
+        LabError: there is none, or a line of it is damaged; the sentence names file and line.
+    """
+    path = RECORDED / f"{name}.jsonl"
+    if not path.exists():
+        known = ", ".join(recorded_studies()) or "none"
+        raise LabError(f"The study {name!r} is not recorded; these are: {known}.")
+    head: Mapping[str, Any] = {}
+    runs: list[RecordedRun] = []
+    verdicts: list[Verdict] = []
+    for number, line in enumerate(read_jsonl(path), start=1):
+        try:
+            if number == 1:
+                head = {name: line[name] for name in HEAD}
+            elif "run_id" in line:
+                runs.append(_read_run(line, head, path))
+            else:
+                verdicts.append(_read_verdict(line, head))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise LabError(
+                f"{path} is damaged at line {number} ({type(error).__name__}: {error}): take the "
+                "file from the repository, or run the sweep of this study again."
+            ) from None
+    return Recorded(head.get("asks", ""), runs, verdicts)
+
+
+def recorded_studies() -> list[str]:
+    """Return the names of all studies that are recorded."""
+    return sorted(path.stem for path in RECORDED.glob("*.jsonl"))
+
+
+def all_recorded(*studies: str) -> list[RecordedRun]:
+    """Return the recorded runs of all studies, or of some, each once, by name and seed."""
+    names = studies or recorded_studies()
+    found = {run.id: run for name in names for run in read_study(name).runs}
+    return sorted(found.values(), key=_order)
+
+
+def recorded_runs(kind: str, dataset: str, *studies: str) -> list[RecordedRun]:
+    """Return those of one kind of experiment on one data set."""
+    wanted = (kind, dataset)
+    found = all_recorded(*studies)
+    return [run for run in found if (run.record["kind"], run.record["dataset"]) == wanted]
+
+
+def recorded_verdicts(dataset: str, *studies: str) -> list[Verdict]:
+    """Return what became of the claims of all studies, or of some, on one data set."""
+    return [
+        verdict
+        for name in studies or recorded_studies()
+        for verdict in read_study(name).verdicts
+        if verdict.dataset == dataset
+    ]
+
+
+def _order(run: Run) -> tuple:
+    record = run.record
+    return record["dataset"], record["kind"], record["name"], record["seed"], run.id
+
+
+def _part(record: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: record[name] for name in names if name in record}
+
+
+def _same(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the entries that are the same in all rows."""
+    first, *others = rows or [{}]
+    return {n: v for n, v in first.items() if all(n in row and row[n] == v for row in others)}
+
+
+def _usual(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the most frequent value of each entry that all rows have."""
+    found = {}
+    for name in rows[0] if rows else ():
+        if all(name in row for row in rows):
+            texts = Counter(json.dumps(row[name]) for row in rows)
+            found[name] = json.loads(texts.most_common(1)[0][0])
+    return found
+
+
+def _run_line(
+    run: Run,
+    common: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    keys: Sequence[str],
+    signatures: list[str],
+    case_ids: list[list[str]],
+) -> dict[str, Any]:
+    """Make the line of a run; signatures and cases that are new are added to the lists."""
+    record = run.record
+    line = {"run_id": run.id, "kind": record["kind"], "name": record["name"]}
+    line |= _unlike(_part(record, SHARED), common) | _part(record, MADE_OF)
+    line["parameters"] = _unlike(record["parameters"], parameters)
+    line |= {"parents": record["parents"]} if record.get("parents") else {}
+    line |= {name: _short(value) for name, value in _part(record, FACTS).items()}
+    line["scores"] = {key: _score(score, signatures) for key, score in run.scores.items()}
+    cases = {
+        key: [_place(list(found.cases), case_ids), *_as_columns(found.columns)]
+        for key, found in (run.measured(keys) if keys else {}).items()
+        if found.columns is not None
+    }
+    return line | ({"cases": cases} if cases else {})
+
+
+def _verdict_line(verdict: Verdict, signatures: list[str]) -> dict[str, Any]:
+    entries = {name: value for name, value in asdict(verdict).items() if value != ""}
+    return entries | {"score": _score(verdict.score, signatures)}
+
+
+def _read_run(line: Mapping[str, Any], head: Mapping[str, Any], path: Path) -> RecordedRun:
+    record = {"format": FORMAT, "status": "done", "parents": {}, **head["common"], **line}
+    record["parameters"] = head["parameters"] | line["parameters"]
+    scores, cases = record.pop("scores"), record.pop("cases", {})
+    run = RecordedRun(path, record, {}, scores, head["signatures"], cases, head["cases"])
+    _order(run)  # what all readers count on is there
+    return run
+
+
+def _read_verdict(line: Mapping[str, Any], head: Mapping[str, Any]) -> Verdict:
+    value, low, high, n, place = line["score"]
+    score = Score(value, low, high, n, head["signatures"][place])
+    sides = {name: tuple(line.get(name, ())) for name in ("than", "better")}
+    return Verdict(**{**line, **sides, "score": score})
+
+
+def _unlike(values: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: v for n, v in values.items() if n not in common or common[n] != v}
+
+
+def _score(score: Score, signatures: list[str]) -> list[Any]:
+    numbers = [_short(number) for number in (score.value, score.low, score.high)]
+    return [*numbers, score.n, _place(score.signature, signatures)]
+
+
+def _place(item: Any, known: list) -> int:
+    """Return the place of an item in a list, at whose end it is put if it is not there."""
+    if item not in known:
+        known.append(item)
+    return known.index(item)
+
+
+def _short(value: Any) -> Any:
+    """Return a value whose floats have few digits, and none where they are whole."""
+    if isinstance(value, float):
+        short = float(f"{value:.{DIGITS}g}")
+        return int(short) if short.is_integer() else short
+    if isinstance(value, Mapping):
+        return {name: _short(part) for name, part in value.items()}
+    return [_short(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def _as_columns(columns: np.ndarray) -> list[Any]:
+    """Return the columns of an array, each as its numbers, or as one where all are the same."""
+    found = [_short(column) for column in columns.T.tolist()]
+    return [column[0] if len(set(column)) == 1 else column for column in found]
+
+
+def _as_array(columns: Sequence[Any], rows: int) -> np.ndarray:
+    whole = [column if isinstance(column, list) else [column] * rows for column in columns]
+    return np.array(whole, dtype=float).T

@@ -1,0 +1,131 @@
+"""A `kill -9` in the middle of the work, then the same call: the files of an undisturbed run; and
+once more: nothing at all.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from helpers.experiments.answers import Answers
+from helpers.experiments.captions import Captions
+from helpers.experiments.constant import Constant
+from helpers.experiments.experiment import record, run_id
+from helpers.experiments.finetune import Finetune
+from helpers.experiments.finetune_vlm import FinetuneVlm
+from helpers.experiments.image_control import ImageControl
+from helpers.experiments.nearest_answer import NearestAnswer
+from helpers.experiments.one_doctor import OneDoctor
+from helpers.experiments.runs import find_run
+from helpers.experiments.scores import Grading, record_scored
+from helpers.experiments.small_device import SmallDevice
+from helpers.experiments.vlm_answers import VlmAnswers
+from helpers.files import read_json
+from tests.experiments.conftest import changed_at, contents, every_kind
+
+WRITE = "models.answer_file:append_jsonl"  # one answer each
+STEP = "training.trainer:ProgressCallback.on_step_end"
+NAME = "training.lora_sft:_finish"  # weights are written, and not yet an adapter
+
+
+@pytest.fixture
+def check(outputs, tmp_path, kill, monkeypatch, request):
+    """A function that kills experiments, repeats them, and holds them against undisturbed ones.
+
+    It is given, for each experiment, the places at which it is killed, one after another. It
+    returns the runs, after a third call found them.
+    """
+
+    def same(kills):
+        for experiment, places in kills.items():
+            for place, call in places:
+                kill(experiment, place, call)
+                tear(outputs)
+            assert not find_run(experiment.kind(), run_id(experiment)).done
+            record(experiment)
+        monkeypatch.setenv("LAB_OUTPUTS", str(tmp_path / "undisturbed"))
+        for experiment in kills:
+            record(experiment)
+        monkeypatch.setenv("LAB_OUTPUTS", str(outputs))
+        found, expected = contents(outputs), contents(tmp_path / "undisturbed")
+        assert found.keys() == expected.keys()
+        assert not [name for name in found if found[name] != expected[name]]
+        before = changed_at(outputs)
+        request.getfixturevalue("idle")
+        runs = [record(experiment) for experiment in kills]
+        assert changed_at(outputs) == before
+        return runs
+
+    return same
+
+
+def tear(outputs: Path) -> None:
+    """Leave what a kill in the middle of a write leaves."""
+    files = [*outputs.glob("captions/*/*.jsonl"), *outputs.glob("runs/*/*/predictions.jsonl")]
+    for path in files:
+        record_path = path.with_name("run.json")
+        if not record_path.exists() or read_json(record_path)["status"] == "running":
+            with path.open("a") as file:
+                file.write('{"case_id": "torn')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [Constant, NearestAnswer, OneDoctor])
+def test_what_no_model_answers(kind, small, check):
+    (run,) = check({small(kind): [(WRITE, 3)]})
+    assert len(run.answers.read()) > 2
+
+
+@pytest.mark.slow
+def test_a_training_and_the_answers_of_what_it_made(small, check, outputs):
+    tuned = small(Answers, SHOTS=1).but(adapter=small(Finetune))
+    (run,) = check({tuned: [(STEP, 4), (NAME, 1), (WRITE, 4)]})
+    assert len(run.answers.read()) == 5
+    (training,) = outputs.glob("runs/finetune/*")
+    assert {path.name for path in training.iterdir()} == {
+        *(".lock", "run.json", "training.json", "adapter")
+    }
+
+
+@pytest.mark.slow
+def test_the_training_of_a_vlm_its_answers_and_what_it_is_on_a_small_device(
+    small, check, measured_here
+):
+    training = small(FinetuneVlm)
+    tuned = small(VlmAnswers).but(adapter=training)
+    device = small(SmallDevice, LIMIT=2, EDGE_FORMS="float32, int8", MAX_NEW_TOKENS=4)
+    answers, device_run = check(
+        {
+            tuned: [(STEP, 4), (WRITE, 4)],
+            device.but(adapter=training): [
+                ("models.export:save_file", 1),
+                ("models.small_device:measure", 2),
+            ],
+        }
+    )
+    assert len(answers.answers.read()) == 5
+    assert (device_run.folder / "merged" / "model.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_the_answers_of_a_vlm_with_and_without_the_image(small, check):
+    runs = check({small(kind): [(WRITE, 4)] for kind in (VlmAnswers, ImageControl)})
+    assert [len(run.answers.read()) for run in runs] == [5, 5]
+
+
+@pytest.mark.slow
+def test_captions(small, check):
+    check({small(Captions, CAPTIONER="pocket/blip", LIMIT=3): [(WRITE, 4)]})
+
+
+@pytest.mark.slow
+def test_a_kill_between_answers_and_scores_is_made_good(small, kill, outputs):
+    experiment, grading = small(Constant), Grading()
+    before = contents(record_scored(experiment, grading).folder)
+    run = find_run("constant", run_id(experiment))
+    (run.folder / "metrics.json").unlink()
+    next((run.folder / "scores").glob("bertscore*")).unlink()
+    assert contents(record_scored(experiment, grading).folder) == before
+
+
+def test_every_kind_is_killed_here():
+    assert not [kind for kind in every_kind() if globals().get(kind.__name__) is not kind]

@@ -1,0 +1,161 @@
+"""Compact records of studies: they say what the runs said, and are read in no time."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from helpers.experiments import recorded
+from helpers.experiments.recorded import (
+    RecordedVerdict,
+    all_recorded,
+    read_study,
+    recorded_runs,
+    recorded_studies,
+    recorded_verdicts,
+    write_study,
+)
+from helpers.experiments.studies import load_studies
+from helpers.experiments.verdicts import Verdict
+from helpers.files import LabError, write_json
+from helpers.metrics.metric import Metric
+from helpers.metrics.table import METRICS
+from tests.report.runs import few_shot_run, make_run, score, vlm_run
+
+GAIN = Verdict("gain", "deltableu", score(1 / 3), "agrees", "1.0 to 2.0", "one", "pocket", 3)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorded, "RECORDED", tmp_path)
+    return tmp_path
+
+
+def with_cases(run, **columns):
+    """Give a run what each case contributes, as the grader leaves it."""
+    entries = {key: one.as_dict() | {"by": "made-up"} for key, one in run.scores.items()}
+    kept = {key: {"cases": ["a", "b"], "values": rows} for key, rows in columns.items()}
+    write_json(run.folder / "metrics.json", entries)
+    write_json(run.folder / "scores" / "made-up.json", {"scores": entries, "columns": kept})
+    return run
+
+
+def test_what_is_written_is_read_back(folder):
+    training = make_run("finetune", "training", {}, train_minutes=1.5, parameters={"RANK": 16})
+    runs = [
+        with_cases(few_shot_run(100 / 3, parents={"adapter": training}, device={"name": "cpu"})),
+        with_cases(few_shot_run(2.0, tuned=False, dataset="iiyi")),
+        training,
+    ]
+    path = write_study("one", "Does it?", runs, [GAIN])
+    assert path == folder / "one.jsonl" and recorded_studies() == ["one"]
+    found = read_study("one")
+    assert found.asks == "Does it?" and all(run.done for run in found.runs)
+    back = {run.id: run for run in found.runs}
+    for run in runs:
+        again = back[run.id].record
+        left_out = {"time", "run_id"} | {name for name in run.record if not run.record[name]}
+        assert {name: again[name] for name in again.keys() - left_out} == {
+            name: run.record[name] for name in again.keys() - left_out
+        }
+        assert again["parameters"] == run.record["parameters"]
+        assert again["parents"] == run.record["parents"]
+        for key, one in run.scores.items():
+            assert back[run.id].scores[key].value == pytest.approx(one.value, rel=1e-6)
+            assert back[run.id].scores[key].signature == one.signature
+    (verdict,) = found.verdicts
+    assert verdict.score.value == pytest.approx(1 / 3, rel=1e-6)
+    assert (verdict.says, verdict.verdict, verdict.paper, verdict.seeds) == (
+        "gain",
+        "agrees",
+        "1.0 to 2.0",
+        3,
+    )
+    assert [run.id for run in found.answers("pocket")] == [runs[0].id]
+
+
+def test_lines_are_stable_and_short(folder):
+    runs = [with_cases(few_shot_run(100 / 3, seed=seed)) for seed in (2, 1)]
+    first = write_study("one", "?", runs, [GAIN]).read_text()
+    assert write_study("one", "?", [*reversed(runs), runs[0]], [GAIN]).read_text() == first
+    assert write_study("one", "?", read_study("one").runs, [GAIN]).read_text() == first
+    head, *lines = map(json.loads, first.splitlines())
+    assert [line.get("seed") for line in lines[:2]] == [1, 2] and len(lines) == 3
+    assert head["parameters"]["RANK"] == 16 and lines[0]["parameters"] == {"SEED": 1}
+    assert lines[0]["scores"]["deltableu"] == [33.33333, 32.33333, 34.33333, 60, 0]
+
+
+def test_what_each_case_contributes_is_kept_of_what_claims_compare(folder):
+    columns = {"deltableu": [[1.0, 1.0], [1 / 3, 1.0]], "named": [[1.0, 1.0], [0.0, 1.0]]}
+    run = with_cases(few_shot_run(2.0), **columns)
+    write_study("one", "?", [run], [GAIN])
+    (again,) = read_study("one").runs
+    found = again.measured()
+    np.testing.assert_allclose(found["deltableu"].columns, columns["deltableu"], rtol=1e-6)
+    assert found["deltableu"].cases == ("a", "b") and found["named"].columns is None
+    assert list(again.measured(["deltableu"])) == ["deltableu"]
+    write_study("two", "?", [again], [GAIN])
+    np.testing.assert_array_equal(
+        read_study("two").runs[0].measured()["deltableu"].columns, found["deltableu"].columns
+    )
+
+
+def test_verdicts_name_the_runs_of_both_sides(folder):
+    gain = RecordedVerdict("gain", "named", score(1.0), "better", than=("a",), better=("b", "c"))
+    write_study("one", "?", [], [gain])
+    assert read_study("one").verdicts == [gain]
+
+
+def test_a_run_of_several_studies_is_one(folder):
+    run, other = with_cases(few_shot_run(1.0)), vlm_run(2.0)
+    write_study("one", "?", [run], [GAIN])
+    write_study("two", "?", [run, other], [])
+    assert {one.id for one in all_recorded()} == {run.id, other.id} and len(all_recorded()) == 2
+    assert [one.id for one in recorded_runs("answers", "pocket")] == [run.id]
+    assert recorded_runs("vlm_answers", "pocket", "one") == recorded_runs("answers", "iiyi") == []
+    assert len(recorded_verdicts("pocket")) == 1
+    assert recorded_verdicts("pocket", "two") == recorded_verdicts("iiyi") == []
+
+
+def test_answers_and_unknown_studies_are_refused(folder):
+    write_study("one", "?", [few_shot_run(1.0)], [])
+    with pytest.raises(LabError, match="not recorded: run it again"):
+        _ = read_study("one").runs[0].answers
+    with pytest.raises(LabError, match="'two' is not recorded; these are: one"):
+        read_study("two")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ['{"run_id": "half', "[]", '{"run_id": "a"}', '{"says": "a"}', '{"run_id": "a", "scores": 3}'],
+)
+def test_a_damaged_line_is_named(folder, damage):
+    path = write_study("one", "?", [few_shot_run(1.0)], [])
+    path.write_text(path.read_text() + damage + "\n")
+    with pytest.raises(LabError, match=r"one\.jsonl is damaged at line 3"):
+        read_study("one")
+
+
+def test_the_repositorys_records_are_small_quick_and_whole():
+    size = sum(path.stat().st_size for path in recorded.RECORDED.glob("*.jsonl"))
+    assert size < 3_000_000
+    read_study("table_2")  # what is loaded once
+    started = time.perf_counter()
+    runs, scores = all_recorded(), 0
+    for run in runs:
+        scores += len(run.scores)
+    assert time.perf_counter() - started < 0.3
+    assert len(runs) >= 387 and scores > 2500
+    assert {study.name for study in load_studies()} <= set(recorded_studies())
+
+
+def test_recorded_sides_and_trainings_are_there_and_metrics_known():
+    for name in recorded_studies():
+        study = read_study(name)
+        ids = {run.id for run in study.runs}
+        sides = {one for verdict in study.verdicts for one in (*verdict.than, *verdict.better)}
+        parents = {name for run in study.runs for name in run.record["parents"].values()}
+        assert sides <= ids and parents <= {f"{run.record['kind']}/{run.id}" for run in study.runs}
+        for run in study.runs:
+            assert all(isinstance(METRICS[key.split(": ")[-1]], Metric) for key in run.scores)

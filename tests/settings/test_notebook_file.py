@@ -1,0 +1,66 @@
+"""Notebooks as files: which there are, and what their parameters cell and start cell say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers.files import LabError
+from helpers.settings import notebook_file
+from helpers.settings.notebook_file import find_notebooks, read_kinds, read_parameters
+
+PARAMETERS = """PROFILE: str = "pocket"  # profile
+FLAG: bool = True  # a switch
+SHOTS: list = [0, 1]  # numbers
+RATE: float = -1  # a rate; -1: as the profile has it
+PLACE: str = ""
+"""
+
+
+def write(folder: Path, *cells: str, name: str = "50_one") -> Path:
+    """Write a notebook of code cells, of which the first one holds the parameters."""
+    made = [{"cell_type": "code", "source": [cell], "metadata": {}} for cell in cells]
+    made[0]["metadata"] = {"tags": ["parameters"]}
+    path = folder / f"{name}.ipynb"
+    path.write_text(json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    return path
+
+
+def test_parameters_are_read_with_type_default_and_help(tmp_path):
+    found = read_parameters(write(tmp_path, PARAMETERS))
+    assert list(found) == ["PROFILE", "FLAG", "SHOTS", "RATE", "PLACE"]
+    assert [(one.kind, one.default, one.help) for one in found.values()][1:] == [
+        ("bool", True, "a switch"),
+        ("list", [0, 1], "numbers"),
+        ("float", -1, "a rate; -1: as the profile has it"),
+        ("str", "", ""),
+    ]
+
+
+@pytest.mark.parametrize("line", ["SHOTS = 3", "print(3)", "SHOTS: int", "SHOTS: list[int] = [1]"])
+def test_a_line_of_another_form_is_refused_by_its_number(tmp_path, line):
+    path = write(tmp_path, f"PROFILE: str = 'pocket'\n{line}")
+    with pytest.raises(LabError, match=r"50_one.ipynb: line 2 .* is not `NAME: type = value"):
+        read_parameters(path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "kinds"),
+    [
+        ('lab = start("50", globals(), kinds=["answers", "finetune"])', ["answers", "finetune"]),
+        ('lab = start("50", globals())', []),
+        ("print('no start')", []),
+    ],
+)
+def test_kinds_are_read_from_the_start_cell(tmp_path, cell, kinds):
+    assert read_kinds(write(tmp_path, PARAMETERS, "import json", cell)) == kinds
+
+
+def test_notebooks_are_found_by_number_name_or_all_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebook_file, "NOTEBOOKS", tmp_path)
+    one, two = write(tmp_path, PARAMETERS), write(tmp_path, PARAMETERS, name="51_two")
+    write(tmp_path, PARAMETERS, name="notes")
+    assert find_notebooks(["51", "50_one"]) == [two, one]
+    assert find_notebooks(["51_two.ipynb"]) == [two] and find_notebooks(["all"]) == [one, two]
+    with pytest.raises(LabError, match="no notebook '52'; there are 50_one, 51_two"):
+        find_notebooks(["52"])
