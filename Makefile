@@ -6,7 +6,7 @@ READY := .venv/ready
 # Without bytecode files every process would compile torch and transformers anew (40 s instead of 15 s).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test quick lint lab notebooks sweep bench lock setup
+.PHONY: run test quick lint lab notebooks docs sweep bench lock setup
 
 run: setup
 	$(BIN)/python -m helpers run all
@@ -32,9 +32,13 @@ lab: setup
 notebooks: setup
 	$(BIN)/python tests/notebooks/execute_notebooks.py
 
+# The settings reference, made from the code; a test holds it against the code.
+docs: setup
+	$(BIN)/python -m helpers settings --markdown > docs/settings.md
+
 # The long experiments (an hour and a half on two cores), resumable, from a clean commit into outputs/recorded.
 sweep: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m helpers sweep plan
+	OMP_NUM_THREADS=1 $(BIN)/python -m helpers sweep studies
 
 bench: setup
 	$(BIN)/python tests/benchmarks/bench_deltableu.py

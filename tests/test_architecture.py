@@ -1,15 +1,18 @@
-"""Imports go one way, down, and nothing heavy is imported before it is used."""
+"""Imports go one way, down; nothing heavy is loaded before it is used; nothing knows a kind."""
 
 import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 from conftest import ROOT
+from helpers.experiments.experiment import Experiment, list_kinds
+from helpers.experiments.parameters import OWN, SHARED
 from helpers.settings.notebook_file import find_notebooks, read_parameters
-from helpers.settings.profiles import load_profile
+from helpers.settings.section import all_parameters
 
 # From the ground up: a room may import from itself and from the rows above its own.
 FLOORS = [
@@ -85,13 +88,13 @@ def test_there_is_no_circle():
     list(TopologicalSorter(imports()).static_order())
 
 
-# What loads torch or transformers at its top; every other module may be imported in a moment.
-HEAVY_ROOMS = ("models", "training", "experiments")
+# What loads torch or transformers at its top; every other module may be imported in a moment, among
+# them all of the experiments: a start cell looks at them.
+HEAVY_ROOMS = ("models", "training")
 LIGHT = {
-    "models": "answer_file api base captions devices encoders failures process prompts refs shipped"
-    " shots moondream.processor",
+    "models": "answer_file api base captions decoding devices encoders failures process prompts"
+    " refs shipped shots moondream.processor",
     "training": "backends failures progress recipe unsloth_process unsloth_worker",
-    "experiments": "advice made_with model_refs parameters runs workers",
 }
 STACK = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "trl", "unsloth")
 
@@ -160,23 +163,92 @@ def test_light_modules_load_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def kinds() -> list[type[Experiment]]:
+    """The kinds of experiment: those that do work of their own."""
+    return [kind for kind in list_kinds() if kind.work is not Experiment.work]
+
+
+def test_every_kind_is_a_module_with_the_name_of_its_class():
+    assert len(kinds()) > 5
+    for kind in kinds():
+        assert kind.__name__.lower() == kind.kind().replace("_", "")
+
+
+def test_no_module_but_a_kind_knows_a_kind():
+    """A kind may start from another one, or be one in its manner; `trace`, which only notebooks
+    call, follows a case through one.
+    """
+    names = {f"experiments.{kind.kind()}" for kind in kinds()}
+    found = {
+        module: sorted(targets & names)
+        for module, targets in imports().items()
+        if module not in {*names, "experiments.trace"} and targets & names
+    }
+    assert found == {}
+
+
+def test_no_module_asks_for_a_kind_by_its_name():
+    names = {kind.kind() for kind in kinds()}
+    found = []
+    for path in (ROOT / "helpers").rglob("*.py"):
+        module = dotted_name(path)
+        if module.removeprefix("experiments.") not in names:
+            asked = names & set(kinds_asked_for(ast.parse(path.read_text())))
+            found += [f"{module}: {name}" for name in asked]
+    assert found == []
+
+
+WORDS = {"answers", "captions", "constant"}  # kinds whose names records and tables use as words
+
+
+def kinds_asked_for(tree: ast.AST) -> Iterator[str]:
+    """The texts in a module that may name a kind; those that are words only where it is a kind."""
+    for node in ast.walk(tree):
+        asks = (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "find_kind") or (
+            isinstance(node, ast.Compare) and "kind" in ast.unparse(node)
+        )
+        inside = ast.walk(node) if asks else [node]
+        texts = [one.value for one in inside if isinstance(one, ast.Constant)]
+        yield from (text for text in texts if isinstance(text, str) and (asks or text not in WORDS))
+
+
+# Constants that happen to have a parameter's name.
+CONSTANTS = {"MAX_NEW_TOKENS", "MAX_SIDE", "VISION"}
+
+
 def parameter_names() -> set[str]:
-    """The upper-case names that notebooks and profiles use."""
+    """The upper-case names that notebooks and sections use."""
     cells = [read_parameters(path) for path in find_notebooks(["all"])]
-    return {name for cell in cells for name in cell} | set(load_profile("pocket"))
+    declared = {name for cell in cells for name in cell}
+    sections = (*SHARED, *kinds())
+    return declared | OWN | {name for one in sections for name, *_ in all_parameters(one)}
+
+
+def without_declarations(source: str) -> str:
+    """A module's text with nothing in place of its calls of `setting`."""
+    lines = source.splitlines(keepends=True)
+    calls = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setting"
+    ]
+    for call in calls:
+        for number in range(call.lineno - 1, call.end_lineno):
+            lines[number] = "\n"
+    return "".join(lines)
 
 
 def test_no_room_below_the_experiments_knows_a_parameter_of_a_notebook():
-    """A term of the field (VLM) and a constant that happens to have the same name are none."""
-    known = re.compile(
-        rf"(?<![\w.])({'|'.join(parameter_names() - {'VLM', 'VISION', 'MAX_NEW_TOKENS'})})(?!\w)"
-    )
+    """A field is declared with its parameter where it is at home (`setting(..., parameter=...)`),
+    and nowhere else is that name known.
+    """
+    known = re.compile(rf"(?<![\w.])({'|'.join(parameter_names() - CONSTANTS)})(?!\w)")
     below = ("files", "cases", "pocket", "data", "models", "metrics", "training")
     found = [
         f"{dotted_name(path)}: {name}"
         for path in (ROOT / "helpers").rglob("*.py")
         if dotted_name(path).split(".")[0] in below
-        for name in known.findall(path.read_text())
+        for name in known.findall(without_declarations(path.read_text()))
     ]
     assert found == []
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import helpers.data as folder
 from helpers.cases import Case
 from helpers.files import LabError
 
@@ -53,8 +52,8 @@ class DataSource:
 def list_datasets() -> dict[str, DataSource]:
     """List all data sets by name."""
     found: dict[str, DataSource] = {}
-    for module in pkgutil.iter_modules(folder.__path__):
-        loaded = importlib.import_module(f"{folder.__name__}.{module.name}")
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        loaded = importlib.import_module(f"{__package__}.{module.name}")
         found |= getattr(loaded, "DATASETS", {})
     return found
 

@@ -12,13 +12,17 @@ from helpers.settings.section import Section, all_parameters
 
 
 @contextmanager
-def parameters_named(section: type[Section]) -> Iterator[None]:
-    """Put the names of parameters into an error's sentence, in place of `argument` in backticks."""
+def parameters_named(section: type[Section], **others: str) -> Iterator[None]:
+    """Put the names of parameters into an error's sentence, in place of `argument` in backticks.
+
+    Args:
+        others: argument -> parameter, where the section does not tell.
+    """
     try:
         yield
     except (LabError, WorkFailed) as error:
         sentence = str(error)
-        for argument, parameter in parameter_names(section).items():
+        for argument, parameter in (parameter_names(section) | others).items():
             sentence = sentence.replace(f"`{argument}`", parameter)
         error.args = (sentence,)
         raise

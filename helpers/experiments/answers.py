@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 
 from helpers.cases import Case
 from helpers.experiments.adapters import GivenAdapter, with_adapter
-from helpers.experiments.caption_texts import caption_texts, captions_identity
-from helpers.experiments.experiment import CaseAnswers
+from helpers.experiments.captions import captions_of, read_case_texts
+from helpers.experiments.case_answers import CaseAnswers
+from helpers.experiments.experiment import Experiment, run_id
 from helpers.experiments.finetune import Finetune
 from helpers.experiments.llm_prompts import (
     Captions,
@@ -39,15 +40,21 @@ class Answers(CaseAnswers):
         False, "whether questions and images may be sent to models behind an API", effect=False
     )
 
+    def needs(self) -> dict[str, Experiment]:
+        """Also the captions of the cases, and of those that serve as shots if they are shown."""
+        found = super().needs() | captions_of(self.captions, self.data, self.profile)
+        if self.shots.count and self.captions.where != "question":
+            train = self.data.but(split="train", limit=0)
+            shown = captions_of(self.captions, train, self.profile)
+            found |= {f"shot_{name}": captions for name, captions in shown.items()}
+        return found
+
     def inputs(self) -> dict[str, Any]:
         """Also the captions in the prompt, and the training cases where shots come from them."""
-        source = self.data
-        found = super().inputs()
-        found["captions"] = captions_identity(self.captions, source, self.cases())
+        needs = {name: run_id(need) for name, need in self.needs().items()}
+        found = super().inputs() | {"captions": needs.get("captions")} | needs
         if self.shots.count:
-            found["pool"] = source.load().fingerprint("train")
-            if self._captions_shots:
-                found["shot_captions"] = captions_identity(self.captions, source, self._pool())
+            found["pool"] = self.data.load().fingerprint("train")
         return found
 
     def check(self) -> None:
@@ -78,8 +85,8 @@ class Answers(CaseAnswers):
             check_questions(cases, self.data.split)
         chosen = shots_of_cases(cases, self._pool(), self.shots, self.prompt)
         captions = Captions(
-            caption_texts(self.captions, self.data, cases),
-            caption_texts(self.captions, self.data, self.shots_to_caption(chosen)),
+            read_case_texts(run.needs.get("captions"), cases),
+            read_case_texts(run.needs.get("shot_captions"), self._pool()),
         )
         ref = with_adapter(self.model, self.adapter, run)
         model = load_once(ref, allow_upload=self.allow_upload)
@@ -97,14 +104,5 @@ class Answers(CaseAnswers):
             stop=stop_text(self.prompt.layout, self.decoding.ends),
         )
 
-    @property
-    def _captions_shots(self) -> bool:
-        return bool(self.shots.count) and self.captions.where != "question"
-
     def _pool(self) -> list[Case]:
         return shot_pool(self.data.load().training)
-
-    def shots_to_caption(self, chosen: dict[str, list[Case]]) -> list[Case]:
-        """Return the cases that serve as shots, once each, where their captions are shown."""
-        used = {shot.id: shot for row in chosen.values() for shot in row}
-        return list(used.values()) if self._captions_shots else []

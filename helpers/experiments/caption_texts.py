@@ -1,6 +1,7 @@
 """What the images of cases show, in words, by a captioner or as captions.csv gives it."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +13,22 @@ from helpers.experiments.advice import parameters_named
 from helpers.files import LabError, fingerprint
 from helpers.models.captions import (
     GIVEN,
-    NONE,
     Captioner,
-    case_text,
     failed_caption,
     images_to_caption,
 )
 
 NOT_GIVEN = "no caption of it is given"
+# The rooms below call a captioner their model.
+captioner_named = partial(parameters_named, Captioner, model="CAPTIONER")
 
 
 def captions_identity(
     captioner: Captioner, source: Source, cases: Sequence[Case]
-) -> dict[str, Any] | None:
-    """Identify what determines captions of cases: captioner and images; None for no captions."""
-    if captioner.name == NONE:
-        return None
+) -> dict[str, Any]:
+    """Identify what determines captions of cases: the captioner and the images."""
     images = [find_image_key(path) for case in cases for path in images_to_caption(case)]
-    with parameters_named(Captioner):
+    with captioner_named():
         if captioner.name == GIVEN:
             asked = fingerprint(read_given_captions(data_folder(source.name, source.root)))
         else:
@@ -49,24 +48,13 @@ def caption_cases(
     from helpers.models.captioning import caption_images
 
     paths = [path for case in cases for path in images_to_caption(case)]
-    with parameters_named(Captioner):
+    with captioner_named():
         if captioner.name == GIVEN:
             found = _read_given(source, paths)
         else:
             _check_images(captioner, source)
             found = caption_images(captioner, paths, source.name)
     return {case.id: [found[path] for path in images_to_caption(case)] for case in cases}
-
-
-def caption_texts(captioner: Captioner, source: Source, cases: Sequence[Case]) -> dict[str, str]:
-    """Caption the images of cases and join them to one text each, by case id.
-
-    {} where nothing captions, or for no cases.
-    """
-    if captioner.name == NONE or not cases:
-        return {}
-    captioned = caption_cases(captioner, source, cases)
-    return {case_id: case_text(captions) for case_id, captions in captioned.items()}
 
 
 def caption_paths(captioner: Captioner, paths: Sequence[Path], store: str) -> dict[Path, Answer]:
@@ -76,7 +64,7 @@ def caption_paths(captioner: Captioner, paths: Sequence[Path], store: str) -> di
     # Late: it loads torch.
     from helpers.models.captioning import caption_images
 
-    with parameters_named(Captioner):
+    with captioner_named():
         return caption_images(captioner, paths, store)
 
 

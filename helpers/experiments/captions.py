@@ -1,7 +1,7 @@
 """The images of a split put into words by a captioner, and how that went (YuanAI, Table 4).
 
-The captions themselves are in the captioner's store (`helpers.models.captions`), which all
-experiments share; the run holds their scores.
+An image is captioned once, whatever asks for it: the captioner's store (see
+`helpers.models.captioning`) is shared. The run holds the captions of its cases, and their scores.
 """
 
 import random
@@ -19,17 +19,19 @@ from helpers.experiments.caption_texts import (
 )
 from helpers.experiments.experiment import Experiment
 from helpers.experiments.runs import Run
-from helpers.files import LabError
+from helpers.experiments.scores import Grading
+from helpers.files import LabError, read_json, write_json
 from helpers.metrics import captions as caption_metrics
 from helpers.metrics import concepts
 from helpers.metrics.captions import caption_statistics
 from helpers.metrics.concepts import ConceptScores, concept_scores
 from helpers.metrics.scores import Score
 from helpers.models.api.address import api_host
-from helpers.models.captions import GIVEN, Captioner, Captioners, case_text
+from helpers.models.captions import GIVEN, NONE, Captioner, Captioners, case_text
 from helpers.models.devices import Device, choose_device
 from helpers.settings.section import Section
 
+CAPTIONS = "captions.json"  # of a run: case id -> the captions of its images
 EXAMPLES = 3  # images side by side, as in YuanAI's Table 4
 
 
@@ -60,30 +62,31 @@ class Captions(Experiment):
         return caption_cases(self.captioner, self.data, self.cases())
 
     def inputs(self) -> dict[str, Any]:
-        """Also the images, and how captions are scored: scoring costs next to nothing."""
-        scoring = [caption_metrics.VERSION, concepts.VERSION, concepts.words_id()]
+        """Also the images."""
         asked = captions_identity(self.captioner, self.data, self.cases())
-        return super().inputs() | {"captioner": asked, "scoring": scoring}
+        return super().inputs() | {"captioner": asked}
 
     def about(self) -> dict[str, Any]:
         """The model is the captioner."""
         return super().about() | {"model": self.label()}
 
+    def check(self) -> None:
+        """Refuse data of which no image is on disk, and which came without captions."""
+        if not (self.data.has_images() or has_given_captions(self.data)):
+            raise LabError(
+                f"Images of the data set {self.data.name!r} were to be captioned, but none is on "
+                "disk: only its texts are fetched by themselves; get the images (see the README), "
+                "and name their folder as `root`."
+            )
+
     def variants(self, settings: Callable[[type[Section]], Any]) -> list[Self]:
         """Compare the captioners that are listed, and the captions that came with the data.
 
-        Raises:
-            LabError: there is no image on disk, and no caption either.
+        Where there is nothing to caption, there is nothing to compare.
         """
         names = settings(Captioners).listed if self.data.has_images() else []
         if has_given_captions(self.data):
             names = [*names, GIVEN]
-        if not names:
-            raise LabError(
-                f"Images of the data set {self.data.name!r} were to be captioned, but none is on "
-                "disk: only its texts are fetched by themselves; get the images (see the README), "
-                "and name their folder as DATA_ROOT."
-            )
         return [self.but({"captioner.name": name}) for name in dict.fromkeys(names)]
 
     def label(self) -> str:
@@ -91,18 +94,51 @@ class Captions(Experiment):
         return self.captioner.parameters()["CAPTIONER"]
 
     def work(self, run: Run) -> None:
-        """Caption what has no caption yet, and score all captions."""
+        """Caption what has no caption yet."""
         cases = self.cases()
         found = caption_cases(self.captioner, self.data, cases)
+        rows = {case_id: [one.as_row() for one in captions] for case_id, captions in found.items()}
+        write_json(run.folder / CAPTIONS, rows)
+        examples = _examples(self.data, cases, found)
+        run.save(device=_device(self.captioner), examples=examples)
+
+    def score(self, run: Run, grading: Grading) -> None:
+        """Score the captions, unless that is done in the same way."""
+        scoring = [caption_metrics.VERSION, concepts.VERSION, concepts.words_id()]
+        if run.record.get("scoring") == scoring:
+            return
+        cases, found = self.cases(), read_captions(run)
         named = concept_scores(concept_pairs(cases, found))
         every = [caption for case in cases for caption in found[case.id]]
         run.save_scores(caption_statistics(every) | _concept_scores(named))
-        run.save(
-            device=_device(self.captioner),
-            examples=_examples(self.data, cases, found),
-            concepts=named["concepts"],
-            skin_tones=scores_by_tone(self.data, cases, found),
-        )
+        tones = scores_by_tone(self.data, cases, found)
+        run.save(concepts=named["concepts"], skin_tones=tones, scoring=scoring)
+
+
+def captions_of(captioner: Captioner, data: Cases, profile: str) -> dict[str, Captions]:
+    """Return the captioning of a split as what another experiment starts from, under "captions".
+
+    Nothing where there are no captions, or no case of the split names an image.
+    """
+    if captioner.name == NONE or not any(case.images for case in data.cases()):
+        return {}
+    asked = {name: getattr(captioner, name) for name in Captioner.model_fields}
+    return {"captions": Captions(profile=profile, data=data, captioner=Captioner(**asked))}
+
+
+def read_captions(run: Run) -> dict[str, list[Answer]]:
+    """Read the captions of a run's cases, by case id."""
+    rows = read_json(run.folder / CAPTIONS)
+    return {case_id: [Answer.from_row(row) for row in found] for case_id, found in rows.items()}
+
+
+def read_case_texts(run: Run | None, cases: Sequence[Case]) -> dict[str, str]:
+    """Read the captions of cases from the run that captioned them, joined to one text each.
+
+    {} where nothing was captioned; a case without images has the words for a failed caption.
+    """
+    found = read_captions(run) if run else {}
+    return {case.id: case_text(found.get(case.id, [])) for case in cases} if run else {}
 
 
 def concept_pairs(

@@ -5,9 +5,9 @@ from typing import Any, ClassVar, Self
 
 from helpers.cases import Answer
 from helpers.data import Cases
-from helpers.experiments.experiment import CaseAnswers
+from helpers.experiments.case_answers import CaseAnswers
 from helpers.experiments.runs import Run
-from helpers.files import fingerprint
+from helpers.files import LabError, fingerprint
 from helpers.metrics.baselines import constant_answers
 from helpers.settings.section import Section
 
@@ -20,8 +20,14 @@ class Constant(CaseAnswers):
     name: str = "It is eczema."
 
     def answer(self) -> str:
-        """Return the answer itself."""
-        return constant_answers(self.data.load().training)[self.name]
+        """Return the answer itself; a name that the data set has no answer for is a `LabError`."""
+        answers = constant_answers(self.data.load().training)
+        if self.name not in answers:
+            raise LabError(
+                f"There is no constant answer {self.name!r} to the data set {self.data.name!r}: "
+                f"choose one of {', '.join(answers)}."
+            )
+        return answers[self.name]
 
     def inputs(self) -> dict[str, Any]:
         """The answer by its hash: one from the training answers is data."""

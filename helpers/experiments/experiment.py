@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import helpers.experiments as folder
-from helpers.cases import Case
-from helpers.data import Cases
 from helpers.experiments.advice import parameters_named
 from helpers.experiments.runs import Run, find_run, open_run
+from helpers.experiments.scores import Grading
 from helpers.files import LabError, fingerprint
 from helpers.settings.section import Section, all_values, setting
 
@@ -43,7 +42,14 @@ class Experiment(Section):
         return cls.__module__.rpartition(".")[2]
 
     def needs(self) -> dict[str, "Experiment"]:
-        """Return the experiments that are done first, by field."""
+        """Return the experiments that are done first, by what they are called here.
+
+        A kind may start from more than its fields (the captions of its cases).
+        """
+        return self.fields_done_first()
+
+    def fields_done_first(self) -> dict[str, "Experiment"]:
+        """Return the fields that are experiments themselves."""
         values = self.effective().items()
         return {name: value for name, value in values if isinstance(value, Experiment)}
 
@@ -82,10 +88,15 @@ class Experiment(Section):
         """Do what is not done yet. `run.needs` holds the runs of `needs`, by field."""
         raise NotImplementedError
 
+    def score(self, run: Run, grading: Grading) -> None:
+        """Write the scores of a finished run, if it has any and they are not there."""
+
     def title(self) -> str:
         """Return the label, with the parameters that are not as the profile has them."""
         usual = usual_parameters(self)
-        said = ALWAYS_SAID.union(self.said, *(need.said for need in self.needs().values()))
+        said = ALWAYS_SAID.union(
+            self.said, *(one.said for one in self.fields_done_first().values())
+        )
         varied = {
             name: value
             for name, value in self.parameters().items()
@@ -99,20 +110,10 @@ class Experiment(Section):
 ALWAYS_SAID = {"PROFILE", "SEED", "DATASET", "LANGUAGE", "SPLIT", "MODEL"}
 
 
-class CaseAnswers(Experiment):
-    """A kind whose result is an answer to each case of a split: all of these have one grader."""
-
-    data: Cases = Cases()
-
-    def cases(self) -> tuple[Case, ...]:
-        """Load the cases that are answered."""
-        return self.data.cases()
-
-
 def usual_parameters(experiment: Experiment) -> dict[str, Any]:
     """Return the parameters that this kind, and those that it starts from, have by the profile."""
     usual: dict[str, Any] = {}
-    for one in (experiment, *experiment.needs().values()):
+    for one in (experiment, *experiment.fields_done_first().values()):
         plain = type(one).of_profile(one.profile)
         usual = all_values(plain) | plain.parameters() | usual
     return usual
@@ -142,6 +143,14 @@ def record(experiment: Experiment) -> Run:
     with run.working() as needed, parameters_named(type(experiment)):
         if needed:
             experiment.work(run)
+    return run
+
+
+def record_scored(experiment: Experiment, grading: Grading) -> Run:
+    """Do an experiment, or find it done, and score its result."""
+    run = record(experiment)
+    with parameters_named(Grading):
+        experiment.score(run, grading)
     return run
 
 

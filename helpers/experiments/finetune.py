@@ -3,13 +3,13 @@
 from typing import Any, ClassVar, Literal
 
 from helpers.cases import Case
-from helpers.data import TrainingCases
-from helpers.experiments.caption_texts import caption_texts, captions_identity
-from helpers.experiments.experiment import Experiment
+from helpers.data import Cases, Source, TrainingCases
+from helpers.experiments.captions import captions_of, read_case_texts
+from helpers.experiments.experiment import Experiment, run_id
 from helpers.experiments.llm_prompts import training_examples
 from helpers.experiments.runs import Run
 from helpers.files import LabError
-from helpers.models.captions import PromptCaptions
+from helpers.models.captions import NONE, PromptCaptions
 from helpers.models.prompts import LlmPrompt
 from helpers.models.refs import Llm
 from helpers.models.shots import shot_pool
@@ -34,8 +34,17 @@ class Finetune(Experiment):
     def effective(self) -> dict[str, Any]:
         """Captions have an effect where they stand in the training examples."""
         found = super().effective()
-        if self.captions.where != "training":
+        if self.captions.where != "training" or self.captions.name == NONE:
             del found["captions"]
+        return found
+
+    def needs(self) -> dict[str, Experiment]:
+        """Also the captions in the training examples, and in those of the second loss curve."""
+        found = super().needs()
+        if "captions" in self.effective():
+            found |= self._captions("train")
+            if "valid" in self.data.load().splits:
+                found |= {f"valid_{name}": one for name, one in self._captions("valid").items()}
         return found
 
     def inputs(self) -> dict[str, Any]:
@@ -45,10 +54,9 @@ class Finetune(Experiment):
                 f"`model` is {self.model.name!r}, but no model behind an API can be fine-tuned "
                 "here: name another."
             )
-        found = super().inputs() | {"backend": self.trained_by().name}
-        if "captions" in found:
-            found["captions"] = captions_identity(self.captions, self.data, self._train())
-        return found
+        needs = self.needs()
+        captions = {"captions": run_id(needs["captions"])} if "captions" in needs else {}
+        return super().inputs() | {"backend": self.trained_by().name} | captions
 
     def trained_by(self) -> Backend:
         """Find what trains, and why."""
@@ -77,8 +85,8 @@ class Finetune(Experiment):
         forget_models()
         facts = train_adapter(
             self.model,
-            self._examples(train),
-            self._examples(valid),  # their answers draw the second loss curve only
+            self._examples(train, run.needs.get("captions")),
+            self._examples(valid, run.needs.get("valid_captions")),  # of the second loss curve only
             run.folder,
             recipe=self.recipe,
             card=self._card(),
@@ -90,9 +98,12 @@ class Finetune(Experiment):
         cases = shot_pool(self.data.load().split("train"))
         return cases[: self.data.limit] if self.data.limit else cases
 
-    def _examples(self, cases: list[Case]) -> list[dict]:
-        shown = "captions" in self.effective()
-        captions = caption_texts(self.captions, self.data, cases) if shown else {}
+    def _captions(self, split: str) -> dict[str, Experiment]:
+        source = {name: getattr(self.data, name) for name in Source.model_fields}
+        return dict(captions_of(self.captions, Cases(**source, split=split), self.profile))
+
+    def _examples(self, cases: list[Case], captioned: Run | None) -> list[dict]:
+        captions = read_case_texts(captioned, cases)
         return training_examples(self.model, cases, self.prompt, captions)
 
     def _card(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, Literal
 
 from helpers.cases import Answer
-from helpers.experiments.experiment import CaseAnswers
+from helpers.experiments.case_answers import CaseAnswers
 from helpers.experiments.runs import Run
 from helpers.models.shots import choose_shots, shot_pool
 from helpers.settings.section import setting

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from helpers.cases import Answer, Case, Reference
-from helpers.experiments.experiment import CaseAnswers
+from helpers.experiments.case_answers import CaseAnswers
 from helpers.experiments.runs import Run
+from helpers.files import LabError
 from helpers.settings.section import setting
 
 
@@ -47,4 +48,10 @@ class OneDoctor(CaseAnswers):
             said = [reference for reference in case.references if reference.text.strip()]
             if len(said) > 1:
                 found.append((case, random.Random(f"{self.seed}:{case.id}").choice(said)))
+        if not found:
+            raise LabError(
+                f"No case of the split {self.data.split!r} of {self.data.name!r} was answered by "
+                "several doctors, so that none can be held against the others: choose another "
+                "`split` or `dataset`."
+            )
         return found

@@ -6,11 +6,9 @@ again, and a comparison reads what is there.
 """
 
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from helpers.cases import Answer, read_answers, write_submission
-from helpers.experiments.advice import parameters_named
-from helpers.experiments.experiment import CaseAnswers, record
+from helpers.cases import write_submission
 from helpers.experiments.runs import Run
 from helpers.files import file_hash, fingerprint, read_json, write_json
 from helpers.metrics.measure import Graded, Measured, find_measures
@@ -26,18 +24,8 @@ class Grading(Section):
     profiles: ClassVar = {"t4": {"encoder": "roberta-large"}}
 
 
-def record_scored(experiment: Any, grading: Grading) -> Run:
-    """Do an experiment, or find it done; score it if its results are answers to cases."""
-    run = record(experiment)
-    if isinstance(experiment, CaseAnswers):
-        with parameters_named(Grading):
-            score(run, experiment, grading)
-    return run
-
-
-def score(run: Run, experiment: CaseAnswers, grading: Grading) -> None:
+def score(run: Run, graded: Graded) -> None:
     """Write the scores (`metrics.json`) and the submission of a run; what is there is kept."""
-    graded = graded_answers(run, experiment, grading)
     cases, answers = graded.cases, list(graded.answers.values())
     write_submission(run.folder / "prediction.json", cases, answers, graded.language)
     entries: dict[str, dict] = {}
@@ -45,18 +33,6 @@ def score(run: Run, experiment: CaseAnswers, grading: Grading) -> None:
         name, found = _measured(run, measure, graded)
         entries |= {key: entry | {"by": name} for key, entry in found["scores"].items()}
     write_json(run.folder / "metrics.json", entries)
-
-
-def graded_answers(run: Run, experiment: CaseAnswers, grading: Grading) -> Graded:
-    """Return a run's answers with all that measures look at."""
-    training = experiment.data.load().training_texts
-    language = experiment.data.language
-    return Graded(experiment.cases(), answers_of(run), training, language, grading.encoder)
-
-
-def answers_of(run: Run) -> dict[str, Answer]:
-    """Read the answers of a run by case id."""
-    return {answer.case_id: answer for answer in read_answers(run.folder / "predictions.jsonl")}
 
 
 def _measured(run: Run, measure: ModuleType, graded: Graded) -> tuple[str, dict]:

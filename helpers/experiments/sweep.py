@@ -7,11 +7,11 @@ done is one function (`each`): warm processes of this machine, or another machin
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from helpers.experiments.experiment import CaseAnswers, Experiment, layers, record, run_id
+from helpers.experiments.experiment import Experiment, layers, record, record_scored, run_id
 from helpers.experiments.processes import Each, in_processes
 from helpers.experiments.recorded import write_study
 from helpers.experiments.runs import Run, environment, load_run, run_folder
-from helpers.experiments.scores import Grading, record_scored
+from helpers.experiments.scores import Grading
 from helpers.experiments.studies import Study, check_claims, load_studies
 from helpers.files import LabError, WorkFailed
 
@@ -28,7 +28,7 @@ def sweep(
         # The longest trainings first, so that at the end no worker waits long for another.
         tasks = sorted(layer, key=lambda one: -one.parameters().get("EPOCHS", 0))
         failed += each(record, tasks, f"experiments, layer {depth}")
-    scored = {run_id(one): one for one in wanted if isinstance(one, CaseAnswers)}
+    scored = {run_id(one): one for one in wanted}
     failed += each(partial(record_scored, grading=grading), list(scored.values()), "scores")
     return list(dict.fromkeys(failed))
 

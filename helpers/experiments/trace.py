@@ -2,10 +2,10 @@
 
 from helpers.cases import Case
 from helpers.experiments.answers import Answers
-from helpers.experiments.caption_texts import caption_texts
+from helpers.experiments.captions import read_case_texts
+from helpers.experiments.experiment import record
 from helpers.experiments.llm_prompts import Captions, prompt_of_case
 from helpers.experiments.runs import Run
-from helpers.experiments.scores import answers_of
 from helpers.files import read_json
 from helpers.models.prompts import as_messages, render_prompt
 
@@ -15,10 +15,10 @@ def trace(experiment: Answers, run: Run, case: Case) -> dict[str, str]:
     row = read_json(run.folder / "shots.json")[case.id]
     training = {shot.id: shot for shot in experiment.data.load().training}
     shots = [training[shot] for shot in row["shots"]]
-    shown = experiment.shots_to_caption({case.id: shots})
+    needs = {name: record(need) for name, need in experiment.needs().items()}
     captions = Captions(
-        caption_texts(experiment.captions, experiment.data, [case]),
-        caption_texts(experiment.captions, experiment.data, shown),
+        read_case_texts(needs.get("captions"), [case]),
+        read_case_texts(needs.get("shot_captions"), shots),
     )
     prompt, tokens = prompt_of_case(case, experiment.prompt, captions, shots), ["?"]
     if experiment.model.is_remote:  # how its server cuts messages into tokens, nobody here knows
@@ -31,7 +31,7 @@ def trace(experiment: Answers, run: Run, case: Case) -> dict[str, str]:
         tokenizer = load_tokenizer(experiment.model)
         prompt = render_prompt(prompt, tokenizer)
         tokens = tokenizer.tokenize(prompt)
-    answer = answers_of(run)[case.id]
+    answer = run.answers.read()[case.id]
     told = captions.asked.get(case.id) or f"none (CAPTIONER {experiment.captions.name})"
     return {
         "title": case.question,

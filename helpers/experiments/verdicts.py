@@ -53,7 +53,7 @@ def compare(
     """Hold the claim that `better` is better than `than` (one run per seed each) against their
     scores.
 
-    Where no case has references there is nothing to compare: then the list is empty.
+    A metric that a side lacks is left out: without references and labels the list is empty.
 
     Args:
         paper: what the paper reports, by metric.

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from helpers.cases import Case
 from helpers.data import is_simulated
 from helpers.experiments.adapters import GivenAdapter, with_adapter
-from helpers.experiments.experiment import CaseAnswers
+from helpers.experiments.case_answers import CaseAnswers
 from helpers.experiments.finetune_vlm import FinetuneVlm
 from helpers.experiments.runs import Run
 from helpers.experiments.vlm_cases import (

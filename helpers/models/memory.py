@@ -8,11 +8,11 @@ import gc
 import importlib
 import pkgutil
 from functools import lru_cache
+from pathlib import Path
 from types import ModuleType
 
 import torch
 
-import helpers.models as folder
 from helpers.models.base import Model
 from helpers.models.encoders import load_encoder
 from helpers.models.refs import ModelRef
@@ -35,8 +35,9 @@ def load(ref: ModelRef, *, allow_upload: bool = False) -> Model:
 @lru_cache
 def list_kinds() -> list[ModuleType]:
     """List the modules that load a kind of model each."""
-    names = [module.name for module in pkgutil.iter_modules(folder.__path__)]
-    modules = [importlib.import_module(f"{folder.__name__}.{name}") for name in names]
+    folder = Path(__file__).parent
+    names = [module.name for module in pkgutil.iter_modules([str(folder)])]
+    modules = [importlib.import_module(f"{__package__}.{name}") for name in names]
     return [module for module in modules if hasattr(module, "fits")]
 
 

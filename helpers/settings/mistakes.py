@@ -28,7 +28,7 @@ def explain(error: ValidationError, section: str) -> str:
     if first["type"] == "extra_forbidden":
         return f"{section} has no setting `{place[-1]}`: correct its name."
     limits = {
-        name: f"{limit:g}" if isinstance(limit, (int, float)) else limit
+        name: f"{limit:.12g}" if isinstance(limit, (int, float)) else limit
         for name, limit in first.get("ctx", {}).items()
     }
     wanted = WANTED.get(first["type"], first["msg"]).format(**limits)

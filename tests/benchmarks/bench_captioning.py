@@ -13,8 +13,11 @@ from pathlib import Path
 
 import psutil
 
-from helpers.models.captioning import Captioner, caption_images, open_captioner
-from helpers.models.captions import CaptionStore
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY))
+
+from helpers.models.captioning import caption_images
+from helpers.models.captions import Captioner
 from helpers.pocket.conditions import load_conditions
 from helpers.pocket.lesions import draw
 
@@ -38,18 +41,20 @@ def write_images(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def seconds(captioner: Captioner, paths: list[Path], store: Path, batch: int) -> float:
+def seconds(captioner: Captioner, paths: list[Path], name: str) -> float:
+    """Seconds that it takes to caption images which are kept under a name."""
     started = time.perf_counter()
-    found = caption_images(captioner, paths, CaptionStore(store), batch_size=batch)
+    found = caption_images(captioner, paths, name)
     assert len(found) == len(paths) and not any(caption.error for caption in found.values())
     return time.perf_counter() - started
 
 
 def speed(captioner: Captioner, folder: Path) -> float:
+    """How many times as fast batches are as one image at a time."""
     paths = write_images(folder, COMPARED)
-    seconds(captioner, paths[:BATCH], folder / "warm.jsonl", BATCH)
-    alone = seconds(captioner, paths, folder / "alone.jsonl", 1)
-    together = seconds(captioner, paths, folder / "together.jsonl", BATCH)
+    seconds(captioner, paths[:BATCH], "warm")
+    alone = seconds(captioner.but(batch=1), paths, "alone")
+    together = seconds(captioner, paths, "together")
     print(
         f"one by one {COMPARED / alone:.0f} images/s, in batches of {BATCH} "
         f"{COMPARED / together:.0f} images/s: {alone / together:.1f}x"
@@ -58,29 +63,29 @@ def speed(captioner: Captioner, folder: Path) -> float:
 
 
 def growth(captioner: Captioner, folder: Path) -> float:
-    """Megabytes that the process grows by from the first thousand images to all."""
+    """Megabytes that the process grows by from the first tenth of the images to all."""
     process, paths = psutil.Process(os.getpid()), write_images(folder, MANY)
-    seconds(captioner, paths[:1000], folder / "many.jsonl", BATCH)
+    first = MANY // 10
+    seconds(captioner, paths[:first], "many")
     before, started = process.memory_info().rss / 1e6, time.perf_counter()
-    seconds(captioner, paths, folder / "many.jsonl", BATCH)
+    seconds(captioner, paths, "many")
     after, took = process.memory_info().rss / 1e6, time.perf_counter() - started
     print(
-        f"{MANY} images: {before:.0f} MB after 1,000, {after:.0f} MB at the end, "
-        f"{(MANY - 1000) / took:.0f} images/s with decoding and writing"
+        f"{MANY} images: {before:.0f} MB after {first}, {after:.0f} MB at the end, "
+        f"{(MANY - first) / took:.0f} images/s with decoding and writing"
     )
     return after - before
 
 
 def main() -> int:
-    captioner = open_captioner(
-        "pocket/blip", prompt="auto", max_new_tokens=32, quantization="none", allow_upload=False
-    )
-    model = captioner.open()
-    captioner = Captioner(
-        captioner.name, captioner.weights, captioner.text, captioner.max_new_tokens, lambda: model
-    )
-    with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
-        quicker, grown = speed(captioner, Path(first)), growth(captioner, Path(second))
+    """Measure, print, and return the exit status."""
+    captioner = Captioner(name="pocket/blip", max_new_tokens=32, batch=BATCH)
+    with tempfile.TemporaryDirectory() as outputs:
+        os.environ["LAB_OUTPUTS"] = outputs  # where captions are kept
+        folders = [Path(outputs) / name for name in ("few", "many")]
+        for folder in folders:
+            folder.mkdir()
+        quicker, grown = speed(captioner, folders[0]), growth(captioner, folders[1])
     return 0 if quicker >= QUICKER and grown <= GROWTH else 1
 
 

@@ -10,7 +10,6 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
@@ -57,7 +56,7 @@ def main() -> int:
         for seed in SEEDS:
             for name, work in (("stock", stock), ("ours", ours)):
                 folder = Path(scratch) / f"{name}-{seed}"
-                speeds[name].append(work(train, folder, replace(RECIPE, seed=seed)))
+                speeds[name].append(work(train, folder, RECIPE.but(seed=seed)))
                 losses[name].append(loss(folder / "adapter", valid))
     for name in speeds:
         each = ", ".join(f"{value:.3f}" for value in losses[name])

@@ -4,12 +4,11 @@ says of it.
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
-from helpers.data import load_dataset
+from helpers.data import Cases, load_dataset
 from helpers.data.checks import check_data
 from helpers.data.given_captions import (
     match_given_captions,
@@ -18,7 +17,7 @@ from helpers.data.given_captions import (
 )
 from helpers.experiments.caption_texts import caption_cases
 from helpers.files import LabError
-from helpers.models.captions import FAILED
+from helpers.models.captions import FAILED, Captioner
 
 HEAD = "image,caption\n"
 
@@ -40,7 +39,7 @@ def said(folder: Path, name: str = "photos") -> list[str]:
     return [str(fault) for fault in check_data(name, folder)]
 
 
-def test_recorded_captions_are_read(tmp_path):
+def test_given_captions_are_read(tmp_path):
     with pytest.raises(
         LabError,
         match="Given captions were asked for, but there is no captions.csv in the data folder: ",
@@ -181,13 +180,12 @@ def test_the_name_of_an_image_directly_in_the_folder_means_no_other(tmp_path):
 def test_what_a_bare_name_means_does_not_hang_on_which_cases_are_asked_about(tmp_path):
     for name in ("ann/IMG_1.jpg", "bob/IMG_1.jpg"):
         photo(tmp_path / name)
-    data = load_dataset("photos", tmp_path)
-    settings = SimpleNamespace(CAPTIONER="recorded", DATA_ROOT=str(tmp_path))
+    given, source = Captioner(name="given"), Cases(name="photos", root=str(tmp_path))
     write(tmp_path, "IMG_1.jpg,Ann's\n")
     with pytest.raises(LabError, match="fits 2 images"):
-        caption_cases(data, settings, data.split("valid")[1:])
+        caption_cases(given, source, source.cases()[1:])
     write(tmp_path, "ann/IMG_1.jpg,Ann's\n")
-    found = [caption for (caption,) in caption_cases(data, settings, data.split("valid")).values()]
+    found = [caption for (caption,) in caption_cases(given, source, source.cases()).values()]
     assert [(caption.text, bool(caption.error)) for caption in found] == [
         ("Ann's", False),
         (FAILED, True),

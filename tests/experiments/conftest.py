@@ -4,7 +4,6 @@ models, a kill.
 
 import json
 import os
-import pkgutil
 import shutil
 import signal
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from helpers import experiments
 from helpers.experiments.experiment import Experiment, record
 from helpers.files import read_json, write_json
 
@@ -174,14 +172,3 @@ def changed_at(folder: Path) -> dict[Path, int]:
 def texts(run) -> dict[str, str]:
     """Return the answers of a run by case id."""
     return {case_id: answer.text for case_id, answer in run.answers.read().items()}
-
-
-def every_kind() -> list[type[Experiment]]:
-    """Find every kind of experiment: the classes of the folder's modules that do some work."""
-    found = []
-    for module in pkgutil.iter_modules(experiments.__path__):
-        for one in vars(import_module(f"{experiments.__name__}.{module.name}")).values():
-            is_kind = isinstance(one, type) and issubclass(one, Experiment)
-            if is_kind and one.kind() == module.name and one.work is not Experiment.work:
-                found.append(one)
-    return found

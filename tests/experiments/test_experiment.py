@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from helpers.experiments.adapters import GivenAdapter
 from helpers.experiments.answers import Answers
 from helpers.experiments.captions import Captions
 from helpers.experiments.constant import Constant
-from helpers.experiments.experiment import find_kind, layers, record, run_id
+from helpers.experiments.experiment import find_kind, layers, list_kinds, record, run_id
 from helpers.experiments.finetune import Finetune
 from helpers.experiments.finetune_vlm import FinetuneVlm
 from helpers.experiments.image_control import ImageControl
@@ -25,9 +26,8 @@ from helpers.experiments.one_doctor import OneDoctor
 from helpers.experiments.small_device import SmallDevice
 from helpers.experiments.vlm_answers import VlmAnswers
 from helpers.files import LabError, WorkFailed, read_json, write_json
-from helpers.models.memory import load_once
 from helpers.models.shipped import POCKET_MODELS
-from tests.experiments.conftest import SMALL, every_kind
+from tests.experiments.conftest import SMALL
 
 PLAIN = ["answers", "captions", "constant", "nearest_answer", "one_doctor"]
 
@@ -53,11 +53,17 @@ def adapter(tmp_path) -> Path:
     return tmp_path / "adapter"
 
 
+@pytest.fixture
+def torch():
+    """The library, loaded late: ids and names need none of it."""
+    return import_module("torch")
+
+
 # What kinds there are
 
 
 def test_every_kind_is_found_by_its_name():
-    kinds = every_kind()
+    kinds = list_kinds()
     names = {kind.kind() for kind in kinds}
     assert {*PLAIN, "finetune", "finetune_vlm", "vlm_answers", "image_control"} <= names
     assert len(names) == len(kinds) and all(find_kind(kind.kind()) is kind for kind in kinds)
@@ -149,17 +155,10 @@ def test_data_counts_by_its_content_wherever_it_lies(small, altered):
     asked = altered("valid", lambda entry, place: entry.update(query_title_en="Is it a wart?"))
     learnt = altered("train", lambda entry, place: entry.update(query_title_en="Is it a wart?"))
     plain, shots = small(Answers), small(Answers, SHOTS=1)
-    found = (
-        {
-            root: [run_id(one.but(DATA_ROOT=root) if root else one) for one in (plain, shots)]
-            for root in ("", same, asked, learnt)
-        }
-        if False
-        else {
-            root: [run_id(one.but({"DATA_ROOT": root} if root else {})) for one in (plain, shots)]
-            for root in ("", same, asked, learnt)
-        }
-    )
+    found = {
+        root: [run_id(one.but({"DATA_ROOT": root} if root else {})) for one in (plain, shots)]
+        for root in ("", same, asked, learnt)
+    }
     assert found[same] == found[""]
     assert found[asked][0] != found[""][0] and found[asked][1] != found[""][1]
     assert found[learnt][0] == found[""][0] and found[learnt][1] != found[""][1]
@@ -208,7 +207,7 @@ def test_what_counts_of_a_vlm_and_its_training(small, altered, clinic):
     assert run_id(training.but(same)) == run_id(training)
     for changes in ({"AUGMENTATION": "training"}, {"REFERENCES": "sampled"}, {"SLIPS": "authors"}):
         assert run_id(training.but(changes)) != run_id(training)
-    whole = training.but(RECIPE="text") if False else training.but({"RECIPE": "text"})
+    whole = training.but({"RECIPE": "text"})
     assert run_id(whole.but({"RANK": 9})) == run_id(whole)  # there is no adapter
     other = altered("valid", lambda entry, place: None)
     assert run_id(asked.but({"DATA_ROOT": other})) == run_id(asked)
@@ -235,7 +234,7 @@ def test_a_given_adapter_counts_by_weights_and_configuration(small, adapter, tmp
 @pytest.mark.slow
 def test_every_kind_has_an_id_of_its_own_and_says_nothing_of_this_machine(clinic):
     given = SMALL | {"DATA_ROOT": str(clinic / "iiyi"), "CAPTIONER": "given"}
-    made = [kind.of_profile("pocket", given) for kind in every_kind()]
+    made = [kind.of_profile("pocket", given) for kind in list_kinds()]
     assert len({run_id(one) for one in made}) == len(made)
     for one in made:
         said = json.dumps([one.inputs(), one.parameters(), one.about(), one.title()])
@@ -343,21 +342,13 @@ def test_an_adapter_answers_like_the_training_it_is_from_and_only_for_its_base(s
         (Answers, {"CAPTIONER": "pocket/blip"}, "lower CAPTION_BATCH from 2 to 1"),
     ],
 )
-def test_a_full_gpu_names_the_batch_to_lower(small, kind, parameters, advice):
-    import torch
+def test_a_full_gpu_names_the_batch_to_lower(torch, small, kind, parameters, advice):
+    def fill(module, given):
+        if isinstance(module, torch.nn.Linear) and len(given[0]) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
 
     experiment = small(kind, **parameters)
-    named = parameters.get("CAPTIONER")
-    ref = (
-        experiment.model
-        if not named
-        else Captions(captioner=small(Captions, **parameters).captioner).captioner.ref
-    )
-
-    def fill(module, inputs):
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    hook = load_once(ref).model.register_forward_pre_hook(fill)
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(fill)
     try:
         with pytest.raises(WorkFailed, match=f"The GPU has no room for 2 .*{advice}") as told:
             record(experiment)

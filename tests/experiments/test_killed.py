@@ -9,18 +9,18 @@ import pytest
 from helpers.experiments.answers import Answers
 from helpers.experiments.captions import Captions
 from helpers.experiments.constant import Constant
-from helpers.experiments.experiment import record, run_id
+from helpers.experiments.experiment import list_kinds, record, record_scored, run_id
 from helpers.experiments.finetune import Finetune
 from helpers.experiments.finetune_vlm import FinetuneVlm
 from helpers.experiments.image_control import ImageControl
 from helpers.experiments.nearest_answer import NearestAnswer
 from helpers.experiments.one_doctor import OneDoctor
 from helpers.experiments.runs import find_run
-from helpers.experiments.scores import Grading, record_scored
+from helpers.experiments.scores import Grading
 from helpers.experiments.small_device import SmallDevice
 from helpers.experiments.vlm_answers import VlmAnswers
 from helpers.files import read_json
-from tests.experiments.conftest import changed_at, contents, every_kind
+from tests.experiments.conftest import changed_at, contents
 
 WRITE = "models.answer_file:append_jsonl"  # one answer each
 STEP = "training.trainer:ProgressCallback.on_step_end"
@@ -128,4 +128,4 @@ def test_a_kill_between_answers_and_scores_is_made_good(small, kill, outputs):
 
 
 def test_every_kind_is_killed_here():
-    assert not [kind for kind in every_kind() if globals().get(kind.__name__) is not kind]
+    assert not [kind for kind in list_kinds() if globals().get(kind.__name__) is not kind]

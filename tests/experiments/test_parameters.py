@@ -129,7 +129,7 @@ def test_unknown_profiles_and_kinds_are_told_by_name():
     [
         ("RANK", 0, "RANK is 0, but it must be 1 or more."),
         ("STEPS", 0, "STEPS is 0, but it must be above 0, or EPOCHS must be."),
-        ("LEARNING_RATE", 0.0, "LEARNING_RATE is 0.0, but it must be above 0.0."),
+        ("LEARNING_RATE", 0.0, "LEARNING_RATE is 0.0, but it must be above 0."),
         ("LEARNING_RATE", float("inf"), "LEARNING_RATE is inf, but it must be a finite number."),
         ("LEARNING_RATE", float("nan"), "LEARNING_RATE is nan, but it must be a finite number."),
         ("LIMIT", -3, "LIMIT is -3, but it must be 0 or more."),

@@ -8,7 +8,6 @@ import pytest
 
 from helpers.experiments import recorded
 from helpers.experiments.recorded import (
-    RecordedVerdict,
     all_recorded,
     read_study,
     recorded_runs,
@@ -102,7 +101,7 @@ def test_what_each_case_contributes_is_kept_of_what_claims_compare(folder):
 
 
 def test_verdicts_name_the_runs_of_both_sides(folder):
-    gain = RecordedVerdict("gain", "named", score(1.0), "better", than=("a",), better=("b", "c"))
+    gain = Verdict("gain", "named", score(1.0), "better", than=("a",), better=("b", "c"))
     write_study("one", "?", [], [gain])
     assert read_study("one").verdicts == [gain]
 

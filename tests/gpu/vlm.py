@@ -94,8 +94,8 @@ def training(arguments: argparse.Namespace) -> dict:
     from helpers.training.unsloth_worker import train as train_with_unsloth_here
 
     folder = arguments.folder / f"run-{arguments.part}"
-    recipe = VlmRecipe(steps=arguments.steps, max_side=MAX_SIDE)
-    base = ModelRef(str(arguments.folder / "model"), quantization="nf4")
+    recipe = VlmRecipe(steps=arguments.steps)
+    base = ModelRef(str(arguments.folder / "model"), quantization="nf4", max_side=MAX_SIDE)
     rows = texts(arguments.folder, 16)
     folder.mkdir()
     if arguments.part == "peft":

@@ -268,6 +268,16 @@ def _smolvlm():
     return _idefics3("SmolVLM")
 
 
+QWEN_VISION = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "depth": 2,
+    "num_heads": 2,
+    "out_hidden_size": 64,
+    "patch_size": 8,
+}
+
+
 def _qwen3_vl():
     from transformers import (
         Qwen3VLConfig,
@@ -279,13 +289,8 @@ def _qwen3_vl():
     tokenizer, ids = qwen_tokens()
     config = Qwen3VLConfig(
         text_config=TEXT | {"vocab_size": len(tokenizer), "head_dim": 32, "rope_parameters": MROPE},
-        vision_config={
-            "hidden_size": 64,
-            "intermediate_size": 128,
-            "depth": 2,
-            "num_heads": 2,
-            "out_hidden_size": 64,
-            "patch_size": 8,
+        vision_config=QWEN_VISION
+        | {
             "spatial_merge_size": 2,
             "temporal_patch_size": 2,
             "num_position_embeddings": 16,
@@ -293,12 +298,7 @@ def _qwen3_vl():
         },
         **ids,
     )
-    processor = Qwen3VLProcessor(
-        _qwen_images(),
-        tokenizer,
-        video_processor=Qwen3VLVideoProcessor(),
-        chat_template=QWEN_CHAT,
-    )
+    processor = _qwen_processor(Qwen3VLProcessor, tokenizer, Qwen3VLVideoProcessor())
     return Qwen3VLForConditionalGeneration(config), processor
 
 
@@ -313,24 +313,10 @@ def _qwen2_5_vl():
     tokenizer, ids = qwen_tokens()
     config = Qwen2_5_VLConfig(
         text_config=TEXT | {"vocab_size": len(tokenizer), "rope_parameters": MROPE},
-        vision_config={
-            "hidden_size": 64,
-            "intermediate_size": 128,
-            "depth": 2,
-            "num_heads": 2,
-            "out_hidden_size": 64,
-            "patch_size": 8,
-            "window_size": 32,
-            "fullatt_block_indexes": [1],
-        },
+        vision_config=QWEN_VISION | {"window_size": 32, "fullatt_block_indexes": [1]},
         **ids,
     )
-    processor = Qwen2_5_VLProcessor(
-        _qwen_images(),
-        tokenizer,
-        video_processor=Qwen2VLVideoProcessor(),
-        chat_template=QWEN_CHAT,
-    )
+    processor = _qwen_processor(Qwen2_5_VLProcessor, tokenizer, Qwen2VLVideoProcessor())
     return Qwen2_5_VLForConditionalGeneration(config), processor
 
 
@@ -347,13 +333,14 @@ def qwen_tokens():
     )
 
 
-def _qwen_images():
+def _qwen_processor(kind, tokenizer, videos):
     """Images are as many tokens as their size asks for: here 4 to 16."""
     from transformers import Qwen2VLImageProcessor
 
-    return Qwen2VLImageProcessor(
+    images = Qwen2VLImageProcessor(
         patch_size=8, merge_size=2, size={"shortest_edge": SIDE**2, "longest_edge": 4 * SIDE**2}
     )
+    return kind(images, tokenizer, video_processor=videos, chat_template=QWEN_CHAT)
 
 
 def _gemma3():

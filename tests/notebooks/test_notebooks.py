@@ -6,8 +6,15 @@ import re
 
 import pytest
 
-from helpers.settings.notebook_file import find_notebooks, parameters_cell, read_parameters
-from helpers.settings.profiles import is_unset, load_profile, profile_names
+from helpers.experiments.experiment import find_kind
+from helpers.experiments.parameters import OWN, check_type, known_parameters
+from helpers.settings.notebook_file import (
+    find_notebooks,
+    parameters_cell,
+    read_kinds,
+    read_parameters,
+)
+from helpers.settings.profiles import is_unset
 
 NOTEBOOKS = find_notebooks(["all"])
 
@@ -29,11 +36,14 @@ def test_parameters_are_typed_literals_with_help_and_left_to_the_profile(noteboo
     path, _ = notebook
     parameters = read_parameters(path)
     assert list(parameters)[:2] == ["PROFILE", "SEED"] and parameters["PROFILE"].default == "pocket"
+    known = known_parameters([find_kind(name) for name in read_kinds(path)])
     for parameter in parameters.values():
         assert parameter.help, f"{parameter.name} has no help"
-        assert not is_unset(parameter.default) or all(
-            parameter.name in load_profile(name) for name in profile_names()
-        )
+        assert parameter.name in known | OWN, f"nothing is set by {parameter.name}"
+        if is_unset(parameter.default):
+            assert parameter.name in known, f"no profile has a value for {parameter.name}"
+        else:
+            check_type(parameter.name, parameter.default, parameter.kind)
 
 
 def test_papermill_sees_the_same_parameters(notebook):
@@ -54,7 +64,8 @@ def test_title_way_into_colab_warning_start_cell_and_run_record(notebook):
     assert "badge" not in first, "a badge needs an address, and this lab has none yet"
     assert "| profile |" in first and "What you will learn" in first
     code = sources(content["cells"], "code")
-    assert sum(f'start("{path.stem}", globals())' in source for source in code) == 1
+    begins = re.compile(rf'start\("{path.stem}", globals\(\)[,)]')
+    assert sum(len(begins.findall(source)) for source in code) == 1
     assert "lab.finish(" in code[-1] and content["cells"][-1]["cell_type"] == "code"
     (end,) = content["cells"][-1]["outputs"]
     assert list(end["data"]) == ["text/plain"] and "run_id" in end["metadata"]["run_record"]
