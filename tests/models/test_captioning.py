@@ -13,18 +13,18 @@ import pytest
 from PIL import Image
 
 from conftest import ROOT
+from helpers.cases import Answer
 from helpers.data import Cases
 from helpers.data import images as images
 from helpers.data.images import BadImage, Unreadable
 from helpers.experiments.answers import Answers
-from helpers.experiments.caption_texts import caption_cases, caption_texts, has_given_captions
+from helpers.experiments.caption_texts import caption_cases, has_given_captions
 from helpers.experiments.captions import Captions
-from helpers.experiments.experiment import record
+from helpers.experiments.experiment import record, record_scored
 from helpers.experiments.finetune import Finetune
-from helpers.experiments.llm_prompts import Captions as PromptCaptions
-from helpers.experiments.llm_prompts import prompts_with_shots, shots_of_cases
+from helpers.experiments.scores import Grading
 from helpers.files import LabError, WorkFailed, read_json, read_jsonl, write_json
-from helpers.models import captioning
+from helpers.models import answering, captioning
 from helpers.models.answer_file import AnswerFile
 from helpers.models.api import model as api_models
 from helpers.models.base import ImagePrompt
@@ -34,12 +34,11 @@ from helpers.models.captioning import (
     caption_prompt,
     check_captioner,
 )
-from helpers.models.captions import FAILED, Captioner, Captioners
-from helpers.models.llm import load_llm
+from helpers.models.captions import FAILED, Captioner, Captioners, case_text
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.models.refs import ModelRef
-from helpers.models.shots import shot_pool
 from helpers.models.vlm import load_vlm
+from helpers.training import lora_sft
 from tests.models import tiny_vlms as tiny_vision
 from tests.models.api_server import ServerAnswer, api_server
 
@@ -340,40 +339,45 @@ def test_the_captioners_that_are_compared_are_a_list_with_commas():
         Captioners(names="pocket/blip, none")
 
 
-def prompts_of(experiment: Answers, cases) -> dict:
-    """The prompts of cases as the experiment asks them."""
-    pool = shot_pool(experiment.data.load().training)
-    chosen = shots_of_cases(cases, pool, experiment.shots, experiment.prompt)
-    captions = PromptCaptions(
-        caption_texts(experiment.captions, experiment.data, cases),
-        caption_texts(experiment.captions, experiment.data, experiment.shots_to_caption(chosen)),
-    )
-    model = load_llm(ModelRef("pocket/llama"))
-    prompts, _ = prompts_with_shots(model, cases, chosen, experiment.prompt, captions, room=900)
-    return prompts
+@pytest.fixture
+def read_by_models(monkeypatch) -> dict:
+    """What a model is asked ("asked", by case id), and what it is trained on ("learnt")."""
+    seen = {}
+
+    def answer_all(model, prompts, file, **_):
+        seen["asked"] = prompts
+        file.add(Answer(case_id, "Eczema.") for case_id in prompts)
+
+    def train_adapter(base, train, valid, folder, **_):
+        seen["learnt"] = [row["prompt"] for row in train]
+        return {}
+
+    monkeypatch.setattr(answering, "answer_all", answer_all)
+    monkeypatch.setattr(lora_sft, "train_adapter", train_adapter)
+    return seen
 
 
-def test_words_for_images_stand_where_image_text_says(given):
-    counts, told = {}, ""
+def test_words_for_images_stand_where_image_text_says(given, read_by_models):
+    counts = {}
     for where in ("question", "shots", "training"):
         chosen = given | {"IMAGE_TEXT": where, "SHOTS": 2}
         asked, training = (kind.of_profile("pocket", chosen) for kind in (Answers, Finetune))
+        record(asked), record(training)
         case = asked.cases()[0]
-        prompt = prompts_of(asked, [case])[case.id]
-        records = training._examples(shot_pool(training.data.load().training))
-        counts[where] = prompt.count("Picture: "), "Picture: " in records[0]["prompt"]
-        told = caption_texts(asked.captions, asked.data, [case])[case.id]
+        prompt, learnt = read_by_models["asked"][case.id], read_by_models["learnt"][0]
+        counts[where] = prompt.count("Picture: "), "Picture: " in learnt
+        told = case_text(caption_cases(asked.captions, asked.data, [case])[case.id])
         assert f"{case.question or case.context}\nPicture: {told}\n\n### Response:\n" in prompt
     assert counts == {"question": (1, False), "shots": (3, False), "training": (3, True)}
 
 
-def test_without_a_captioner_there_are_no_words_for_images(given):
+def test_without_a_captioner_there_are_no_words_for_images(given, read_by_models):
     chosen = given | {"CAPTIONER": "none", "IMAGE_TEXT": "training", "SHOTS": 2}
-    asked, training = (kind.of_profile("pocket", chosen) for kind in (Answers, Finetune))
-    assert caption_texts(asked.captions, asked.data, asked.cases()) == {}
-    assert "Picture: " not in "".join(prompts_of(asked, asked.cases()).values())
-    records = training._examples(shot_pool(training.data.load().training))
-    assert not any("Picture: " in record["prompt"] for record in records)
+    for kind in (Answers, Finetune):
+        run = record(kind.of_profile("pocket", chosen))
+        assert run.record["parents"] == {}
+    read = [*read_by_models["asked"].values(), *read_by_models["learnt"]]
+    assert len(read) > 20 and "Picture: " not in "".join(read)
 
 
 @pytest.mark.slow
@@ -416,18 +420,20 @@ def test_without_any_image_on_disk_captioning_is_refused_and_with_some_it_is_not
     ):
         caption_cases(blip, bare, bare.cases())
     lost = replace(source.cases()[0], images=(Path("nowhere.jpg"),))
-    assert caption_texts(blip, source, [lost]) == {lost.id: FAILED}
+    (found,) = caption_cases(blip, source, [lost])[lost.id]
+    assert found.text == FAILED and found.error
 
 
 def test_the_captioning_run_counts_failures_and_keeps_examples_of_drawn_images_only(
     given, clinic, tmp_path
 ):
     experiment = Captions.of_profile("pocket", given)
-    run = record(experiment)
+    run = record_scored(experiment, Grading())
     assert run.scores["failed"].value == 0 and run.scores["concept_recall"].value > 0.9
     assert len(run.record["examples"]) == 3 and record(experiment).id == run.id
     shutil.copytree(clinic / "iiyi", tmp_path / "iiyi")
     path = tmp_path / "iiyi" / "captions.csv"
     path.write_text("\n".join(path.read_text().splitlines()[:-12]))
-    fewer = record(experiment.but(DATASET="iiyi", DATA_ROOT=str(tmp_path / "iiyi"), SPLIT="test"))
+    other = experiment.but(DATASET="iiyi", DATA_ROOT=str(tmp_path / "iiyi"), SPLIT="test")
+    fewer = record_scored(other, Grading())
     assert fewer.scores["failed"].value > 0 and fewer.record["examples"] == []
