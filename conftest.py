@@ -5,7 +5,6 @@ data where it is.
 import os
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -67,23 +66,3 @@ def clinic(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("clinic") / "pocket"
     build(folder, sizes={"train": 24, "valid": 8, "test": 6})
     return folder
-
-
-@pytest.fixture
-def lab(clinic, request) -> tuple:
-    """The small clinic, read as a data set, and the settings that a test file calls SMALL."""
-    return read_lab(clinic, request.module.SMALL)
-
-
-def read_lab(clinic: Path, small: dict) -> tuple:
-    """Return the small clinic as a data set, and the pocket profile's settings with `small`."""
-    from helpers.data import load_dataset
-    from helpers.settings.profiles import resolve
-
-    values = resolve("pocket", small | {"DATA_ROOT": str(clinic / "iiyi")})
-    return load_dataset("pocket", clinic / "iiyi"), SimpleNamespace(**values)
-
-
-def changed(settings: SimpleNamespace, **values: object) -> SimpleNamespace:
-    """Return a copy of the settings with other values."""
-    return SimpleNamespace(**vars(settings) | values)

@@ -174,12 +174,12 @@ def list_kinds() -> list[type[Experiment]]:
 
 
 def _kind_in(name: str) -> type[Experiment] | None:
-    """Return the kind that a module of this folder declares, if it declares one."""
+    """Return the kind that a module of this folder declares, if it declares one that does work."""
     module = importlib.import_module(f"{folder.__name__}.{name}")
     for value in vars(module).values():
-        here = getattr(value, "__module__", "") == module.__name__ != __name__
+        here = getattr(value, "__module__", "") == module.__name__
         if here and isinstance(value, type) and issubclass(value, Experiment):
-            return value
+            return value if value.work is not Experiment.work else None
     return None
 
 

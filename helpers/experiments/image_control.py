@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from helpers.cases import Case
 from helpers.data.images import find_image_key
@@ -29,6 +29,11 @@ class ImageControl(VlmAnswers):
         "nothing", "nothing (an even grey), or another case's image", parameter="IMAGE_SHOWN"
     )
     seed: int = setting(3407, "one seed for the cases whose images are drawn", ge=0)
+
+    def effective(self) -> dict[str, Any]:
+        """Where nothing is shown, nothing is drawn."""
+        found = super().effective()
+        return {k: v for k, v in found.items() if k != "seed"} if self.shown == "nothing" else found
 
     def images(self, cases: Sequence[Case]) -> dict[str, Path | None]:
         """Return what is shown with each case in its image's place."""

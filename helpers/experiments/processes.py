@@ -27,7 +27,8 @@ def in_processes(work: Callable[[Any], object], tasks: Sequence[Any], name: str)
 
     if not tasks:
         return []
-    context, places = get_context("spawn"), _places()
+    # All workers are started at once, each with its own libraries.
+    context, places = get_context("spawn"), _places()[: len(tasks)]
     free: Queue = context.Queue()
     for place in places:
         free.put(place)

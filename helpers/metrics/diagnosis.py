@@ -99,16 +99,6 @@ def _judge_by_words(text: str, label: str, first: re.Match | None) -> str:
     return "wrong" if first else "none named"
 
 
-def diagnosis_named(cases: Sequence[Case], answers: Mapping[str, Answer]) -> Score | None:
-    """Score the share (0 to 1) of labelled cases whose answer `judge` calls correct.
-
-    None if no case has a label. `answers` holds predictions by case id; a missing one counts as
-    empty, so it names nothing.
-    """
-    hits = _hits(cases, answers)
-    return _score(hits) if hits else None
-
-
 def judgements(cases: Sequence[Case], answers: Mapping[str, Answer]) -> dict[str, int]:
     """Count how many answers to labelled cases get each of `JUDGEMENTS`; {} without labels."""
     counts = Counter(_judge_labelled(cases, answers))

@@ -5,7 +5,6 @@ Each module that measures has its own `METRICS`, by key; `table` puts them toget
 files, tables and figures name a metric by its key, whatever the language of the answers.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,27 +49,3 @@ class Metric:
         if self.unit == PERCENT:
             return format(score, f"{spec}%").replace("%", "")
         return format(score, f"{spec}f")
-
-
-# What records of earlier versions call a metric.
-_OLD_NAMES = {
-    "deltaBLEU": "deltableu",
-    "BERTScore": "bertscore_f1",
-    "BERTScore F1": "bertscore_f1",
-    "BERTScore_precision": "bertscore_precision",
-    "BERTScore_recall": "bertscore_recall",
-    "diagnosis named": "named",
-    "repeated exactly": "repeated_exactly",
-    "from training": "from_training",
-}
-
-
-def metric_key(name: str) -> str:
-    """Return the key of a metric that a record names in whatever way.
-
-    Earlier records put the language behind it ("deltableu_en"); before it may stand what was
-    measured ("int8: deltaBLEU").
-    """
-    form, colon, plain = name.rpartition(": ")
-    plain = re.sub("_(en|zh|es)$", "", plain)
-    return f"{form}{colon}{_OLD_NAMES.get(plain, plain)}"

@@ -21,21 +21,12 @@ from helpers.models.memory import load_once
 from helpers.models.processors import PREFIX_MODELS, vlm_type
 
 
-def check_captioner(captioner: Captioner) -> None:
-    """Refuse a captioner that is not there or does not see.
-
-    An API without consent or key is refused when it is opened: captions that are kept need neither.
-    """
-    if not captioner.ref.is_remote:
-        vlm_type(captioner.ref)
-
-
 def caption_prompt(captioner: Captioner) -> str:
-    """Find out what a captioner is asked, or goes on with."""
+    """Find out what a captioner is asked, or goes on with; one that sees no images is refused."""
     ref, name = captioner.ref, captioner.prompt
+    kind = "" if ref.is_remote else vlm_type(ref)
     if name == "auto":
-        goes_on = not ref.is_remote and vlm_type(ref) in PREFIX_MODELS
-        name = "prefix" if goes_on else "clinical"
+        name = "prefix" if kind in PREFIX_MODELS else "clinical"
     return CAPTION_PROMPTS.get(name, name)
 
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from helpers.files import LabError, display_path
+from helpers.files import LabError, display_path, split_names
 from helpers.settings.mistakes import explain
 from helpers.settings.profiles import profile_chain
 
@@ -172,14 +172,20 @@ def all_parameters(section: type[Section]) -> Iterator[tuple[str, str, FieldInfo
 
 
 def without_folders(value: Any) -> Any:
-    """Return a value as a record may hold it: a folder of this machine only by its name."""
+    """Return a value as a record may hold it: a folder of this machine only by its name, also in a
+    list with commas.
+    """
     if isinstance(value, Path):
         return display_path(value)
     if isinstance(value, tuple):
         return [without_folders(part) for part in value]
     if isinstance(value, str) and value:
         path = Path(value).expanduser()
-        return display_path(value) if path.is_absolute() or path.is_dir() else value
+        if path.is_absolute() or path.is_dir():
+            return display_path(value)
+        names = split_names(value)
+        shown = [without_folders(name) for name in names] if len(names) > 1 else names
+        return value if shown == names else ", ".join(shown)
     return value
 
 

@@ -33,8 +33,9 @@ SMALL = {
 }
 # What a process that is to be killed has loaded before it starts.
 LOADED = [
-    f"helpers.{name}"
-    for name in ("models.memory", "models.export", "models.small_device", "training.lora_sft")
+    *("helpers.models.memory", "helpers.models.captioning", "helpers.models.export"),
+    *("helpers.models.small_device", "helpers.training.lora_sft", "peft", "bitsandbytes"),
+    *(f"transformers.models.{name}.modeling_{name}" for name in ("llama", "llava", "blip")),
 ]
 # What takes another time, or stands elsewhere, in each run.
 TIMES = {

@@ -20,7 +20,7 @@ from helpers.training.recipe import PROJECTIONS
 from tests.experiments.conftest import texts
 from tests.models.api_server import api_server
 
-LEARNS = {"STEPS": 30, "BATCH": 4, "RANK": 4, "TRAIN_LIMIT": 0, "LEARNING_RATE": 5e-3}
+LEARNS = {"STEPS": 16, "BATCH": 4, "RANK": 4, "TRAIN_LIMIT": 8, "LEARNING_RATE": 8e-3}
 
 
 # Trainings

@@ -1,195 +1,153 @@
-"""The captioning experiment, the tables of notebooks 01, 03 and 09 that rest on it, and what is
-shown of images.
+"""Captions as an experiment: what a run holds, who starts from it, and images that are odd or not
+there.
 """
 
 import shutil
-from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from conftest import changed
-from helpers.cases import Answer
-from helpers.data import load_dataset
 from helpers.data.images import BadImage, open_image
 from helpers.data.tables import skin_tones
-from helpers.experiments.answers import answer
-from helpers.experiments.caption_texts import caption_texts, captioners_to_compare, with_captioner
-from helpers.experiments.captions import (
-    caption,
-    caption_claims,
-    caption_files,
-    captioned_cases,
-    captions_of_run,
-    compare_captioners,
-)
-from helpers.experiments.parameters import check_size, recordable
-from helpers.experiments.studies import _varied_in, captioner_grid, recorded_grid
-from helpers.experiments.sweep import _trainings
-from helpers.files import LabError
+from helpers.experiments.answers import Answers
+from helpers.experiments.caption_texts import NOT_GIVEN, caption_paths
+from helpers.experiments.captions import Captions, read_captions, read_case_texts
+from helpers.experiments.experiment import layers, record, record_scored, run_id
+from helpers.experiments.finetune import Finetune
+from helpers.experiments.scores import Grading
+from helpers.files import LabError, read_jsonl
+from helpers.metrics import concepts
 from helpers.models import memory
-from helpers.models.captions import FAILED, failed_caption
+from helpers.models.captions import FAILED, Captioners
 from helpers.models.refs import ModelRef
-from helpers.notebook import Lab
 from helpers.pocket.odd_images import write_odd_images
-from helpers.report.leaderboard import compare_by_shots, describe_captioners, describe_tones
-
-SMALL = {
-    "SEED": 5,
-    "CAPTIONERS": "pocket/blip",
-    "STEPS": 2,
-    "BATCH": 2,
-    "RANK": 2,
-    "MAX_NEW_TOKENS": 6,
-    "SHOTS": [0, 1],
-    "CAPTION_TOKENS": 24,
-}
+from helpers.report.leaderboard import describe_captioners, describe_tones
+from tests.experiments.conftest import changed_at
 
 
-@pytest.mark.slow
-def test_captioners_are_compared_on_the_same_images(lab):
-    data, settings = lab
-    runs = compare_captioners(data, settings)
-    assert list(runs) == ["pocket/blip", "recorded"]
-    found = describe_captioners(runs.values()).set_index("captioner")
-    images = sum(len(case.images) for case in captioned_cases(data, settings))
-    assert dict(found["images"]) == dict.fromkeys(runs, images)
-    assert found["concept_recall"]["recorded"].value == 1
-    assert found["seconds"]["pocket/blip"] and found["seconds"]["recorded"] is None
-    record = runs["pocket/blip"].record
-    assert {"true", "named", "precision", "recall"} == record["concepts"]["Erythema"].keys()
-    tones = describe_tones([runs["pocket/blip"]])
-    assert tones["cases"].sum() == len(captioned_cases(data, settings))
-    examples = {example["case"]: example["caption"] for example in record["examples"]}
-    found = captions_of_run(data, settings, "pocket/blip")
-    assert (
-        examples == {case_id: found[case_id][0].text for case_id in examples} and len(examples) == 3
-    )
+@pytest.fixture
+def without_images(clinic, tmp_path) -> str:
+    """The clinic as those get it who fetch the published texts alone."""
+    ignored = shutil.ignore_patterns("images_final", "captions.csv")
+    return str(shutil.copytree(clinic / "iiyi", tmp_path / "iiyi", ignore=ignored))
+
+
+def listed(*names: str):
+    """Return what makes the section of captioners that a notebook lists."""
+    return lambda section: Captioners(names=", ".join(names))
 
 
 @pytest.mark.slow
-def test_where_no_image_is_on_disk_no_captioner_is_compared(lab, clinic, tmp_path):
-    """As on the profiles that fetch the published texts alone: 03 goes on without words, 01 says
-    what is missing.
-    """
-    _, settings = lab
-    root = tmp_path / "iiyi"
-    shutil.copytree(
-        clinic / "iiyi", root, ignore=shutil.ignore_patterns("images_final", "captions.csv")
-    )
-    data, settings = (
-        load_dataset("iiyi", root),
-        changed(settings, DATASET="iiyi", DATA_ROOT=str(root)),
-    )
-    assert captioners_to_compare(data, settings) == []
-    assert [run.record["parameters"]["CAPTIONER"] for run in captioner_grid(data, settings)] == [
-        "none",
-        "none",
-    ]
-    with pytest.raises(LabError, match="only its texts are fetched by themselves"):
-        compare_captioners(data, settings)
-    with pytest.raises(LabError, match="none of the images that the data set"):
-        answer(data, with_captioner(settings, "pocket/blip"), shots=0)
+def test_captioners_are_compared_on_the_same_images(small):
+    every = small(Captions).variants(listed("pocket/blip"))
+    runs = {one.label(): record_scored(one, Grading()) for one in every}
+    assert list(runs) == ["pocket/blip", "given"]
+    cases = every[0].cases()
+    assert len(cases) == 5
+    shown = describe_captioners(runs.values()).set_index("captioner")
+    images = sum(len(case.images) for case in cases)
+    assert dict(shown["images"]) == dict.fromkeys(runs, images)
+    assert shown["concept_recall"]["given"].value == 1
+    assert shown["seconds"]["pocket/blip"] and shown["seconds"]["given"] is None
+    said = runs["pocket/blip"].record
+    assert said["model"] == "pocket/blip" and said["device"]["name"] == "cpu"
+    assert {"true", "named", "precision", "recall"} == said["concepts"]["Erythema"].keys()
+    assert describe_tones([runs["pocket/blip"]])["cases"].sum() == len(cases)
+    found = read_captions(runs["pocket/blip"])
+    examples = {one["case"]: one["caption"] for one in said["examples"]}
+    assert len(examples) == 3
+    assert examples == {case_id: found[case_id][0].text for case_id in examples}
+    stores = list(Path(runs["given"].folder).parents[2].glob("captions/*/*.jsonl"))
+    assert [len(read_jsonl(store)) for store in stores] == [images]
 
 
-def test_a_captioner_that_cannot_be_had_is_found_before_another_works(lab, outputs):
-    data, settings = lab
-    with pytest.raises(LabError, match="CAPTIONER is 'pocket/nobody'"):
-        compare_captioners(data, changed(settings, CAPTIONERS="pocket/blip, pocket/nobody"))
+@pytest.mark.slow
+def test_captions_are_made_once_whatever_starts_from_them(small, request):
+    captions = small(Captions, CAPTIONER="pocket/blip", LIMIT=2)
+    run = record(captions)
+    asked = small(Answers, CAPTIONER="pocket/blip", LIMIT=2)
+    assert run_id(asked.needs()["captions"]) == run.id
+    before = changed_at(run.folder)
+    assert record(asked).record["parents"] == {"captions": f"captions/{run.id}"}
+    assert changed_at(run.folder) == before
+    request.getfixturevalue("idle")
+    assert record(captions.but({"CAPTION_BATCH": 1})).id == run.id
+
+
+@pytest.mark.slow
+def test_a_run_is_scored_again_only_where_scoring_has_changed(small, idle, monkeypatch):
+    captions = small(Captions, CAPTIONER="given")
+    run = record_scored(captions, Grading())
+    before = changed_at(run.folder)
+    assert record_scored(captions, Grading(encoder="another")).id == run.id
+    assert changed_at(run.folder) == before
+    monkeypatch.setattr(concepts, "VERSION", concepts.VERSION + 1)
+    assert record_scored(captions, Grading()).id == run.id
+    written = {path.name for path, when in changed_at(run.folder).items() if when != before[path]}
+    assert written == {"run.json", "metrics.json"}
+
+
+def test_captions_come_before_trainings_and_answers_that_read_them(small):
+    told = {"CAPTIONER": "pocket/blip", "IMAGE_TEXT": "training", "SHOTS": 1}
+    training = small(Finetune, CAPTIONER="pocket/blip", IMAGE_TEXT="training")
+    first, second, third = layers([small(Answers, **told).but(adapter=training)])
+    assert [type(one) for one in third] == [Answers] and [type(one) for one in second] == [Finetune]
+    assert {type(one) for one in first} == {Captions} and len(first) <= 4
+    assert all(one.captioner.name == "pocket/blip" for one in first)
+
+
+def test_the_record_of_patients_images_holds_no_caption(small, monkeypatch):
+    monkeypatch.setattr("helpers.experiments.captions.is_simulated", lambda name: False)
+    assert record(small(Captions, CAPTIONER="given")).record["examples"] == []
+
+
+def test_a_captioner_that_cannot_be_had_is_found_before_another_works(small, outputs):
+    every = small(Captions).variants(listed("pocket/blip", "pocket/nobody"))
+    with pytest.raises(LabError, match="^CAPTIONER is 'pocket/nobody'"):
+        layers(every)
     assert not list(outputs.glob("captions/*/*"))
 
 
+def test_where_no_image_is_on_disk_there_is_nothing_to_compare(small, without_images):
+    captions = small(Captions, DATA_ROOT=without_images)
+    assert captions.variants(listed("pocket/blip")) == []
+    with pytest.raises(LabError, match="only its texts are fetched by themselves"):
+        captions.check()
+    with pytest.raises(LabError, match="^CAPTIONER is 'pocket/blip', but none of the images that"):
+        record(small(Answers, DATA_ROOT=without_images, CAPTIONER="pocket/blip"))
+
+
+def test_cases_without_images_are_no_captions_and_in_prompts_the_papers_words(small, altered):
+    def bare(entry: dict, place: int) -> None:
+        entry.update({} if place == 1 else {"image_ids": []})
+
+    asked = small(Answers, DATA_ROOT=altered("valid", bare), CAPTIONER="given", LIMIT=2)
+    texts = read_case_texts(record(asked.needs()["captions"]), asked.cases())
+    assert [text == FAILED for text in texts.values()] == [True, False]
+    none = altered("valid", lambda entry, place: entry.update(image_ids=[]))
+    with pytest.raises(LabError, match="no case of the data set 'pocket' names one there"):
+        record(small(Captions, DATA_ROOT=none, CAPTIONER="given"))
+    assert small(Answers, DATA_ROOT=none, CAPTIONER="given").needs() == {}
+
+
 @pytest.mark.slow
-def test_the_grid_of_table_3_has_a_row_per_captioner(lab):
-    data, settings = lab
-    runs = captioner_grid(data, settings)
-    found = compare_by_shots(runs)
-    assert list(found["captions by"][::2]) == ["none", "pocket/blip", "recorded"]
-    assert found["fine-tuned"].all() and found["1 shot"].notna().all()
-    assert found["0 shots"][0] == f"{runs[0].scores['deltableu']:.2f}"
-    assert len({run.record["parent"] for run in runs}) == 1
-    told = captioner_grid(data, changed(settings, IMAGE_TEXT="training", SHOTS=[0]))
-    assert len(compare_by_shots(told)) == 6 and len({run.record["parent"] for run in told}) == 3
-
-
-def test_recorded_answers_of_a_study_differ_in_what_it_varies_alone():
-    found = recorded_grid("pocket")
-    assert {run.record["parameters"].get("CAPTIONER", "none") for run in found} >= {"none"}
-    assert {run.record["shots"] for run in found} == {0, 1, 2, 4} and {
-        run.record["tuned"] for run in found
-    } == {True, False}
-    assert not [run for run in found if _varied_in(run) - {"CAPTIONER"}]
-
-
-@pytest.mark.slow
-def test_what_answers_differ_in_is_told_from_what_they_depend_on(lab):
-    data, settings = lab
-    settings = changed(
-        settings, STEPS=3, SHOT_CHOICE="fixed"
-    )  # neither counts without tuning and without shots
-    assert _varied_in(answer(data, settings, shots=0)) == {"MAX_NEW_TOKENS"}
-    assert _varied_in(answer(data, settings, shots=1)) == {"MAX_NEW_TOKENS", "SHOT_CHOICE"}
-    told = answer(data, changed(settings, CAPTIONER="recorded", IMAGE_TEXT="shots"), shots=0)
-    assert _varied_in(told) == {"MAX_NEW_TOKENS", "CAPTIONER", "CAPTION_TOKENS"}
-
-
-def test_only_words_that_are_read_are_made(lab, outputs):
-    """With the shots: of the training cases, those that serve as shots."""
-    data, settings = lab
-    chosen = changed(
-        settings, CAPTIONER="pocket/blip", IMAGE_TEXT="shots", LIMIT=1, SHOT_CHOICE="fixed"
-    )
-    answer(data, chosen, shots=1)
-    (store,) = outputs.glob("captions/pocket/*.jsonl")
-    assert len(store.read_text().splitlines()) <= 6  # two cases of up to three images
-
-
-def test_claims_about_length_and_failures():
-    brief = {"A": [Answer("1", "a patch", finish="stop")], "B": [failed_caption("2", "broken")]}
-    long = {
-        "A": [Answer("1", "a red and scaly patch", finish="stop")],
-        "B": [Answer("2", "a bump")],
-    }
-    fails, says = caption_claims(brief, long, names=("one", "two"))
-    assert (fails["metric"], fails["score"].value, fails["score"].n) == ("failed", 0.5, 2)
-    assert (says["metric"], says["score"].value, says["score"].n) == ("words", 3, 1)
-    assert len(caption_claims({"A": brief["B"]}, {"A": brief["B"]}, names=("one", "two"))) == 1
-    assert "not measured" in says["verdict"]  # two images are none to speak of
-
-
-def test_odd_images_are_good_in_five_forms_and_bad_in_seven(lab, tmp_path):
-    _, settings = lab
-    paths = write_odd_images(tmp_path)
-    bad = set()
+def test_odd_images_are_good_in_five_forms_and_bad_in_seven(small, tmp_path):
+    paths, bad = write_odd_images(tmp_path), set()
     for path in paths:
         try:
             open_image(path)
         except BadImage:
             bad.add(path.name)
     assert len(paths) == 12 and bad == {
-        "cut off.jpg",
-        "empty.jpg",
-        "a text.jpg",
-        "for print.jpg",
-        "moving.gif",
-        "16 bit.png",
-        "huge.png",
+        *("cut off.jpg", "empty.jpg", "a text.jpg", "for print.jpg"),
+        *("moving.gif", "16 bit.png", "huge.png"),
     }
     assert open_image(tmp_path / "turned.jpg").size == open_image(tmp_path / "plain.jpg").size
-    found = caption_files(settings, "pocket/blip", paths, "odd")
+    captioner = small(Captions, CAPTIONER="pocket/blip").captioner
+    found = caption_paths(captioner, paths, "odd")
     assert {path.name for path, row in found.items() if row.text == FAILED} == bad
-    assert (
-        caption_files(settings, "recorded", paths[:1], "odd")[paths[0]].error
-        == "no caption of it is recorded"
-    )
-
-
-def test_images_of_patients_are_not_shown_unasked(lab, tmp_path):
-    data, settings = lab
-    image = data.split("valid")[0].images_on_disk[0]
-    other = replace(data, name="photos")
-    assert Lab("n", settings, data, None).shows(image) == image
-    assert Lab("n", settings, other, None).shows(image) is None
-    assert Lab("n", changed(settings, SHOW_PICTURES=True), other, None).shows(image) == image
+    given = small(Captions, CAPTIONER="given").captioner
+    assert caption_paths(given, paths[:1], "odd")[paths[0]].error == NOT_GIVEN
 
 
 def test_skin_tones_are_known_of_the_clinic_alone(clinic, tmp_path):
@@ -198,50 +156,16 @@ def test_skin_tones_are_known_of_the_clinic_alone(clinic, tmp_path):
     assert skin_tones("photos", tmp_path) == {}
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("CAPTIONER", " ", "CAPTIONER names nothing"),
-        ("CAPTIONERS", ",", "CAPTIONERS names nothing"),
-        ("CAPTIONERS", "pocket/blip, none", "lists 'none'"),
-        ("CAPTION_BATCH", 0, "CAPTION_BATCH is 0"),
-        ("IMAGE_TEXT", "everywhere", "must be one of question, shots, training"),
-    ],
-)
-def test_wrong_captioning_parameters_are_one_sentence(name, value, message):
-    with pytest.raises(LabError, match=message):
-        check_size(name, value)
-
-
-def test_no_folder_of_this_machine_is_recorded(lab, tmp_path):
-    _, settings = lab
+def test_a_captioner_in_a_folder_is_recorded_by_its_name(small, tmp_path):
     (tmp_path / "model").mkdir()
-    listed = f"pocket/blip,{tmp_path / 'model'},/home/jane/other"
-    assert (
-        recordable(changed(settings, CAPTIONERS=listed))["CAPTIONERS"]
-        == "pocket/blip, model, other"
-    )
-    assert recordable(changed(settings, CAPTIONER=str(tmp_path / "model")))["CAPTIONER"] == "model"
-    assert (
-        recordable(changed(settings, MODEL="/home/jane, doctor/model", ADAPTER=""))["MODEL"]
-        == "model"
-    )
-    assert recordable(changed(settings, ADAPTER=""))["ADAPTER"] == ""
+    for named in (str(tmp_path / "model"), "/home/jane, doctor/model"):
+        made = small(Answers, CAPTIONER=named, MODEL=named).parameters()
+        assert made["CAPTIONER"] == made["MODEL"] == "model"
+    many = Captioners(names=f"pocket/blip,{tmp_path / 'model'},/home/jane/other")
+    assert many.parameters() == {"CAPTIONERS": "pocket/blip, model, other"}
 
 
-def test_a_training_is_done_once_for_all_captioners_unless_its_records_hold_their_words(lab):
-    points = [
-        ("03_few_shot_inference", {"CAPTIONER": captioner, "IMAGE_TEXT": where, "SEED": 1})
-        for captioner in ("none", "pocket/blip")
-        for where in ("question", "shots", "training")
-    ]
-    different = {
-        tuple(sorted((name, str(value)) for name, value in row.items()))
-        for _, row in _trainings(points)
-    }
-    assert len(different) == 3  # without words, and two with a captioner named beside "training"
-
-
+@pytest.mark.slow
 def test_one_model_is_kept_in_memory():
     memory.forget_models()
     llama, blip = ModelRef("pocket/llama"), ModelRef("pocket/blip")
@@ -250,12 +174,3 @@ def test_one_model_is_kept_in_memory():
     memory.load_once(blip)
     assert memory.load_once(llama) is not first
     memory.forget_models()
-
-
-def test_a_case_without_images_gets_the_papers_words(lab):
-    data, settings = lab
-    case = replace(data.split("valid")[0], images=())
-    assert caption_texts(data, with_captioner(settings, "recorded"), [case]) == {case.id: FAILED}
-    with pytest.raises(LabError, match="no case of the data set 'pocket' names one"):
-        captioned_cases(replace(data, splits={"valid": (case,)}), settings)
-    assert caption(data, with_captioner(settings, "recorded")).done

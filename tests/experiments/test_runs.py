@@ -67,7 +67,12 @@ def test_the_record_of_tuned_answers_names_its_training_and_no_folder_of_this_ma
     tuned = small(Answers, SHOTS=2, LIMIT=2, CAPTIONER="given").but(adapter=training)
     run = record_scored(tuned, Grading())
     said = run.record
-    assert said["parents"] == {"adapter": f"finetune/{run_id(training)}"} and said["tuned"]
+    captions = small(Captions, LIMIT=2, CAPTIONER="given")
+    assert said["parents"] == {
+        "adapter": f"finetune/{run_id(training)}",
+        "captions": f"captions/{run_id(captions)}",
+    }
+    assert said["tuned"] and run.needs.keys() == {"adapter", "captions"}
     assert said["seed"] == 5 and said["device"]["name"] and said["device"]["reason"]
     assert (said["model"], said["revision"]) == ("pocket/llama", "")
     assert said["prompt"].startswith("alpaca-title-")
@@ -78,7 +83,6 @@ def test_the_record_of_tuned_answers_names_its_training_and_no_folder_of_this_ma
     made = read_json(outputs / "runs" / said["parents"]["adapter"] / "run.json")
     assert made["tuned"] and made["backend"] == "peft" and made["train_minutes"] >= 0
     assert "adapter/adapter_model.safetensors" in made["checksums"]
-    record(small(Captions, CAPTIONER="given"))
     given = GivenAdapter(folder=str(outputs / "runs" / "finetune" / run_id(training)))
     record(small(Answers, LIMIT=2).but(adapter=given))
     for path in outputs.glob("runs/**/*.json"):
@@ -117,6 +121,7 @@ def test_minutes_and_memory_of_interrupted_work_add_up():
     assert again.record["peak_memory_gb"]["ram"] == 1000
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_run_do_its_work_once(tmp_path):
     code = (
         "import sys, time; from pathlib import Path; from tests.experiments.test_runs import "

@@ -1,53 +1,33 @@
-"""Notebook 04's experiments at miniature size, on the clinic's files and the shipped models."""
+"""VLMs at miniature size, on the clinic's files and the shipped models: asked, trained, held
+against what they say without the image, and put on a small device.
+"""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from conftest import ROOT, changed, read_lab
-from helpers.cases import Case, Reference
-from helpers.data.images import open_image
-from helpers.experiments import vlm_answers, vlm_finetune
-from helpers.experiments.parameters import check_size
-from helpers.experiments.scoring import answers_of
-from helpers.experiments.small_device import measure_on_small_device
-from helpers.experiments.studies import cells, compare
-from helpers.experiments.sweep import _trainings
-from helpers.experiments.vlm_answers import answer_with_vlm, ask_directly, vlm_grid
-from helpers.experiments.vlm_finetune import VLM_FINETUNE, finetune_vlm, train_vlms, vlm_recipe
-from helpers.files import LabError, read_json
+from conftest import ROOT
+from helpers.cases import Case
+from helpers.data.images import find_image_key, open_image
+from helpers.experiments.adapters import GivenAdapter
+from helpers.experiments.experiment import record, record_scored, run_id
+from helpers.experiments.finetune_vlm import FinetuneVlm
+from helpers.experiments.image_control import GREY, ImageControl
+from helpers.experiments.scores import Grading
+from helpers.experiments.small_device import SmallDevice
+from helpers.experiments.verdicts import compare
+from helpers.experiments.vlm_answers import VlmAnswers
+from helpers.experiments.vlm_cases import first_image, keep_available
+from helpers.files import LabError, read_json, write_json
 from helpers.models.prompts import vlm_question
-from helpers.models.vlm import LocalVLM
-from helpers.report.vlm_tables import (
-    compare_with_table_2,
-    describe_repetition,
-    epoch_curves,
-    list_costs,
-    list_forms,
-)
+from helpers.report.leaderboard import boards
 from helpers.training.augmentation import augment
-from helpers.training.recipe import VLM_RECIPES, VlmRecipe, moondream_rate
+from helpers.training.recipe import VlmRecipe, moondream_rate
+from tests.experiments.conftest import texts
 
-SMALL = {
-    "SEED": 5,
-    "LIMIT": 5,
-    "TRAIN_LIMIT": 6,
-    "VLM_BATCH": 2,
-    "VLM_TOKENS": 6,
-    "VLM_ANSWER_BATCH": 2,
-    "RANK": 2,
-    "VLM_EPOCHS": [1],
-    "VLMS": "pocket/idefics2",
-}
-
-
-def texts(run) -> dict[str, str]:
-    return {case_id: answer.text for case_id, answer in answers_of(run).items()}
-
-
-# The paper's words, recipe and changes of images
+# The papers' words and recipe, and what is done to images
 
 
 def test_the_prompts_are_the_papers_to_the_letter():
@@ -69,8 +49,9 @@ def test_moondreams_rate_climbs_and_does_not_fall_to_its_end():
     assert shares == pytest.approx(
         [0.1, 0.55, 1.0, 0.1 + 0.9 * (1 + 0.15643447) / 2, 0.1220248], abs=1e-6
     )
-    recipe = VlmRecipe(**VLM_RECIPES["moondream"], epochs=2, steps=0, batch=8, accumulation=1)
-    assert (recipe.trained, recipe.learning_rate, recipe.rate(100)(10)) == ("text", 3e-5, 1.0)
+    recipe = VlmRecipe(recipe="moondream", learning_rate=0.5)
+    assert recipe.trains_text_tower and recipe.peak_rate == 3e-5  # whatever is asked
+    assert recipe.rate(100)(10) == 1.0 and VlmRecipe().rate(100) is None
     assert recipe.optimiser() == {
         "optim": "adamw_bnb_8bit",
         "adam_beta1": 0.9,
@@ -79,42 +60,13 @@ def test_moondreams_rate_climbs_and_does_not_fall_to_its_end():
         "weight_decay": 0.0,
         "max_grad_norm": 0.0,
     }
-    assert VlmRecipe().rate(100) is None
 
 
-def test_a_changed_image_has_its_size_is_another_and_comes_again_from_its_seed(lab):
-    data, _ = lab
-    image = open_image(
-        next(case for case in data.split("train") if case.images_on_disk).images_on_disk[0]
-    )
+def test_a_changed_image_has_its_size_is_another_and_comes_again_from_its_seed(small):
+    image = open_image(first_image(small(VlmAnswers).cases()[0]))
     first, again, other = (augment(image, seed) for seed in ("a", "a", "b"))
     assert first.size == image.size and first.tobytes() == again.tobytes()
     assert len({image.tobytes() for image in (image, first, other)}) == 3
-
-
-@pytest.mark.parametrize(
-    "name, value",
-    [
-        ("VLM", ""),
-        ("VLMS", " , "),
-        ("VLM_EPOCHS", []),
-        ("VLM_EPOCHS", [0]),
-        ("VLM_EPOCHS", ["2"]),
-        ("VLM_PROMPT", "P3"),
-        ("VLM_EPOCHS", [float("inf")]),
-        ("VLM_RECIPE", "qlora"),
-        ("VLM_LEARNING_RATE", float("nan")),
-        ("PICTURE_SIDE", -2),
-        ("PICTURE_SIDE", 5),
-        ("AUGMENTATION", "validation"),
-        ("REFERENCES", "best"),
-        ("VLM_LEARNING_RATE", -0.1),
-        ("FEATURES", "yes"),
-    ],
-)
-def test_parameters_that_no_run_can_have_are_refused(name, value):
-    with pytest.raises(LabError, match=f"^{name} "):
-        check_size(name, value)
 
 
 def test_features_of_images_that_change_cannot_be_computed_before():
@@ -124,164 +76,89 @@ def test_features_of_images_that_change_cannot_be_computed_before():
         VlmRecipe(features="precomputed", augmentation="training")
     with pytest.raises(LabError, match="`features` is 'precomputed', but `vision` is 'trained'"):
         VlmRecipe(features="precomputed", vision="trained")
-    assert VlmRecipe().precomputes and not VlmRecipe(augmentation="training").precomputes
+    assert VlmRecipe(features="auto").precomputes
+    assert not VlmRecipe(features="auto", augmentation="training").precomputes
     with pytest.raises(LabError, match="^`batch` is 0"):
         VlmRecipe(batch=0)
 
 
-# The runs
-
-
-@pytest.fixture(scope="module")
-def grid_outputs(clinic, tmp_path_factory) -> Path:
-    """An outputs folder in which the small grid has been run."""
-    folder = tmp_path_factory.mktemp("grid")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LAB_OUTPUTS", str(folder))
-        vlm_grid(*read_lab(clinic, SMALL))
-    return folder
-
-
-@pytest.fixture
-def trained_lab(lab, grid_outputs, outputs) -> tuple:
-    """The lab, where the small grid's runs are found."""
-    shutil.copytree(grid_outputs, outputs, dirs_exist_ok=True)
-    return lab
+# Answers and trainings
 
 
 @pytest.mark.slow
-def test_a_grid_is_asked_trained_scored_and_found_again(trained_lab, monkeypatch):
-    data, settings = trained_lab
-    direct = ask_directly(data, settings)
-    assert [run.record["name"].split(";")[0] for run in direct] == [
-        "pocket/idefics2, P1",
-        "pocket/idefics2, P2",
-    ]
-    grid = vlm_grid(data, settings)
-    assert list(grid) == [0, 1]
-    tuned = grid[1]
-    assert tuned.record["name"].startswith(
-        "pocket/llava + LoRA, P1, 1 epoch; RANK 2, VLM_BATCH 2, TRAIN_LIMIT 6"
-    )
+def test_a_model_is_asked_trained_asked_again_and_compared(small, clinic):
+    training, plain = small(FinetuneVlm, EPOCHS=1.0), small(VlmAnswers)
+    tuned = plain.but(adapter=training)
+    before, after = (record_scored(one, Grading()) for one in (plain, tuned))
+    assert before.record["name"] == "pocket/llava, P1; LIMIT 5, MAX_NEW_TOKENS 8"
+    assert after.record["name"].startswith("pocket/llava + LoRA, P1, 1 epoch; ")
+    assert (before.record["epochs"], after.record["epochs"]) == (0, 1)
+    assert (before.record["tuned"], after.record["tuned"]) == (False, True)
     measured = {"deltableu", "bertscore_f1", "named", "repeated", "from_training", "seconds"}
-    assert measured <= set(tuned.scores)
-    training = train_vlms(data, settings)[0]
-    assert tuned.record["parent"] == training.id and training.record["training_records"] == 6
-    assert (
-        training.record["features"] == "precomputed"
-        and tuned.record["weights_mb"] > grid[0].record["weights_mb"] > 5
-    )
-    assert set(texts(tuned)) == {case.id for case in data.split("valid")[:5]}
-    for run in (tuned, training):
+    assert measured <= set(after.scores)
+    trained = record(training)
+    assert after.record["parents"] == {"adapter": f"finetune_vlm/{trained.id}"}
+    assert trained.record["features"] == "precomputed"
+    assert after.record["weights_mb"] > before.record["weights_mb"] > 5
+    assert set(texts(after)) == {case.id for case in tuned.cases()}
+    for run in (after, trained):
         written = (run.folder / "run.json").read_text()
-        assert settings.DATA_ROOT not in written and str(ROOT) not in written
-    monkeypatch.setattr(vlm_finetune, "train_adapter", None)
-    monkeypatch.setattr(vlm_answers, "answer_images", None)
-    again = vlm_grid(data, settings)
-    assert [run.id for run in again.values()] == [run.id for run in grid.values()]
-    made = cells(VLM_FINETUNE, data, settings)
-    assert [(cell.settings["TUNED"], cell.settings["EPOCHS"]) for cell in made] == [
-        (False, 0),
-        (True, 1),
-    ]
-    claim = compare(data, settings, "more epochs", [grid[0]], [tuned], study="x")
-    assert {"deltableu", "named", "repeated", "from_training"} <= set(claim.scores)
-    assert claim.verdicts["repeated"].startswith("not measured: fewer than 10")
+        assert str(clinic) not in written and str(ROOT) not in written
+    claims = {one.metric: one for one in compare("x", [before], [after], repetition=True)}
+    assert {"deltableu", "named", "repeated", "from_training"} <= set(claims)
+    assert claims["repeated"].verdict == "undecided: fewer than 10 cases"
+    assert sum(map(len, boards([before, after]).values())) == 2
+
+    # A run's adapter that is given answers likewise, and only for its own base.
+    given = plain.but(adapter=GivenAdapter(folder=str(trained.folder)))
+    assert texts(record(given)) == texts(after)
+    with pytest.raises(LabError, match="but MODEL is 'pocket/idefics2': set MODEL to the adapter"):
+        record(given.but({"MODEL": "pocket/idefics2"}))
+    with pytest.raises(LabError, match=r"no lab\.json in it"):
+        record(plain.but(adapter=GivenAdapter(folder=str(before.folder))))
 
 
 @pytest.mark.slow
-def test_tables_hold_the_runs(trained_lab):
-    data, settings = trained_lab
-    grid, training = vlm_grid(data, settings), train_vlms(data, settings)
-    runs = list(grid.values())
-    found = compare_with_table_2(runs, tuned="pocket/llava").set_index("epochs")
-    assert dict(found["augmentation"].dropna()) == {1: "none"}
-    assert dict(found["their run"]) == {0: "1: 1.502 / 0.839", 1: "not run"}
-    assert list(describe_repetition(runs)["epochs"]) == [0, 1]
-    curve = epoch_curves(runs, "deltableu")["P1, not augmented"]
-    assert curve == [(epochs, run.scores["deltableu"]) for epochs, run in grid.items()]
-    costs = list_costs(runs, training).set_index("epochs")
-    assert dict(costs["train_minutes"].dropna()) == {1: training[0].record["train_minutes"]}
-    assert costs["weights_mb"][1] > 5
+@pytest.mark.parametrize("recipe", ["text", "moondream"])
+def test_the_whole_text_tower_is_trained_and_answers(small, recipe):
+    training = small(FinetuneVlm, RECIPE=recipe, MODEL="pocket/idefics2", STEPS=3)
+    run = record(training)
+    assert (run.folder / "adapter" / "model.safetensors").exists()
+    assert read_json(run.folder / "training.json")[-1]["step"] == 3
+    assert "RANK" not in run.record["parameters"]
+    asked = small(VlmAnswers, MODEL="pocket/idefics2", LIMIT=2).but(adapter=training)
+    assert len(texts(record(asked))) == 2
+    with pytest.raises(LabError, match="4-bit weights cannot be; set it to 'none', or RECIPE"):
+        record(training.but({"QUANTIZATION": "nf4"}))
 
 
 @pytest.mark.slow
-def test_what_determines_a_run(trained_lab):
-    data, settings = trained_lab
-    identity = finetune_vlm(data, settings, 1).id
-    same = changed(
-        settings, VLM_BATCH=1, VLM_ACCUMULATION=2, FEATURES="live", LIMIT=3, VLM_TOKENS=9
-    )
-    assert finetune_vlm(data, same, 1).id == identity
-    for other in ({"AUGMENTATION": "training"}, {"REFERENCES": "sampled"}, {"SLIPS": "authors"}):
-        assert finetune_vlm(data, changed(settings, **other), 1).id != identity
+def test_an_image_that_fails_is_an_empty_answer_with_its_reason(small, altered):
+    root = altered("valid", lambda entry, place: entry.update(image_ids=entry["image_ids"][:1]))
+    first, second, *_ = sorted(Path(root).glob("images_final/images_valid/*_00001.jpg"))
+    first.write_bytes(b"no image")
+    second.unlink()
+    asked = small(VlmAnswers, DATA_ROOT=root, LIMIT=3)
+    broken, absent, good = record(asked).answers.read().values()
+    by_case = {one.case_id: one for one in (broken, absent, good)}
+    broken, absent, good = (by_case[case.id] for case in asked.cases())
+    assert (broken.text, absent.text) == ("", "") and good.text
+    assert broken.error and absent.error == "no image of it is on disk"
+    shutil.rmtree(Path(root) / "images_final" / "images_valid")
+    with pytest.raises(LabError, match="none of its images is on disk.*folder as DATA_ROOT"):
+        record(asked)
 
 
-@pytest.mark.slow
-def test_answers_depend_on_what_the_images_show(lab, tmp_path):
-    data, settings = lab
-    before = answer_with_vlm(data, settings)
-    cases = data.split("valid")
-    copy = tmp_path / cases[0].images[0].name
-    shutil.copy(cases[1].images_on_disk[0], copy)
-    other = replace(
-        data, splits=data.splits | {"valid": (replace(cases[0], images=(copy,)), *cases[1:])}
-    )
-    assert answer_with_vlm(other, settings).id != before.id
-
-
-@pytest.mark.slow
-def test_interrupted_answers_are_taken_up_to_the_same_end(lab, monkeypatch):
-    data, settings = lab
-    settings = changed(settings, VLM_PROMPT="P2", VLM="pocket/idefics2", LIMIT=4, VLM_TOKENS=12)
-    undisturbed = answer_with_vlm(data, settings)
-    said = texts(undisturbed)
-    shutil.rmtree(undisturbed.folder)
-    answer, calls = LocalVLM.answer_batch, []
-
-    def dying(self, asked, **limits):
-        calls.append(len(asked))
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return answer(self, asked, **limits)
-
-    monkeypatch.setattr(LocalVLM, "answer_batch", dying)
-    with pytest.raises(KeyboardInterrupt):
-        answer_with_vlm(data, settings)
-    run = answer_with_vlm(data, settings)
-    assert calls == [2, 2, 2] and run.done and texts(run) == said and len(set(said.values())) > 1
-
-
-def test_an_image_that_fails_is_an_empty_answer_with_its_reason(lab, tmp_path):
-    data, settings = lab
-    cases = list(data.split("valid")[:3])
-    broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"no image")
-    cases[0] = replace(cases[0], images=(broken,))
-    cases[1] = replace(cases[1], images=(tmp_path / "absent.jpg",))
-    other = replace(data, splits=data.splits | {"valid": tuple(cases)})
-    answers = answers_of(answer_with_vlm(other, settings))
-    assert [answers[case.id].text == "" for case in cases[:2]] == [True, True] and answers[
-        cases[2].id
-    ].text
-    assert answers[cases[0].id].error and answers[cases[1].id].error == "no image of it is on disk"
-    with pytest.raises(LabError, match="models behind an API"):
-        ask_directly(other, changed(settings, VLMS="openai:x, pocket/llama"))
-    none = replace(data, splits=data.splits | {"valid": (cases[1],)})
-    with pytest.raises(LabError, match="none of its images is on disk"):
-        answer_with_vlm(none, settings)
-
-
-def test_training_cases_without_answers_or_images_are_refused(lab):
-    data, settings = lab
-    silent = tuple(replace(case, references=(Reference(""),)) for case in data.split("train")[:4])
-    for cases in (silent, tuple(replace(case, images=()) for case in data.split("train")[:4])):
+def test_training_cases_without_answers_or_images_are_refused(small, altered):
+    silent = altered("train", lambda entry, place: entry.update(responses=[]))
+    blind = altered("train", lambda entry, place: entry.update(image_ids=[]))
+    for root in (silent, blind):
         with pytest.raises(LabError, match="no training case with an answer and an image on disk"):
-            finetune_vlm(replace(data, splits=data.splits | {"train": cases}), settings, 1)
+            record(small(FinetuneVlm, DATA_ROOT=root))
 
 
 @pytest.mark.parametrize(
-    "model, sentence",
+    ("model", "sentence"),
     [
         ("pocket/llama", "a model of type 'llama' sees no images"),
         ("openai:gpt", "models behind an API are not asked"),
@@ -289,75 +166,114 @@ def test_training_cases_without_answers_or_images_are_refused(lab):
         ("pocket/blip", "a model of type 'blip' goes on with"),
     ],
 )
-def test_models_that_cannot_be_asked_are_refused(lab, model, sentence):
-    data, settings = lab
-    for call in (answer_with_vlm, lambda *given: finetune_vlm(*given, 1)):
-        with pytest.raises(LabError, match=f"^VLM is '{model}', but .*{sentence}"):
-            call(data, changed(settings, VLM=model))
+def test_models_that_cannot_be_asked_are_refused(small, model, sentence):
+    for kind in (VlmAnswers, FinetuneVlm, ImageControl):
+        with pytest.raises(LabError, match=f"^MODEL is '{model}', but .*{sentence}"):
+            record(small(kind, MODEL=model))
+
+
+def test_of_the_models_that_are_asked_those_that_cannot_be_had_are_left_out(capsys):
+    assert keep_available(["pocket/llama", "pocket/llava"]) == ["pocket/llava"]
+    assert capsys.readouterr().out.startswith("Left out: MODEL is 'pocket/llama', but")
+    with pytest.raises(LabError, match="MODEL is 'pocket/llama'"):
+        keep_available(["pocket/llama", "openai:gpt"])
+
+
+# Without the image
+
+
+def test_nothing_is_an_even_grey_that_every_case_with_an_image_is_shown(small, altered):
+    def bare(entry: dict, place: int) -> None:
+        entry.update({} if place else {"image_ids": []})
+
+    control = small(ImageControl, DATA_ROOT=altered("valid", bare))
+    shown = control.images(control.cases())
+    first, *others = shown.values()
+    assert first is None and len(set(others)) == 1
+    with Image.open(others[0]) as grey:
+        assert grey.getcolors() == [(grey.width * grey.height, (GREY, GREY, GREY))]
+
+
+def test_another_case_has_another_image_and_another_label(small):
+    control = small(ImageControl, IMAGE_SHOWN="another", SPLIT="train", LIMIT=24)
+    cases, shown = control.cases(), control.images(control.cases())
+    assert len(shown) == 24
+    owners = {first_image(case): case for case in cases}
+    for case in cases:
+        other = owners[shown[case.id]]
+        assert other.label != case.label
+        assert find_image_key(shown[case.id]) != find_image_key(first_image(case))
+    assert shown == control.images(cases) != control.but({"SEED": 6}).images(cases)
+
+
+def test_files_of_the_same_content_are_one_image_whatever_they_are_called(small, altered):
+    """Also where labels do not tell cases apart."""
+    root = Path(altered("valid", lambda entry, place: None))
+    facts = read_json(root / "facts.json")
+    write_json(root / "facts.json", {key: one | {"label": ""} for key, one in facts.items()})
+    control = small(ImageControl, DATA_ROOT=str(root), IMAGE_SHOWN="another", LIMIT=3)
+    first, second, third = (first_image(case) for case in control.cases())
+    shutil.copy(first, second)
+    shown = control.images(control.cases())
+    ids = [case.id for case in control.cases()]
+    assert shown[ids[0]] == shown[ids[1]] == third and shown[ids[2]] in (first, second)
+    shutil.copy(first, third)
+    with pytest.raises(LabError, match=f"Case '{ids[0]}' was to be shown another case's image"):
+        control.images(control.cases())
+
+
+def test_where_no_other_case_has_another_label_there_is_a_sentence(small, altered):
+    root = Path(altered("valid", lambda entry, place: None))
+    facts = read_json(root / "facts.json")
+    write_json(root / "facts.json", {key: one | {"label": "rash"} for key, one in facts.items()})
+    with pytest.raises(LabError, match="another image and another label: take more cases"):
+        record(small(ImageControl, DATA_ROOT=str(root), IMAGE_SHOWN="another"))
 
 
 @pytest.mark.slow
-def test_an_earlier_run_answers_and_one_of_another_base_is_refused(trained_lab):
-    data, settings = trained_lab
-    training = finetune_vlm(data, settings, 1)
-    given = changed(settings, VLM_ADAPTER=str(training.folder))
-    grid = vlm_grid(data, given)
-    assert texts(grid[1]) == texts(vlm_grid(data, settings)[1])
-    with pytest.raises(
-        LabError, match="but VLM is 'pocket/idefics2': set VLM to the adapter's base"
-    ):
-        train_vlms(data, changed(given, VLM="pocket/idefics2"))
-    with pytest.raises(LabError, match="^VLM_ADAPTER is .*holds no run.json"):
-        train_vlms(data, changed(given, VLM_ADAPTER=str(training.folder / "adapter")))
-    with pytest.raises(LabError, match="that is no finished fine-tuning of notebook 04"):
-        train_vlms(data, changed(given, VLM_ADAPTER=str(grid[0].folder)))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("recipe", ["text", "moondream"])
-def test_the_whole_text_tower_is_trained_and_answers(lab, recipe):
-    data, settings = lab
-    settings = changed(settings, VLM_RECIPE=recipe, VLM="pocket/idefics2")
-    training = finetune_vlm(data, settings, 1)
-    assert (training.folder / "adapter" / "model.safetensors").exists()
-    assert vlm_recipe(settings, 1).learning_rate == (
-        3e-5 if recipe == "moondream" else settings.VLM_LEARNING_RATE
-    )
-    assert vlm_recipe(changed(settings, VLM_LEARNING_RATE=0), 1).learning_rate == 3e-5
-    assert finetune_vlm(data, changed(settings, RANK=9), 1).id == training.id  # there is no adapter
-    run = answer_with_vlm(data, settings, training)
-    assert len(texts(run)) == 5 and read_json(training.folder / "training.json")[-1]["step"] == 3
-    with pytest.raises(LabError, match="4-bit weights cannot be"):
-        finetune_vlm(data, changed(settings, VLM_QUANTIZATION="nf4"), 1)
-
-
-def test_a_sweep_trains_each_cell_once_and_the_longest_first():
-    points = [
-        (VLM_FINETUNE, {"VLM_PROMPT": prompt, "VLM_EPOCHS": [1, 3], "SEED": 1, "LIMIT": limit})
-        for prompt in ("P1", "P2")
-        for limit in (2, 4)
+def test_what_is_shown_is_what_the_answers_depend_on(small):
+    runs = [
+        record_scored(one, Grading())
+        for one in (
+            small(VlmAnswers),
+            small(ImageControl),
+            small(ImageControl, IMAGE_SHOWN="another"),
+        )
     ]
-    points += [(VLM_FINETUNE, {"VLM": "pocket/idefics2", "VLM_EPOCHS": [], "SEED": 1})]
-    found = _trainings(points)
-    assert [task["VLM_EPOCHS"] for _, task in found] == [[3]] * 4 + [[1]] * 4
-    assert len({str(sorted(task.items(), key=str)) for _, task in found}) == 4
+    assert [run.record["name"].split(";")[0] for run in runs] == [
+        *("pocket/llava, P1", "pocket/llava, P1, no image", "pocket/llava, P1, another image")
+    ]
+    assert len({run.record["inputs"]["images"] for run in runs}) == 3
+    assert len({str(texts(run)) for run in runs}) > 1
+    found = compare("the image helps", [runs[1]], [runs[0]])
+    assert {one.verdict for one in found} == {"undecided: fewer than 10 cases"}
+
+
+# A small device
 
 
 @pytest.mark.slow
-def test_on_a_small_device(trained_lab):
-    data, settings = trained_lab
-    settings = changed(settings, LIMIT=2, EDGE_FORMS="float32, int8", EDGE_THREADS=1, VLM_TOKENS=4)
-    training = finetune_vlm(data, settings, 1)
-    run = measure_on_small_device(data, settings, training)
-    forms = list_forms(run).set_index("form")
-    assert list(forms.index) == ["float32", "int8"] and forms["same_answers"]["float32"] == 1
-    assert forms["weights_mb"]["int8"] < forms["weights_mb"]["float32"]
-    assert (run.folder / "merged" / "model.safetensors").exists() and run.record[
-        "parent"
-    ] == training.id
-    assert (
-        "int8: deltableu" in run.scores
-        and measure_on_small_device(data, settings, training).id == run.id
-    )
-    with pytest.raises(LabError, match="EDGE_FORMS is 'int3', but it lists some of: float32"):
-        measure_on_small_device(data, changed(settings, EDGE_FORMS="int3"), training)
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_on_a_small_device(small, measured_here):
+    training = small(FinetuneVlm, STEPS=2)
+    parameters = {"LIMIT": 2, "MAX_NEW_TOKENS": 4, "EDGE_FORMS": "float32, int8"}
+    device = small(SmallDevice, **parameters).but(adapter=training)
+    run = record(device)
+    forms = {row["form"]: row for row in run.record["forms"]}
+    assert list(forms) == ["float32", "int8"] and forms["float32"]["same_answers"] == 1
+    assert forms["int8"]["weights_mb"] < forms["float32"]["weights_mb"]
+    assert {"deltableu", "bertscore_f1", "named"} <= forms["int8"].keys()
+    assert not {"answers"} & forms["int8"].keys()
+    assert (run.folder / "merged" / "model.safetensors").exists()
+    assert run.record["parents"] == {"adapter": f"finetune_vlm/{run_id(training)}"}
+    assert {"int8: deltableu", "int8: bertscore_f1", "int8: named"} == set(run.scores)
+    for changes in ({"EDGE_THREADS": 2}, {"EDGE_FORMS": "float32"}, {"STEPS": 3}):
+        assert run_id(device.but(changes)) != run.id
+    with pytest.raises(LabError, match="`edge_forms` is 'int3', but it lists some of: float32"):
+        device.but({"EDGE_FORMS": "int3"})
+
+
+def test_a_small_device_needs_cases_to_show_and_to_score(small, altered):
+    root = altered("valid", lambda entry, place: entry.update(responses=[]))
+    with pytest.raises(LabError, match="No case of the split 'valid'.*another SPLIT or DATASET"):
+        record(small(SmallDevice, DATA_ROOT=root))

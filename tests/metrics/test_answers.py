@@ -10,7 +10,6 @@ import pytest
 from helpers.cases import Answer, Case
 from helpers.files import LabError
 from helpers.metrics.answers import answer_statistics, distinct_score
-from helpers.metrics.baselines import constant_answer_set
 
 TRAINING = [" Use zinc paste. ", "It is acne.", ""]
 ANSWERS = [
@@ -55,7 +54,7 @@ def test_statistics_counted_by_hand(name, value, n):
 
 def test_what_cannot_be_known_is_left_out():
     cases = [Case("1"), Case("2")]
-    constant = {answer.case_id: answer for answer in constant_answer_set(cases, "It is eczema.")}
+    constant = {case.id: Answer(case.id, "It is eczema.") for case in cases}
     scores = answer_statistics(cases, constant, [])
     assert set(scores) == {"copies", "distinct", "empty", "words"}
     assert scores["distinct"].value == 1 / 2 and scores["copies"].value == 0

@@ -8,7 +8,8 @@ import pytest
 
 from helpers.cases import Answer, Case
 from helpers.files import LabError
-from helpers.metrics.diagnosis import JUDGEMENTS, diagnosis_named, judge, named
+from helpers.metrics.diagnosis import JUDGEMENTS, judge, measure, named
+from helpers.metrics.measure import Graded
 from helpers.metrics.scores import share_score, wilson_interval
 from helpers.pocket import doctors
 from helpers.pocket.conditions import by_id, load_conditions
@@ -98,10 +99,10 @@ def test_the_share_counts_labelled_cases_and_missing_answers():
         "2": Answer("2", "eczema"),
         "3": Answer("3", "acne"),
     }
-    score = diagnosis_named(cases, answers)
+    score = measure(Graded(cases, answers, ()))["named"].score
     assert (score.value, score.n) == (1 / 3, 3) and score.low < 1 / 3 < score.high
     assert score.signature.startswith("named|rule:first|names:")
-    assert diagnosis_named([Case("3")], answers) is None
+    assert measure(Graded([Case("3")], answers, ())) == {}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import pytest
 
-from helpers.metrics.metric import metric_key
 from helpers.metrics.scores import Score, mean_over_runs
 from helpers.metrics.table import METRICS
 
@@ -64,25 +63,6 @@ def test_differences_of_shares_are_percentage_points():
 def test_bare_numbers_are_shown_like_scores():
     assert METRICS["weights_mb"].format(5.531) == "5.53"
     assert METRICS["same_answers"].format(0.951) == "95"
-
-
-@pytest.mark.parametrize(
-    ("old", "key"),
-    [
-        ("deltableu_en", "deltableu"),
-        ("deltableu_zh", "deltableu"),
-        ("BERTScore_es", "bertscore_f1"),
-        ("BERTScore_precision_en", "bertscore_precision"),
-        ("deltaBLEU", "deltableu"),
-        ("BERTScore F1", "bertscore_f1"),
-        ("diagnosis named", "named"),
-        ("repeated exactly", "repeated_exactly"),
-        ("int8: diagnosis named", "int8: named"),
-        *((key, key) for key in METRICS),
-    ],
-)
-def test_metrics_are_found_by_the_names_of_earlier_records(old, key):
-    assert metric_key(old) == key
 
 
 def test_every_metric_has_a_header_of_its_own():

@@ -32,7 +32,6 @@ from helpers.models.captioning import (
     caption_file,
     caption_images,
     caption_prompt,
-    check_captioner,
 )
 from helpers.models.captions import FAILED, Captioner, Captioners, case_text
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
@@ -225,7 +224,7 @@ def test_other_settings_for_generation_make_other_captions(blip_2, tmp_path):
 
 
 @pytest.mark.parametrize("prompt", ["auto", "clinical"])
-def test_a_captioner_that_cannot_be_had_is_a_sentence(tmp_path, prompt):
+def test_a_captioner_that_cannot_be_had_is_a_sentence(tmp_path, photos, prompt):
     (tmp_path / "config.json").write_text("[]")
     for model, message in (
         (tmp_path, "could not be loaded"),
@@ -234,7 +233,7 @@ def test_a_captioner_that_cannot_be_had_is_a_sentence(tmp_path, prompt):
         ("pocket/llama", "'pocket/llama', but a model of type 'llama' sees no images"),
     ):
         with pytest.raises(LabError, match=message):
-            check_captioner(captioner(model, prompt))
+            caption_prompt(captioner(model, prompt))
 
 
 # Captioners behind an API: a real server on loopback.
