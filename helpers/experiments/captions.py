@@ -118,9 +118,9 @@ class Captions(Experiment):
 def captions_of(captioner: Captioner, data: Cases, profile: str) -> dict[str, Captions]:
     """Return the captioning of a split as what another experiment starts from, under "captions".
 
-    Nothing where there are no captions, or no case of the split names an image.
+    Nothing where nothing captions.
     """
-    if captioner.name == NONE or not any(case.images for case in data.cases()):
+    if captioner.name == NONE:
         return {}
     asked = {name: getattr(captioner, name) for name in Captioner.model_fields}
     return {"captions": Captions(profile=profile, data=data, captioner=Captioner(**asked))}

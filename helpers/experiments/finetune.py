@@ -43,7 +43,7 @@ class Finetune(Experiment):
         found = super().needs()
         if "captions" in self.effective():
             found |= self._captions("train")
-            if "valid" in self.data.load().splits:
+            if any(case.images for case in self.data.load().splits.get("valid", ())):
                 found |= {f"valid_{name}": one for name, one in self._captions("valid").items()}
         return found
 
@@ -54,6 +54,7 @@ class Finetune(Experiment):
                 f"`model` is {self.model.name!r}, but no model behind an API can be fine-tuned "
                 "here: name another."
             )
+        self._train()
         needs = self.needs()
         captions = {"captions": run_id(needs["captions"])} if "captions" in needs else {}
         return super().inputs() | {"backend": self.trained_by().name} | captions
@@ -77,11 +78,6 @@ class Finetune(Experiment):
         from helpers.training.lora_sft import train_adapter
 
         train, valid = self._train(), shot_pool(self.data.load().splits.get("valid", ()))
-        if not train:
-            raise LabError(
-                f"The data set {self.data.name!r} has no training case with both a question and an "
-                "answer, so there is nothing to learn: choose another one as `dataset`."
-            )
         forget_models()
         facts = train_adapter(
             self.model,
@@ -96,6 +92,11 @@ class Finetune(Experiment):
 
     def _train(self) -> list[Case]:
         cases = shot_pool(self.data.load().split("train"))
+        if not cases:
+            raise LabError(
+                f"The data set {self.data.name!r} has no training case with both a question and an "
+                "answer, so there is nothing to learn: choose another one as `dataset`."
+            )
         return cases[: self.data.limit] if self.data.limit else cases
 
     def _captions(self, split: str) -> dict[str, Experiment]:

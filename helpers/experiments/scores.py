@@ -26,13 +26,15 @@ class Grading(Section):
 
 def score(run: Run, graded: Graded) -> None:
     """Write the scores (`metrics.json`) and the submission of a run; what is there is kept."""
-    cases, answers = graded.cases, list(graded.answers.values())
-    write_submission(run.folder / "prediction.json", cases, answers, graded.language)
     entries: dict[str, dict] = {}
     for measure in find_measures():
         name, found = _measured(run, measure, graded)
         entries |= {key: entry | {"by": name} for key, entry in found["scores"].items()}
-    write_json(run.folder / "metrics.json", entries)
+    path = run.folder / "metrics.json"
+    if not path.exists() or read_json(path) != entries:
+        answers = list(graded.answers.values())
+        write_submission(run.folder / "prediction.json", graded.cases, answers, graded.language)
+        write_json(path, entries)
 
 
 def _measured(run: Run, measure: ModuleType, graded: Graded) -> tuple[str, dict]:

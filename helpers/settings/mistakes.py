@@ -18,6 +18,7 @@ WANTED = {
     "string_too_short": "a name",
     "too_short": "at least {min_length} of them",
     "tuple_type": "a list",
+    "is_instance_of": "a {class}",
 }
 
 
