@@ -58,7 +58,8 @@ class Answers(CaseAnswers):
         return found
 
     def check(self) -> None:
-        """Refuse more shots than there are training cases."""
+        """Refuse a model that is not there, and more shots than there are training cases."""
+        self.model.identity()
         check_shots(self.shots.count, self.shots.choice, self._pool())
 
     def about(self) -> dict[str, Any]:

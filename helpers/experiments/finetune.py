@@ -1,6 +1,6 @@
 """The LoRA fine-tuning of an LLM on training questions and first answers (YuanAI, section 3.3)."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from helpers.cases import Case
 from helpers.data import Cases, Source, TrainingCases
@@ -8,17 +8,16 @@ from helpers.experiments.captions import captions_of, read_case_texts
 from helpers.experiments.experiment import Experiment, run_id
 from helpers.experiments.llm_prompts import training_examples
 from helpers.experiments.runs import Run
+from helpers.experiments.trainings import Training
 from helpers.files import LabError
 from helpers.models.captions import NONE, PromptCaptions
 from helpers.models.prompts import LlmPrompt
 from helpers.models.refs import Llm
 from helpers.models.shots import shot_pool
-from helpers.settings.section import setting
-from helpers.training.backends import Backend, backend_for
 from helpers.training.recipe import LoraRecipe
 
 
-class Finetune(Experiment):
+class Finetune(Training):
     """Fine-tune an LLM by LoRA; the run holds `adapter/`."""
 
     version: ClassVar = 3
@@ -27,9 +26,6 @@ class Finetune(Experiment):
     prompt: LlmPrompt = LlmPrompt()
     recipe: LoraRecipe = LoraRecipe()
     captions: PromptCaptions = PromptCaptions()
-    backend: Literal["auto", "unsloth", "peft"] = setting(
-        "auto", "auto, unsloth or peft: what trains", effect=False
-    )
 
     def effective(self) -> dict[str, Any]:
         """Captions have an effect where they stand in the training examples."""
@@ -48,7 +44,7 @@ class Finetune(Experiment):
         return found
 
     def inputs(self) -> dict[str, Any]:
-        """Also what trains, and the captions in the training examples."""
+        """Also the captions in the training examples."""
         if self.model.is_remote:
             raise LabError(
                 f"`model` is {self.model.name!r}, but no model behind an API can be fine-tuned "
@@ -57,15 +53,7 @@ class Finetune(Experiment):
         self._train()
         needs = self.needs()
         captions = {"captions": run_id(needs["captions"])} if "captions" in needs else {}
-        return super().inputs() | {"backend": self.trained_by().name} | captions
-
-    def trained_by(self) -> Backend:
-        """Find what trains, and why."""
-        return backend_for(self.backend, self.model, self.recipe)
-
-    def about(self) -> dict[str, Any]:
-        """Also that it makes a fine-tuned model."""
-        return super().about() | {"tuned": True}
+        return super().inputs() | captions
 
     def label(self) -> str:
         """Say the model and that it is tuned."""
@@ -85,7 +73,7 @@ class Finetune(Experiment):
             self._examples(valid, run.needs.get("valid_captions")),  # of the second loss curve only
             run.folder,
             recipe=self.recipe,
-            card=self._card(),
+            card=self.card(),
             backend=self.backend,
         )
         run.save(**facts)
@@ -106,12 +94,3 @@ class Finetune(Experiment):
     def _examples(self, cases: list[Case], captioned: Run | None) -> list[dict]:
         captions = read_case_texts(captioned, cases)
         return training_examples(self.model, cases, self.prompt, captions)
-
-    def _card(self) -> dict[str, str]:
-        """Return what the adapter says of itself."""
-        return {
-            "model": self.model.parameters()["MODEL"],
-            "weights": self.model.fingerprint_weights(),
-            "data": self.data.load().fingerprint("train"),
-            "prompt": self.prompt.identity()["prompt"],
-        }

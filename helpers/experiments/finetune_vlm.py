@@ -1,11 +1,11 @@
 """The fine-tuning of a VLM on first images and answers of training cases (VisionQAries)."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from helpers.cases import Case
 from helpers.data import TrainingCases
-from helpers.experiments.experiment import Experiment
 from helpers.experiments.runs import Run
+from helpers.experiments.trainings import Training
 from helpers.experiments.vlm_cases import (
     cases_to_learn,
     check_vlm,
@@ -16,8 +16,6 @@ from helpers.experiments.vlm_cases import (
 from helpers.files import LabError
 from helpers.models.prompts import VlmPrompt
 from helpers.models.refs import Vlm
-from helpers.settings.section import setting
-from helpers.training.backends import Backend, backend_for
 from helpers.training.recipe import VlmRecipe, check_trainable
 
 TRAINED = {"lora": "LoRA", "text": "whole text tower", "moondream": "moondream's recipe"}
@@ -29,7 +27,7 @@ class VlmTrainingCases(TrainingCases):
     profiles: ClassVar = {"pocket": {"limit": 200}}
 
 
-class FinetuneVlm(Experiment):
+class FinetuneVlm(Training):
     """Fine-tune a VLM; the run holds `adapter/`: an adapter, or the whole model where the recipe
     trains the text tower.
     """
@@ -40,24 +38,18 @@ class FinetuneVlm(Experiment):
     model: Vlm = Vlm()
     prompt: VlmPrompt = VlmPrompt()
     recipe: VlmRecipe = VlmRecipe()
-    backend: Literal["auto", "unsloth", "peft"] = setting(
-        "auto", "auto, unsloth or peft: what trains", effect=False
-    )
 
     def inputs(self) -> dict[str, Any]:
-        """Also what trains, and the images."""
+        """Also the images."""
         check_vlm(self.model)
         check_trainable(self.recipe, self.model)
         images = images_fingerprint([first_image(case) for case in self._train()])
-        return super().inputs() | {"backend": self.trained_by().name, "images": images}
+        return super().inputs() | {"images": images}
 
-    def trained_by(self) -> Backend:
-        """Find what trains, and why."""
-        return backend_for(self.backend, self.model, self.recipe)
-
-    def about(self) -> dict[str, Any]:
-        """Also that it makes a fine-tuned model."""
-        return super().about() | {"tuned": True}
+    def check(self) -> None:
+        """Refuse no epoch at all: that is the model as it is, which is asked anyway."""
+        if not self.recipe.epochs:
+            raise LabError("`epochs` is 0, but it must be above 0 for a VLM.")
 
     def label(self) -> str:
         """Say model, recipe, prompt and epochs."""
@@ -88,7 +80,7 @@ class FinetuneVlm(Experiment):
             valid,
             run.folder,
             recipe=self.recipe,
-            card=self._card(),
+            card=self.card(),
             backend=self.backend,
         )
         run.save(**facts)
@@ -105,12 +97,3 @@ class FinetuneVlm(Experiment):
 
     def _valid(self) -> list[Case]:
         return cases_to_learn(self.data.load().splits.get("valid", ()))
-
-    def _card(self) -> dict[str, str]:
-        """Return what the adapter says of itself."""
-        return {
-            "model": self.model.parameters()["MODEL"],
-            "weights": self.model.fingerprint_weights(),
-            "data": self.data.load().fingerprint("train"),
-            "prompt": self.prompt.identity()["prompt"],
-        }

@@ -43,12 +43,13 @@ def sweep_studies(names: Sequence[str] = (), *, each: Each = in_processes) -> li
             made it.
         WorkFailed: experiments that failed; the others are done, and nothing is recorded.
     """
+    planned = load_studies(names)
     if environment()["dirty"]:
         raise LabError(
             "Recorded studies name the commit that made them, but there are uncommitted changes: "
             "commit."
         )
-    studies = [study.on_this_machine() for study in load_studies(names)]
+    studies = [study.on_this_machine() for study in planned]
     points = [point for study in studies for point in study.points()]
     if failed := sweep((point.experiment for point in points), Grading(), each=each):
         raise WorkFailed(

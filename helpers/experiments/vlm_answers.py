@@ -46,6 +46,10 @@ class VlmAnswers(CaseAnswers):
         shown = images_fingerprint(list(self.images(cases).values()))
         return super().inputs() | {"images": shown}
 
+    def check(self) -> None:
+        """Refuse a model that is not there."""
+        self.model.identity()
+
     def about(self) -> dict[str, Any]:
         """Also whether it is a fine-tuned model that answers, after how many epochs."""
         epochs = self.adapter.recipe.epochs if isinstance(self.adapter, FinetuneVlm) else 0

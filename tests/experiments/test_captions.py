@@ -125,9 +125,9 @@ def test_cases_without_images_are_no_captions_and_in_prompts_the_papers_words(sm
     texts = read_case_texts(record(asked.needs()["captions"]), asked.cases())
     assert [text == FAILED for text in texts.values()] == [True, False]
     none = altered("valid", lambda entry, place: entry.update(image_ids=[]))
-    with pytest.raises(LabError, match="no case of the data set 'pocket' names one there"):
-        record(small(Captions, DATA_ROOT=none, CAPTIONER="given"))
-    assert small(Answers, DATA_ROOT=none, CAPTIONER="given").needs() == {}
+    for kind in (Captions, Answers):
+        with pytest.raises(LabError, match="no case of the data set 'pocket' names one there"):
+            record(small(kind, DATA_ROOT=none, CAPTIONER="given"))
 
 
 @pytest.mark.slow
