@@ -121,6 +121,15 @@ def _measured_cells(run: Run) -> Iterator[dict[str, Any]]:
                 yield of_form | {"metric": name, "value": value}
 
 
+def distinct_runs(runs: Iterable[Run]) -> list[Run]:
+    """Leave out what was done twice: of runs of one system with one seed, the last one stays.
+
+    A recorded run may have been done again on this machine, under an id of its own.
+    """
+    found = {(_about(run)["system"], run.record["parameters"].get("SEED")): run for run in runs}
+    return list(found.values())
+
+
 def _about(run: Run) -> dict[str, Any]:
     record = run.record
     settings = {name.lower(): value for name, value in record.get("parameters", {}).items()}

@@ -17,7 +17,7 @@ from helpers.experiments.runs import Run, find_runs
 from helpers.experiments.verdicts import Verdict
 from helpers.files import outputs_folder, write_text
 from helpers.metrics.table import METRICS
-from helpers.report.frame import best_first, frame, frame_by_tone, summarize
+from helpers.report.frame import best_first, distinct_runs, frame, frame_by_tone, summarize
 from helpers.report.tables import table
 
 PUBLISHED = Path(__file__).with_name("published.yaml")
@@ -35,12 +35,15 @@ OF_CAPTIONS = (
 
 
 def boards(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """Group scored runs by what makes their numbers comparable: title -> runs, the best first."""
+    """Group scored runs by what makes their numbers comparable: title -> runs, the best first.
+
+    A recorded run that was done again on this machine counts once.
+    """
     groups: dict[str, list[Run]] = {}
     for run in runs:
         if "deltableu" in run.scores:
             groups.setdefault(_title(run), []).append(run)
-    return {title: rank_runs(group) for title, group in sorted(groups.items())}
+    return {title: rank_runs(distinct_runs(group)) for title, group in sorted(groups.items())}
 
 
 def rank_runs(runs: Iterable[Run]) -> list[Run]:

@@ -17,7 +17,7 @@ from tests.report.runs import few_shot_run, make_run, score
 def test_data_sets_and_encoders_never_share_a_table_and_the_best_comes_first():
     runs = [
         few_shot_run(1.0, name="low"),
-        few_shot_run(2.0, name="high"),
+        few_shot_run(2.0, shots=4, name="high"),
         few_shot_run(3.0, name="other data", dataset="iiyi"),
         few_shot_run(3.0, name="other encoder", encoder="roberta-large"),
         make_run("finetune", "training", {}),
@@ -50,7 +50,7 @@ def test_seeds_of_one_system_share_a_row_with_their_range():
 
 
 def test_answers_are_described_in_per_cent_best_deltableu_first():
-    runs = [few_shot_run(1.0, name="low", shots=1), few_shot_run(2.0, name="high")]
+    runs = [few_shot_run(1.0, name="low", shots=1), few_shot_run(2.0, shots=4, name="high")]
     runs[0].save_scores(runs[0].scores | {"distinct": score(0.5, 0.25, 1.0), "words": score(3.0)})
     cells = table(leaderboard.describe_answers(runs), caption="t").cells
     assert list(cells.columns) == [
@@ -168,3 +168,11 @@ def test_the_page_holds_every_run_escapes_names_and_sets_published_figures_apart
 def test_without_any_run_tables_are_empty(name):
     assert getattr(leaderboard, name)([]).empty
     assert leaderboard.compare_by_shots([]).empty and leaderboard.describe_captioners([]).empty
+
+
+def test_a_run_that_was_done_again_counts_once():
+    recorded = few_shot_run(4.0, name="recorded", parameters={"SEED": 1})
+    again = few_shot_run(4.5, name="again", parameters={"SEED": 1})
+    other_seed = few_shot_run(5.0, name="other seed", parameters={"SEED": 2})
+    (board,) = boards([recorded, again, other_seed]).values()
+    assert [run.record["name"] for run in board] == ["other seed", "again"]
