@@ -184,7 +184,13 @@ class Vlms(Section):
         parameter="MODELS",
         min_length=1,
     )
-    profiles: ClassVar = {"pocket": {"names": "pocket/llava, pocket/idefics2"}}
+    profiles: ClassVar = {
+        "pocket": {"names": "pocket/llava, pocket/idefics2"},
+        "a100": {
+            "names": "bczhou/tiny-llava-v1-hf, vikhyatk/moondream2@2024-04-02, "
+            "HuggingFaceTB/SmolVLM-Instruct, Qwen/Qwen3-VL-8B-Instruct, google/medgemma-4b-it"
+        },
+    }
 
     def model_post_init(self, context: Any) -> None:
         """Refuse an empty list."""
