@@ -95,9 +95,9 @@ def test_committed_executed_small_and_clean(notebook):
     assert path.stat().st_size < 1_000_000 and "widgets" not in content["metadata"]
     outputs = [output for cell in code for output in cell["outputs"]]
     assert not [output for output in outputs if output["output_type"] == "error"]
-    assert not re.search(r"/(work|root|home|tmp)/", json.dumps(outputs)), (
-        "a machine path in an output"
-    )
-    assert "vnd.jupyter.widget-view" not in json.dumps(outputs)
-    figures = [output for output in outputs if "image/png" in output.get("data", {})]
-    assert figures and all(output["metadata"]["image/png"]["alt"] for output in figures)
+    text = re.sub(r"base64,[A-Za-z0-9+/=]+", "base64", json.dumps(outputs))
+    assert not re.search(r"/(work|root|home|tmp)/", text), "a machine path in an output"
+    assert "vnd.jupyter.widget-view" not in text
+    shown = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
+    figures = [image for page in shown for image in re.findall(r"<img [^>]*>", page)]
+    assert figures and all(re.search(r' alt="[^"]+"', figure) for figure in figures)
