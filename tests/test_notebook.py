@@ -14,8 +14,18 @@ from helpers.files import LabError
 from helpers.notebook import start
 
 
-def begin(kinds=("answers", "finetune"), **values):
-    """Start a notebook with these parameters, as its cells would."""
+@pytest.fixture
+def begin(clinic):
+    """Start a notebook with these parameters on a small clinic, as its cells would."""
+
+    def begin(kinds=("answers", "finetune"), **values):
+        root = {} if "DATASET" in values else {"DATA_ROOT": str(clinic / "iiyi")}
+        return begin_notebook(kinds, **root | values)
+
+    return begin
+
+
+def begin_notebook(kinds, **values):
     names = {"PROFILE": "pocket", "DATASET": "", "SEED": 3407, "LIMIT": 4} | values
     return start(
         "test", {"__annotations__": {n: type(v) for n, v in names.items()}} | names, kinds=kinds
@@ -36,13 +46,13 @@ def patients(tmp_path):
     return {"DATASET": "iiyi", "DATA_ROOT": str(tmp_path)}
 
 
-def test_drawn_images_are_shown_and_patients_images_only_where_somebody_says_so(patients):
+def test_drawn_images_are_shown_and_patients_images_only_where_somebody_says_so(begin, patients):
     assert begin().shows("image") == "image"
     assert begin(**patients).shows("image") is None
     assert begin(**patients, SHOW_IMAGES=True).shows("image") == "image"
 
 
-def test_settings_are_those_of_the_parameters_and_else_of_the_profile():
+def test_settings_are_those_of_the_parameters_and_else_of_the_profile(begin):
     lab = begin(STEPS=7, SHOTS=[2, 4], RANK=-1)
     assert lab.settings(Finetune).recipe.steps == 7
     assert lab.settings(Finetune).recipe.rank == 16
@@ -51,7 +61,7 @@ def test_settings_are_those_of_the_parameters_and_else_of_the_profile():
     assert lab.settings(Answers).data.limit == 4
 
 
-def test_the_adapter_is_trained_with_the_same_settings_or_the_one_that_is_named(tmp_path):
+def test_the_adapter_is_trained_with_the_same_settings_or_the_one_that_is_named(begin, tmp_path):
     lab = begin(STEPS=7)
     assert lab.adapter(lab.settings(Answers)) == lab.settings(Finetune)
     named = begin(ADAPTER=str(tmp_path))
@@ -62,13 +72,13 @@ def test_the_adapter_is_trained_with_the_same_settings_or_the_one_that_is_named(
     assert seeing.adapter(seeing.settings(VlmAnswers)).kind() == "finetune_vlm"
 
 
-def test_what_is_compared_is_made_by_its_kind():
+def test_what_is_compared_is_made_by_its_kind(begin):
     lab = begin(kinds=["captions"], CAPTIONERS="pocket/blip")
     assert [one.captioner.name for one in lab.variants(Captions)] == ["pocket/blip", "given"]
     assert len(lab.variants(Constant)) == 3
 
 
-def test_a_grid_does_every_combination_and_scores_it():
+def test_a_grid_does_every_combination_and_scores_it(begin):
     lab = begin()
     made = lab.grid(
         Constant(data=lab.settings(Answers).data),
@@ -86,7 +96,7 @@ def test_a_grid_does_every_combination_and_scores_it():
     assert all("deltableu" in run.scores for _, run in made)
 
 
-def test_the_end_records_what_the_notebook_showed(capsys):
+def test_the_end_records_what_the_notebook_showed(begin, capsys):
     lab = begin()
     run = lab.record(lab.variants(Constant)[0])
     lab.finish([run, run])
@@ -98,7 +108,7 @@ def test_the_end_records_what_the_notebook_showed(capsys):
     assert lab.run.record["parameters"]["DATASET"] == "pocket"
 
 
-def test_a_wrong_value_is_refused_in_the_notebooks_words():
+def test_a_wrong_value_is_refused_in_the_notebooks_words(begin):
     with pytest.raises(LabError, match="^RANK is 0, but it must be 1 or more.$"):
         begin(RANK=0)
     with pytest.raises(LabError, match="RANK is 'four', but it must be of type int"):

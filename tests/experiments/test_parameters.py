@@ -174,8 +174,9 @@ def test_each_kind_has_its_own_bounds(kind, name, value, wanted):
     assert str(refused.value).startswith(wanted)
 
 
-def test_captioners_are_listed_with_commas():
-    listed = read({"CAPTIONERS": "pocket/blip, given"}, ["captions"]).settings(Captioners).listed
+def test_captioners_are_listed_with_commas(data):
+    parameters = read(data | {"CAPTIONERS": "pocket/blip, given"}, ["captions"])
+    listed = parameters.settings(Captioners).listed
     assert listed == ["pocket/blip", "given"]
 
 

@@ -165,6 +165,7 @@ def test_the_measurement_for_a_gpu_runs_at_tiny_size(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_measurement_of_vlms_leaves_unsloth_out_where_there_is_no_gpu(tmp_path):
     """The command line; tests/training/test_vlm_sft.py runs all its models in one process."""
     script, out = str(ROOT / "tests/gpu/vlm.py"), tmp_path / "out.json"
@@ -301,6 +302,7 @@ def test_what_unsloth_cannot_do_with_vlms_is_refused_before_it_starts(seen, tmp_
 
 
 @pytest.mark.skipif(choose_device().name == "cuda", reason="of a machine without a GPU")
+@pytest.mark.slow
 def test_unsloth_still_refuses_vlms_on_a_cpu(seen, tmp_path, monkeypatch):
     """If this fails, Unsloth has learnt it: allow it in `why_not_unsloth`, compare with PEFT."""
     monkeypatch.setattr(unsloth_process, "check_unsloth", lambda *arguments: None)

@@ -245,6 +245,7 @@ def test_other_prompts_make_the_captioners_stale(name, change, monkeypatch):
     assert zoo.recipe_hash(name) != before
 
 
+@pytest.mark.slow
 def test_a_model_that_begins_with_another_waits_for_it(monkeypatch):
     monkeypatch.setitem(RECIPES, "llava", RECIPES["llava"] | {"seed": 1})
     assert not is_current("idefics2")
