@@ -129,7 +129,7 @@ def parse(name: str, text: str, kind: str) -> Any:
         return -1
     try:
         value = yaml.safe_load(f"[{text}]" if kind == "list" else text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # Python reads no number of thousands of digits
         value = text
     if kind == "float" and isinstance(value, str):  # YAML reads 2e-4 as text
         value = _as_float(value)

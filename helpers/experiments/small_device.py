@@ -35,7 +35,7 @@ class SmallMachine(Section):
         parameter="EDGE_FORMS",
     )
     threads: int = setting(
-        2, "of the CPU that plays the small device", parameter="EDGE_THREADS", ge=1
+        2, "of the CPU that plays the small device", parameter="EDGE_THREADS", ge=1, le=1024
     )
     profiles: ClassVar = {"pocket": {"forms": "float32, int8"}}
 

@@ -9,9 +9,10 @@ from helpers.cases import Answer, Case
 from helpers.data.images import MAX_SIDE
 from helpers.files import LabError, fingerprint, split_names
 from helpers.models.api.address import api_host
+from helpers.models.decoding import MOST_TOKENS
 from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.models.refs import ModelRef
-from helpers.settings.section import Section, setting
+from helpers.settings.section import LARGEST_BATCH, Section, setting
 
 NONE, GIVEN = "none", "given"  # no captions; those of the data's own captions.csv
 # Ways to ask by name; any other text is itself what is asked.
@@ -47,12 +48,14 @@ class Captioner(Section):
         "where a caption is cut; a model that thinks first needs 1000",
         parameter="CAPTION_TOKENS",
         ge=1,
+        le=MOST_TOKENS,
     )
     batch: int = setting(
         16,
         "images at a time (of an API, requests at a time); lower it if the GPU has no room",
         parameter="CAPTION_BATCH",
         ge=1,
+        le=LARGEST_BATCH,
         effect=False,
     )
     allow_upload: bool = setting(

@@ -4,18 +4,21 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal
 
 from helpers.cases import Answer
-from helpers.settings.section import Section, setting
+from helpers.settings.section import LARGEST_BATCH, Section, setting
+
+MOST_TOKENS = 100_000  # of an answer; more is a slip of the finger
 
 
 class Decoding(Section):
     """How long an answer may be, and how many questions are asked at a time."""
 
-    max_new_tokens: int = setting(128, "where an answer is cut, in tokens", ge=1)
+    max_new_tokens: int = setting(128, "where an answer is cut, in tokens", ge=1, le=MOST_TOKENS)
     batch: int = setting(
         8,
         "questions at a time (of an API, requests at a time); lower it if the GPU has no room",
         parameter="ANSWER_BATCH",
         ge=1,
+        le=LARGEST_BATCH,
         effect=False,
     )
 
@@ -34,7 +37,7 @@ class LlmDecoding(Decoding):
 class VlmDecoding(Decoding):
     """As VisionQAries asked TinyLLaVA: up to 200 tokens."""
 
-    max_new_tokens: int = setting(200, "where an answer is cut, in tokens", ge=1)
+    max_new_tokens: int = setting(200, "where an answer is cut, in tokens", ge=1, le=MOST_TOKENS)
     profiles: ClassVar = {
         "pocket": {"max_new_tokens": 48, "batch": 20},
         "t4": {"batch": 4},

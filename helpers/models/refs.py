@@ -153,7 +153,10 @@ class Vlm(ModelRef):
     """The VLM that a notebook asks or fine-tunes."""
 
     max_side: int = setting(
-        0, "pixels; larger images are shrunk where that saves tokens; 0: as the model has it", ge=0
+        0,
+        "pixels; larger images are shrunk where that saves tokens; 0: as the model has it",
+        ge=0,
+        le=8192,
     )
     profiles: ClassVar = {
         "pocket": {"name": "pocket/llava"},

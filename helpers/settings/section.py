@@ -21,6 +21,8 @@ from helpers.files import LabError, display_path, split_names
 from helpers.settings.mistakes import explain
 from helpers.settings.profiles import profile_chain
 
+LARGEST_BATCH = 4096  # a larger one is a slip of the finger
+
 
 def setting(
     default: Any, help: str, *, parameter: str = "", effect: bool = True, **limits: Any

@@ -7,11 +7,12 @@ from typing import Any, ClassVar, Literal
 
 from helpers.files import LabError
 from helpers.models.refs import ModelRef
-from helpers.settings.section import Section, setting
+from helpers.settings.section import LARGEST_BATCH, Section, setting
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 UNFINISHED = ".adapter"  # where trained weights lie in a run's folder until their card is written
 LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
+MANY = 1_000_000  # steps or tokens; more is a slip of the finger, and would fill the memory
 # What the named recipes of a VLM bring. The rates of "moondream" and "text" are those of
 # moondream's Finetuning.ipynb at commit c64b09f (2024-04-02), which VisionQAries copied, with 8
 # examples a step and 2 epochs.
@@ -28,28 +29,32 @@ class LoraRecipe(Section):
     AdamW, which is plain AdamW here: the adapter's states are small.
     """
 
-    rank: int = setting(16, "rank of the adapter's matrices", ge=1)
-    alpha: int = setting(16, "the adapter's part is scaled by ALPHA / RANK", ge=1)
+    rank: int = setting(16, "rank of the adapter's matrices", ge=1, le=4096)
+    alpha: int = setting(16, "the adapter's part is scaled by ALPHA / RANK", ge=1, le=65536)
     dropout: float = setting(0.0, "dropout inside the adapter", ge=0, lt=1)
     learning_rate: float = setting(2e-4, "peak learning rate", gt=0, allow_inf_nan=False)
-    steps: int = setting(60, "optimiser steps", ge=0)
+    steps: int = setting(60, "optimiser steps", ge=0, le=MANY)
     epochs: float = setting(
         0.0,
         "passes over the training examples; above 0 it replaces STEPS",
         ge=0,
+        le=10_000,
         allow_inf_nan=False,
     )
     batch: int = setting(
         2,
         "examples at once; lower it if the GPU has no room, and raise ACCUMULATION by as much",
         ge=1,
+        le=LARGEST_BATCH,
         effect=False,
     )
-    accumulation: int = setting(4, "batches per optimiser step", ge=1, effect=False)
-    warmup_steps: int = setting(5, "steps until the learning rate is at its peak", ge=0)
+    accumulation: int = setting(
+        4, "batches per optimiser step", ge=1, le=LARGEST_BATCH, effect=False
+    )
+    warmup_steps: int = setting(5, "steps until the learning rate is at its peak", ge=0, le=MANY)
     weight_decay: float = setting(0.01, "weight decay of AdamW", ge=0, allow_inf_nan=False)
     max_length: int = setting(
-        2048, "tokens of a training example; longer ones are cut at the end", ge=1
+        2048, "tokens of a training example; longer ones are cut at the end", ge=1, le=MANY
     )
     loss: Literal["completion", "whole"] = setting(
         "completion", "completion (answers only) or whole (prompts, too, as YuanAI's notebook)"

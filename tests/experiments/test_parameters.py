@@ -51,6 +51,7 @@ def test_typed_text_becomes_a_value_of_the_declared_type(text, kind, value):
         ("", "bool"),
         ("x", "float"),
         ("[", "list"),
+        ("9" * 5000, "int"),
     ],
 )
 def test_text_of_another_type_is_refused(text, kind):
@@ -128,6 +129,9 @@ def test_unknown_profiles_and_kinds_are_told_by_name():
     ("name", "value", "wanted"),
     [
         ("RANK", 0, "RANK is 0, but it must be 1 or more."),
+        ("BATCH", 10**18, f"BATCH is {10**18}, but it must be at most 4096."),
+        ("STEPS", 10**400, f"STEPS is {10**400}, but it must be at most 1000000."),
+        ("ANSWER_BATCH", 10**9, "ANSWER_BATCH is 1000000000, but it must be at most 4096."),
         ("STEPS", 0, "STEPS is 0, but it must be above 0, or EPOCHS must be."),
         ("LEARNING_RATE", 0.0, "LEARNING_RATE is 0.0, but it must be above 0."),
         ("LEARNING_RATE", float("inf"), "LEARNING_RATE is inf, but it must be a finite number."),
