@@ -60,23 +60,13 @@ class Finetune(Training):
         return f"{self.model.parameters()['MODEL']} + LoRA"
 
     def work(self, run: Run) -> None:
-        """Train the adapter, or take its training up from the last checkpoint."""
-        # Late: they load torch.
-        from helpers.models.memory import forget_models
-        from helpers.training.lora_sft import train_adapter
-
+        """Train the adapter; validation answers draw the second loss curve only."""
         train, valid = self._train(), shot_pool(self.data.load().splits.get("valid", ()))
-        forget_models()
-        facts = train_adapter(
-            self.model,
+        self.fine_tune(
+            run,
             self._examples(train, run.needs.get("captions")),
-            self._examples(valid, run.needs.get("valid_captions")),  # of the second loss curve only
-            run.folder,
-            recipe=self.recipe,
-            card=self.card(),
-            backend=self.backend,
+            self._examples(valid, run.needs.get("valid_captions")),
         )
-        run.save(**facts)
 
     def _train(self) -> list[Case]:
         cases = shot_pool(self.data.load().split("train"))

@@ -61,29 +61,17 @@ class FinetuneVlm(Training):
         return f"{model} + {trained}, {self.prompt.name}, {length}"
 
     def work(self, run: Run) -> None:
-        """Train, or take the training up from the last checkpoint."""
-        # Late: they load torch.
-        from helpers.models.memory import forget_models
+        """Train on images, questions and answers as they will be asked."""
+        # Late: it loads torch.
         from helpers.models.processors import load_processor
-        from helpers.training.lora_sft import train_adapter
 
-        forget_models()
         processor = load_processor(self.model)
         glued = self.recipe.slips == "authors"
         train, valid = (
             [training_example(processor, case, self.prompt.name, glued=glued) for case in cases]
             for cases in (self._train(), self._valid())
         )
-        facts = train_adapter(
-            self.model,
-            train,
-            valid,
-            run.folder,
-            recipe=self.recipe,
-            card=self.card(),
-            backend=self.backend,
-        )
-        run.save(**facts)
+        self.fine_tune(run, train, valid)
 
     def _train(self) -> list[Case]:
         cases = cases_to_learn(self.data.load().split("train"), self.data.limit)

@@ -2,8 +2,11 @@
 
 import random
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar, Literal
+
+from PIL import Image
 
 from helpers.cases import Case
 from helpers.data.images import find_image_key
@@ -67,10 +70,6 @@ class ImageControl(VlmAnswers):
 
 def _write_grey() -> Path:
     """Write the image that shows nothing, if it is not there; return its path."""
-    from io import BytesIO
-
-    from PIL import Image
-
     path = outputs_folder() / "grey.png"
     if not path.exists():
         content = BytesIO()

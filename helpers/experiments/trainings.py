@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from helpers.data import TrainingCases
 from helpers.experiments.experiment import Experiment
+from helpers.experiments.runs import Run
 from helpers.models.prompts import LlmPrompt, VlmPrompt
 from helpers.models.refs import Llm, ModelRef
 from helpers.settings.section import setting
@@ -33,6 +34,24 @@ class Training(Experiment):
     def trained_by(self) -> Backend:
         """Find what trains, and why."""
         return backend_for(self.backend, self.model, self.recipe)
+
+    def fine_tune(self, run: Run, train: list[dict], valid: list[dict]) -> None:
+        """Train on examples, or take the training up from the last checkpoint."""
+        # Late: they load torch.
+        from helpers.models.memory import forget_models
+        from helpers.training.lora_sft import train_adapter
+
+        forget_models()
+        facts = train_adapter(
+            self.model,
+            train,
+            valid,
+            run.folder,
+            recipe=self.recipe,
+            card=self.card(),
+            backend=self.backend,
+        )
+        run.save(**facts)
 
     def card(self) -> dict[str, str]:
         """Return what the adapter says of itself."""

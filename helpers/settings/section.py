@@ -182,13 +182,20 @@ def without_folders(value: Any) -> Any:
     if isinstance(value, tuple):
         return [without_folders(part) for part in value]
     if isinstance(value, str) and value:
-        path = Path(value).expanduser()
-        if path.is_absolute() or path.is_dir():
+        if _names_folder(value):
             return display_path(value)
         names = split_names(value)
         shown = [without_folders(name) for name in names] if len(names) > 1 else names
         return value if shown == names else ", ".join(shown)
     return value
+
+
+def _names_folder(text: str) -> bool:
+    try:
+        path = Path(text).expanduser()
+        return path.is_absolute() or path.is_dir()
+    except (OSError, RuntimeError):  # a text that is too long for a name, or of no person's home
+        return False
 
 
 def _identity(value: Any) -> Any:

@@ -188,3 +188,8 @@ def test_a_record_names_no_folder_of_this_machine(tmp_path):
     inside = outputs_folder() / "runs" / "finetune"
     found = without_folders((tmp_path / "mine", str(tmp_path), inside, "pocket/llama", "", 3))
     assert found == ["mine", tmp_path.name, "outputs/runs/finetune", "pocket/llama", "", 3]
+
+
+@pytest.mark.parametrize("text", ["Describe this image. " * 40, "~nobody-of-this-name says"])
+def test_a_text_that_can_name_no_folder_is_recorded_as_it_is(text):
+    assert without_folders(text) == text
