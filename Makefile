@@ -6,7 +6,7 @@ READY := .venv/ready
 # Without bytecode files every process would compile torch and transformers anew (40 s instead of 15 s).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test quick lint lab notebooks docs sweep bench lock setup
+.PHONY: run test quick mutants lint lab notebooks docs sweep soak bench lock setup
 
 run: setup
 	$(BIN)/python -m helpers run all
@@ -19,6 +19,10 @@ test: lint
 # What is worth knowing between two edits, in under two minutes: no notebook, no training.
 quick: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" tests
+
+# Do the tests look? Important lines are broken one by one, and a test must fail (five minutes, see tests/mutants.py).
+mutants: setup
+	$(BIN)/python tests/mutants.py
 
 lint: setup
 	$(BIN)/ruff check .
@@ -40,6 +44,10 @@ docs: setup
 sweep: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m helpers sweep studies
 
+# A small lab killed, damaged and out of room at random for 15 minutes: every result must come out the same.
+soak: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak
+
 bench: setup
 	$(BIN)/python tests/benchmarks/bench_deltableu.py
 	$(BIN)/python tests/benchmarks/bench_bertscore.py
@@ -48,6 +56,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/bench_images.py
 	$(BIN)/python tests/benchmarks/bench_decoding.py
 	$(BIN)/python tests/benchmarks/bench_captioning.py
+	$(BIN)/python tests/benchmarks/bench_files.py
 	$(BIN)/python tests/benchmarks/bench_vision_sft.py
 
 setup: $(READY)
@@ -55,12 +64,12 @@ setup: $(READY)
 $(READY): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade uv
-	$(BIN)/uv pip sync --python $(BIN)/python --quiet requirements.lock
+	$(BIN)/uv pip sync --python $(BIN)/python --quiet --require-hashes requirements.lock
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
 	touch $@
 
-# Pin all versions anew, for every platform and Python 3.11 to 3.13.
+# Pin all versions anew, for every platform and Python 3.11 to 3.13, each file by its hash: `setup` installs no other.
 lock:
 	test -x $(BIN)/uv || ($(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv)
-	$(BIN)/uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --upgrade --quiet \
+	$(BIN)/uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --upgrade --quiet --generate-hashes \
 		--custom-compile-command "make lock" --output-file requirements.lock

@@ -2,7 +2,7 @@
 
 import sys
 
-from helpers.cli.commands import main
+from helpers.cli.start import start
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start())

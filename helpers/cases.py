@@ -1,11 +1,21 @@
 """Cases, references and answers: the one form into which every data set is loaded."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
-from helpers.files import LabError, list_some, read_json, read_jsonl, write_json
+from pydantic import Field, TypeAdapter, ValidationError
+
+from helpers.files import LabError, list_some, read_json, read_jsonl, text_fault
+
+# What an answer file may say: numbers that can be added up and written again.
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
+Tokens = Annotated[int, Field(ge=0, le=10**9)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,7 @@ class Case:
     @property
     def images_on_disk(self) -> tuple[Path, ...]:
         """The images whose files are here; each call looks at the disk."""
-        return tuple(path for path in self.images if path.is_file())
+        return tuple(path for path in self.images if os.path.isfile(path))
 
     def content(self) -> dict[str, object]:
         """Return what a fingerprint covers: every field, with images by name and not by path."""
@@ -61,11 +71,11 @@ class Answer:
 
     case_id: str
     text: str
-    seconds: float = 0.0
-    tokens: int = 0
+    seconds: Seconds = 0.0
+    tokens: Tokens = 0
     finish: str = ""
     error: str = ""
-    options: dict[str, float] = field(default_factory=dict)
+    options: dict[str, Probability] = field(default_factory=dict)
 
     def as_row(self) -> dict:
         """Return the row of an answer file; without options where there are none."""
@@ -87,12 +97,12 @@ def check_matching(cases: Sequence[Case], predictions: Iterable[Answer]) -> list
         LabError: An answer is for an unknown case, or two answers are for the same case.
     """
     counts = Counter(prediction.case_id for prediction in predictions)
-    if doubled := [repr(case_id) for case_id, count in counts.items() if count > 1]:
+    if doubled := [repr(case_id[:60]) for case_id, count in counts.items() if count > 1]:
         raise LabError(
             f"The predictions answer {list_some(doubled)} more than once: keep one answer per case."
         )
     known = {case.id for case in cases}
-    if unknown := [repr(case_id) for case_id in counts if case_id not in known]:
+    if unknown := [repr(case_id[:60]) for case_id in counts if case_id not in known]:
         raise LabError(
             f"The predictions name {list_some(unknown)}, not among the {len(cases)} references: "
             "check that both files are of the same split."
@@ -104,11 +114,11 @@ def read_answers(path: Path | str, language: str = "en") -> list[Answer]:
     """Read answers from a challenge file (prediction.json) or from a run's predictions.jsonl."""
     path = Path(path)
     if path.suffix == ".jsonl":
-        if not path.exists():
+        if not os.path.exists(path):
             raise LabError(f"{path} does not exist: check the path.")
         rows = read_jsonl(path)
         return [_from_row(path, number, row) for number, row in enumerate(rows, start=1)]
-    records = read_json(path)
+    records = read_json(path, any_text=True)
     if not isinstance(records, list):
         raise LabError(
             f"{path} holds a {type(records).__name__}, but a list of records was expected: see the "
@@ -120,25 +130,21 @@ def read_answers(path: Path | str, language: str = "en") -> list[Answer]:
     ]
 
 
-def write_submission(
-    path: Path | str,
-    cases: Sequence[Case],
-    predictions: Iterable[Answer],
-    language: str = "en",
-) -> Path:
-    """Write answers in the challenge's format, one record per case in the cases' order.
+def submission(
+    cases: Sequence[Case], predictions: Iterable[Answer], language: str = "en"
+) -> list[dict]:
+    """Return answers in the challenge's format, one record per case in the cases' order.
 
     A case without an answer gets an empty text.
     """
     texts = {prediction.case_id: prediction.text for prediction in predictions}
-    records = [
+    return [
         {
             "encounter_id": case.id,
             "responses": [{f"content_{language}": texts.get(case.id, "")}],
         }
         for case in cases
     ]
-    return write_json(path, records)
 
 
 def _from_row(path: Path, number: int, row: object) -> Answer:
@@ -148,8 +154,19 @@ def _from_row(path: Path, number: int, row: object) -> Answer:
             f"{path}, line {number}, lacks a text `case_id` or `text`: was this written by a run "
             "of the lab?"
         )
-    known = {key: fields[key] for key in Answer.__dataclass_fields__ if key in fields}
-    return Answer(**known)
+    try:
+        return _answer_type().validate_python(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise LabError(
+            f"{path}, line {number}: `{first['loc'][0]}` is not what a run of the lab writes "
+            f"({first['msg']}): correct the file."
+        ) from None
+
+
+@lru_cache
+def _answer_type() -> TypeAdapter[Answer]:
+    return TypeAdapter(Answer)
 
 
 def _from_record(path: Path, number: int, record: dict, key: str) -> Answer:
@@ -163,4 +180,8 @@ def _from_record(path: Path, number: int, record: dict, key: str) -> Answer:
         ) from None
     if not (isinstance(case_id, str) and isinstance(text, str)):
         raise LabError(f"{path}, record {number}: `encounter_id` and `{key}` must both be text.")
+    if fault := text_fault(case_id) or text_fault(text):
+        raise LabError(
+            f"{path}, record {number} ({case_id[:60]!r}), has {fault}: correct the text."
+        )
     return Answer(case_id, text)

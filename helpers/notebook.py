@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 from helpers.data import Cases, Dataset, is_simulated
 from helpers.experiments.adapters import GivenAdapter
+from helpers.experiments.environment import environment, package_versions
 from helpers.experiments.experiment import Experiment, record_scored
 from helpers.experiments.parameters import Parameters, check_type, read
-from helpers.experiments.runs import FORMAT, Run, environment, package_versions
+from helpers.experiments.runs import FORMAT, Run
 from helpers.experiments.scores import Grading
 from helpers.files import display_path, fingerprint, outputs_folder
 from helpers.models.devices import Device, choose_device, peak_memory_gb

@@ -92,8 +92,8 @@ def test_there_is_no_circle():
 # them all of the experiments: a start cell looks at them.
 HEAVY_ROOMS = ("models", "training")
 LIGHT = {
-    "models": "answer_file api base captions decoding devices encoders failures process prompts"
-    " refs shipped shots moondream.processor",
+    "models": "adapter_card adapter_config answer_file api base captions decoding devices encoders"
+    " failures foreign process prompts refs shipped shots moondream.processor",
     "training": "backends failures progress recipe unsloth_process unsloth_worker",
 }
 STACK = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "trl", "unsloth")

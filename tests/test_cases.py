@@ -1,17 +1,20 @@
-"""Predictions: matching by id, and the two file formats they are read from."""
+"""Cases: what a fingerprint covers. Predictions: matching by id, and the two formats of files."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from helpers.cases import Answer, Case, check_matching, read_answers, write_submission
-from helpers.files import LabError, append_jsonl
+from helpers.cases import Answer, Case, Reference, check_matching, read_answers, submission
+from helpers.files import LabError, append_jsonl, write_json
 
 CASES = [Case("A", "a?"), Case("B", "b?")]
 
 
 def test_a_submission_keeps_the_order_of_the_cases_and_leaves_missing_answers_empty(tmp_path):
-    path = write_submission(tmp_path / "prediction.json", CASES, [Answer("B", "eczema")])
+    records = submission(CASES, [Answer("B", "eczema")])
+    path = write_json(tmp_path / "prediction.json", records)
     assert json.loads(path.read_text()) == [
         {"encounter_id": "A", "responses": [{"content_en": ""}]},
         {"encounter_id": "B", "responses": [{"content_en": "eczema"}]},
@@ -49,3 +52,39 @@ def test_malformed_predictions_are_one_sentence(tmp_path, records, message):
     path.write_text(json.dumps(records))
     with pytest.raises(LabError, match=message):
         read_answers(path)
+
+
+WHOLE = Case(
+    "A",
+    "a?",
+    "For weeks.",
+    (Path("/here/1.jpg"),),
+    (Reference("eczema", 0.7, "U1"),),
+    "eczema",
+    ("Scale",),
+    "valid",
+)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "B"},
+        {"question": "b?"},
+        {"context": ""},
+        {"images": (Path("/here/2.jpg"),)},
+        {"references": (Reference("acne", 0.7, "U1"),)},
+        {"references": (Reference("eczema", 0.8, "U1"),)},
+        {"references": ()},
+        {"label": "acne"},
+        {"concepts": ()},
+        {"split": "test"},
+    ],
+)
+def test_what_counts_of_a_case_is_every_field(changes):
+    assert replace(WHOLE, **changes).content() != WHOLE.content()
+
+
+def test_where_images_lie_does_not_count():
+    moved = replace(WHOLE, images=(Path("/elsewhere/1.jpg"),))
+    assert moved.content() == WHOLE.content()

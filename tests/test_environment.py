@@ -60,3 +60,13 @@ def test_no_index_address_and_no_machine_path(name):
     assert not re.search(
         r"--index-url|--extra-index-url|pythonhosted|://pypi|/root/|/home/\w|/work/", text
     )
+
+
+def test_each_file_of_the_lock_is_pinned_by_its_hash_and_no_other_is_installed():
+    blocks = re.split(r"\n(?=\S)", (ROOT / "requirements.lock").read_text())
+    packages = [block for block in blocks if re.match(r"[A-Za-z0-9_.-]+==", block)]
+    assert len(packages) > 200
+    hashed = re.compile(r"--hash=sha256:[0-9a-f]{64}\b")
+    assert [block.split("\n")[0] for block in packages if not hashed.search(block)] == []
+    makefile = (ROOT / "Makefile").read_text()
+    assert "--require-hashes requirements.lock" in makefile and "--generate-hashes" in makefile

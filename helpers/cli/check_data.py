@@ -3,6 +3,7 @@
 from argparse import Namespace
 
 from helpers.cli.arguments import Commands
+from helpers.files import one_line
 
 
 def add(commands: Commands) -> None:
@@ -20,5 +21,5 @@ def check(options: Namespace) -> int:
     found = check_data(options.name, options.path)
     faults = [fault for fault in found if not fault.is_note]
     print("\n".join(map(str, found)))
-    print(f"{len(faults)} faults and {len(found) - len(faults)} notes in {options.path}.")
+    print(f"{len(faults)} faults and {len(found) - len(faults)} notes in {one_line(options.path)}.")
     return 1 if faults else 0

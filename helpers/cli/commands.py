@@ -8,13 +8,15 @@ wrong. Commands that need no model start fast, because each imports what it need
 import argparse
 import errno
 import importlib
+import io
 import os
 import pkgutil
 import sys
 
 import helpers.cli as folder
 from helpers.cli.progress import write_progress_as_lines
-from helpers.files import LabError, WorkFailed, disable_statistics
+from helpers.cli.start import INTERRUPTED
+from helpers.files import LabError, WorkFailed, disable_statistics, display_path, one_line
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # The path that was given is no place to read from or to write to.
@@ -29,11 +31,18 @@ UNFIT = (
     errno.EPERM,
     errno.EROFS,
 )
+# What pathlib says of a circle of links, and of a home folder of nobody, without a number.
+PATHLIB = ("Symlink loop from", "Could not determine home directory")
+NOWHERE = (
+    "A path leads in a circle of links, or to the home of nobody: choose another place, or change "
+    "this one."
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     disable_statistics()
+    _print_whatever_there_is()
     options = _parser().parse_args(arguments)
     write_progress_as_lines()
     try:
@@ -51,21 +60,42 @@ def main(arguments: list[str] | None = None) -> int:
         sentence, status = _explain(error)
         print(sentence, file=sys.stderr)
         return status
+    except RuntimeError as error:
+        if not str(error).startswith(PATHLIB):
+            raise
+        print(NOWHERE, file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("Interrupted; the same command goes on where it stopped.", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         return 1
+
+
+def _print_whatever_there_is() -> None:
+    """Let output that has no sign for a letter (latin-1, a pipe on Windows) escape it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _explain(error: OSError) -> tuple[str, int]:
     """Return what to say of an error of the system, and the exit status."""
     place = error.filename2 or error.filename
-    found = f"{place}: {error.strerror}" if place else str(error.strerror or error)
+    what = str(error.strerror or error)
+    found = one_line(f"{_name(place)}: {what}" if isinstance(place, str | bytes) else what)
     if error.errno in FULL:
         advice = "free some space or choose another place (LAB_OUTPUTS, --out, --to)"
         return f"{found}; {advice}.", 1
     if error.errno in UNFIT:
         return f"{found}; choose another place, or change this one.", 2
     return f"{found}; the same command goes on where it stopped.", 1
+
+
+def _name(place: str | bytes) -> str:
+    """Return a path to print."""
+    try:
+        return display_path(os.fsdecode(place))
+    except RuntimeError:  # a circle of links
+        return os.path.basename(os.fsdecode(place))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,4 +115,4 @@ class _OneLine(argparse.ArgumentParser):
 
     def error(self, message: str):
         """End with the message and status 2."""
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help.\n")
+        self.exit(2, f"{self.prog}: {one_line(message)}; see {self.prog} --help.\n")

@@ -48,7 +48,7 @@ def _machine() -> str:
 
 
 def _software(device: "Device") -> list[str]:
-    from helpers.experiments.runs import package_versions
+    from helpers.experiments.environment import package_versions
     from helpers.models.shipped import shipped_models
     from helpers.training.backends import choose_backend
 

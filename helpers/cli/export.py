@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from helpers.cli.arguments import Commands
-from helpers.files import LabError
+from helpers.files import LabError, WorkFailed, disk_full, display_path
 
 # What the exporter calls its arguments -> what a person types.
 NAMES = {"`adapter`": "ADAPTER", "`to`": "--to", "`base`": "--base", "`model`": "MODEL"}
@@ -40,6 +40,13 @@ def export(options: Namespace) -> int:
         said = export_adapter(adapter_in(options.adapter), options.to, base=options.base)
     except LabError as error:
         raise LabError(_as_typed(str(error))) from None
+    except WorkFailed as error:
+        if disk_full(error, options.to):
+            raise WorkFailed(
+                f"The disk of {display_path(options.to)} is full: free some space, or name a "
+                "folder on another disk by --to."
+            ) from None
+        raise
     print(_as_typed(said))
     return 0
 

@@ -2,14 +2,24 @@
 processes, without a kernel for each.
 """
 
+import tempfile
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from helpers.cli.arguments import Commands, Typed, add_parameters, read_typed, with_defaults
-from helpers.files import LabError, WorkFailed, display_path
+from helpers.cli.arguments import (
+    Commands,
+    Typed,
+    add_parameters,
+    count_values,
+    read_typed,
+    read_value,
+    refuse_many,
+    with_defaults,
+)
+from helpers.files import LabError, WorkFailed, display_path, outputs_folder
 from helpers.settings.notebook_file import Parameter, find_notebooks, read_kinds, read_parameters
 from helpers.settings.section import Section, all_parameters, is_optional, sections_in
 
@@ -48,6 +58,7 @@ def sweep(options: Namespace) -> int:
                 "Studies say themselves what they vary: name some or none of them, without --grid, "
                 "-p and --profile."
             )
+        _check_outputs()
         sweep_recorded(options.names)
     else:
         if options.names:
@@ -94,6 +105,7 @@ def sweep_notebook(
         _refuse_unknown(parameter, known)
     varied = dict(_read_grid(text, known) for text in grid)
     parameters = read(with_defaults(known, read_typed(typed, known, profile) | varied), kinds)
+    _check_outputs()
     prepare_process()
     from helpers.experiments.sweep import sweep as sweep_experiments
 
@@ -104,6 +116,17 @@ def sweep_notebook(
             + " ".join(failed)
         )
     print(f"{len(points)} points done.")
+
+
+def _check_outputs() -> None:
+    """Fail now, not once in every worker, where nothing can be written.
+
+    Raises:
+        OSError: a folder that cannot be, or a disk that is full or read-only.
+    """
+    outputs_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=outputs_folder()):
+        pass
 
 
 def notebook_experiments(parameters: "Parameters") -> "list[Experiment]":
@@ -172,18 +195,17 @@ def _open_notebook(name: str) -> tuple[dict[str, Parameter], list[str]]:
 
 def _read_grid(text: str, known: Mapping[str, Parameter]) -> tuple[str, list[Any]]:
     """Return parameter and values of one --grid."""
-    from helpers.experiments.parameters import parse
-
     name, _, values = text.partition("=")
     if not values:
         raise LabError(f"--grid {text!r} names no values: write it as --grid NAME=1,2,3.")
     _refuse_unknown(name, known)
     if name in NEVER_VARIED:
         raise LabError(f"--grid {name}: a sweep has one {name}; sweep once for each.")
+    refuse_many(f"--grid {name}", count_values(values))
     kind = known[name].kind
     if kind == "list":
-        return name, parse(name, values, kind)
-    return name, [parse(name, value, kind) for value in values.split(",")]
+        return name, read_value(name, values, kind)
+    return name, [read_value(name, value, kind) for value in values.split(",")]
 
 
 def _refuse_unknown(name: str, known: Mapping[str, Parameter]) -> None:

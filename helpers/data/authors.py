@@ -1,13 +1,16 @@
 """The author table of DermaVQA (df_userinfo.csv), and the weight it gives to an answer."""
 
 import csv
+import io
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from helpers.data.records import FLAGS
-from helpers.files import LabError
+from helpers.data.texts import quoted, shown, text_faults, without_path
+from helpers.files import LabError, read_text
 
 AUTHOR_FILE = "df_userinfo.csv"
 COLUMNS = ("author_id", "validation_level", "rank_level")
@@ -37,8 +40,8 @@ def reference_weight(response: Mapping, authors: Mapping[str, Author] | None) ->
     author = authors.get(name)
     if author is None:
         raise LabError(
-            f"Author {name!r} is not in the table of {len(authors)} authors: give the table of "
-            "this data."
+            f"Author {quoted(name)} is not in the table of {len(authors)} authors: give the table "
+            "of this data."
         )
     merits = (
         author.validation_level.startswith("md"),
@@ -60,36 +63,44 @@ def read_authors(path: Path | str) -> dict[str, Author]:
 
 def scan_authors(path: Path | str) -> tuple[dict[str, Author], list[str]]:
     """Read the authors and list every fault; a table unreadable to its end yields no authors."""
+    if not os.path.exists(path):
+        raise LabError(f"{path} does not exist: check the path of the author table.")
+    try:
+        return scan_author_text(read_text(path, any_text=True))
+    except LabError as error:
+        return {}, [without_path(error, Path(path))]
+
+
+def scan_author_text(text: str) -> tuple[dict[str, Author], list[str]]:
+    """Read the authors from the text of a table; see `scan_authors`."""
     authors: dict[str, Author] = {}
     faults: list[str] = []
+    rows = csv.DictReader(io.StringIO(text, newline=""))
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            lacking = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
-            if lacking:
-                return authors, [f"the first line lacks the column {', '.join(lacking)}"]
-            for row in rows:
-                faults += [f"line {rows.line_num}: {message}" for message in _add(authors, row)]
-    except FileNotFoundError:
-        raise LabError(f"{path} does not exist: check the path of the author table.") from None
-    except UnicodeDecodeError as error:
-        return {}, [*faults, f"not UTF-8 text ({error.reason})"]
-    except (OSError, csv.Error) as error:
+        lacking = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
+        if lacking:
+            return authors, [f"the first line lacks the column {', '.join(lacking)}"]
+        for row in rows:
+            faults += [f"line {rows.line_num}: {message}" for message in _add(authors, row)]
+    except csv.Error as error:
         return {}, [*faults, f"cannot be read as a table ({error})"]
     return authors, faults
 
 
 def _add(authors: dict[str, Author], row: Mapping[str, str | None]) -> list[str]:
     """Add the author of one row, and list the faults of the row."""
-    name, level, rank = (row[column] or "" for column in COLUMNS)
+    cells = {column: row[column] or "" for column in COLUMNS}
+    name, level, rank = cells.values()
+    if faults := list(text_faults(cells)):
+        return faults
     if not name:
         return ["the author_id is blank"]
     if name in authors:
-        return [f"author {name} is in the table twice"]
-    known = re.fullmatch(r"level_(\d+)|unk", rank)
+        return [f"author {shown(name)} is in the table twice"]
+    known = re.fullmatch(r"level_([0-9]{1,9})|unk", rank)
     if known is None:
         # The author is still known, so that the answers are not faulted as well.
         authors[name] = Author(level, 0)
-        return [f"rank_level is {rank!r}, but `level_` and a number or `unk` was expected"]
+        return [f"rank_level is {quoted(rank)}, but `level_` and a number or `unk` was expected"]
     authors[name] = Author(level, int(known[1] or 0))
     return []

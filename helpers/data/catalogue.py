@@ -4,6 +4,7 @@ A new data set is one module, with no change elsewhere.
 """
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.files import LabError
+from helpers.data.texts import shown
+from helpers.files import LabError, one_line
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,9 @@ class DataFault:
 
     def __str__(self) -> str:
         place = self.file + (f", record {self.record}" if self.record else "")
-        place += f" ({self.case_id})" if self.case_id else ""
-        return f"{place}: {'note: ' if self.is_note else ''}{self.message}"
+        place += f" ({shown(self.case_id)})" if self.case_id else ""
+        # Names and texts come from a person's files: nothing of them may move a terminal's cursor.
+        return one_line(f"{place}: {'note: ' if self.is_note else ''}{self.message}")
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def data_folder(name: str, root: Path | str = "") -> Path:
     """Return the folder of a data set; with `root` "" it is fetched or built if it is not there."""
     source = find_dataset(name)
     if str(root):
-        return Path(root).expanduser()
+        return Path(os.path.expanduser(root))  # leaves the home of nobody, "~nouser", as it is
     if source.fetch is None:
         raise LabError(
             f"The data set {name!r} was asked for without its folder: set `root` to a folder of "

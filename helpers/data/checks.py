@@ -6,6 +6,7 @@ Images are opened one at a time, so that thousands of them need the memory of on
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from helpers.data import photos
@@ -28,9 +29,11 @@ from helpers.data.record_checks import (
     with_needed_fields,
 )
 from helpers.data.records import case_id_of, read_records
+from helpers.data.texts import same_name, shown, without_path
 from helpers.files import LabError, list_some, read_json
 
-# Case id -> the split, the file and the record where it came first.
+MOST_FAULTS = 20  # of one record that are listed; of more, only their number is said
+# Case id in the form compared -> the split, the file and the record where it came first.
 Seen = dict[str, tuple[str, str, int]]
 
 
@@ -79,12 +82,11 @@ def photo_faults(root: Path) -> Iterator[DataFault]:
     names = photos.name_faults(album)
     for case_id, paths in album.cases.items():
         if case_id in names:
-            yield DataFault(_printable(case_id), 0, names[case_id])
+            yield DataFault(shown(case_id), 0, names[case_id])
         for path in paths:
             if reason := find_image_fault(path):
-                name = _printable(path.relative_to(root).as_posix())
-                message = f"cannot be used: {_printable(reason)}"
-                yield DataFault(name, 0, message, _printable(case_id))
+                name = shown(path.relative_to(root).as_posix())
+                yield DataFault(name, 0, f"cannot be used: {reason}", case_id)
     _, messages = photos.scan_questions(root, album)
     yield from _about_file(photos.QUESTIONS_FILE, messages)
     yield from _caption_faults(root, [path for paths in album.cases.values() for path in paths])
@@ -94,7 +96,7 @@ def photo_faults(root: Path) -> Iterator[DataFault]:
 def _left_out_notes(album: photos.Album) -> Iterator[DataFault]:
     by_reason: dict[str, list[str]] = {}
     for name, reason in album.left_out:
-        by_reason.setdefault(reason, []).append(_printable(name))
+        by_reason.setdefault(reason, []).append(shown(name))
     for reason, names in by_reason.items():
         message = f"left out ({len(names)}): {reason}"
         yield DataFault(list_some(names), 0, message, is_note=True)
@@ -105,13 +107,12 @@ def _caption_faults(root: Path, images: Collection[Path]) -> Iterator[DataFault]
     captions, messages = scan_given_captions(root)
     yield from _about_file(GIVEN_FILE, messages)
     for name, fitting in ambiguous_names(captions, root, images).items():
-        yield DataFault(GIVEN_FILE, 0, _printable(ambiguity(name, fitting)))
+        yield DataFault(GIVEN_FILE, 0, ambiguity(name, fitting))
     if not images:
         return  # the published texts come without images, so no name could match one
     if unknown := names_without_image(captions, root, images):
-        message = (
-            f"{len(unknown)} of {len(captions)} captions are of no image here: {list_some(unknown)}"
-        )
+        names = list_some([shown(name) for name in unknown])
+        message = f"{len(unknown)} of {len(captions)} captions are of no image here: {names}"
         yield DataFault(GIVEN_FILE, 0, message, is_note=True)
 
 
@@ -122,17 +123,12 @@ def _about_file(
         yield DataFault(name, 0, message, is_note=is_note)
 
 
-def _printable(name: str) -> str:
-    """Return a file name that can be printed: one that is not UTF-8 would stop the printing."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _file_faults(kind: str, file: RecordFile, seen: Seen) -> Iterator[DataFault]:
     name = file.path.name
     try:
         items = read_records(file.path)
-    except (LabError, OSError) as error:
-        yield DataFault(name, 0, str(error).removeprefix(f"{file.path} "))
+    except LabError as error:
+        yield DataFault(name, 0, without_path(error, file.path))
         return
     if not items:
         yield DataFault(name, 0, "holds no records")
@@ -141,8 +137,11 @@ def _file_faults(kind: str, file: RecordFile, seen: Seen) -> Iterator[DataFault]
     file = with_needed_fields(kind, file, records)
     for number, item in enumerate(items, start=1):
         case_id = case_id_of(item)
-        for message, is_note in record_faults(file, item):
+        found = record_faults(file, item)
+        for message, is_note in islice(found, MOST_FAULTS):
             yield DataFault(name, number, message, case_id, is_note)
+        if more := sum(1 for _ in found):
+            yield DataFault(name, number, f"has {more:,} faults more", case_id)
         yield from _doubled(file, number, case_id, seen)
     yield from _about_file(name, file_notes(records), is_note=True)
 
@@ -155,7 +154,8 @@ def _doubled(file: RecordFile, number: int, case_id: str, seen: Seen) -> Iterato
     if not case_id:
         return
     name = file.path.name
-    first_split, first_name, first = seen.setdefault(case_id, (file.split, name, number))
+    here = (file.split, name, number)
+    first_split, first_name, first = seen.setdefault(same_name(case_id), here)
     if first_name == name and first != number:
         yield DataFault(name, number, f"the id is doubled: record {first} has it too", case_id)
     elif first_split != file.split:
@@ -168,12 +168,12 @@ def _doubled(file: RecordFile, number: int, case_id: str, seen: Seen) -> Iterato
 
 def _facts_faults(path: Path, seen: Seen) -> Iterator[DataFault]:
     try:
-        facts = read_json(path)
-    except (LabError, OSError) as error:
-        yield DataFault(path.name, 0, str(error).removeprefix(f"{path} "))
+        facts = read_json(path, any_text=True)
+    except LabError as error:
+        yield DataFault(path.name, 0, without_path(error, path))
         return
     yield from _about_file(path.name, facts_faults(facts))
     if isinstance(facts, dict):
-        unknown = [case_id for case_id in facts if case_id not in seen]
-        messages = [f"{case_id} is no case of this folder" for case_id in unknown]
+        unknown = [case_id for case_id in facts if same_name(case_id) not in seen]
+        messages = [f"{shown(case_id)} is no case of this folder" for case_id in unknown]
         yield from _about_file(path.name, messages)

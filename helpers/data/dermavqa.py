@@ -5,6 +5,7 @@ https://github.com/wyim/DermaVQA (CC BY 4.0). Nothing is opened here but the JSO
 author table.
 """
 
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +27,8 @@ from helpers.data.records import (
     stopping_faults,
     wrong_types,
 )
-from helpers.files import LabError, read_json
+from helpers.data.texts import quoted, same_name, shown, text_faults
+from helpers.files import LabError, read_json, text_fault
 
 FACTS_FILE = "facts.json"
 
@@ -63,6 +65,7 @@ def load_splits(
     advice = f"run `{command}` to see every fault at once"
     authors = read_authors(root / AUTHOR_FILE) if (root / AUTHOR_FILE).exists() else {}
     facts = read_facts(root / FACTS_FILE) if (root / FACTS_FILE).exists() else {}
+    facts = {same_name(case_id): fact for case_id, fact in facts.items()}
     splits = {}
     for split, path in files.items():
         images = index_images(kind, root, split)
@@ -106,7 +109,7 @@ def read_facts(path: Path) -> dict[str, dict]:
 
     Returns: {encounter id: {"label": text, "concepts": [text], ...}}.
     """
-    facts = read_json(path)
+    facts = read_json(path, any_text=True)
     if faults := facts_faults(facts):
         raise LabError(f"{path}: {faults[0]}; correct the file.")
     return facts
@@ -118,10 +121,13 @@ def facts_faults(facts: object) -> list[str]:
         return [f"holds {named(facts)}, but an object of encounter ids was expected"]
     faults = []
     for case_id, fact in facts.items():
+        if fault := text_fault(case_id):
+            faults.append(f"the id {quoted(case_id)} has {fault}")
         if isinstance(fact, dict):
-            faults += [f"{case_id}: {message}" for message in wrong_types(fact, FACT_FIELDS)]
+            found = [*wrong_types(fact, FACT_FIELDS), *text_faults(fact)]
+            faults += [f"{shown(case_id)}: {message}" for message in found]
         else:
-            faults.append(f"{case_id} is {named(fact)}, but an object was expected")
+            faults.append(f"{shown(case_id)} is {named(fact)}, but an object was expected")
     return faults
 
 
@@ -129,7 +135,7 @@ def _read_cases(source: _Source) -> tuple[Case, ...]:
     try:
         records = read_records(source.path)
     except LabError as error:
-        if not source.path.is_file():
+        if not os.path.isfile(source.path):
             raise
         raise LabError(f"{str(error).removesuffix('.')}, or {source.advice}.") from None
     _check_records(source, records)
@@ -149,15 +155,14 @@ def _check_records(source: _Source, records: list) -> None:
     for number, record in enumerate(records, start=1):
         if fault := next(stopping_faults(record), None):
             raise _unfit(source, number, record, fault)
-        case_id = record["encounter_id"]
-        if case_id in seen:
-            raise _unfit(source, number, record, f"has the id of record {seen[case_id]}")
-        seen[case_id] = number
+        first = seen.setdefault(same_name(record["encounter_id"]), number)
+        if first != number:
+            raise _unfit(source, number, record, f"has the id of record {first}")
 
 
 def _case(source: _Source, number: int, record: dict) -> Case:
     case_id = record["encounter_id"]
-    fact = source.facts.get(case_id, {})
+    fact = source.facts.get(same_name(case_id), {})
     return Case(
         id=case_id,
         question=clean_text(record, f"query_title_{source.language}"),
@@ -193,5 +198,5 @@ def _references(source: _Source, number: int, record: dict) -> tuple[Reference, 
 def _unfit(source: _Source, number: int, record: object, message: str) -> LabError:
     """Make the error for a record that cannot be loaded."""
     case_id = case_id_of(record)
-    shown_id = f" ({case_id})" if case_id else ""
+    shown_id = f" ({shown(case_id)})" if case_id else ""
     return LabError(f"{source.path}, record {number}{shown_id}: {message}; {source.advice}.")

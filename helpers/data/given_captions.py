@@ -9,7 +9,8 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from helpers.data.sheets import composed, scan_sheet
+from helpers.data.sheets import scan_sheet
+from helpers.data.texts import composed, quoted
 from helpers.files import LabError
 
 GIVEN_FILE = "captions.csv"
@@ -26,7 +27,7 @@ def scan_given_captions(folder: Path) -> tuple[dict[str, str], list[str]]:
 
     def take(name: str, caption: str) -> str | None:
         if _plain(name) in known:
-            return f"{name!r} is in the table twice"
+            return f"{quoted(name)} is in the table twice"
         known.add(_plain(name))
         captions[name] = caption
         return None
@@ -95,10 +96,10 @@ def ambiguous_names(
 
 def ambiguity(name: str, fitting: list[str]) -> str:
     """Say in words that a name is ambiguous, and what to do about it."""
-    shown = " and ".join(repr(image) for image in fitting[:2])
+    shown = " and ".join(map(quoted, fitting[:2]))
     return (
-        f"{name!r} fits {len(fitting)} images, {shown} among them: write the path relative to the "
-        "folder instead"
+        f"{quoted(name)} fits {len(fitting)} images, {shown} among them: write the path relative "
+        "to the folder instead"
     )
 
 

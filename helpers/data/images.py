@@ -17,6 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers.files import one_line
+
 if TYPE_CHECKING:  # Pillow is imported when an image is opened, not when this module is
     from PIL import Image
     from PIL.ImageFile import ImageFile
@@ -275,7 +277,8 @@ def _reason(path: Path, error: Exception) -> str:
         return "too large for the memory that is left"
     if isinstance(error, OSError) and error.errno:  # of the system, not of a decoder
         return f"cannot be read: {error.strerror}"
-    return f"damaged: {str(error).replace(str(path), path.name) or type(error).__name__}"
+    said = one_line(str(error).replace(str(path), path.name))
+    return f"damaged: {said or type(error).__name__}"
 
 
 @lru_cache

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers.data.texts import quoted
 from helpers.files import LabError
 
 # Per split, the accepted names; the first that is there is loaded. Reddit's `train.json` is what
@@ -68,8 +69,8 @@ class Images:
         path = self.folder / (name if has_suffix else f"{name}.jpg")
         if leads_out(path, self.root) and leads_out(path, self.folder):
             raise LabError(
-                f"Image {name!r} is a link that leads out of {self.root}: put the image itself "
-                "there."
+                f"Image {quoted(name)} is a link that leads out of {self.root}: put the image "
+                "itself there."
             )
         return path
 
@@ -98,7 +99,7 @@ def all_files(kind: str, root: Path, language: str = "es") -> list[tuple[str, Pa
     check_folder(kind, root)
     accepted = accepted_files(kind, language)
     named = [(split, root / name) for split, names in accepted.items() for name in names]
-    found = [(split, path) for split, path in named if path.exists()]
+    found = [(split, path) for split, path in named if os.path.exists(path)]
     if not found:
         looked_for = ", ".join(path.name for _, path in named)
         raise LabError(
@@ -109,8 +110,8 @@ def all_files(kind: str, root: Path, language: str = "es") -> list[tuple[str, Pa
 
 def check_folder(kind: str, root: Path) -> None:
     """Check that the root is a folder; anything else is a `LabError`."""
-    if not root.is_dir():
-        state = "is a file" if root.exists() else "does not exist"
+    if not os.path.isdir(root):
+        state = "is a file" if os.path.exists(root) else "does not exist"
         raise LabError(
             f"{root} {state}, but the folder with the {kind} data was expected: check the path."
         )
@@ -124,7 +125,7 @@ def answers_expected(split: str, path: Path) -> bool:
 def index_images(kind: str, root: Path, split: str) -> Images:
     """List each folder where images of a split may lie; no file is opened."""
     possible = [root / pattern.format(split=split) for pattern in IMAGE_FOLDERS]
-    folders = [folder for folder in possible if folder.is_dir()]
+    folders = [folder for folder in possible if os.path.isdir(folder)]
     found: dict[str, Path] = {}
     for folder in [*folders, root]:
         for name in _image_files(folder, root):
@@ -149,9 +150,20 @@ def _image_files(folder: Path, root: Path) -> list[str]:
         path = folder / entry.name
         return not entry.is_symlink() or not (leads_out(path, root) and leads_out(path, folder))
 
-    with os.scandir(folder) as entries:
-        images = [entry for entry in entries if entry.name.lower().endswith(DERMAVQA_SUFFIXES)]
-        return sorted(entry.name for entry in images if entry.is_file() and is_inside(entry))
+    entries = list_entries(folder)
+    images = [entry for entry in entries if entry.name.lower().endswith(DERMAVQA_SUFFIXES)]
+    return sorted(entry.name for entry in images if entry.is_file() and is_inside(entry))
+
+
+def list_entries(folder: Path) -> list[os.DirEntry]:
+    """List what is in a folder; one that cannot be read is a `LabError`."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise LabError(
+            f"{folder} cannot be read ({error.strerror}): change its permissions or move it away."
+        ) from None
 
 
 def _hint(kind: str, root: Path) -> str:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from helpers.cases import Case
 from helpers.data.given_captions import GIVEN_FILE
-from helpers.data.layout import IMAGE_SUFFIXES, check_folder, leads_out
-from helpers.data.sheets import composed, scan_sheet
-from helpers.files import LabError
+from helpers.data.layout import IMAGE_SUFFIXES, check_folder, leads_out, list_entries
+from helpers.data.sheets import scan_sheet
+from helpers.data.texts import composed, quoted
+from helpers.files import LabError, text_fault
 
 QUESTIONS_FILE = "questions.csv"
 COLUMNS = ("id", "question")
@@ -122,9 +123,9 @@ def scan_questions(root: Path, album: Album) -> tuple[dict[str, str], list[str]]
     def take(name: str, question: str) -> str | None:
         case_id = known.get(composed(name))
         if case_id is None:
-            return f"{name!r} is no image and no sub-folder with images"
+            return f"{quoted(name)} is no image and no sub-folder with images"
         if case_id in questions:
-            return f"{name!r} is in the table twice"
+            return f"{quoted(name)} is in the table twice"
         questions[case_id] = question
         return None
 
@@ -133,15 +134,17 @@ def scan_questions(root: Path, album: Album) -> tuple[dict[str, str], list[str]]
 
 
 def name_faults(album: Album) -> dict[str, str]:
-    """Find names that are not UTF-8, as old archives leave them: {case id: what is wrong}.
+    """Find names that are no text, as old archives leave them: {case id: what is wrong}.
 
-    The answer to such a case could not be written to a text file.
+    The answer to such a case could not be written to a text file, or not be read back.
     """
-    return {
-        case_id: f"the name {case_id!a} is not UTF-8 text: rename it"
-        for case_id in album.cases
-        if any("\ud800" <= sign <= "\udfff" for sign in case_id)
-    }
+    faults = {}
+    for case_id in album.cases:
+        if any("\ud800" <= sign <= "\udfff" for sign in case_id):
+            faults[case_id] = f"the name {case_id!a} is not UTF-8 text: rename it"
+        elif fault := text_fault(case_id):
+            faults[case_id] = f"the name {quoted(case_id)} has {fault}: rename it"
+    return faults
 
 
 def natural_key(name: str) -> tuple[list[int | str], str]:
@@ -186,10 +189,4 @@ def _reason_to_leave_out(entry: os.DirEntry, path: Path, root: Path) -> str | No
 
 def _list_entries(folder: Path) -> list[os.DirEntry]:
     """List a folder in natural order; one that cannot be read is a `LabError`."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: natural_key(entry.name))
-    except OSError as error:
-        raise LabError(
-            f"{folder} cannot be read ({error.strerror}): change its permissions or move it away."
-        ) from None
+    return sorted(list_entries(folder), key=lambda entry: natural_key(entry.name))

@@ -1,5 +1,6 @@
 """Find the faults of single DermaVQA records and images; `checks` goes through whole folders."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,16 +12,18 @@ from helpers.data.records import (
     CASE_FIELDS,
     FLAGS,
     LANGUAGES,
+    MOST_IMAGES,
     RESPONSE_FIELDS,
     clean_text,
+    image_name_fault,
     image_names,
-    leaves_folder,
     missing_fields,
     numbered_responses,
     stopping_faults,
     usual_fields,
 )
-from helpers.files import LabError
+from helpers.data.texts import quoted
+from helpers.files import LabError, text_fault
 
 
 @dataclass(frozen=True)
@@ -92,22 +95,22 @@ def _author_faults(record: dict, authors: Mapping[str, Author]) -> Iterator[str]
     for number, response in numbered_responses(record):
         author = response.get("author_id")
         if authors and isinstance(author, str) and author not in authors:
-            yield f"response {number}: author {author!r} is not in {AUTHOR_FILE}"
+            yield f"response {number}: author {quoted(author)} is not in {AUTHOR_FILE}"
 
 
 def _image_faults(record: dict, images: Images) -> Iterator[str]:
-    for name in image_names(record):
-        if leaves_folder(name):
+    for name in image_names(record)[:MOST_IMAGES]:
+        if image_name_fault(name) or text_fault(name):
             continue  # reported with the types, and not to be opened
         try:
             path = images.path(name)
         except LabError:
-            yield f"image {name!r} is a link that leads out of the data folder"
+            yield f"image {quoted(name)} is a link that leads out of the data folder"
             continue
-        if not path.is_file():
-            yield f"image {name!r} is not on disk"
+        if not os.path.isfile(path):
+            yield f"image {quoted(name)} is not on disk"
         elif reason := find_image_fault(path):
-            yield f"image {name!r} cannot be used: {reason}"
+            yield f"image {quoted(name)} cannot be used: {reason}"
 
 
 def find_image_fault(path: Path) -> str | None:

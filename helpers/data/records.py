@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 
+from helpers.data.texts import quoted, text_faults
 from helpers.files import LabError, read_json
 
 LANGUAGES = ("en", "zh", "es")
@@ -30,21 +31,30 @@ RESPONSE_FIELDS = {
     **{f"content_{language}": "text" for language in LANGUAGES},
     **dict.fromkeys(FLAGS, "share"),
 }
-FACT_FIELDS = {"label": "text", "concepts": "texts"}
+FACT_FIELDS = {"label": "text", "concepts": "texts", "skin_tone": "tone"}
 
 KINDS = {
     "text": "text",
     "share": "a number from 0 to 1",
+    "tone": "a whole number from 1 to 6",
     "texts": "a list of texts",
     "objects": "a list of objects",
 }
+# The published data stays far below these: ids of 8 letters, 15 images in a case.
+LONGEST_ID = 200  # letters
+MOST_IMAGES = 1000  # of one case
+LONGEST_IMAGE_NAME = 250  # bytes: with a suffix, what file systems take
+LONGEST_NUMBER = 20  # digits of a number that a sentence repeats
 # What Reddit shows in place of a text that its author or a moderator took down.
 TAKEN_DOWN = ("[removed]", "[deleted]")
 
 
 def read_records(path: Path) -> list:
-    """Read the list that a JSON file holds, its items unchecked; no list is a `LabError`."""
-    records = read_json(path)
+    """Read the list that a JSON file holds, its items unchecked; no list is a `LabError`.
+
+    Texts may hold what no text has: `stopping_faults` names the record.
+    """
+    records = read_json(path, any_text=True)
     if not isinstance(records, list):
         raise LabError(
             f"{path} holds {named(records)}, but a list of records was expected; correct the file."
@@ -62,21 +72,44 @@ def clean_text(holder: dict, field: str) -> str:
 
 
 def stopping_faults(record: object) -> Iterator[str]:
-    """Yield what prevents loading: no id, a field of a wrong type, an image outside the folder."""
+    """Yield what prevents loading: no usable id, a field of a wrong type, an image that cannot lie
+    in the folder, a text that can be neither written nor tokenized.
+    """
     if not isinstance(record, dict):
         yield f"is {named(record)}, but an object with fields was expected"
         return
+    yield from _id_faults(record)
+    yield from wrong_types(record, CASE_FIELDS)
+    yield from text_faults({n: value for n, value in record.items() if n != "responses"})
+    for number, response in numbered_responses(record):
+        for message in (*wrong_types(response, RESPONSE_FIELDS), *text_faults(response)):
+            yield f"response {number}: {message}"
+    yield from _image_name_faults(image_names(record))
+
+
+def _id_faults(record: dict) -> Iterator[str]:
     if "encounter_id" not in record:
         yield "has no `encounter_id`"
     elif isinstance(record["encounter_id"], str) and not case_id_of(record):
         yield "has a blank `encounter_id`"
-    yield from wrong_types(record, CASE_FIELDS)
-    for number, response in numbered_responses(record):
-        for message in wrong_types(response, RESPONSE_FIELDS):
-            yield f"response {number}: {message}"
-    for name in image_names(record):
-        if leaves_folder(name):
-            yield f"image name {name!r} leaves the image folder"
+    elif len(case_id_of(record)) > LONGEST_ID:
+        letters = f"{len(case_id_of(record)):,} letters"
+        yield f"`encounter_id` has {letters}, but at most {LONGEST_ID} were expected"
+
+
+def _image_name_faults(names: list[str]) -> Iterator[str]:
+    if len(names) > MOST_IMAGES:
+        yield f"lists {len(names):,} images, but at most {MOST_IMAGES:,} were expected in a case"
+    yield from filter(None, map(image_name_fault, names[:MOST_IMAGES]))
+
+
+def image_name_fault(name: str) -> str:
+    """Say why an image name names no place in a folder; "" if it does."""
+    if leaves_folder(name):
+        return f"image name {quoted(name)} leaves the image folder"
+    if len(name.encode("utf-8", "surrogatepass")) > LONGEST_IMAGE_NAME:
+        return f"image name {quoted(name)} is longer than the name of a file can be"
+    return ""
 
 
 def wrong_types(holder: dict, fields: dict[str, str]) -> Iterator[str]:
@@ -103,9 +136,9 @@ def _fits(value: object, kind: str) -> bool:
     """Tell whether a value that is no list is of a kind; NaN, true and false are no shares."""
     if kind == "text":
         return isinstance(value, str)
-    if kind != "share" or isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return 0 <= value <= 1
+    return 0 <= value <= 1 if kind == "share" else kind == "tone" and value in range(1, 7)
 
 
 def missing_fields(record: dict, needed: set[str], needed_in_response: set[str]) -> Iterator[str]:
@@ -172,6 +205,7 @@ def named(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return f"the number {value}"
+        digits = str(value)
+        return f"the number {digits[:LONGEST_NUMBER]}{'...' * (len(digits) > LONGEST_NUMBER)}"
     kinds: dict[type, str] = {str: "text", list: "a list", dict: "an object"}
     return kinds.get(type(value), type(value).__name__)

@@ -1,12 +1,14 @@
 """CSV tables that a person writes beside images: a name and a text about it in each row."""
 
 import csv
-import unicodedata
+import io
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TextIO
 
 from helpers.data.layout import leads_out
+from helpers.data.texts import text_faults, without_path
+from helpers.files import LabError, read_text
 
 # Takes the name and the text of a row; returns what is wrong with them, if anything.
 TakeRow = Callable[[str, str], str | None]
@@ -21,31 +23,20 @@ def scan_sheet(path: Path, folder: Path, columns: tuple[str, str], take: TakeRow
         take: is given the name and the text of each row, without white space around them; it
             returns what is wrong with them, or None.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         return []
     if leads_out(path, folder):
         return ["a link that leads out of the folder: put the table itself there"]
-    faults: list[str] = []
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            # One by one: the faults before an unreadable place are kept.
-            for fault in _faults(file, columns, take):
-                faults.append(fault)
-    except UnicodeDecodeError as error:
-        faults.append(f"not UTF-8 text ({error.reason})")
-    except OSError as error:
-        faults.append(f"cannot be read as a table ({error.strerror or error})")
-    return faults
+        text = read_text(path, any_text=True)
+    except LabError as error:
+        return [without_path(error, path)]
+    return list(_faults(text, columns, take))
 
 
-def composed(name: str) -> str:
-    """Return a file name in Unicode form NFC: some systems compose accents, others do not."""
-    return unicodedata.normalize("NFC", name)
-
-
-def _faults(file: TextIO, columns: tuple[str, str], take: TakeRow) -> Iterator[str]:
+def _faults(text: str, columns: tuple[str, str], take: TakeRow) -> Iterator[str]:
     # Strict: a quote left open would swallow the rest of the file without a word.
-    rows = csv.DictReader(file, strict=True)
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     done = 0
     try:
         header = rows.fieldnames or ()
@@ -80,4 +71,6 @@ def _row_fault(row: Mapping, columns: tuple[str, str], take: TakeRow) -> str | N
         return (
             "has fewer cells than the first line: end it with a comma where there is nothing to say"
         )
+    if fault := next(text_faults({column: row[column] for column in columns}), None):
+        return fault
     return take(name, text)

@@ -1,5 +1,6 @@
 """Load any data set by its name, in one form."""
 
+import os
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -62,8 +63,7 @@ class Source(Section):
     def load(self) -> Dataset:
         """Load the data set; once in a process, unless a file of it has changed since."""
         folder = data_folder(self.name, self.root)
-        stamp = tuple(sorted((path.name, path.stat().st_mtime_ns) for path in folder.glob("*")))
-        return _load_once(self, stamp)
+        return _load_once(self, _stamp(folder))
 
     def has_images(self) -> bool:
         """Tell whether an image of any case is on disk."""
@@ -114,6 +114,13 @@ class TrainingCases(Source):
         """Return what a run's record says of the cases for readers."""
         data = self.load().fingerprint("train")
         return super().about() | {"split": "train", "data_fingerprint": data}
+
+
+def _stamp(folder: Path) -> tuple:
+    """Return what changes when a file of a folder does; of a link that leads nowhere, its own."""
+    paths = sorted(folder.glob("*"))
+    states = [path.stat() if os.path.exists(path) else path.lstat() for path in paths]
+    return tuple((path.name, state.st_mtime_ns) for path, state in zip(paths, states))
 
 
 @lru_cache(maxsize=8)

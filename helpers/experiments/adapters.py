@@ -1,5 +1,6 @@
 """The adapter that a model answers with: one that an experiment trains, or one that is given."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ class GivenAdapter(Section):
     @property
     def path(self) -> Path:
         """The folder of the adapter itself."""
-        folder = Path(self.folder).expanduser()
-        if not folder.is_dir():
+        folder = Path(os.path.expanduser(self.folder))
+        if not os.path.isdir(folder):
             raise LabError(
                 f"`adapter` is {self.folder!r}, but there is no such folder: name an adapter, or a "
                 "run that trained one."

@@ -20,7 +20,7 @@ from helpers.experiments.caption_texts import (
 from helpers.experiments.experiment import Experiment
 from helpers.experiments.runs import Run
 from helpers.experiments.scores import Grading
-from helpers.files import LabError, read_json, write_json
+from helpers.files import LabError, file_hash, read_json, write_json
 from helpers.metrics import captions as caption_metrics
 from helpers.metrics import concepts
 from helpers.metrics.captions import caption_statistics
@@ -104,8 +104,9 @@ class Captions(Experiment):
 
     def score(self, run: Run, grading: Grading) -> None:
         """Score the captions, unless that is done in the same way."""
-        scoring = [caption_metrics.VERSION, concepts.VERSION, concepts.words_id()]
-        if run.record.get("scoring") == scoring:
+        versions = [caption_metrics.VERSION, concepts.VERSION, concepts.words_id()]
+        scoring = [*versions, file_hash(run.folder / CAPTIONS)]
+        if run.record.get("scoring") == scoring and run.has_scores():
             return
         cases, found = self.cases(), read_captions(run)
         named = concept_scores(concept_pairs(cases, found))

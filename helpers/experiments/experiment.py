@@ -12,9 +12,10 @@ from typing import Any, ClassVar, Self
 
 import helpers.experiments as folder
 from helpers.experiments.advice import parameters_named
-from helpers.experiments.runs import Run, find_run, open_run
+from helpers.experiments.damage import reopened
+from helpers.experiments.runs import Run, find_run, open_run, run_folder
 from helpers.experiments.scores import Grading
-from helpers.files import LabError, fingerprint
+from helpers.files import LabError, fingerprint, full_disk_told
 from helpers.settings.section import Section, all_values, setting
 
 
@@ -134,8 +135,14 @@ def record(experiment: Experiment) -> Run:
     """
     with parameters_named(type(experiment)):
         own_id = run_id(experiment)
+    with full_disk_told(run_folder(experiment.kind(), own_id)):
+        return _find_or_do(experiment, own_id)
+
+
+def _find_or_do(experiment: Experiment, own_id: str) -> Run:
+    """Do an experiment under its id, or find it done and as it was written."""
     run = find_run(experiment.kind(), own_id)
-    if run and run.done:
+    if run and run.done and not reopened(run):
         return run
     needs = {name: record(need) for name, need in experiment.needs().items()}
     run = run or open_run(experiment.kind(), own_id, about=_about(experiment), parents=needs)
@@ -149,7 +156,7 @@ def record(experiment: Experiment) -> Run:
 def record_scored(experiment: Experiment, grading: Grading) -> Run:
     """Do an experiment, or find it done, and score its result."""
     run = record(experiment)
-    with parameters_named(Grading):
+    with parameters_named(Grading), full_disk_told(run.folder):
         experiment.score(run, grading)
     return run
 

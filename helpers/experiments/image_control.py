@@ -69,10 +69,9 @@ class ImageControl(VlmAnswers):
 
 
 def _write_grey() -> Path:
-    """Write the image that shows nothing, if it is not there; return its path."""
-    path = outputs_folder() / "grey.png"
-    if not path.exists():
-        content = BytesIO()
-        Image.new("RGB", (SIDE, SIDE), (GREY, GREY, GREY)).save(content, "PNG")
+    """Write the image that shows nothing, if it is not there as it should be; return its path."""
+    path, content = outputs_folder() / "grey.png", BytesIO()
+    Image.new("RGB", (SIDE, SIDE), (GREY, GREY, GREY)).save(content, "PNG")
+    if not path.exists() or path.read_bytes() != content.getvalue():
         write_bytes(path, content.getvalue())
     return path

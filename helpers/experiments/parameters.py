@@ -13,7 +13,7 @@ from helpers.data import Cases
 from helpers.experiments.advice import parameters_named
 from helpers.experiments.experiment import Experiment, find_kind
 from helpers.experiments.scores import Grading
-from helpers.files import LabError
+from helpers.files import LabError, quoted
 from helpers.models.captions import Captioners
 from helpers.models.refs import Vlms
 from helpers.settings.profiles import is_unset, profile_chain
@@ -31,6 +31,8 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "bool": bool,
     "list": list,
 }
+
+LONGEST_TYPED = 1000  # letters of a number or a list
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -127,9 +129,14 @@ def parse(name: str, text: str, kind: str) -> Any:
         return text
     if kind in ("int", "float") and not text:
         return -1
+    if len(text) > LONGEST_TYPED:
+        raise LabError(
+            f"{name} is {quoted(text)}, but it must be of type {kind}, in at most {LONGEST_TYPED} "
+            "letters: correct the parameter."
+        )
     try:
         value = yaml.safe_load(f"[{text}]" if kind == "list" else text)
-    except (yaml.YAMLError, ValueError):  # Python reads no number of thousands of digits
+    except (yaml.YAMLError, ValueError, RecursionError):  # Python reads no number that is too long
         value = text
     if kind == "float" and isinstance(value, str):  # YAML reads 2e-4 as text
         value = _as_float(value)
@@ -140,9 +147,10 @@ def parse(name: str, text: str, kind: str) -> Any:
 def check_type(name: str, value: Any, kind: str) -> None:
     """Refuse a parameter whose value is not of its declared type (a bool is no number here)."""
     wanted: type | tuple[type, ...] = TYPES[kind]
-    if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool"):
+    nested = isinstance(value, list) and any(isinstance(one, (list, dict)) for one in value)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool") or nested:
         raise LabError(
-            f"{name} is {value!r}, but it must be of type {kind}: correct the parameter."
+            f"{name} is {quoted(value)}, but it must be of type {kind}: correct the parameter."
         )
 
 

@@ -4,14 +4,22 @@ Nothing heavy is imported here, so that a worker silences the libraries before t
 """
 
 import os
+import signal
+import sys
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import Queue, get_context, parent_process
+from contextlib import contextmanager
+from multiprocessing import Queue, get_context
+from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from helpers.files import LabError, WorkFailed
+from helpers.files import LabError, WorkFailed, display_path, one_line
 from helpers.models.process import prepare_process
+
+PATIENCE = 10  # seconds that an interrupted worker has to end by itself
+_stopped = threading.Event()  # in a worker: it was told to end
 
 
 class Each(Protocol):
@@ -32,20 +40,49 @@ def in_processes(work: Callable[[Any], object], tasks: Sequence[Any], name: str)
     free: Queue = context.Queue()
     for place in places:
         free.put(place)
+    theirs, ours = context.Pipe(duplex=False)  # workers see it end when the sweep does
     failed = []
     with ProcessPoolExecutor(
-        len(places), mp_context=context, initializer=_warm_up, initargs=(free,)
+        len(places), mp_context=context, initializer=_warm_up, initargs=(free, theirs)
     ) as pool:
-        futures = [pool.submit(work, task) for task in tasks]
         try:
+            with _signals_held_back():
+                futures = [pool.submit(_do, work, task) for task in tasks]
             for future in tqdm(as_completed(futures), total=len(futures), desc=name):
                 if error := future.exception():
-                    told = isinstance(error, (LabError, WorkFailed))
-                    failed.append(str(error) if told else f"{type(error).__name__}: {error}")
+                    failed.append(_why(error))
         except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
+            ours.close()
+            pool.shutdown(cancel_futures=True)
             raise
     return failed
+
+
+def _why(error: BaseException) -> str:
+    """Return why a task failed, in one line that names no folder of this machine."""
+    if isinstance(error, (LabError, WorkFailed)):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        named = f"{display_path(error.filename)}: " if isinstance(error.filename, str) else ""
+        return f"{named}{error.strerror}."
+    return one_line(f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Hold back Ctrl-C and `kill` while workers start.
+
+    They inherit it, so that a terminal's Ctrl-C reaches the sweep alone, and no worker reports in a
+    traceback what it was just importing.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _places() -> list[str]:
@@ -57,9 +94,12 @@ def _places() -> list[str]:
     return [""] * max(1, os.cpu_count() or 1)
 
 
-def _warm_up(free: Queue) -> None:
+def _warm_up(free: Queue, sweep: Connection) -> None:
     """Prepare a worker: it ends when the sweep ends, with its own GPU or one thread, no bars."""
-    threading.Thread(target=_end_with_the_sweep, daemon=True).start()
+    signal.signal(signal.SIGTERM, _stop)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
+    threading.Thread(target=_end_with, args=(sweep,), daemon=True).start()
     os.environ["TQDM_DISABLE"] = "1"
     if place := free.get():
         os.environ["CUDA_VISIBLE_DEVICES"] = _nth_visible(int(place))
@@ -69,14 +109,28 @@ def _warm_up(free: Queue) -> None:
     torch.set_num_threads(1)
 
 
+def _do(work: Callable[[Any], object], task: Any) -> object:
+    """Do one task in a worker; a worker that was stopped begins no other."""
+    return None if _stopped.is_set() else work(task)
+
+
+def _stop(number: int, frame: object) -> None:
+    """Interrupt what a worker is doing, once: a run in work marks itself, and the sweep tells."""
+    if not _stopped.is_set():
+        _stopped.set()
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (until the process ends)
+        raise KeyboardInterrupt
+
+
 def _nth_visible(number: int) -> str:
     """Return the name of the nth GPU that this machine lets us see."""
     visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     return visible[number] if visible else str(number)
 
 
-def _end_with_the_sweep() -> None:
-    """End a worker whose sweep was killed: it would wait for its next task for ever."""
-    if parent := parent_process():
-        parent.join()
-        os._exit(1)
+def _end_with(sweep: Connection) -> None:
+    """End a worker whose sweep was interrupted or killed: it would wait for tasks for ever."""
+    sweep.poll(None)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(PATIENCE)
+    os._exit(1)

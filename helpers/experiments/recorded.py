@@ -233,7 +233,19 @@ def _read_run(line: Mapping[str, Any], head: Mapping[str, Any], path: Path) -> R
     scores, cases = record.pop("scores"), record.pop("cases", {})
     run = RecordedRun(path, record, {}, scores, head["signatures"], cases, head["cases"])
     _order(run)  # what all readers count on is there
+    _ = run.scores
+    for place, *columns in cases.values():
+        _check_columns(columns, len(head["cases"][place]))
     return run
+
+
+def _check_columns(columns: Sequence[Any], rows: int) -> None:
+    """Raise where `_as_array` would; it takes a tenth of the time."""
+    for column in columns:
+        numbers = column if isinstance(column, list) else [column] * rows
+        if len(numbers) != rows:
+            raise ValueError(f"{len(numbers)} numbers for {rows} cases")
+        sum(numbers)
 
 
 def _read_verdict(line: Mapping[str, Any], head: Mapping[str, Any]) -> Verdict:

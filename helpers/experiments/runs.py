@@ -6,48 +6,42 @@ again.
 run id is a hash of the experiment's inputs, so that the same command finds its own half-done run.
 """
 
-import platform
-import subprocess
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
+from helpers.experiments.environment import environment
 from helpers.files import (
-    REPOSITORY,
+    DAMAGED,
+    Damaged,
     LabError,
-    WorkFailed,
-    disk_full,
+    delete_unfinished,
     display_path,
-    file_hash,
+    full_disk_told,
+    hash_tree,
     lock_file,
     outputs_folder,
     read_json,
-    write_json,
+    read_sealed,
+    set_aside,
+    write_sealed,
 )
 from helpers.metrics.measure import Measured
 from helpers.metrics.scores import Score
 from helpers.models.answer_file import AnswerFile
 from helpers.models.devices import peak_memory_gb, reset_gpu_peak
 
-FORMAT = 3  # of run.json; raised by hand when older records can no longer be read
+FORMAT = 4  # of run.json; raised by hand when older records can no longer be read
 LOCK = ".lock"  # one process at a time works on a run
-PACKAGES = (
-    "torch",
-    "transformers",
-    "peft",
-    "trl",
-    "bitsandbytes",
-    "unsloth",
-    "datasets",
-    "bert-score",
-    "sacrebleu",
-)
+# What a run's checksums leave out: its record, and what is made from the answers anew, if need be.
+UNHASHED = ("run.json", "metrics.json", "prediction.json")
 
 
 @dataclass
@@ -81,7 +75,7 @@ class Run:
         found = {}
         for key, entry in self._metrics().items():
             if "by" in entry and (not keys or key in keys):
-                kept = read_json(self.folder / "scores" / f"{entry['by']}.json")
+                kept = read_sealed(self.folder / "scores" / f"{entry['by']}.json")
                 rows = kept["columns"].get(key, {"cases": [], "values": None})
                 columns = None if rows["values"] is None else np.array(rows["values"], dtype=float)
                 found[key] = Measured(Score.from_dict(entry), tuple(rows["cases"]), columns)
@@ -90,27 +84,32 @@ class Run:
     def save_scores(self, scores: Mapping[str, Score]) -> None:
         """Write `metrics.json`."""
         entries = {key: score.as_dict() for key, score in scores.items()}
-        write_json(self.folder / "metrics.json", entries)
+        write_sealed(self.folder / "metrics.json", entries)
+
+    def has_scores(self) -> bool:
+        """Tell whether `metrics.json` is there, and as it was written."""
+        try:
+            return bool(self._metrics())
+        except Damaged:
+            return False
 
     def _metrics(self) -> dict[str, dict]:
         path = self.folder / "metrics.json"
-        return read_json(path) if path.exists() else {}
+        return read_sealed(path) if path.exists() else {}
 
     def hash_files(self) -> dict[str, str]:
-        """Hash what the run wrote, by path in its folder: all but its record, lock and scores."""
-        skipped = ("run.json", "metrics.json", "prediction.json", LOCK)
-        paths = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
-        names = {path.relative_to(self.folder).as_posix(): path for path in paths}
-        return {
-            name: file_hash(path)
-            for name, path in names.items()
-            if name not in skipped and not name.startswith("scores/")
-        }
+        """Hash what the run wrote, by path in its folder; see `UNHASHED`."""
+        return hash_tree(self.folder, _is_result)
+
+    def _what_it_wrote(self) -> dict[str, Any]:
+        """Return the hashes of what the run wrote, and how many answers it has."""
+        answers = {"answers": len(self.answers.read())} if self.answers.path.exists() else {}
+        return {"checksums": self.hash_files(), **answers}
 
     def save(self, **changes) -> None:
         """Change entries of `run.json` and write it whole."""
         self.record.update(changes)
-        write_json(self.folder / "run.json", self.record)
+        write_sealed(self.folder / "run.json", self.record)
 
     @contextmanager
     def working(self) -> Iterator[bool]:
@@ -123,7 +122,7 @@ class Run:
         if self.done:
             yield False
             return
-        with lock_file(self.folder / LOCK):
+        with full_disk_told(self.folder), lock_file(self.folder / LOCK):
             self.record = load_run(self.folder).record
             if self.done:
                 yield False
@@ -133,17 +132,15 @@ class Run:
     def _work(self) -> Iterator[bool]:
         started, before = time.monotonic(), self.record.get("minutes", 0.0)
         reset_gpu_peak()
+        delete_unfinished(self.folder)  # nobody else writes here now
         self.save(status="running", **environment())
         status = "interrupted"
         try:
             yield True
             status = "done"
-        except Exception as error:
+        except Exception:
             status = "failed"
-            sentence = disk_full(error, self.folder)
-            if not sentence:
-                raise
-            raise WorkFailed(sentence) from None
+            raise
         finally:
             minutes = before + (time.monotonic() - started) / 60
             peak = peak_memory_gb()  # a training in a process of its own has saved what it took
@@ -152,18 +149,34 @@ class Run:
                 for name, value in peak.items()
             }
             try:
-                whole = {"checksums": self.hash_files()} if status == "done" else {}
+                whole = self._what_it_wrote() if status == "done" else {}
                 self.save(status=status, minutes=round(minutes, 3), peak_memory_gb=peak, **whole)
             # A full disk holds no record either; what went wrong before is said already.
-            except OSError as error:
+            except OSError:
                 if status == "done":
-                    raise WorkFailed(disk_full(error, self.folder) or str(error)) from None
+                    raise
+
+
+def _is_result(name: str) -> bool:
+    """Tell by its path whether a file in a run's folder belongs to what the run is for."""
+    if name in UNHASHED or name.startswith("scores/"):
+        return False
+    return not any(part.startswith(".") or part.endswith(DAMAGED) for part in name.split("/"))
 
 
 def find_run(kind: str, run_id: str) -> Run | None:
-    """Find a run that was begun; None if there is none."""
+    """Find a run that was begun; None if there is none, or if its record is damaged, which is then
+    set aside: what else lies in the folder says itself whether it is whole.
+    """
     folder = run_folder(kind, run_id)
-    return load_run(folder) if (folder / "run.json").exists() else None
+    if not (folder / "run.json").exists():
+        return None
+    try:
+        return load_run(folder)
+    except Damaged as error:
+        kept = set_aside(folder / "run.json")
+        print(f"{error} It is kept as {kept.name}, and the run is done again.")
+        return None
 
 
 def open_run(
@@ -200,69 +213,71 @@ def run_folder(kind: str, run_id: str) -> Path:
 
 
 def load_run(folder: Path | str) -> Run:
-    """Read a run's folder; one of another format or without `run.json` is a `LabError`."""
+    """Read a run's folder; one of another format or without `run.json` is a `LabError`.
+
+    Raises:
+        Damaged: the record is not as it was written.
+    """
     folder = Path(folder)
     if not (folder / "run.json").is_file():
         raise LabError(
             f"{folder} holds no run.json, so it is no run of this lab: name a folder of "
             "outputs/runs."
         )
-    record = read_json(folder / "run.json")
+    try:
+        record = read_json(folder / "run.json")
+    except LabError as error:
+        raise Damaged(str(error)) from None
     found = record.get("format") if isinstance(record, dict) else None
-    if found != FORMAT:
+    if isinstance(found, int) and found != FORMAT:
         raise LabError(
             f"The run in {folder} is recorded in format {found}, but this code reads format "
             f"{FORMAT}: delete or move that folder and run again, or check out the commit named in "
             "its run.json."
         )
-    return Run(folder, record)
+    return Run(folder, read_sealed(folder / "run.json"))
 
 
 def adapter_in(folder: Path | str) -> Path:
     """The adapter that a folder means: its own, or the one that the run in it has trained."""
-    folder = Path(folder).expanduser()
-    return load_run(folder).folder / "adapter" if (folder / "run.json").exists() else folder
+    folder = Path(os.path.expanduser(folder))
+    return load_run(folder).folder / "adapter" if os.path.exists(folder / "run.json") else folder
 
 
 def find_runs() -> tuple[list[Run], list[str]]:
-    """Find all runs under `outputs/runs`, and why others were left out."""
+    """Find all runs under `outputs/runs` that tables can show, and why others were left out."""
     runs, left_out = [], []
     for path in sorted((outputs_folder() / "runs").glob("*/*/run.json")):
         try:
-            runs.append(load_run(path.parent))
+            runs.append(_check_readable(load_run(path.parent)))
         except LabError as error:
             left_out.append(str(error).replace(str(path.parent), display_path(path.parent)))
     return runs, left_out
 
 
-def environment() -> dict:
-    """Return commit, versions and time, as far as a reader needs them to repeat a run."""
-    commit = _git("rev-parse", "HEAD")
-    return {
-        "commit": commit or "unknown",
-        "dirty": bool(commit)
-        and bool(_git("status", "--porcelain", "--", ".", ":!outputs/recorded")),
-        "versions": package_versions(),
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
+class _Shown(BaseModel):
+    """What tables count on in a run's record."""
+
+    run_id: str
+    kind: str
+    name: str
+    status: str
+    parents: dict[str, str]
+    parameters: dict[str, Any]
+    dataset: str = ""
+    language: str = ""
+    split: str = ""
+    data_fingerprint: str = ""
 
 
-def package_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that can change a result."""
-    versions = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "absent"
-    return versions
-
-
-def _git(*arguments: str) -> str:
+def _check_readable(run: Run) -> Run:
+    """Return a run if its record and scores hold what tables count on."""
     try:
-        result = subprocess.run(
-            ["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=20
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return result.stdout.strip() if result.returncode == 0 else ""
+        run.record = _Shown.model_validate(run.record).model_dump() | run.record
+        _ = run.scores
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise Damaged(
+            f"The record of {display_path(run.folder)} lacks what tables show "
+            f"({type(error).__name__}): delete that folder, and run again what it was."
+        ) from None
+    return run

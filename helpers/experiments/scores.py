@@ -5,12 +5,22 @@ in the run's folder, with what each case contributes): another encoder or a new 
 again, and a comparison reads what is there.
 """
 
+from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
 
-from helpers.cases import write_submission
+from helpers.cases import submission
 from helpers.experiments.runs import Run
-from helpers.files import file_hash, fingerprint, read_json, write_json
+from helpers.files import (
+    Damaged,
+    as_json,
+    file_hash,
+    fingerprint,
+    read_sealed,
+    write_json,
+    write_sealed,
+)
 from helpers.metrics.measure import Graded, Measured, find_measures
 from helpers.settings.section import Section, setting
 
@@ -25,16 +35,18 @@ class Grading(Section):
 
 
 def score(run: Run, graded: Graded) -> None:
-    """Write the scores (`metrics.json`) and the submission of a run; what is there is kept."""
+    """Write the scores (`metrics.json`) and the submission of a run; what is there, and as it was
+    written, is kept.
+    """
     entries: dict[str, dict] = {}
     for measure in find_measures():
         name, found = _measured(run, measure, graded)
         entries |= {key: entry | {"by": name} for key, entry in found["scores"].items()}
-    path = run.folder / "metrics.json"
-    if not path.exists() or read_json(path) != entries:
-        answers = list(graded.answers.values())
-        write_submission(run.folder / "prediction.json", graded.cases, answers, graded.language)
-        write_json(path, entries)
+    _keep(run.folder / "metrics.json", entries)
+    records = submission(graded.cases, graded.answers.values(), graded.language)
+    path = run.folder / "prediction.json"
+    if not path.exists() or path.read_text(encoding="utf-8", errors="replace") != as_json(records):
+        write_json(path, records)
 
 
 def _measured(run: Run, measure: ModuleType, graded: Graded) -> tuple[str, dict]:
@@ -43,13 +55,22 @@ def _measured(run: Run, measure: ModuleType, graded: Graded) -> tuple[str, dict]
     depends = [measure.VERSION, measure.depends_on(graded), answers]
     name = f"{measure.__name__.rpartition('.')[2]}-{fingerprint(depends)}"
     path = run.folder / "scores" / f"{name}.json"
-    if not path.exists():
-        found: dict[str, Measured] = measure.measure(graded)
-        columns = {
-            key: {"cases": list(one.cases), "values": one.columns.tolist()}
-            for key, one in found.items()
-            if one.columns is not None
-        }
-        scores = {key: one.score.as_dict() for key, one in found.items()}
-        write_json(path, {"scores": scores, "columns": columns})
-    return name, read_json(path)
+    with suppress(Damaged):  # also where it is not there
+        return name, read_sealed(path)
+    found: dict[str, Measured] = measure.measure(graded)
+    columns = {
+        key: {"cases": list(one.cases), "values": one.columns.tolist()}
+        for key, one in found.items()
+        if one.columns is not None
+    }
+    scores = {key: one.score.as_dict() for key, one in found.items()}
+    write_sealed(path, {"scores": scores, "columns": columns})
+    return name, read_sealed(path)
+
+
+def _keep(path: Path, entries: dict[str, dict]) -> None:
+    """Write entries, unless they are there already."""
+    with suppress(Damaged):
+        if read_sealed(path) == entries:
+            return
+    write_sealed(path, entries)

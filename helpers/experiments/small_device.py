@@ -2,7 +2,7 @@
 its quality held against the unpacked one's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,17 +12,20 @@ from helpers.experiments.adapters import GivenAdapter, with_adapter
 from helpers.experiments.experiment import Experiment
 from helpers.experiments.finetune_vlm import FinetuneVlm
 from helpers.experiments.runs import Run
+from helpers.experiments.scores import Grading
 from helpers.experiments.vlm_cases import first_image, images_fingerprint
-from helpers.files import LabError, split_names
+from helpers.files import LabError, read_json, set_aside, split_names, write_json
 from helpers.metrics.bertscore import VERSION as BERTSCORE_VERSION
 from helpers.metrics.claims import compare_answers
 from helpers.metrics.deltableu import VERSION as DELTABLEU_VERSION
 from helpers.metrics.measure import Graded, score_all
+from helpers.models.adapter_card import is_whole_folder
 from helpers.models.decoding import VlmDecoding
 from helpers.models.prompts import VlmPrompt, vlm_question
 from helpers.models.refs import FORMS, Vlm
 from helpers.settings.section import Section, setting
 
+ANSWERS = "answers.json"  # of a run: form -> the texts it answered, in the cases' order
 COMPARED = ("deltableu", "bertscore_f1", "named")
 
 
@@ -57,7 +60,7 @@ class SmallDevice(Experiment):
 
     The run's `forms` has a row per form, see `small_device.measure`; its metrics hold what each
     form loses against the first of them ("int8: deltableu", ...), with paired intervals over the
-    cases. `merged/` is the model.
+    cases. `merged/` is the model, `answers.json` what each form answered.
     """
 
     version: ClassVar = 3
@@ -99,22 +102,30 @@ class SmallDevice(Experiment):
         assert tuned is not None
         folder, cases = _merged(tuned, run.folder / "merged", self.model.id), self.cases()
         measured = [self._measure(folder, form, cases) for form in self.machine.names]
-        answers = {found["form"]: _answers(cases, found.pop("answers")) for found in measured}
-        graded = {form: self._graded(cases, said) for form, said in answers.items()}
-        first, *others = graded
-        lost = {
-            f"{form}: {key}": score
-            for form in others
-            for key, score in compare_answers(graded[first], graded[form], keys=COMPARED).items()
-        }
-        run.save_scores(lost)
+        said = {found["form"]: found.pop("answers") for found in measured}
+        write_json(run.folder / ANSWERS, said)
+        graded = self._graded(run)
+        first = graded[self.machine.names[0]].answers
         rows = [
             found
-            | {"same_answers": _same(answers[first], answers[found["form"]])}
+            | {"same_answers": _same(first, graded[found["form"]].answers)}
             | _quality(graded[found["form"]])
             for found in measured
         ]
         run.save(forms=rows)
+
+    def score(self, run: Run, grading: Grading) -> None:
+        """Compare the forms, unless that is done. They have an encoder of their own."""
+        if run.has_scores() or len(self.machine.names) == 1:
+            return
+        first, *others = self._graded(run).items()
+        run.save_scores(
+            {
+                f"{form}: {key}": score
+                for form, graded in others
+                for key, score in compare_answers(first[1], graded, keys=COMPARED).items()
+            }
+        )
 
     def _measure(self, folder: Path, form: str, cases: Sequence[Case]) -> dict:
         # Late: it loads torch.
@@ -130,8 +141,13 @@ class SmallDevice(Experiment):
             max_side=self.model.max_side,
         )
 
-    def _graded(self, cases: Sequence[Case], answers: dict[str, Answer]) -> Graded:
-        return Graded(cases, answers, (), self.data.language, self.encoder)
+    def _graded(self, run: Run) -> dict[str, Graded]:
+        """Read what each form answered, ready to be scored."""
+        cases, said = self.cases(), read_json(run.folder / ANSWERS)
+        return {
+            form: Graded(cases, _answers(cases, said[form]), (), self.data.language, self.encoder)
+            for form in self.machine.names
+        }
 
 
 def _merged(tuned: Path, to: Path, base: str) -> Path:
@@ -141,6 +157,8 @@ def _merged(tuned: Path, to: Path, base: str) -> Path:
 
     if not (tuned / "adapter_config.json").exists():
         return tuned
+    if to.exists() and not is_whole_folder(to):
+        set_aside(to)
     if not to.exists():
         export(tuned, to, base=base)
     return to
@@ -154,7 +172,7 @@ def _quality(graded: Graded) -> dict[str, float]:
     return {key: found.score.value for key, found in score_all(graded, COMPARED).items()}
 
 
-def _same(first: dict[str, Answer], second: dict[str, Answer]) -> float:
+def _same(first: Mapping[str, Answer], second: Mapping[str, Answer]) -> float:
     """Return the share of answers that are the same to the letter."""
     same = sum(first[case_id].text == answer.text for case_id, answer in second.items())
     return same / len(first)

@@ -7,10 +7,11 @@ done is one function (`each`): warm processes of this machine, or another machin
 from collections.abc import Iterable, Sequence
 from functools import partial
 
+from helpers.experiments.environment import environment
 from helpers.experiments.experiment import Experiment, layers, record, record_scored, run_id
 from helpers.experiments.processes import Each, in_processes
 from helpers.experiments.recorded import write_study
-from helpers.experiments.runs import Run, environment, load_run, run_folder
+from helpers.experiments.runs import Run, load_run, run_folder
 from helpers.experiments.scores import Grading
 from helpers.experiments.studies import Study, check_claims, load_studies
 from helpers.files import LabError, WorkFailed

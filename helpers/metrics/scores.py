@@ -55,8 +55,8 @@ class Score:
     @classmethod
     def from_dict(cls, entry: Mapping) -> "Score":
         """Read the form that `as_dict` writes; what else an entry holds is left aside."""
-        low, high = entry["interval"]
-        return cls(entry["value"], low, high, entry["n"], entry["signature"])
+        low, high = map(float, entry["interval"])
+        return cls(float(entry["value"]), low, high, int(entry["n"]), str(entry["signature"]))
 
 
 def mean_over_runs(scores: Sequence[Score]) -> Score:

@@ -3,15 +3,28 @@
 Batches are formed once, from all questions in their order. A batch that was not written whole is
 done again as a whole, so that an interrupted run ends with the very answers of an undisturbed one:
 padding changes the last bits of a logit, and now and then a token.
+
+Each line has a seal (see `helpers.files.hashes`), which fits in this file alone: a line that is
+damaged, or from elsewhere, counts as none, and its question is answered again.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from helpers.cases import Answer
-from helpers.files import append_jsonl, lock_file, mend_torn_end, read_jsonl
+from helpers.files import (
+    DAMAGED,
+    append_jsonl,
+    display_path,
+    lock_file,
+    read_rows,
+    with_seal,
+    write_bytes,
+    write_text,
+)
 
 Item = TypeVar("Item")
 
@@ -23,9 +36,15 @@ class AnswerFile:
         self.path = path
         self._written: set[str] | None = None  # the ids in it; known once it is to be written
 
+    @property
+    def place(self) -> str:
+        """What the seals of its lines are for: the file in its folder, wherever that lies."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
     def read(self) -> dict[str, Answer]:
         """Read the answers by id; another process may be adding to them."""
-        answers = map(Answer.from_row, read_jsonl(self.path, allow_torn_end=True))
+        rows, _, _ = read_rows(self.path, self.place)
+        answers = map(Answer.from_row, rows)
         return {answer.case_id: answer for answer in answers}
 
     def missing(
@@ -54,13 +73,27 @@ class AnswerFile:
         written = self._begin() if self._written is None else self._written
         for answer in answers:
             if answer.case_id not in written:
-                append_jsonl(self.path, [answer.as_row()])
+                append_jsonl(self.path, [with_seal(answer.as_row(), self.place)])
                 written.add(answer.case_id)
 
     def _begin(self) -> set[str]:
-        """Mend the end that a kill has torn, and return the ids in the file."""
-        mend_torn_end(self.path)
-        self._written = set(self.read())
+        """Keep the lines that are whole, and return their ids.
+
+        What a kill has left of a last line is passed over without a word; the file as it was is
+        kept beside where more than that is damaged.
+        """
+        rows, damaged, torn = read_rows(self.path, self.place)
+        if damaged:
+            kept = self.path.with_name(f"{self.path.name}{DAMAGED}")
+            write_bytes(kept, self.path.read_bytes())
+            print(
+                f"{display_path(self.path)} had {damaged} damaged or foreign lines, which are "
+                f"answered again; the file as it was is {kept.name} beside it."
+            )
+        if damaged or torn:
+            lines = [json.dumps(with_seal(row, self.place), ensure_ascii=False) for row in rows]
+            write_text(self.path, "".join(f"{line}\n" for line in lines))
+        self._written = {row["case_id"] for row in rows}
         return self._written
 
     @contextmanager

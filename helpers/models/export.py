@@ -7,6 +7,7 @@ Models", 2021, equation 3: W + s B A.) A base that sees is merged in the same wa
 processor comes along.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,21 +18,25 @@ from bitsandbytes.functional import QuantState, dequantize_4bit
 from huggingface_hub import snapshot_download
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightRenaming, rename_source_key
 
 from helpers.files import (
     LabError,
-    WorkFailed,
-    disk_full,
     display_path,
     file_hash,
+    full_disk_told,
+    move_into_place,
     read_json,
+    workshop,
     write_json,
 )
+from helpers.models.adapter_card import ADAPTER_CARD, read_card, write_card
+from helpers.models.adapter_config import ADAPTER_WEIGHTS, check_adapter, read_adapter
 from helpers.models.failures import explain_loading
-from helpers.models.refs import ADAPTER_CARD, ModelRef
+from helpers.models.foreign import ADAPTER_CONFIG, load_config, read_shapes
+from helpers.models.refs import ModelRef
 
 SHARD_BYTES = 2_000_000_000  # as much of the model is in memory at a time
 COPIED = ("*.json", "tokenizer*", "*.jinja", "*.model", "*.txt")
@@ -52,26 +57,17 @@ def export(adapter: Path | str, to: Path | str, *, base: str = "") -> str:
         LabError: no adapter there, another base, or something in `to` already.
         WorkFailed: the disk is full.
     """
-    adapter, to = Path(adapter).expanduser(), Path(to).expanduser()
+    adapter, to = Path(os.path.expanduser(adapter)), Path(os.path.expanduser(to))
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise LabError(
             f"`to` is {str(to)!r}, and there is something already: name a new or empty folder."
         )
     source, card = _source(adapter, base)
-    unfinished = to.resolve().with_name(f".{to.resolve().name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
-        precision = _write(source, adapter, unfinished, card)
+    with full_disk_told(to), workshop(to.resolve()) as made:
+        precision = _write(source, adapter, made, card)
         if to.exists():
             to.rmdir()
-        unfinished.rename(to)
-    except Exception as error:
-        sentence = disk_full(error, to)
-        if not sentence:
-            raise
-        raise WorkFailed(sentence) from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        move_into_place(made, to)
     return (
         f"{card['model']} with its adapter is in {to}, in {precision}: give it as `model`, or to "
         f"any program that reads safetensors. {_gguf_advice(to)}"
@@ -95,24 +91,28 @@ def _source(adapter: Path, base: str) -> tuple[Path, dict]:
     Raises:
         LabError: another base than the adapter's, none at all, or a model that was trained whole.
     """
-    card_path = adapter / ADAPTER_CARD
-    card = read_json(card_path) if card_path.is_file() else {}
+    card = read_card(adapter)
     # The fingerprint of a hub model is "id@commit": that very commit is merged.
-    commit = str(card.get("weights", "")).partition("@")[2]
-    named = ModelRef(base or card.get("model"))  # without a card, `read_card` refuses the folder
+    commit = card["weights"].partition("@")[2]
+    named = ModelRef(base or card["model"])
     ref = named.but(name=f"{named.id}@{commit}" if commit else named.name, adapter=adapter)
-    if card and not commit and not Path(ref.path).is_dir():
+    if not commit and not Path(ref.path).is_dir():
         raise LabError(
             f"The adapter's base is a folder that was called {ref.id!r}, but it is not here: say "
             "with `base` where it is."
         )
-    card = ref.read_card()
-    if not (adapter / "adapter_config.json").exists():
+    ref.read_card()  # refuses another base
+    if not (adapter / ADAPTER_CONFIG).exists():
         raise LabError(
             f"{display_path(adapter)} holds a whole model and no adapter, so there is nothing to "
             "merge: use that folder as it is."
         )
-    return fetch_files(ref, ["*.safetensors", *COPIED]), card
+    check_adapter(adapter)
+    with explain_loading(ref.id):
+        load_config(ref.path, ref.resolve_commit())
+    source = fetch_files(ref, ["*.safetensors", *COPIED])
+    read_shapes(sorted(source.glob("*.safetensors")))  # refuses torn weights
+    return source, card
 
 
 def fetch_files(ref: ModelRef, patterns: list[str], *, offline: bool = False) -> Path:
@@ -131,7 +131,6 @@ def fetch_files(ref: ModelRef, patterns: list[str], *, offline: bool = False) ->
 
 def _write(source: Path, adapter: Path, to: Path, card: dict) -> str:
     """Write all files of the merged model to `to`; return its precision in words."""
-    to.mkdir(parents=True)
     config = read_json(source / "config.json")
     four_bit = config.pop("quantization_config", None) is not None
     dtypes = _write_weights(_merged(source, adapter), to)
@@ -143,13 +142,8 @@ def _write(source: Path, adapter: Path, to: Path, card: dict) -> str:
     merged = {
         key: card[key] for key in ("model", "weights", "data", "prompt", "recipe") if key in card
     }
-    write_json(
-        to / ADAPTER_CARD,
-        {
-            "merged": merged
-            | {"adapter": file_hash(adapter / "adapter_model.safetensors"), "from_4_bit": four_bit}
-        },
-    )
+    merged |= {"adapter": file_hash(adapter / ADAPTER_WEIGHTS), "from_4_bit": four_bit}
+    write_card(to, {"model": card["model"], "weights": card["weights"], "merged": merged})
     precision = " and ".join(sorted(dtypes))
     return (
         f"{precision}, unpacked from the base's 4 bit"
@@ -196,11 +190,7 @@ def _write_weights(tensors: Iterator[tuple], to: Path) -> set[str]:
 
 def _merged(source: Path, adapter: Path) -> Iterator[tuple]:
     """Name and tensor of every weight of the base, with the adapter's part added in float32."""
-    config = read_json(adapter / "adapter_config.json")
-    scale, lora = (
-        config["lora_alpha"] / config["r"],
-        load_file(adapter / "adapter_model.safetensors"),
-    )
+    scale, lora = read_adapter(adapter).scale, load_file(adapter / ADAPTER_WEIGHTS)
     lora = {name.removeprefix("base_model.model."): tensor.float() for name, tensor in lora.items()}
     with ExitStack() as opened:
         files = [
@@ -239,11 +229,11 @@ def _module_names(source: Path, stored: list[str]) -> dict[str, str]:
     its weights. Where several weights become one, as experts do, none of them has the module's
     name: such a layer cannot be merged.
     """
-    config = AutoConfig.from_pretrained(source)
+    config = load_config(str(source))
     if type(config) not in AutoModelForImageTextToText._model_mapping:
         return {}
     with torch.device("meta"):
-        model = AutoModelForImageTextToText.from_config(config)
+        model = AutoModelForImageTextToText.from_config(config, trust_remote_code=False)
     renamings = [
         entry for entry in get_model_conversion_mapping(model) if isinstance(entry, WeightRenaming)
     ]
@@ -269,7 +259,7 @@ def measure_weights(ref: ModelRef) -> float:
     A text tower that was trained whole is kept in full precision, which takes twice the room of a
     half one.
     """
-    is_whole = ref.adapter and not (ref.adapter / "adapter_config.json").exists()
+    is_whole = ref.adapter and not (ref.adapter / ADAPTER_CONFIG).exists()
     base = [] if is_whole else [fetch_files(ref, ["*.safetensors"], offline=True)]
     folders = [*base, *([ref.adapter] if ref.adapter else [])]
     files = [path for folder in folders for path in folder.glob("*.safetensors")]

@@ -4,14 +4,17 @@ A sentence below `experiments/` names what to change as the argument of the func
 backticks: "lower `batch`"; whoever asked in a notebook reads the parameter's name in its place.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from helpers.files import LabError
+from helpers.models.foreign import NOT_UNPICKLED, WANTS_CODE, forbid_code, shown
 from helpers.models.moondream import processor as moondream
 from helpers.models.shipped import shipped_models
+
+LONGEST_REASON = 300  # letters of what a library says
 
 
 @contextmanager
@@ -20,6 +23,7 @@ def explain_loading(model_id: str) -> Iterator[None]:
     from huggingface_hub import errors
 
     moondream.register()
+    forbid_code()
     try:
         yield
     except LabError:
@@ -28,18 +32,17 @@ def explain_loading(model_id: str) -> Iterator[None]:
         raise LabError(_gated(model_id)) from None
     except (errors.RepositoryNotFoundError, errors.HFValidationError):
         raise LabError(
-            f"{model_id!r} is neither a folder here nor a model on Hugging Face: check `model`, or "
-            "set HF_TOKEN."
+            f"{shown(model_id)} is neither a folder here nor a model on Hugging Face: check "
+            "`model`, or set HF_TOKEN."
         ) from None
-    except (OSError, ValueError, TypeError) as error:  # the hub's own errors are OSErrors
-        raise LabError(_missing(model_id, error)) from None
-    except RuntimeError as error:
+    except Exception as error:  # whatever a missing, torn or foreign model is answered with
+        if isinstance(error, NotImplementedError) or "CUDA error" in str(error):
+            raise  # no fault of the model's files
         if not is_out_of_memory(error):
-            raise
+            raise LabError(_missing(model_id, error)) from None
         raise LabError(
             f"The GPU has no room for model {model_id!r}: load it in 4 bit (`quantization` 'nf4', "
-            "a "
-            "quarter of the memory) if it is not, or choose a smaller `model`."
+            "a quarter of the memory) if it is not, or choose a smaller `model`."
         ) from None
 
 
@@ -58,6 +61,21 @@ def no_room(count: int, what: str, otherwise: str) -> str:
     )
 
 
+def reason_of(error: BaseException) -> str:
+    """Return the first line of what a library says of a model that it cannot load, in few words."""
+    text = str(error).strip()
+    if "trust_remote_code" in text:
+        return WANTS_CODE
+    if "cannot be loaded with `safetensors`" in text:
+        return f"it has no safetensors weights, {NOT_UNPICKLED}"
+    if "ignore_mismatched_sizes" in text:
+        return "its weights have other shapes than its config.json says"
+    said = text.partition("\n")[0].rstrip(".:") or "it said nothing"
+    said = said if len(said) <= LONGEST_REASON else f"{said[:LONGEST_REASON]}..."
+    explained = isinstance(error, (OSError, ValueError))  # others are cryptic without their names
+    return said if explained else f"{type(error).__name__}: {said}"
+
+
 def _gated(model_id: str) -> str:
     return (
         f"Model {model_id!r} is gated: accept its terms on its Hugging Face page and set HF_TOKEN, "
@@ -66,17 +84,18 @@ def _gated(model_id: str) -> str:
 
 
 def _missing(model_id: str, error: Exception) -> str:
-    text = str(error).strip()
-    reason = text.partition("\n")[0]
-    if "gated repo" in text:
+    reason = reason_of(error)
+    if "gated repo" in str(error):
         return _gated(model_id)
-    if model_id in shipped_models() or Path(model_id).is_dir():
+    if WANTS_CODE in reason or NOT_UNPICKLED in reason:
+        return f"`model` is {shown(model_id)}, but {reason}."
+    if model_id in shipped_models() or os.path.isdir(model_id):
         return (
-            f"The folder of model {model_id!r} could not be loaded ({reason}): it must hold "
+            f"The folder of model {shown(model_id)} could not be loaded ({reason}): it must hold "
             "config.json, tokenizer.json and safetensors weights."
         )
     return (
-        f"Model {model_id!r} is not on this machine and could not be fetched ({reason}): check the "
-        "name and the network, or choose one that comes with the lab "
+        f"Model {shown(model_id)} is not on this machine and could not be fetched ({reason}): "
+        "check the name and the network, or choose one that comes with the lab "
         f"({', '.join(shipped_models())}; 'minilm' as `encoder`)."
     )

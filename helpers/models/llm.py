@@ -12,16 +12,17 @@ from os.path import commonprefix
 from typing import Any, Self
 
 import torch
-from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, StoppingCriteriaList
 
 from helpers.cases import Answer
 from helpers.files import LabError, WorkFailed
+from helpers.models.adapter_config import check_adapter
 from helpers.models.base import AsksOnce, ImagePrompt, Question
 from helpers.models.decoding import end_tokens, to_answer
 from helpers.models.devices import Device
 from helpers.models.failures import explain_loading, no_room
-from helpers.models.loading import context_length, load_weights
+from helpers.models.foreign import check_model
+from helpers.models.loading import attach_adapter, context_length, load_weights
 from helpers.models.processors import is_vlm_type, model_type
 from helpers.models.prompts import render_prompt
 from helpers.models.refs import ModelRef
@@ -166,17 +167,20 @@ def load_llm(ref: ModelRef) -> LocalLLM:
     """
     if ref.adapter:
         ref.read_card()
+        check_adapter(ref.adapter)
     model, device = load_weights(AutoModelForCausalLM, ref)
     if ref.adapter:
-        model = PeftModel.from_pretrained(model, str(ref.adapter)).eval()
+        model = attach_adapter(model, ref.adapter)
     return LocalLLM(model, load_tokenizer(ref), device)
 
 
 def load_tokenizer(ref: ModelRef):
     """Load the tokenizer of a model, padding on the left, as generation needs it."""
     with explain_loading(ref.id):
+        commit = ref.resolve_commit()
+        check_model(ref.path, commit)
         tokenizer = AutoTokenizer.from_pretrained(
-            ref.path, revision=ref.resolve_commit(), padding_side="left"
+            ref.path, revision=commit, padding_side="left", trust_remote_code=False
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

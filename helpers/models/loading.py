@@ -1,14 +1,19 @@
-"""Weights from disk or hub to where they compute: safetensors only, without remote code."""
+"""Weights from disk or hub to where they compute: safetensors only, without code beside them."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import bitsandbytes
 import torch
-from transformers import AutoConfig, BitsAndBytesConfig
+from peft import LoraConfig, PeftModel, get_peft_model_state_dict
+from transformers import BitsAndBytesConfig
 
+from helpers.files import LabError, display_path
+from helpers.models.adapter_config import ADAPTER_WEIGHTS, peft_fields, read_adapter
 from helpers.models.devices import Device, choose_device, device_for
-from helpers.models.failures import explain_loading
+from helpers.models.failures import explain_loading, is_out_of_memory, reason_of
+from helpers.models.foreign import check_sizes, load_config, read_shapes, shown
 from helpers.models.refs import ModelRef
 
 UNKNOWN_CONTEXT = 2048  # tokens assumed of a model that states no limit
@@ -30,12 +35,14 @@ def load_weights(
     Returns:
         the model, and its device with the reason.
     Raises:
-        LabError: the model is missing, gated or unreachable, or the GPU has no room for it.
+        LabError: the model is missing, gated, unreachable or no model that may be loaded here, or
+            the GPU has no room for it.
     """
     path, commit = weights or ref.path, None if weights else ref.resolve_commit()
-    with explain_loading(ref.id):
-        kind = AutoConfig.from_pretrained(ref.path, revision=ref.resolve_commit()).model_type
-        device = device_for(kind, choose_device())
+    with explain_loading(weights or ref.id):
+        config = load_config(path, commit)
+        check_sizes(auto_class, config, path)
+        device = device_for(config.model_type, choose_device())
         model = place(auto_class, path, commit, ref.quantization, device)
         if device.dtype == "float16" and reads_text_alone and not has_finite_logits(model):
             reason = f"{device.reason}; in float16 its first logits were not finite"
@@ -46,19 +53,71 @@ def load_weights(
 
 
 def place(auto_class, path: str, commit: str | None, quantization: str, device: Device) -> Any:
-    """Load a model from safetensors, in the device's dtype, and put it there."""
+    """Load a model from safetensors, in the device's dtype, and put it there.
+
+    Raises:
+        LabError: its files lack weights that it needs, which would be drawn at random.
+    """
     dtype = getattr(torch, device.dtype)
     where = {"device_map": {"": 0}} if device.name == "cuda" else {}
     # Left out where there is none: a checkpoint that was stored in 4 bit brings its own.
     packing = {"quantization_config": nf4_config(device)} if quantization == "nf4" else {}
-    model = auto_class.from_pretrained(
-        path, revision=commit, use_safetensors=True, dtype=dtype, **packing, **where
+    model, found = auto_class.from_pretrained(
+        path,
+        revision=commit,
+        # Without it, an adapter is looked for in the main branch, and its base would be loaded.
+        adapter_kwargs={"revision": commit} if commit else None,
+        trust_remote_code=False,
+        use_safetensors=True,
+        output_loading_info=True,
+        dtype=dtype,
+        **packing,
+        **where,
     )
+    drawn = sorted(set(found["missing_keys"]) & {name for name, _ in model.named_parameters()})
+    if drawn:
+        raise LabError(
+            f"The weights of {shown(display_path(path))} lack {drawn[0]!r}"
+            f"{f' and {len(drawn) - 1} more' if len(drawn) > 1 else ''}, which would be drawn at "
+            "random: fetch or copy the model anew."
+        )
     if not where:
         model.to(device.name)
     if getattr(model, "is_loaded_in_4bit", False):
         compute_in(model, dtype)
     return model.eval()
+
+
+def attach_adapter(model, folder: Path) -> Any:
+    """Put a LoRA adapter on a model, ready to answer; its base is the model, whatever it says.
+
+    Raises:
+        LabError: it is no plain LoRA within bounds, or does not fit the model.
+    """
+    config = read_adapter(folder)
+    try:
+        adapted = PeftModel.from_pretrained(
+            model, str(folder), config=LoraConfig(**peft_fields(config), inference_mode=True)
+        )
+    except Exception as error:  # whatever an adapter for another model is answered with
+        if is_out_of_memory(error):
+            raise
+        raise _misfit(folder, reason_of(error)) from None
+    # PEFT passes over what it has no place for, and draws what is not there.
+    places = get_peft_model_state_dict(adapted, save_embedding_layers=False).keys()
+    weights = read_shapes([folder / ADAPTER_WEIGHTS]).keys()
+    if without := sorted(weights - places):
+        raise _misfit(folder, f"which has no place for {shown(without[0])}")
+    if empty := sorted(places - weights):
+        raise _misfit(folder, f"the adapter has no weights for {shown(empty[0])}")
+    return adapted.eval()
+
+
+def _misfit(folder: Path, reason: str) -> LabError:
+    return LabError(
+        f"The adapter {shown(display_path(folder))} does not fit `model` ({reason}): name the base "
+        "that it was trained on."
+    )
 
 
 def nf4_config(device: Device) -> BitsAndBytesConfig:

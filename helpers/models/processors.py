@@ -7,13 +7,14 @@ that it is asked.
 
 from collections.abc import Sequence
 
-from transformers import AutoConfig, AutoProcessor
+from transformers import AutoProcessor
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as IMAGE_TEXT_TO_TEXT,
 )
 
 from helpers.files import LabError
 from helpers.models.failures import explain_loading
+from helpers.models.foreign import load_config
 from helpers.models.moondream import processor as moondream
 from helpers.models.refs import ModelRef
 
@@ -39,10 +40,13 @@ def load_processor(ref: ModelRef):
     vlm_type(ref)
     commit = ref.resolve_commit()
     with explain_loading(ref.id):
-        config = AutoConfig.from_pretrained(ref.path, revision=commit)
-        is_moondream = config.model_type == moondream.MODEL_TYPE
-        own = moondream.load_processor if is_moondream else AutoProcessor.from_pretrained
-        processor = own(ref.path, revision=commit)
+        config = load_config(ref.path, commit)
+        if config.model_type == moondream.MODEL_TYPE:
+            processor = moondream.load_processor(ref.path, revision=commit)
+        else:
+            processor = AutoProcessor.from_pretrained(
+                ref.path, revision=commit, trust_remote_code=False
+            )
     complete(processor, config)
     limit_max_side(processor, ref.max_side)
     return processor
@@ -66,7 +70,7 @@ def vlm_type(ref: ModelRef) -> str:
 def model_type(ref: ModelRef) -> str:
     """Read the type of a model from its config.json."""
     with explain_loading(ref.id):
-        return AutoConfig.from_pretrained(ref.path, revision=ref.resolve_commit()).model_type
+        return load_config(ref.path, ref.resolve_commit()).model_type
 
 
 def is_vlm_type(kind: str) -> bool:

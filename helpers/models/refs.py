@@ -1,18 +1,20 @@
 """Which model is meant, exactly: the one reference that loading, training and the cache take."""
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from helpers.files import LabError, file_hash, fingerprint, read_json, split_names
+from helpers.files import LabError, file_hash, fingerprint, split_names
+from helpers.models.adapter_card import read_card
 from helpers.models.api.address import api_host, is_api_model
 from helpers.models.failures import explain_loading
+from helpers.models.foreign import load_config
 from helpers.models.shipped import model_path
 from helpers.settings.section import Section, setting, without_folders
 
 FORMS = ("float32", "bfloat16", "int8", "nf4")  # how weights are packed on a small device
 SMALLEST_SIDE = 32  # pixels: two patches of the usual size
-ADAPTER_CARD = "lab.json"  # what an adapter says of itself: model, weights, data, prompt, training
 # What decides what a model reads, besides its weights; the last three only of VLMs.
 READ_WITH_WEIGHTS = (
     "config.json",
@@ -51,12 +53,12 @@ class ModelRef(Section):
     @property
     def id(self) -> str:
         """The name without the revision."""
-        return self.name if Path(self.name).is_dir() else self.name.partition("@")[0]
+        return self.name if os.path.isdir(self.name) else self.name.partition("@")[0]
 
     @property
     def revision(self) -> str:
         """The revision that the name gives; "" is the main branch."""
-        return "" if Path(self.name).is_dir() else self.name.partition("@")[2]
+        return "" if os.path.isdir(self.name) else self.name.partition("@")[2]
 
     @property
     def is_remote(self) -> bool:
@@ -73,7 +75,10 @@ class ModelRef(Section):
 
     def about(self) -> dict[str, Any]:
         """Return what a run's record says of the model for readers."""
-        return {"model": without_folders(self.id), "revision": self.revision}
+        found = {"model": without_folders(self.id), "revision": self.revision}
+        if self.is_remote or os.path.isdir(self.path):
+            return found
+        return found | {"model_commit": self.resolve_commit()}  # what the revision stood at
 
     def identity(self) -> dict[str, Any]:
         """Identify weights, how answers end, and all else that changes what the model answers."""
@@ -87,7 +92,7 @@ class ModelRef(Section):
 
     def resolve_commit(self) -> str | None:
         """Ask the hub once which commit `revision` stands at; None for a folder."""
-        return None if Path(self.path).is_dir() else _ask_commit(self.id, self.revision)
+        return None if os.path.isdir(self.path) else _ask_commit(self.id, self.revision)
 
     def fingerprint_weights(self) -> str:
         """Identify the weights without the adapter: hashes of a folder's files, or a commit.
@@ -98,7 +103,7 @@ class ModelRef(Section):
         if self.is_remote:
             return self.id
         folder = Path(self.path)
-        if not folder.is_dir():
+        if not os.path.isdir(self.path):
             return f"{self.id}@{self.resolve_commit()}"
         named = [folder / name for name in READ_WITH_WEIGHTS]
         return _hash_files(tuple(sorted([*folder.glob("*.safetensors"), *named])))
@@ -122,15 +127,10 @@ class ModelRef(Section):
         """Read what the adapter says of itself.
 
         Raises:
-            LabError: the folder holds no adapter of this lab, or one for other weights.
+            LabError: the folder holds no adapter of this lab, one for other weights, or one that
+                is not as its training wrote it.
         """
-        card_path = (self.adapter or Path()) / ADAPTER_CARD
-        if not card_path.is_file():
-            raise LabError(
-                f"`adapter` is {str(self.adapter)!r}, but there is no {ADAPTER_CARD} in it: name "
-                "the adapter folder of a finished training run."
-            )
-        card = read_json(card_path)
+        card = read_card(self.adapter or Path())
         if card.get("weights") != self.fingerprint_weights():
             raise LabError(
                 f"The adapter was trained on {card.get('model')!r} (weights "
@@ -225,8 +225,6 @@ def _hash_unchanged(files: tuple[tuple[Path, int], ...]) -> str:
 @lru_cache
 def _ask_commit(model_id: str, revision: str) -> str:
     """Ask the hub once, so that all of one process loads the same commit."""
-    from transformers import AutoConfig
-
     with explain_loading(model_id):
-        config = AutoConfig.from_pretrained(model_id, revision=revision or "main")
+        config = load_config(model_id, revision or "main")
     return config._commit_hash or revision

@@ -1,6 +1,7 @@
 """The small models that come with the lab, and where a model's files lie."""
 
 from helpers.files import REPOSITORY, LabError
+from helpers.models.foreign import shown
 
 POCKET_MODELS = REPOSITORY / "helpers" / "pocket" / "models"
 
@@ -18,11 +19,10 @@ def model_path(model_id: str) -> str:
     """
     if not model_id.startswith("pocket/"):
         return model_id
-    folder = POCKET_MODELS / model_id.removeprefix("pocket/")
-    if not (folder / "config.json").exists():
+    if model_id not in shipped_models():
         there = ", ".join(shipped_models())
         raise LabError(
-            f"`model` is {model_id!r}, but the models shipped with the lab are: "
+            f"`model` is {shown(model_id)}, but the models shipped with the lab are: "
             f"{there or 'none'}; name one of them."
         )
-    return str(folder)
+    return str(POCKET_MODELS / model_id.removeprefix("pocket/"))

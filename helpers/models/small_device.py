@@ -21,7 +21,7 @@ from statistics import mean, median
 
 import torch
 import torch.ao.quantization
-from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText
 
 from helpers.cases import Answer
 from helpers.data.images import MAX_SIDE, BadImage, open_image
@@ -29,6 +29,7 @@ from helpers.files import REPOSITORY, LabError, WorkFailed, display_path
 from helpers.models.base import ImagePrompt
 from helpers.models.devices import Device
 from helpers.models.failures import explain_loading
+from helpers.models.foreign import check_sizes, load_config
 from helpers.models.loading import disable_avx512, place
 from helpers.models.processors import load_processor
 from helpers.models.refs import FORMS, ModelRef
@@ -67,10 +68,10 @@ def measure(
         LabError: an unknown form, nothing asked, no such folder, no VLM, or no image.
         WorkFailed: the process ended without a result, as it does where memory runs out.
     """
-    path = Path(model_path(str(folder))).expanduser()
+    path = Path(os.path.expanduser(model_path(str(folder))))
     if form not in FORMS:
         raise LabError(f"The form is {form!r}, but it must be one of: {', '.join(FORMS)}.")
-    if not (path / "config.json").is_file() or not asked:
+    if not os.path.isfile(path / "config.json") or not asked:
         raise LabError(
             f"{len(asked)} images for the model in {display_path(path)}: give images and a model's "
             "folder."
@@ -130,8 +131,9 @@ def _measured(folder: str, asked: list, form: str, threads: int, limit: int, max
     ref = ModelRef(folder, quantization="nf4" if form == "nf4" else "none", max_side=max_side)
     processor = load_processor(ref)
     prompts = [ImagePrompt(open_image(image, max_side=MAX_SIDE), text) for image, text in asked]
-    # Imports the model's classes, so that the clock does not count that.
-    AutoModelForImageTextToText._model_mapping[type(AutoConfig.from_pretrained(folder))]
+    with explain_loading(folder):
+        # It also imports the model's classes, so that the clock does not count that.
+        check_sizes(AutoModelForImageTextToText, load_config(folder), folder)
     dtype = "bfloat16" if form == "bfloat16" else "float32"
     device = Device("cpu", dtype, "measured as on a small device")
     before, started = _memory("VmRSS"), time.perf_counter()

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
-from peft import PeftModel
 from transformers import AutoModelForImageTextToText
 
 from helpers.cases import Answer
 from helpers.files import LabError, WorkFailed
+from helpers.models.adapter_config import check_adapter
 from helpers.models.base import AsksOnce, ImagePrompt, Question
 from helpers.models.decoding import end_tokens, to_answer
 from helpers.models.devices import Device
 from helpers.models.failures import no_room
-from helpers.models.loading import context_length, load_weights
+from helpers.models.foreign import ADAPTER_CONFIG
+from helpers.models.loading import attach_adapter, context_length, load_weights
 from helpers.models.processors import (
     PREFIX_MODELS,
     check_pair,
@@ -152,16 +153,18 @@ def load_vlm(ref: ModelRef) -> LocalVLM:
     if ref.adapter:
         ref.read_card()
     kind = vlm_type(ref)
-    has_adapter = ref.adapter is not None and (ref.adapter / "adapter_config.json").exists()
+    has_adapter = ref.adapter is not None and (ref.adapter / ADAPTER_CONFIG).exists()
     whole = str(ref.adapter) if ref.adapter and not has_adapter else ""
+    if ref.adapter and has_adapter:
+        check_adapter(ref.adapter)
     model, device = load_weights(
         AutoModelForImageTextToText,
         ref,
         weights=whole,
         reads_text_alone=kind not in PREFIX_MODELS,
     )
-    if has_adapter:
-        model = PeftModel.from_pretrained(model, str(ref.adapter)).eval()
+    if ref.adapter and has_adapter:
+        model = attach_adapter(model, ref.adapter)
     processor = load_processor(ref)
     if kind not in PREFIX_MODELS:
         check_pair(model, processor, ref.id)

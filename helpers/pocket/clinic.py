@@ -6,16 +6,28 @@ diagnosis has to look.
 """
 
 import random
-import shutil
 import string
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers.files import LabError, file_hash, read_json, write_json, write_text
+from helpers.files import (
+    Damaged,
+    LabError,
+    file_hash,
+    fingerprint,
+    full_disk_told,
+    hash_tree,
+    lock_file,
+    move_into_place,
+    read_sealed,
+    set_aside,
+    workshop,
+    write_json,
+    write_sealed,
+    write_text,
+)
 from helpers.pocket import descriptions, doctors, lesions, patients
 from helpers.pocket.clinic_images import Facts, with_views, write_images
 from helpers.pocket.conditions import PATH, Condition, draw_told, load_conditions
@@ -27,7 +39,7 @@ SIZES = {"train": 400, "valid": 60, "test": 80}
 # The long-answer forum is about half as large; its validation split stays big enough to measure on.
 LONG_SHARE = {"train": 0.5, "valid": 2 / 3, "test": 0.5}
 ANNOTATORS = ("annotator1", "annotator2")
-SECONDS_UNTIL_ABANDONED = 3600
+SUMMARY = "clinic.json"
 
 
 def build(
@@ -44,61 +56,55 @@ def build(
     version = (
         f"{VERSION}-{lesions.VERSION}-{file_hash(PATH)[:8]}-{file_hash(descriptions.PATH)[:8]}"
     )
-    cases = dict(sizes or SIZES)
-    wanted = {"version": version, "seed": seed, "sizes": cases}
-    found = _read_summary(folder)
-    is_wanted = found and {key: found.get(key) for key in wanted} == wanted
-    if is_wanted and _count_images(folder) == found["images"]:
-        return found
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _delete_abandoned(folder)
-    workshop = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        counts = _write_short(workshop / "iiyi", seed, cases)
+    wanted = {"version": version, "seed": seed, "sizes": dict(sizes or SIZES)}
+    lock = folder.with_name(f".{folder.name}.lock")  # another process may be building it
+    with full_disk_told(folder), lock_file(lock):
+        return _find(folder, wanted) or _build(folder, wanted)
+
+
+def _build(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Build the clinic beside its place, and put it there."""
+    seed, cases = wanted["seed"], wanted["sizes"]
+    with workshop(folder) as made, workshop(folder) as aside:
+        counts = _write_short(made / "iiyi", seed, cases)
         half = {split: round(count * LONG_SHARE[split]) for split, count in cases.items()}
-        counts += _write_long(workshop / "reddit", seed, half)
-        summary = wanted | dict(counts)
-        write_json(workshop / "clinic.json", summary)
-        workshop.chmod(0o755)
-        _replace(folder, workshop)
-    except BaseException:
-        shutil.rmtree(workshop, ignore_errors=True)
-        raise
+        counts += _write_long(made / "reddit", seed, half)
+        summary = wanted | dict(counts) | {"content": fingerprint(hash_tree(made))}
+        write_sealed(made / SUMMARY, summary)
+        if folder.exists():
+            folder.rename(aside / "old")
+        move_into_place(made, folder)
     return summary
 
 
-def _read_summary(folder: Path) -> dict[str, Any]:
-    """Read the summary of the clinic in a folder; {} for no folder or an empty one."""
+def _find(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Find this very clinic in its place; {} if it has to be built.
+
+    One that is not as it was built is kept beside: somebody may have changed it by intention.
+    """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return {}
     # What is found may be deleted, so it has to be a clinic and nothing else.
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    if not folder.is_dir() or not names <= {"clinic.json", "iiyi", "reddit"}:
+    if not folder.is_dir() or not names <= {SUMMARY, "iiyi", "reddit"}:
         raise LabError(
             f"{folder} holds something that is no pocket clinic: name a new or an empty folder."
         )
-    summary = folder / "clinic.json"
-    return read_json(summary) if summary.exists() else {}
+    found = _read_whole(folder)
+    if not found:
+        kept = set_aside(folder).name
+        print(f"The clinic is not as it was built: it is built again, and was kept as {kept}.")
+    return found if {key: found.get(key) for key in wanted} == wanted else {}
 
 
-def _replace(folder: Path, workshop: Path) -> None:
-    """Put the finished clinic in its place; an old one is moved aside whole, then deleted."""
-    old = workshop.with_name(f"{workshop.name}-old")
-    if folder.exists():
-        folder.rename(old)
-    workshop.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _delete_abandoned(folder: Path) -> None:
-    """Delete what builds that were killed more than an hour ago have left beside the clinic."""
-    for left in folder.parent.glob(f".{folder.name}.*"):
-        if time.time() - left.stat().st_mtime > SECONDS_UNTIL_ABANDONED:
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _count_images(folder: Path) -> int:
-    return sum(1 for _ in folder.rglob("*.jpg"))
+def _read_whole(folder: Path) -> dict[str, Any]:
+    """Read the summary of a clinic; {} if any file is not as it was built."""
+    try:
+        found = read_sealed(folder / SUMMARY)
+    except Damaged:
+        return {}
+    content = fingerprint(hash_tree(folder, lambda name: name != SUMMARY))
+    return found if found.get("content") == content else {}
 
 
 def _plan_cases(

@@ -8,13 +8,14 @@ ipywidgets 7.7 (Colab) and 8.
 import csv
 import html
 import io
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from helpers.cases import Answer, Case
-from helpers.files import LabError, write_text
+from helpers.files import LabError, read_text, text_fault, write_text
 from helpers.metrics.scores import share_score
 
 # Each verdict with the colour of its button and what it means.
@@ -48,6 +49,8 @@ def review_form(
     """
     if not cases:
         raise LabError("A review was asked for, but there are no cases: check the split.")
+    if fault := text_fault(reviewer):
+        raise LabError(f"The reviewer's name has {fault}: delete it.")
     others = {row["reviewer"] for row in _read(path).values()} - {reviewer}
     if others:
         raise LabError(
@@ -187,6 +190,8 @@ class _ReviewForm:
                 raise LabError(
                     f"The note has {len(self.note.value)} characters: write at most {LONGEST_NOTE}."
                 )
+            if fault := text_fault(self.note.value):  # the file could not be read again
+                raise LabError(f"The note has {fault}: delete it.")
             # Read anew, so that what another form has written meanwhile is kept.
             rows = _read(self.path) | {self.case.id: row}
             write_text(self.path, _as_csv(rows))
@@ -221,13 +226,11 @@ def _read(path: Path | str) -> dict[str, dict]:
     `LabError`.
     """
     path = Path(path)
-    try:
-        rows = list(
-            csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True)
-        )
-    except FileNotFoundError:
+    if not os.path.exists(path):
         return {}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    try:
+        rows = list(csv.reader(io.StringIO(read_text(path), newline=""), strict=True))
+    except csv.Error as error:
         raise LabError(
             f"{path} cannot be read as a table of reviews ({error}): name another path."
         ) from None

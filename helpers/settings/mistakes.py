@@ -2,6 +2,8 @@
 
 from pydantic import ValidationError
 
+from helpers.files import quoted
+
 # What pydantic calls a mistake -> what the setting takes, with what pydantic knows of its limits.
 WANTED = {
     "greater_than_equal": "{ge} or more",
@@ -15,6 +17,8 @@ WANTED = {
     "finite_number": "a finite number",
     "bool_type": "True or False",
     "string_type": "a text",
+    "string_unicode": "a text without half of an emoji",
+    "int_parsing_size": "a smaller number",
     "string_too_short": "a name",
     "too_short": "at least {min_length} of them",
     "tuple_type": "a list",
@@ -34,4 +38,4 @@ def explain(error: ValidationError, section: str) -> str:
     }
     wanted = WANTED.get(first["type"], first["msg"]).format(**limits)
     wanted = wanted.replace("'", "").replace(" or ", ", ") if "literal" in first["type"] else wanted
-    return f"`{place[0]}` is {first['input']!r}, but it must be {wanted}."
+    return f"`{place[0]}` is {quoted(first['input'])}, but it must be {wanted}."

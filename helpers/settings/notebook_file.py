@@ -1,12 +1,11 @@
 """Notebooks as files: find them, and read the parameters that they declare."""
 
 import ast
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.files import REPOSITORY, LabError
+from helpers.files import REPOSITORY, LabError, read_json
 
 NOTEBOOKS = REPOSITORY / "notebooks"
 
@@ -41,12 +40,12 @@ def read_parameters(path: Path) -> dict[str, Parameter]:
     """Read the parameters that a notebook declares in its cell tagged `parameters`.
 
     Raises:
-        LabError: A line of the cell is not `NAME: type = value  # help`.
+        LabError: It is no notebook, or a line of the cell is not `NAME: type = value  # help`.
     """
-    source = parameters_cell(json.loads(path.read_text(encoding="utf-8")))
+    source = parameters_cell(_read_notebook(path))
     lines = source.splitlines()
     found = {}
-    for node in ast.parse(source).body:
+    for node in _parse(source, path).body:
         parameter = _parameter(node, lines)
         if parameter is None:
             raise LabError(
@@ -64,20 +63,28 @@ def _parameter(node: ast.stmt, lines: Sequence[str]) -> Parameter | None:
     name, kind = node.target, node.annotation
     if not isinstance(name, ast.Name) or not isinstance(kind, ast.Name):
         return None
+    try:
+        default = ast.literal_eval(node.value)
+    except (ValueError, TypeError, RecursionError):  # no value, but something to be computed
+        return None
     last_line = lines[(node.end_lineno or node.lineno) - 1]
     comment = last_line.partition("  # ")[2]
-    return Parameter(name.id, kind.id, ast.literal_eval(node.value), comment)
+    return Parameter(name.id, kind.id, default, comment)
 
 
 def read_kinds(path: Path) -> list[str]:
-    """Read which kinds of experiment a notebook's parameters set: `start(..., kinds=[...])`."""
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    for cell in code:
-        for node in ast.walk(ast.parse("".join(cell["source"]))):
+    """Read which kinds of experiment a notebook's parameters set: `start(..., kinds=[...])`.
+
+    Raises:
+        LabError: It is no notebook, or its start cell is no Python.
+    """
+    cells = _read_notebook(path)["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    for source in code:
+        # Other cells may hold what only IPython understands.
+        for node in ast.walk(_parse(source, path)) if "start(" in source else ():
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "start":
-                named = {keyword.arg: keyword.value for keyword in node.keywords}
-                return list(ast.literal_eval(named["kinds"])) if "kinds" in named else []
+                return _kinds_of(node, path)
     return []
 
 
@@ -87,3 +94,43 @@ def parameters_cell(notebook: Mapping) -> str:
         if "parameters" in cell["metadata"].get("tags", []):
             return "".join(cell["source"])
     return ""
+
+
+def _kinds_of(start: ast.Call, path: Path) -> list[str]:
+    """Read the kinds that a call of `start` names."""
+    named = {keyword.arg: keyword.value for keyword in start.keywords}
+    try:
+        kinds = ast.literal_eval(named["kinds"]) if "kinds" in named else []
+    except (ValueError, TypeError, RecursionError):
+        kinds = None
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+        raise LabError(f"{path.name}: `kinds` of its start cell is no list of names: correct it.")
+    return kinds
+
+
+def _read_notebook(path: Path) -> dict:
+    """Read a notebook; what has not the form of one is a `LabError`."""
+    notebook = read_json(path, any_text=True)  # outputs hold the control characters of a terminal
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(cells, list) or not all(map(_is_cell, cells)):
+        raise LabError(f"{path} is no notebook of version 4: take it from the repository again.")
+    return notebook
+
+
+def _is_cell(cell: object) -> bool:
+    """Tell whether something has what is read of a cell."""
+    if not isinstance(cell, dict) or not isinstance(cell.get("metadata"), dict):
+        return False
+    source, tags = cell.get("source"), cell["metadata"].get("tags", [])
+    lines = source if isinstance(source, list) else [source]
+    whole = isinstance(tags, list) and all(isinstance(line, str) for line in lines)
+    return whole and isinstance(cell.get("cell_type"), str)
+
+
+def _parse(code: str, path: Path) -> ast.Module:
+    """Parse a cell; what is no Python is a `LabError`."""
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = f"line {error.lineno}" if isinstance(error, SyntaxError) else "a line"
+        raise LabError(f"{path.name}: {line} of a cell is no Python: correct it.") from None

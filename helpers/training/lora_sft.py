@@ -5,24 +5,35 @@ notebook took it over the whole example, which is `loss` "whole" here.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from helpers.files import LabError, read_json, write_json
+from helpers.files import (
+    LabError,
+    display_path,
+    fingerprint,
+    move_into_place,
+    read_json,
+    set_aside,
+    write_json,
+)
+from helpers.models.adapter_card import read_card, write_card
 from helpers.models.llm import load_llm
-from helpers.models.refs import ADAPTER_CARD, ModelRef
+from helpers.models.refs import ModelRef
 from helpers.training.adapters import add_adapter, must_recompute, recompute_activations
 from helpers.training.backends import Backend, backend_for
 from helpers.training.examples import plan_llm_training
 from helpers.training.failures import explain_failures
 from helpers.training.progress import Report, TrainingBar
 from helpers.training.recipe import PROJECTIONS, UNFINISHED, LoraRecipe, VlmRecipe
-from helpers.training.trainer import fit
+from helpers.training.trainer import LOG, fit
 from helpers.training.unsloth_process import train_with_unsloth
 from helpers.training.vlm_sft import train_vlm_with_peft
 
 FACTS = "training"  # the entry of an adapter's card that says how its training went
+LOSSES = "losses"  # and the one that holds its log
 
 
 def train_adapter(
@@ -55,15 +66,38 @@ def train_adapter(
         LabError: the model can't be had, or a setting is impossible.
         WorkFailed: no room on GPU or disk, or the loss is not a number; what was done is kept.
     """
-    adapter = folder / "adapter"
-    if not adapter.exists():
+    adapter, wanted = folder / "adapter", card | {"recipe": recipe.model_dump()}
+    found = _kept(adapter, wanted)
+    if not found:
         chosen = backend_for(backend, base, recipe)
         train_by = _trainer(chosen, recipe)
         with TrainingBar() as bar, explain_failures(recipe, folder):
             facts = train_by(base, train, valid, folder, recipe, bar)
             facts |= {"backend": chosen.name, "backend_reason": chosen.reason}
-            _finish(folder, card | {"recipe": recipe.model_dump(), FACTS: facts})
-    return read_json(adapter / ADAPTER_CARD)[FACTS]
+            _finish(folder, wanted | {FACTS: facts, LOSSES: read_json(folder / LOG)})
+        found = read_card(adapter)
+    if not (folder / LOG).exists():
+        write_json(folder / LOG, found[LOSSES])
+    return found[FACTS]
+
+
+def _kept(adapter: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the card of the adapter that this training has written; {} where there is none.
+
+    One that is damaged, or that another training wrote, is set aside.
+    """
+    if not adapter.exists():
+        return {}
+    try:
+        found = read_card(adapter)
+    except LabError as error:
+        found, why = {}, str(error)
+    else:
+        why = f"{display_path(adapter)} was made by another training."
+    if fingerprint({name: found.get(name) for name in wanted}) == fingerprint(wanted):
+        return found
+    print(f"{why} It is kept as {set_aside(adapter).name}, and the adapter is trained again.")
+    return {}
 
 
 def _trainer(chosen: Backend, recipe: LoraRecipe) -> Callable[..., dict]:
@@ -115,6 +149,6 @@ def _finish(folder: Path, card: dict) -> None:
         changes = {"base_model_name_or_path": name, "target_modules": modules}
         write_json(config_path, config | changes)
     (unfinished / "README.md").unlink(missing_ok=True)
-    write_json(unfinished / ADAPTER_CARD, card)
-    unfinished.rename(folder / "adapter")
+    write_card(unfinished, card)
+    move_into_place(unfinished, folder / "adapter")
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)

@@ -1,6 +1,5 @@
 """The training itself, the same for both backends, which differ in how they make an adapter."""
 
-import json
 import math
 import shutil
 import time
@@ -24,9 +23,12 @@ from transformers import (
 from helpers.files import WorkFailed, write_json
 from helpers.models.devices import Device, peak_memory_gb
 from helpers.models.loading import disable_avx512
+from helpers.training.checkpoints import last_whole_checkpoint, seal_checkpoint
 from helpers.training.examples import TrainingPlan
 from helpers.training.progress import LOSSES, Report
 from helpers.training.recipe import UNFINISHED, LoraRecipe
+
+LOG = "training.json"  # of a run: losses by step and epoch
 
 Trainable: TypeAlias = PreTrainedModel | PeftModel
 
@@ -76,6 +78,11 @@ class SftTrainer(Trainer):
         super()._save(output_dir, state_dict)
         if output_dir and isinstance(self.model, PreTrainedModel):
             self.model.save_pretrained(output_dir, save_original_format=False)
+
+    def _save_checkpoint(self, model, trial) -> None:
+        """Seal a checkpoint once all of it is written: without its seal it does not count."""
+        super()._save_checkpoint(model, trial)
+        seal_checkpoint(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
 
     def create_scheduler(self, num_training_steps: int, optimizer=None):
         """Take the recipe's own schedule, where it has one that transformers does not know."""
@@ -214,25 +221,7 @@ def _write_log(folder: Path, history: list[dict], recipe: LoraRecipe, plan: Trai
     """Write losses by step and epoch; the trainer itself counts the whole plan as one epoch."""
     passes = recipe.examples_per_step / plan.per_epoch
     log = [entry | {"epoch": round(entry["step"] * passes, 4)} for entry in history]
-    write_json(folder / "training.json", log)
-
-
-def last_whole_checkpoint(folder: Path) -> str | None:
-    """Find the newest checkpoint that was written to its end, and delete torn ones.
-
-    transformers writes `trainer_state.json` last; a kill before that leaves a checkpoint without
-    it.
-    """
-    newest_first = sorted(
-        folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True
-    )
-    for checkpoint in newest_first:
-        try:
-            json.loads((checkpoint / "trainer_state.json").read_text())
-            return str(checkpoint)
-        except (OSError, json.JSONDecodeError):
-            shutil.rmtree(checkpoint)
-    return None
+    write_json(folder / LOG, log)
 
 
 def _prepare(model: Trainable) -> None:

@@ -91,7 +91,9 @@ def _train_llm(
         context = _config(base).max_position_embeddings
         # Above the context it would stretch the positions.
         length = min(recipe.max_length, context)
-        model, _ = FastLanguageModel.from_pretrained(base.path, **_loading(base, device, length))
+        model, _ = FastLanguageModel.from_pretrained(
+            base.path, trust_remote_code=False, **_loading(base, device, length)
+        )
     recomputes = must_recompute(model, device)
     set_seed(recipe.seed)
     model = FastLanguageModel.get_peft_model(
@@ -129,7 +131,10 @@ def _train_vlm(
         context = getattr(config.get_text_config(), "max_position_embeddings", recipe.max_length)
         length = min(recipe.max_length, context)
         model, _ = FastVisionModel.from_pretrained(
-            base.path, **_loading(base, device, length), **_packing(base, config, device)
+            base.path,
+            trust_remote_code=False,
+            **_loading(base, device, length),
+            **_packing(base, config, device),
         )
     check_pair(model, processor, base.id)
     loaded = LocalVLM(model, processor, device)
@@ -147,9 +152,9 @@ def _train_vlm(
 
 
 def _config(base: ModelRef):
-    from transformers import AutoConfig
+    from helpers.models.foreign import load_config
 
-    return AutoConfig.from_pretrained(base.path, revision=base.revision or None)
+    return load_config(base.path, base.resolve_commit())
 
 
 def _loading(base: ModelRef, device: Device, length: int) -> dict:

@@ -211,7 +211,7 @@ def test_an_outputs_folder_that_is_a_file_is_one_sentence(files, capsys, monkeyp
 def test_a_folder_given_as_answers_is_one_sentence(files, capsys):
     (files / "answers.jsonl").mkdir()
     assert score(files, predictions="answers.jsonl") == 2
-    assert _is_told(capsys.readouterr().err, "answers.jsonl: Is a directory")
+    assert _is_told(capsys.readouterr().err, "answers.jsonl is a folder")
 
 
 @needs_full_disk

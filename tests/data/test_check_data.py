@@ -205,7 +205,7 @@ def test_every_kind_of_broken_file_at_once(folder):
     expected = (
         "df_userinfo.csv: the first line lacks the column validation_level",
         "train.json: is not valid JSON: line 2, column 23: ",
-        "valid_ht.json: is not UTF-8 text (byte ",
+        "valid_ht.json: is not UTF-8 text (line 1, byte ",
         "valid.json: holds an object, but a list of records was expected",
         "test_ht.json: holds no records",
         "facts.json: t: `label` is the number 1, but text was expected",

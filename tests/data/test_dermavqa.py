@@ -224,6 +224,8 @@ def test_reference_weight(tmp_path, level, rank, complete, frequent, weight):
     assert reference_weight(response, authors) == weight
     assert reference_weight(response, {}) == 1.0
     assert reference_weight({"author_id": "U2"}, authors) == 1.0
+    for flag in ("completeness", "contains_freq_ans"):  # one alone tells too little
+        assert reference_weight({"author_id": "U2", flag: 1.0}, authors) == 1.0
 
 
 def test_a_weight_is_not_guessed_for_an_unknown_author(tmp_path):
@@ -430,6 +432,19 @@ def test_the_fingerprint_is_of_the_content_not_of_the_place(tmp_path):
     )
     assert here == there
     assert len({here, changed, renamed}) == 3
+
+
+def test_with_another_author_table_the_data_are_others(tmp_path):
+    """The weights are part of what deltaBLEU is computed from."""
+    answer = {"author_id": "U2", "content_en": "Eczema."}
+    flags = {"completeness": 1.0, "contains_freq_ans": 1.0}
+    write(tmp_path / "valid_ht.json", [record(responses=[answer | flags])])
+    found = {}
+    for level in ("level_3", "level_4"):
+        write_authors(tmp_path / "df_userinfo.csv", f"U2,,{level}")
+        data = load_dataset("iiyi", tmp_path)
+        found[data.split("valid")[0].references[0].weight] = data.fingerprint("valid")
+    assert found.keys() == {0.8, 0.9} and len(set(found.values())) == 2
 
 
 def test_loading_imports_no_heavy_package(tmp_path):

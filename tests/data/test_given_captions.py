@@ -77,8 +77,18 @@ FAULTS = [
             "nothing to say"
         ],
     ),
-    (f"{HEAD}a.jpg,Où?\n".encode("latin-1"), ["not UTF-8 text (invalid start byte)"]),
-    (f"{HEAD}a.jpg,red\n".encode("utf-16"), ["not UTF-8 text (invalid start byte)"]),
+    (
+        f"{HEAD}a.jpg,Où?\n".encode("latin-1"),
+        ["is not UTF-8 text (line 2, byte 21): save it as UTF-8"],
+    ),
+    (f"{HEAD}a.jpg,red\n".encode("utf-16"), ["is UTF-16 text: save it as UTF-8"]),
+    (
+        f"{HEAD}a.jpg,one\0two\n\x1b[2Jb.jpg,red\n",
+        [
+            "line 2: `caption` has the control character U+0000",
+            "line 3: `image` has the control character U+001B",
+        ],
+    ),
     (
         f'{HEAD}a.jpg,"A red patch\nb.jpg,dry\n',
         [f"line 2: cannot be read as a table (unexpected end of data): {LEFT_OPEN}"],
@@ -129,7 +139,10 @@ def test_a_table_that_lies_elsewhere_or_may_not_be_read(tmp_path, monkeypatch):
         return real(path, *args, **options)
 
     monkeypatch.setattr("builtins.open", refuse)
-    assert scan_given_captions(folder) == ({}, ["cannot be read as a table (Permission denied)"])
+    assert scan_given_captions(folder) == (
+        {},
+        ["may not be read by this user: change its permissions"],
+    )
 
 
 # Which image a name means

@@ -257,7 +257,9 @@ def test_a_table_that_is_no_text_or_lies_elsewhere(tmp_path):
     photo(tmp_path / "photos/a.jpg")
     table = tmp_path / "photos/questions.csv"
     table.write_bytes("id,question\na,Où?\n".encode("latin-1"))
-    assert said(tmp_path / "photos") == ["questions.csv: not UTF-8 text (invalid start byte)"]
+    assert said(tmp_path / "photos") == [
+        "questions.csv: is not UTF-8 text (line 2, byte 15): save it as UTF-8"
+    ]
     table.unlink()
     table.symlink_to(touch(tmp_path / "private.csv", "id,question\na,Why?\n"))
     assert said(tmp_path / "photos") == [
@@ -308,7 +310,7 @@ def test_a_name_that_is_no_text(tmp_path):
     with pytest.raises(LabError, match=r"the name 'caf\\udce9' is not UTF-8 text: rename it"):
         load_dataset("photos", tmp_path)
     found = said(tmp_path)
-    assert found == [r"caf\udce9: the name 'caf\udce9' is not UTF-8 text: rename it"]
+    assert found == [r"'caf\udce9': the name 'caf\udce9' is not UTF-8 text: rename it"]
     "".join(found).encode("utf-8")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from helpers.experiments.experiment import Experiment, record
-from helpers.files import read_json, write_json
+from helpers.files import DAMAGED, read_json, write_json
 
 SMALL = {
     "SEED": 5,
@@ -41,6 +41,7 @@ LOADED = [
 TIMES = {
     *("time", "minutes", "seconds", "seconds_mean", "train_minutes", "load_seconds"),
     *("tokens_per_second", "peak_memory_gb", "import_mb", "load_mb", "answer_mb", "checksums"),
+    *("seal", "scoring"),
 }
 
 
@@ -144,10 +145,12 @@ def _die_at(experiment: Experiment, outputs: str, place: str, call: int) -> None
 
 
 def contents(folder: Path) -> dict[str, object]:
-    """Read all files below a folder but locks; of JSON without times."""
+    """Read all files below a folder but locks and what was set aside; of JSON without times."""
     found: dict[str, object] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
+        if DAMAGED in name:
+            continue
         if path.suffix == ".json":
             found[name] = without_times(read_json(path))
         elif path.suffix == ".jsonl":

@@ -14,7 +14,7 @@ from helpers.experiments.finetune import Finetune
 from helpers.experiments.scores import Grading
 from helpers.experiments.trace import trace
 from helpers.files import LabError, WorkFailed, append_jsonl, read_json, write_text
-from helpers.models import answer_file
+from helpers.models import answer_file, prompts
 from helpers.models.shipped import POCKET_MODELS
 from helpers.training.recipe import PROJECTIONS
 from tests.experiments.conftest import texts
@@ -67,6 +67,11 @@ def test_data_without_questions_cannot_be_trained_on(small, altered):
 
     with pytest.raises(LabError, match="nothing to learn: choose another one as DATASET"):
         record(small(Finetune, DATA_ROOT=altered("train", silence)))
+
+
+def test_another_backend_makes_another_training(small):
+    ids = {run_id(small(Finetune, BACKEND=name)) for name in ("peft", "unsloth")}
+    assert len(ids) == 2
 
 
 def test_a_model_behind_an_api_cannot_be_trained(small):
@@ -126,6 +131,17 @@ def test_the_run_says_which_shots_were_drawn_and_dropped(small):
     assert run.record["shots_dropped"] == sum(len(row["dropped"]) for row in rows.values())
     training = {case.id for case in tight.data.load().training}
     assert all(set(row["shots"] + row["dropped"]) <= training for row in rows.values())
+
+
+def test_an_answer_ends_where_the_next_block_would_begin_unless_the_model_ends_it(
+    small, monkeypatch
+):
+    to_the_end = texts(record(small(Answers, ANSWER_ENDS="eos")))
+    word = next(iter(to_the_end.values())).split()[1]
+    monkeypatch.setattr(prompts, "NEXT_BLOCK", word)
+    cut = texts(record(small(Answers, ANSWER_ENDS="block")))
+    assert cut == {key: text.partition(word)[0].strip() for key, text in to_the_end.items()}
+    assert cut != to_the_end
 
 
 def test_a_trace_shows_one_case_from_title_to_answer(small):

@@ -3,15 +3,22 @@ there.
 """
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from helpers.cases import Answer
 from helpers.data.images import BadImage, open_image
 from helpers.data.tables import skin_tones
 from helpers.experiments.answers import Answers
 from helpers.experiments.caption_texts import NOT_GIVEN, caption_paths
-from helpers.experiments.captions import Captions, read_captions, read_case_texts
+from helpers.experiments.captions import (
+    Captions,
+    read_captions,
+    read_case_texts,
+    scores_by_tone,
+)
 from helpers.experiments.experiment import layers, record, record_scored, run_id
 from helpers.experiments.finetune import Finetune
 from helpers.experiments.scores import Grading
@@ -156,6 +163,23 @@ def test_skin_tones_are_known_of_the_clinic_alone(clinic, tmp_path):
     assert skin_tones("photos", tmp_path) == {}
 
 
+def test_captions_are_scored_for_the_tone_of_their_own_cases(small):
+    """Only what stands beside one tone names anything."""
+    captions = small(Captions, CAPTIONER="given", SPLIT="train", LIMIT=24)
+    cases, tones = captions.cases(), skin_tones(captions.data.name, captions.data.root)
+    one = tones[cases[0].id]
+    found = {
+        case.id: [Answer("", " ".join(case.concepts) if tones[case.id] == one else "Skin.")]
+        for case in cases
+    }
+    rows = {row["skin tone"]: row for row in scores_by_tone(captions.data, cases, found)}
+    assert rows.keys() == set(tones.values()) and len(rows) > 1
+    recall = {tone: row["concept_recall"]["value"] for tone, row in rows.items()}
+    assert recall == {tone: 1.0 if tone == one else 0.0 for tone in rows}
+    known = [tones[case.id] for case in cases if case.concepts]
+    assert {tone: row["cases"] for tone, row in rows.items()} == Counter(known)
+
+
 def test_a_captioner_in_a_folder_is_recorded_by_its_name(small, tmp_path):
     (tmp_path / "model").mkdir()
     for named in (str(tmp_path / "model"), "/home/jane, doctor/model"):
@@ -173,4 +197,16 @@ def test_one_model_is_kept_in_memory():
     assert memory.load_once(ModelRef("pocket/llama")) is first
     memory.load_once(blip)
     assert memory.load_once(llama) is not first
+    memory.forget_models()
+
+
+def test_a_model_in_memory_is_not_taken_for_one_with_another_adapter(tmp_path, monkeypatch):
+    """A training may write its adapter anew into the same folder."""
+    monkeypatch.setattr(memory, "load", lambda ref: object())
+    weights, tuned = tmp_path / "adapter_model.safetensors", ModelRef("x", adapter=tmp_path)
+    found = []
+    for content in (b"first", b"first", b"other"):
+        weights.write_bytes(content)
+        found.append(memory.load_once(tuned))
+    assert found[0] is found[1] is not found[2]
     memory.forget_models()

@@ -6,8 +6,9 @@ import pytest
 
 from helpers.data import Cases
 from helpers.experiments.answers import Answers
+from helpers.experiments.experiment import list_kinds
 from helpers.experiments.finetune import Finetune
-from helpers.experiments.parameters import check_type, known_parameters, parse, read
+from helpers.experiments.parameters import Parameters, check_type, known_parameters, parse, read
 from helpers.experiments.scores import Grading
 from helpers.files import LabError
 from helpers.models.captions import Captioners
@@ -130,7 +131,8 @@ def test_unknown_profiles_and_kinds_are_told_by_name():
     [
         ("RANK", 0, "RANK is 0, but it must be 1 or more."),
         ("BATCH", 10**18, f"BATCH is {10**18}, but it must be at most 4096."),
-        ("STEPS", 10**400, f"STEPS is {10**400}, but it must be at most 1000000."),
+        ("STEPS", 10**40, f"STEPS is {10**40}, but it must be at most 1000000."),
+        ("STEPS", 10**400, f"STEPS is {str(10**400)[:160]}...(401 letters)...0000000000, but"),
         ("ANSWER_BATCH", 10**9, "ANSWER_BATCH is 1000000000, but it must be at most 4096."),
         ("STEPS", 0, "STEPS is 0, but it must be above 0, or EPOCHS must be."),
         ("LEARNING_RATE", 0.0, "LEARNING_RATE is 0.0, but it must be above 0."),
@@ -194,6 +196,15 @@ def test_data_that_is_not_there_is_told_with_the_parameters_name(data, tmp_path)
         read(data | {"DATASET": "ham10000"}, [])
     with pytest.raises(LabError, match="set DATA_ROOT to a folder"):
         read({"DATASET": "photos"}, [])
+
+
+def test_where_the_data_lie_is_no_parameter_that_a_record_has(data, clinic):
+    kinds = tuple(list_kinds())
+    parameters = Parameters("pocket", data, kinds)
+    for kind in kinds:
+        recorded = parameters.settings(kind).parameters()
+        assert recorded["DATASET"] == "pocket" and "DATA_ROOT" not in recorded
+        assert str(clinic) not in str(recorded)
 
 
 def test_more_shots_than_training_cases_are_refused(data):

@@ -14,10 +14,19 @@ from helpers.experiments.adapters import GivenAdapter
 from helpers.experiments.answers import Answers
 from helpers.experiments.captions import Captions
 from helpers.experiments.constant import Constant
+from helpers.experiments.environment import PACKAGES
 from helpers.experiments.experiment import record, record_scored, run_id
 from helpers.experiments.finetune import Finetune
 from helpers.experiments.scores import Grading
-from helpers.files import LabError, WorkFailed, append_jsonl, file_hash, read_json, write_json
+from helpers.files import (
+    LabError,
+    WorkFailed,
+    append_jsonl,
+    file_hash,
+    read_json,
+    write_json,
+    write_sealed,
+)
 from helpers.models import answer_file
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
@@ -52,7 +61,7 @@ def test_the_record_says_how_to_get_the_result_again(small):
     }
     assert said["data_fingerprint"] == experiment.data.load().fingerprint("valid")
     assert said["inputs"] == experiment.inputs() and said["parents"] == {}
-    assert set(runs.PACKAGES) < set(said["versions"]) and {"commit", "dirty", "time"} <= set(said)
+    assert set(PACKAGES) < set(said["versions"]) and {"commit", "dirty", "time"} <= set(said)
     assert said["minutes"] >= 0 and said["peak_memory_gb"]["ram"] > 0
     # Another encoder changes scores, and nothing that is summed up here.
     answers = run.folder / "predictions.jsonl"
@@ -200,7 +209,7 @@ def test_scores_are_read_back_as_they_were_written():
     run = a_run()
     assert run.scores == {}
     entry = {"value": 1.5, "interval": [1.0, 2.0], "n": 3, "signature": "x", "by": "made-up"}
-    write_json(run.folder / "metrics.json", {"deltableu": entry})
+    write_sealed(run.folder / "metrics.json", {"deltableu": entry})
     score = run.scores["deltableu"]
     assert (score.value, score.low, score.high, score.n) == (1.5, 1.0, 2.0, 3)
     run.save_scores({"named": score})

@@ -81,12 +81,12 @@ def test_another_encoder_asks_no_model_and_keeps_the_scores_of_the_first(
     again = record_scored(experiment, other_encoder)
     assert again.id == run.id and again.record == run.record
     written = unlike(before, changed_at(run.folder))
-    assert written == {"bertscore", "metrics.json", "prediction.json"}
+    assert written == {"bertscore", "metrics.json"}
     assert len(list((run.folder / "scores").glob("bertscore-*.json"))) == 2
     found = read_json(run.folder / "metrics.json")
     assert found["bertscore_f1"]["value"] != scores["bertscore_f1"]["value"]
     assert {key for key in scores if found[key] != scores[key]} == {
-        *("bertscore_f1", "bertscore_precision", "bertscore_recall")
+        *("bertscore_f1", "bertscore_precision", "bertscore_recall", "seal")
     }
     assert "short-minilm" in found["bertscore_f1"]["signature"]
     no_bertscore()
@@ -132,9 +132,7 @@ def test_a_metric_is_one_new_file_and_asks_no_model(
         assert measured.cases == tuple(case.id for case in experiment.cases())
     finally:
         sys.modules.pop("helpers.metrics.shouting", None)
-    assert unlike(before, changed_at(run.folder)) == {
-        *("shouting", "metrics.json", "prediction.json")
-    }
+    assert unlike(before, changed_at(run.folder)) == {"shouting", "metrics.json"}
 
 
 def test_a_raised_version_of_a_metric_computes_it_anew(small, monkeypatch):
@@ -144,14 +142,6 @@ def test_a_raised_version_of_a_metric_computes_it_anew(small, monkeypatch):
     monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
     record_scored(small(Constant), Grading())
     assert "diagnosis" in unlike(before, changed_at(run.folder))
-
-
-def test_scores_are_of_the_answers_that_are_there(small):
-    """Whatever became of the file: scores of other answers are never taken for theirs."""
-    run = record_scored(small(Constant), Grading())
-    path, before = run.folder / "predictions.jsonl", run.scores["deltableu"].value
-    path.write_text(path.read_text().replace("It is eczema.", "seborrheic keratosis"))
-    assert record_scored(small(Constant), Grading()).scores["deltableu"].value != before
 
 
 def test_an_encoder_that_is_not_there_is_named_by_its_parameter_and_costs_no_answer(small):

@@ -19,9 +19,11 @@ from helpers.experiments.scores import Grading
 from helpers.experiments.small_device import SmallDevice
 from helpers.experiments.verdicts import compare
 from helpers.experiments.vlm_answers import VlmAnswers
-from helpers.experiments.vlm_cases import first_image, keep_available
+from helpers.experiments.vlm_cases import first_image, keep_available, training_example
 from helpers.files import LabError, read_json, write_json
+from helpers.models.processors import load_processor
 from helpers.models.prompts import vlm_question
+from helpers.models.refs import ModelRef
 from helpers.report.leaderboard import boards
 from helpers.training.augmentation import augment
 from helpers.training.recipe import VlmRecipe, moondream_rate
@@ -83,6 +85,27 @@ def test_features_of_images_that_change_cannot_be_computed_before():
 
 
 # Answers and trainings
+
+
+def test_the_first_image_on_disk_is_shown_and_learnt_from(small, altered):
+    root = Path(altered("train", lambda entry, place: None))
+    asked = small(VlmAnswers, DATA_ROOT=str(root), SPLIT="train", LIMIT=24)
+    several = next(case for case in asked.cases() if len(case.images) > 1)
+    processor = load_processor(ModelRef("pocket/llava"))
+    for image in several.images[:2]:
+        assert asked.images([several]) == {several.id: image} and first_image(several) == image
+        learnt = training_example(processor, several, "P1", glued=False)
+        assert learnt["image"] == str(image)
+        image.unlink()
+
+
+def test_other_images_make_another_training(small, altered):
+    training = small(FinetuneVlm, DATA_ROOT=altered("train", lambda entry, place: None))
+    before = run_id(training)
+    assert before == run_id(small(FinetuneVlm))
+    first, second = (first_image(case) for case in training.data.load().training[:2])
+    shutil.copy(second, first)
+    assert run_id(training) != before
 
 
 @pytest.mark.slow

@@ -163,6 +163,18 @@ def test_the_answer_is_the_candidate():
     assert swapped.f1[0] == pytest.approx(found.f1[0], abs=1e-5)
 
 
+def test_the_best_reference_is_the_one_with_the_highest_f1():
+    """The long one holds all of the answer, so it is the more precise; the short one is closer."""
+    answer = "Eczema of the hand"
+    long = "Eczema of the hand, and I would add a steroid cream twice daily for two weeks."
+    short = "Eczema of the foot"
+    alone = bert_scores([answer] * 2, [[long], [short]])
+    assert alone.precision[0] > alone.precision[1] and alone.f1[0] < alone.f1[1] - 0.05
+    best = bert_scores([answer], [[long, short]])
+    assert best.f1[0] == pytest.approx(alone.f1[1], abs=1e-3)
+    assert best.precision[0] == pytest.approx(alone.precision[1], abs=1e-3)
+
+
 def test_texts_without_tokens_score_nothing_and_harm_no_others(capfd):
     answers = ["", "  \n", "Eczema", "\u200b", "Eczema", "Eczema"]
     references = [["Eczema"], ["Eczema"], ["", " "], ["Eczema"], ["", "Eczema", "\u200b"], []]

@@ -100,6 +100,14 @@ def test_over_seeds_the_difference_is_the_mean_and_seeds_that_disagree_widen_the
         difference("deltableu", [wrong] * 2, [right] * 3)
 
 
+def test_of_few_seeds_the_deviations_are_stretched():
+    """Cases do not differ here; of three seeds the lowest is drawn three times in 1 of 27."""
+    seeds = [of_values([change] * 12) for change in (0, 1, 2)]
+    found = difference("named", [of_values([0] * 12)], seeds)
+    assert found.value == 1
+    assert (found.low, found.high) == pytest.approx((1 - 1.5**0.5, 1 + 1.5**0.5))
+
+
 def test_signatures_of_differences_say_only_what_differences_depend_on():
     found = {
         key: difference(key, [measured(WRONG, key)], [measured(RIGHT, key)]).signature

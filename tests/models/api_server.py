@@ -31,6 +31,8 @@ class ServerAnswer:
     seconds: float = 0.0
     cut: bool = False  # the connection ends in the middle of the body
     thoughts: int = 1  # of the tokens, how many went into thinking, which Gemini counts apart
+    reason: str | None = None  # what stands behind the status
+    endless: float = 0.0  # seconds between the parts of a body that never ends; 0: it does
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class ApiServer(ThreadingHTTPServer):
     def __init__(self, answer: Callable[[str, int], ServerAnswer]):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer, self.requests, self.lock = answer, [], threading.Lock()
-        self.busy, self.most_busy = 0, 0
+        self.busy, self.most_busy, self.sent = 0, 0, 0
 
     @property
     def url(self) -> str:
@@ -108,11 +110,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send(self, answer: ServerAnswer, content: dict) -> None:
         body = json.dumps(content).encode() if answer.body is None else answer.body
-        self.send_response(answer.status)
+        self.send_response(answer.status, answer.reason)
         kind = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        if answer.endless:
+            kind = {"Content-Type": "application/json", "Connection": "close"}
         for name, value in (kind | answer.headers).items():
             self.send_header(name, value)
         self.end_headers()
+        while answer.endless:  # until whoever asked hangs up
+            self.wfile.write(body)
+            self.server.sent += len(body)
+            time.sleep(answer.endless)
         self.wfile.write(body[: len(body) // 2] if answer.cut else body)
         if answer.cut:
             self.wfile.flush()

@@ -158,6 +158,7 @@ def test_openai_itself_is_told_the_limit_by_its_new_name(monkeypatch):
     with api_server() as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("OPENAI_BASE_URL", "http://api.openai.com/v1")
+        monkeypatch.setenv("LAB_ALLOW_HTTP", "api.openai.com")
         ask(
             open_api_model("openai:tiny", allow_upload=True),
             {"A": "What is this?"},
@@ -365,9 +366,9 @@ def test_a_key_is_hidden_before_the_servers_line_is_cut(provider, connect):
 
 @BOTH
 def test_an_unknown_model_and_a_prompt_too_long_are_named(provider, connect):
-    with api_server(lambda *_: ServerAnswer(f"no such model for {KEY}", status=404)) as server:
+    with api_server(lambda *_: ServerAnswer("no such model `tiny`", status=404)) as server:
         sentence = failure(LabError, connect(provider, server))
-        assert "has no model 'tiny' (status 404: no such model for <key>)" in sentence
+        assert "has no model 'tiny' (status 404: no such model `tiny`)" in sentence
     with api_server(
         lambda *_: ServerAnswer("maximum context length is 4096 tokens\nmore", status=400)
     ) as server:
@@ -431,6 +432,7 @@ def test_without_consent_nothing_is_sent_elsewhere(provider, monkeypatch):
     """Our server stands in as the proxy, so that it would see whatever goes to another host."""
     with api_server() as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("LAB_ALLOW_HTTP", "llm.example:8000")
         monkeypatch.setenv(f"{provider.upper()}_BASE_URL", "http://llm.example:8000/v1")
         with pytest.raises(
             LabError,
@@ -465,11 +467,77 @@ def test_the_providers_own_address_needs_consent(provider, host):
         ("http://10.0.0.5/v1", "10.0.0.5", False),
         ("http://localhost.example.com", "localhost.example.com", False),
         ("http://0.0.0.0:80", "0.0.0.0:80", False),
+        ("HTTP://LOCALHOST/v1", "LOCALHOST", True),
+        ("http://127.1/v1", "127.1", False),
+        ("http://0x7f.1/v1", "0x7f.1", False),
+        ("http://2130706433/v1", "2130706433", False),
+        ("http://[::ffff:8.8.8.8]:80/v1", "[::ffff:8.8.8.8]:80", False),
+        ("http://localhost./v1", "localhost.", False),
     ],
 )
 def test_what_is_this_machine(url, host, local, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", url)
     assert find_address("openai") == (url, host, local)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "host",
+    [
+        "gpu.example:8000",
+        "gpu.example",
+        "127.0.0.1.example",
+        "localhost.example:80",
+        "[::ffff:8.8.8.8]",
+        "0x7f.1",
+        "127.1",
+        "10.0.0.5:11434",
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "HTTP"])
+def test_another_machine_without_encryption_needs_a_consent_of_its_own(
+    provider, scheme, host, monkeypatch
+):
+    monkeypatch.setenv(f"{provider.upper()}_BASE_URL", f"{scheme}://{host}/v1")
+    monkeypatch.setenv("LAB_ALLOW_HTTP", f"evil.example,{host}.example,x{host}")
+    with pytest.raises(LabError) as caught:
+        open_api_model(f"{provider}:tiny", allow_upload=True)
+    assert str(caught.value) == (
+        f"{provider.upper()}_BASE_URL is http://{host}, so key and questions would travel "
+        f"unencrypted: use https, or set LAB_ALLOW_HTTP={host} if you trust the network in between."
+    )
+    monkeypatch.setenv("LAB_ALLOW_HTTP", f"other.example, {host}")
+    model = open_api_model(f"{provider}:tiny", allow_upload=True)
+    assert f"go to {host} ({provider}:tiny), unencrypted" in upload_notice(
+        model, {"A": "x", "B": "y"}
+    )
+    with pytest.raises(LabError, match="set `allow_upload` to True"):
+        open_api_model(f"{provider}:tiny", allow_upload=False)
+
+
+def test_nothing_is_sent_or_loaded_before_the_consent_to_plain_http(monkeypatch):
+    code = (
+        "import sys; from helpers.models.api.model import open_api_model\n"
+        "try: open_api_model('openai:tiny', allow_upload=True)\n"
+        "except Exception as error: print(error)\n"
+        "print({'openai', 'google.genai', 'httpx2'} & set(sys.modules))"
+    )
+    with api_server() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://gpu.example:8000/v1")
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+        )
+        assert proxy.requests == []
+    refusal, loaded = done.stdout.splitlines()
+    assert "LAB_ALLOW_HTTP=gpu.example:8000" in refusal and loaded == "set()"
+
+
+@pytest.mark.parametrize("url", ["https://gpu.example/v1", "http://127.0.0.1:9/v1"])
+def test_https_and_this_machine_need_no_consent_to_plain_http(url, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    model = open_api_model("openai:tiny", allow_upload=True)
+    assert "unencrypted" not in upload_notice(model, {"A": "x"})
 
 
 @pytest.mark.parametrize(
@@ -480,6 +548,12 @@ def test_what_is_this_machine(url, host, local, monkeypatch):
         "http://",
         "http://me:secret@127.0.0.1",
         "http://a:b",
+        "http://localhost@evil.example/v1",
+        "http://127.0.0.1\\@evil.example/v1",
+        "http://127.0.0.1\\.evil.example/v1",
+        "http://evil\x1b[2J.example/v1",
+        "http://127.0.0.1%2eevil.example/v1",
+        "http://127.0.0.1 .evil.example/v1",
         "http://[::1",
     ],
 )

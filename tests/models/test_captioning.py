@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,6 +214,21 @@ def test_captions_that_are_kept_are_read_while_another_process_writes(blip_2, ph
         file.flush()
         assert caption_images(captioner(blip_2), photos, DATA) == whole
     assert store.path.read_bytes().endswith(b"being writ")
+
+
+def test_images_that_another_process_captions_just_now_are_waited_for(blip_2, photos, monkeypatch):
+    """The lock is held here as another process would hold it."""
+    asked = captioner(blip_2)
+    expected, loads = caption_images(asked, photos, "elsewhere"), []
+    made = store_of(asked, "elsewhere").read().values()
+    monkeypatch.setattr(captioning, "load_once", lambda *_, **__: loads.append("loaded"))
+    with ThreadPoolExecutor(1) as pool:
+        with store_of(asked).locked():
+            waiting = pool.submit(caption_images, asked, photos, DATA)
+            time.sleep(0.5)  # long enough to begin, if it were not to wait
+            store_of(asked).add(made)
+        assert waiting.result(60) == expected
+    assert loads == [] and len(read_jsonl(store_of(asked).path)) == len(photos)
 
 
 def test_other_settings_for_generation_make_other_captions(blip_2, tmp_path):

@@ -1,6 +1,6 @@
 """Merging an adapter into its base: the same answers, whole files, and what is refused."""
 
-import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,8 +11,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from helpers.experiments.runs import adapter_in, open_run
-from helpers.files import LabError, WorkFailed, read_json, write_json
+from helpers.files import LabError, WorkFailed, read_json
 from helpers.models import export as export_module
+from helpers.models.adapter_card import write_card
 from helpers.models.export import export
 from helpers.models.llm import load_llm
 from helpers.models.refs import ModelRef
@@ -144,7 +145,7 @@ def test_what_is_refused(full_precision, tmp_path):
         export(tmp_path, tmp_path / "merged")
     moved = tmp_path / "moved"
     moved.mkdir()
-    (moved / "lab.json").write_text(json.dumps({"model": "my-llama", "weights": "0123456789ab"}))
+    write_card(moved, {"model": "my-llama", "weights": "0123456789ab"})
     with pytest.raises(LabError, match="'my-llama'.*say with `base`"):
         export(moved, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
@@ -154,11 +155,13 @@ def test_an_adapter_for_other_layers_is_not_merged_in_part(full_precision, tmp_p
     base, adapter = full_precision
     odd = tmp_path / "odd"
     odd.mkdir()
-    for name in ("lab.json", "adapter_config.json"):
-        (odd / name).write_bytes((adapter / name).read_bytes())
+    shutil.copy(adapter / "adapter_config.json", odd)
     weights = load_file(adapter / "adapter_model.safetensors")
-    weights["base_model.model.model.layers.9.mlp.up_proj.lora_A.weight"] = torch.zeros(4, 192)
+    layer = "base_model.model.model.layers.9.mlp.up_proj"
+    weights[f"{layer}.lora_A.weight"] = torch.zeros(4, 192)
+    weights[f"{layer}.lora_B.weight"] = torch.zeros(512, 4)
     save_file(weights, odd / "adapter_model.safetensors")
+    write_card(odd, {"model": base, "weights": ModelRef(base).fingerprint_weights()})
     with pytest.raises(LabError, match="layers.9.mlp.up_proj"):
         export(odd, tmp_path / "merged", base=base)
     assert not (tmp_path / "merged").exists() and not list(tmp_path.glob(".*"))
@@ -207,9 +210,7 @@ def train_to_see(base: str, folder: Path) -> Path:
         optimizer.step()
         optimizer.zero_grad()
     model.save_pretrained(folder)
-    write_json(
-        folder / "lab.json", {"model": base, "weights": ModelRef(base).fingerprint_weights()}
-    )
+    write_card(folder, {"model": base, "weights": ModelRef(base).fingerprint_weights()})
     return folder
 
 

@@ -12,10 +12,11 @@ from helpers import models
 from helpers.data.images import BadImage
 from helpers.files import LabError, read_json, write_json
 from helpers.models import loading
+from helpers.models.adapter_card import ADAPTER_CARD, write_card
 from helpers.models.devices import Device, choose_device, device_for
 from helpers.models.failures import explain_loading
 from helpers.models.llm import load_llm
-from helpers.models.refs import ADAPTER_CARD, ModelRef
+from helpers.models.refs import ModelRef
 from helpers.models.shipped import POCKET_MODELS, model_path
 
 
@@ -129,7 +130,7 @@ def test_a_folder_without_weights_is_named(copy_of_llama):
 def test_an_adapter_for_another_base_is_refused(tmp_path):
     with pytest.raises(LabError, match=f"no {ADAPTER_CARD}"):
         ModelRef("pocket/llama", adapter=tmp_path).read_card()
-    write_json(tmp_path / ADAPTER_CARD, {"model": "other/base", "weights": "0123456789ab"})
+    write_card(tmp_path, {"model": "other/base", "weights": "0123456789ab"})
     with pytest.raises(LabError, match="trained on 'other/base'"):
         load_llm(ModelRef("pocket/llama", adapter=tmp_path))
 

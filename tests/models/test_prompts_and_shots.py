@@ -4,9 +4,11 @@ import pytest
 
 from helpers.cases import Case, Reference
 from helpers.files import LabError
-from helpers.models.llm import load_tokenizer
+from helpers.models import prompts
 from helpers.models.prompts import (
     MEDICAL_ADVICE,
+    LlmPrompt,
+    VlmPrompt,
     alpaca,
     build_prompt,
     prompt_id,
@@ -25,6 +27,14 @@ POOL = [
     )
     for number in range(9)
 ]
+
+
+@pytest.fixture
+def tokenizer():
+    """That of the pocket Llama; its library is loaded late: words and shots need none of it."""
+    from helpers.models.llm import load_tokenizer
+
+    return load_tokenizer(ModelRef("pocket/llama"))
 
 
 def test_the_prompt_is_the_papers():
@@ -69,8 +79,16 @@ def test_title_alone_or_with_content_and_content_where_there_is_no_title():
     )
 
 
-def test_a_record_is_closed_by_eos_or_by_what_the_template_says():
-    tokenizer = load_tokenizer(ModelRef("pocket/llama"))
+def test_other_wording_is_another_prompt(monkeypatch):
+    made = [LlmPrompt(layout="alpaca"), LlmPrompt(layout="chat"), VlmPrompt(name="P1")]
+    before = [one.identity()["prompt"] for one in made]
+    monkeypatch.setattr(prompts, "MEDICAL_ADVICE", "Give me another advice")
+    monkeypatch.setitem(prompts.VISUAL_PROMPTS, "P1", ("Before", "after"))
+    after = [one.identity()["prompt"] for one in made]
+    assert not [one for one, other in zip(before, after) if one == other]
+
+
+def test_a_record_is_closed_by_eos_or_by_what_the_template_says(tokenizer):
     record = render_example(build_prompt("Itchy rash"), "Eczema.", tokenizer)
     assert record == {"prompt": alpaca("Itchy rash"), "completion": "Eczema.</s>", "chat": False}
     chat = build_prompt("Itchy rash", [("Spots", "Acne.")], layout="chat")

@@ -52,6 +52,11 @@ def install_cell(path: Path) -> str:
 CELL = install_cell(find_notebooks(["00"])[0])
 
 
+def with_repository(address, commit="HEAD") -> str:
+    """The cell with its first line filled in."""
+    return CELL.replace('COMMIT = "", "HEAD"', f'COMMIT = "{address}", "{commit}"')
+
+
 def run_cell(folder, *command, cell=CELL, **environment):
     """Run the cell in `folder`, with only these environment variables beside the path."""
     path = environment.pop("PATH", os.environ["PATH"])
@@ -85,9 +90,10 @@ def test_it_is_the_same_short_cell_everywhere_with_the_address_of_the_project():
     cells = {install_cell(path) for path in find_notebooks(["all"])}
     assert len(cells) == 1
     lines = CELL.splitlines()
-    assert len(lines) <= 16 and max(map(len, lines)) <= 100
+    assert len(lines) <= 17 and max(map(len, lines)) <= 100
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert f'REPOSITORY = "{project.get("urls", {}).get("Repository", "")}"' in CELL
+    address = project.get("urls", {}).get("Repository", "")
+    assert f'REPOSITORY, COMMIT = "{address}", "HEAD"' in CELL
 
 
 @pytest.mark.parametrize("place", [{}, {"COLAB_RELEASE_TAG": "release"}])
@@ -103,7 +109,7 @@ def test_on_a_machine_without_the_lab_it_says_how_to_install_it_and_clones_nothi
 ):
     (folder / stranger).parent.mkdir(exist_ok=True)
     (folder / stranger).write_text("")
-    cell = CELL.replace('REPOSITORY = ""', f'REPOSITORY = "{ROOT}"')
+    cell = with_repository(ROOT)
     done = run_cell(folder, *bare, cell=cell, PYTHONDONTWRITEBYTECODE="1")
     assert done.returncode == 1 and done.stdout == ""
     assert (
@@ -121,7 +127,7 @@ def test_in_colab_it_asks_for_an_address_that_is_not_known(bare, folder, place):
 
 
 def test_in_colab_a_clone_that_fails_is_one_sentence(bare, folder):
-    cell = CELL.replace('REPOSITORY = ""', f'REPOSITORY = "{folder / "nothing"}"')
+    cell = with_repository(folder / "nothing")
     done = run_cell(folder, *bare, cell=cell, COLAB_RELEASE_TAG="x")
     assert done.returncode == 1 and "Mend this and run the cell again" in done.stderr
     assert "nothing' does not exist" in last_line(done) and not list(folder.iterdir())
@@ -147,7 +153,12 @@ def test_in_colab_an_installation_that_fails_is_one_sentence_and_repaired_by_run
         "MENDED": str(tmp_path / "mended"),
         "PIP_NO_INDEX": "1",
     }
-    cell = CELL.replace('REPOSITORY = ""', f'REPOSITORY = "{source}"')
+    first = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=source, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    (source / "helpers" / "pocket" / "__init__.py").write_text("raise ImportError('too new')")
+    subprocess.run(["git", *author, "commit", "-qam", "newer"], cwd=source, check=True)
+    cell = with_repository(source, first)
     used = cell + "\nimport helpers.pocket\nprint(helpers.pocket.__file__)"
 
     failed = run_cell(folder, python, cell=used, **colab)

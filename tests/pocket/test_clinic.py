@@ -8,12 +8,16 @@ import os
 import random
 import re
 import shutil
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from conftest import ROOT
 from helpers.files import LabError
 from helpers.pocket import clinic, doctors, lesions, patients
 from helpers.pocket.conditions import (
@@ -215,12 +219,23 @@ def test_half_a_clinic_is_built_again_and_what_kills_left_is_swept(tmp_path):
     summary = clinic.build(tmp_path / "pocket", sizes=sizes)
     shutil.rmtree(tmp_path / "pocket" / "reddit")
     (tmp_path / "pocket" / "clinic.json").unlink()
-    left = tmp_path / ".pocket.killed"
-    left.mkdir()
-    os.utime(left, (0, 0))
     assert clinic.build(tmp_path / "pocket", sizes=sizes) == summary
     assert (tmp_path / "pocket" / "reddit" / "train.json").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["pocket"]
+
+
+def test_what_a_killed_build_has_left_is_deleted_by_the_next_one(tmp_path):
+    code = "from helpers.pocket import clinic; clinic.build('pocket', sizes={'train': 4000})"
+    killed = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    while not list(tmp_path.glob(".pocket.*.part/iiyi")):
+        assert killed.poll() is None
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    assert list(tmp_path.glob(".pocket.*.part"))
+    clinic.build(tmp_path / "pocket", sizes={"train": 4, "valid": 2, "test": 2})
+    assert {path.name for path in tmp_path.iterdir()} == {"pocket", ".pocket.lock"}
 
 
 def test_doctors_disagree_and_the_skilled_less(folder):
@@ -288,6 +303,18 @@ def test_a_finished_clinic_is_left_alone_and_an_incomplete_or_older_one_replaced
     assert clinic.build(folder, seed=8, sizes=small)["seed"] == 8
 
 
+@pytest.mark.parametrize("name", ["iiyi/valid_ht.json", "iiyi/*/*/*.jpg", "clinic.json"])
+def test_a_clinic_that_changed_is_built_again_and_kept_beside(tmp_path, name, capsys):
+    small, folder = {"train": 4, "valid": 2, "test": 2}, tmp_path / "clinic"
+    clinic.build(folder, sizes=small)
+    before, path = _contents(folder), next(folder.glob(name))
+    path.write_bytes(path.read_bytes()[:-3] + b"  \n")
+    changed = _contents(folder)
+    clinic.build(folder, sizes=small)
+    assert _contents(folder) == before and _contents(tmp_path / "clinic.damaged") == changed
+    assert "not as it was built: it is built again, and was kept" in capsys.readouterr().out
+
+
 def test_interrupted_there_is_nothing_half_done(tmp_path, monkeypatch):
     calls, real = [], lesions.draw
 
@@ -300,7 +327,7 @@ def test_interrupted_there_is_nothing_half_done(tmp_path, monkeypatch):
     monkeypatch.setattr(lesions, "draw", interrupted)
     with pytest.raises(KeyboardInterrupt):
         clinic.build(tmp_path / "clinic", sizes={"train": 6, "valid": 2, "test": 2})
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".clinic.lock"]
 
 
 def test_interrupted_an_older_clinic_stays_whole(tmp_path, monkeypatch):
@@ -310,7 +337,8 @@ def test_interrupted_an_older_clinic_stays_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(clinic, "_write_long", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         clinic.build(folder, seed=9, sizes=small)
-    assert _contents(folder) == before and list(tmp_path.iterdir()) == [folder]
+    assert _contents(folder) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"clinic", ".clinic.lock"}
 
 
 def test_a_folder_with_something_else_is_refused_and_untouched(tmp_path):

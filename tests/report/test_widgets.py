@@ -138,7 +138,7 @@ def test_two_open_forms_keep_each_others_verdicts(path):
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+49", "-", "@SUM(A1)", "\t=1", "'quoted'", "''", "plain", "", "ü\n=2", "a\0b"]
+    "text", ["=1+1", "+49", "-", "@SUM(A1)", "\t=1", "'quoted'", "''", "plain", "", "ü\n=2", "a\vb"]
 )
 def test_no_cell_is_a_formula_and_every_text_comes_back(path, text):
     form = review_form([Case(text or "E1", "?")], {}, path, reviewer=text)
@@ -181,7 +181,7 @@ HEADER = ",".join(COLUMNS)
         (f"{HEADER}\nE1,wrong\n".encode(), "row 2, is no review"),
         (f"{HEADER}\nE1,wrong,,,\n\nE1,correct,,,\n".encode(), "row 4, is no review"),
         (f'{HEADER}\nE1,wrong,"never closed,,\n'.encode(), "cannot be read"),
-        (b"\xff\xfe\x00", "cannot be read"),
+        (b"\xff\xfe\x00", "is UTF-16 text"),
         (f"{HEADER}\nE1,wrong,,Dr B,\n".encode(), "the reviewer 'Dr B'"),
     ],
 )
@@ -194,7 +194,7 @@ def test_another_table_or_another_reviewer_is_refused_and_left_alone(tmp_path, c
 
 
 def test_a_folder_and_a_review_of_nothing_are_refused(tmp_path):
-    with pytest.raises(LabError, match="cannot be read"):
+    with pytest.raises(LabError, match="is a folder, but a file was expected"):
         review_form(CASES, ANSWERS, tmp_path)
     with pytest.raises(LabError, match="no cases"):
         review_form([], {}, tmp_path / "new.csv")
@@ -245,3 +245,21 @@ def test_a_kill_between_verdicts_loses_none_that_was_given(path):
     assert given <= done <= given + 1
     again = review_form([Case(str(number)) for number in range(5000)], {}, path)
     assert f"<b>{done + 1} of 5000</b> ({done} judged)" in shown(again)
+
+
+@pytest.mark.parametrize("sign", ["\0", "\x1b", "\x9b"])
+def test_a_note_that_could_not_be_read_again_is_not_saved(path, sign):
+    form = review_form(CASES, ANSWERS, path)
+    note(form).value = f"copied{sign}"
+    click(form, "wrong")
+    assert "Not saved:" in shown(form) and "has the control character" in shown(form)
+    assert not path.exists()
+    with pytest.raises(LabError, match="The reviewer's name has the control character"):
+        review_form(CASES, ANSWERS, path, reviewer=sign)
+
+
+def test_a_table_of_another_encoding_is_one_sentence(path):
+    path.parent.mkdir()
+    path.write_text(",".join(COLUMNS) + "\n", encoding="utf-16")
+    with pytest.raises(LabError, match="is UTF-16 text: save it as UTF-8"):
+        read_reviews(path)

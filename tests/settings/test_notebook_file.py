@@ -64,3 +64,39 @@ def test_notebooks_are_found_by_number_name_or_all_together(tmp_path, monkeypatc
     assert find_notebooks(["51_two.ipynb"]) == [two] and find_notebooks(["all"]) == [one, two]
     with pytest.raises(LabError, match="no notebook '52'; there are 50_one, 51_two"):
         find_notebooks(["52"])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "50_one.ipynb is not valid JSON: line 1"),
+        ("[]", "50_one.ipynb is no notebook of version 4"),
+        ('{"cells": [{"source": 3}]}', "50_one.ipynb is no notebook of version 4"),
+        ('{"cells": {"a": 1}}', "50_one.ipynb is no notebook of version 4"),
+    ],
+)
+def test_what_is_no_notebook_is_one_sentence(tmp_path, content, said):
+    path = tmp_path / "50_one.ipynb"
+    path.write_text(content)
+    for read in (read_parameters, read_kinds):
+        with pytest.raises(LabError, match=said):
+            read(path)
+
+
+def test_code_that_is_no_python_is_one_sentence(tmp_path):
+    with pytest.raises(LabError, match="50_one.ipynb: line 2 of a cell is no Python"):
+        read_parameters(write(tmp_path, "A: int = 1\nB: int = = 2"))
+    with pytest.raises(LabError, match="line 1 of the parameters cell is not"):
+        read_parameters(write(tmp_path, "A: int = len([])"))
+    with pytest.raises(LabError, match="is no Python"):
+        read_kinds(write(tmp_path, PARAMETERS, "start((", name="52_three"))
+    with pytest.raises(LabError, match="`kinds` of its start cell is no list of names"):
+        read_kinds(write(tmp_path, PARAMETERS, "start(kinds=KINDS)"))
+
+
+def test_a_notebook_that_was_run_in_a_terminal_s_colours_is_read(tmp_path):
+    path = write(tmp_path, PARAMETERS, "%pip list", 'start("50", globals(), kinds=["answers"])')
+    notebook = json.loads(path.read_text())
+    notebook["cells"][1]["outputs"] = [{"text": ["\x1b[31mred\x1b[0m"]}]
+    path.write_text(json.dumps(notebook))
+    assert read_kinds(path) == ["answers"]

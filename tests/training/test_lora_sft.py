@@ -17,12 +17,21 @@ from helpers.models.devices import Device
 from helpers.models.llm import load_llm, load_tokenizer
 from helpers.models.refs import ModelRef
 from helpers.training import backends
+from helpers.training.adapters import add_adapter
 from helpers.training.backends import Backend, choose_backend
-from helpers.training.examples import Example, TrainingPlan, collate, encode, plan_batches
+from helpers.training.checkpoints import last_whole_checkpoint, seal_checkpoint
+from helpers.training.examples import (
+    Example,
+    TrainingPlan,
+    collate,
+    encode,
+    plan_batches,
+    plan_llm_training,
+)
 from helpers.training.failures import explain_failures, what_to_lower
 from helpers.training.lora_sft import train_adapter, train_with_peft
 from helpers.training.recipe import PROJECTIONS, LoraRecipe, VlmRecipe
-from helpers.training.trainer import SftTrainer, last_whole_checkpoint
+from helpers.training.trainer import SftTrainer, fit
 from tests.full_disk import needs_full_disk, on_a_small_disk
 
 LLAMA = ModelRef("pocket/llama")
@@ -330,6 +339,22 @@ def test_training_is_plain_lora_with_adamw_and_a_linear_schedule(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_seed_decides_what_dropout_leaves_out(tmp_path):
+    """The same first weights and the same examples, so that nothing else is random."""
+    found = {}
+    for name, seed in (("one", 5), ("again", 5), ("other", 6)):
+        loaded, recipe = load_llm(LLAMA), SMALL.but(dropout=0.5, steps=2, warmup_steps=0)
+        model = add_adapter(loaded.model, recipe, list(PROJECTIONS))
+        plan = plan_llm_training(
+            loaded.tokenizer, texts(), [], recipe, context=64, share_prompts=False
+        )
+        folder = tmp_path / name
+        fit(model, loaded.device, plan, folder, recipe.but(seed=seed), lambda message: None)
+        found[name] = losses(folder)
+    assert found["one"] == found["again"] and found["one"][1] != found["other"][1]
+
+
+@pytest.mark.slow
 def test_the_adapter_carries_what_it_is_and_is_not_made_twice(tmp_path):
     facts = train(tmp_path, valid=texts(5, seed=9))
     card, config = (
@@ -353,6 +378,18 @@ def test_the_adapter_carries_what_it_is_and_is_not_made_twice(tmp_path):
     )
     assert log[-1]["epoch"] == pytest.approx(2.0) and log[-1]["seconds"] > 0
     assert losses(tmp_path, "eval_loss")[-1] < 0.8 * losses(tmp_path, "eval_loss")[0]
+
+
+@pytest.mark.slow
+def test_the_validation_loss_is_the_mean_over_all_learnt_tokens(tmp_path):
+    valid = texts(5, seed=9)
+    train(tmp_path, SMALL.but(steps=1), valid=valid)
+    loaded = load_llm(LLAMA)
+    examples = encode(loaded.tokenizer, valid, max_length=64, loss="completion")
+    with torch.no_grad():
+        total = sum(float(_loss(loaded.model, example)) for example in examples)
+    mean = total / sum(example.learnt for example in examples)
+    assert losses(tmp_path, "eval_loss")[0] == pytest.approx(mean, abs=1e-4)
 
 
 @pytest.mark.slow
@@ -412,12 +449,27 @@ def test_a_training_that_diverges_stops_at_once(tmp_path):
 # Interruptions
 
 
-def test_a_checkpoint_without_its_last_file_does_not_count(tmp_path):
-    for step, state in ((2, "{}"), (4, '{"torn'), (10, None)):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        if state is not None:
-            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
+@pytest.mark.parametrize("damage", ["unsealed", "cut", "gone", "flipped", "foreign"])
+def test_a_checkpoint_that_is_not_as_it_was_written_is_passed_over(tmp_path, damage):
+    for step in (2, 4):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        for name in ("optimizer.pt", "trainer_state.json"):
+            (folder / name).write_bytes(f"{name} of step {step}".encode())
+        if damage != "unsealed" or step == 2:
+            seal_checkpoint(folder)
+    assert last_whole_checkpoint(tmp_path) or damage == "unsealed"
+    newest = tmp_path / "checkpoint-4" / "optimizer.pt"
+    if damage == "cut":
+        newest.write_bytes(newest.read_bytes()[:5])
+    elif damage == "gone":
+        newest.unlink()
+    elif damage == "flipped":
+        newest.write_bytes(bytes([newest.read_bytes()[0] ^ 1]) + newest.read_bytes()[1:])
+    elif damage == "foreign":
+        newest.write_bytes((tmp_path / "checkpoint-2" / "optimizer.pt").read_bytes())
     assert last_whole_checkpoint(tmp_path) == str(tmp_path / "checkpoint-2")
+    assert not (tmp_path / "checkpoint-4").exists()
     assert last_whole_checkpoint(tmp_path / "nowhere") is None
 
 
@@ -438,6 +490,18 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path):
     for name in ("loss", "eval_loss"):
         assert losses(tmp_path / "stopped", name) == losses(tmp_path / "undisturbed", name)
     assert facts["optimiser_steps"] == 6
+
+
+@pytest.mark.slow
+def test_a_training_taken_up_again_does_the_steps_that_are_left(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        report = broken_off_at(4, KeyboardInterrupt())
+        train_with_peft(LLAMA, texts(), [], tmp_path, SMALL, report)
+    told: list[int] = []
+    train_with_peft(
+        LLAMA, texts(), [], tmp_path, SMALL, lambda message: told.append(message["step"])
+    )
+    assert list(dict.fromkeys(told)) == [3, 4, 5, 6]
 
 
 @pytest.mark.slow
@@ -514,7 +578,7 @@ def test_a_full_disk_is_said_in_one_sentence_and_the_training_goes_on_after_the_
         tmp_path / "small", "24m", [sys.executable, "-c", FULL_DISK, str(tmp_path / "small")]
     )
     sentence, left, finished = done.strip().splitlines()
-    assert sentence.startswith("The disk of run is full: free some space, or move LAB_OUTPUTS")
+    assert sentence.startswith("The disk of run is full: free some space, or ")
     assert sentence.endswith("the same command goes on where it stopped.") and left == "False True"
     assert finished == "6 ['adapter', 'training.json']"
 

@@ -21,9 +21,9 @@ from helpers.models.processors import completion, load_processor, turn_text
 from helpers.models.refs import ModelRef
 from helpers.training import backends, unsloth_process, unsloth_worker
 from helpers.training.backends import backend_for, why_not_unsloth
+from helpers.training.checkpoints import last_whole_checkpoint, seal_checkpoint
 from helpers.training.lora_sft import train_adapter
 from helpers.training.recipe import VlmRecipe
-from helpers.training.trainer import last_whole_checkpoint
 from helpers.training.unsloth_process import train_with_unsloth
 from helpers.training.unsloth_worker import ORPHANED
 from helpers.training.vlm_sft import linear_layers
@@ -67,6 +67,8 @@ def test_unsloth_trains_as_peft_does_also_after_ctrl_c(tmp_path, monkeypatch):
     begun = read_json(state)
     begun["log_history"][0]["seconds"] = 600.0  # so that we see whether it is gone on from
     write_json(state, begun)
+    (state.parent / "files.json").unlink()
+    seal_checkpoint(state.parent)
 
     facts = train_adapter(
         LLAMA, texts(), valid, tmp_path / "unsloth", recipe=SMALL, card=CARD, backend="unsloth"

@@ -18,10 +18,10 @@ from helpers.models.processors import completion, load_processor, turn_text
 from helpers.models.refs import ModelRef
 from helpers.models.vlm import load_vlm
 from helpers.training import vlm_sft
+from helpers.training.checkpoints import last_whole_checkpoint
 from helpers.training.features import with_features
 from helpers.training.lora_sft import train_adapter
 from helpers.training.recipe import OWN_RATES, VlmRecipe
-from helpers.training.trainer import last_whole_checkpoint
 from helpers.training.vlm_examples import VlmExample, plan_vlm_training
 from helpers.training.vlm_sft import train_vlm_with_peft
 from tests.gpu import vlm, vlm_checkpoints
@@ -269,6 +269,21 @@ def test_a_padded_batch_asks_what_generation_asks_and_gives_each_token_the_loss_
         assert float(loss) == pytest.approx(sum(alone) / len(alone), abs=1e-4)
 
 
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_a_token_of_an_answer_sees_all_that_stands_before_it(kind, folder_of, photos):
+    """An example alone has no padding: nothing of it is to be hidden."""
+    folder = folder_of(kind)
+    loaded, rows = load_vlm(ModelRef(str(folder))), texts(folder, photos[:1])
+    plan = plan_vlm_training(loaded, rows, [], SMALL)
+    example = plan.train[0]
+    assert example.learnt > 2
+    batch = plan.collate([example])
+    with torch.no_grad():
+        masked = loaded.model(**batch).loss
+        open_to_all = batch | {"attention_mask": torch.ones_like(batch["input_ids"])}
+        assert torch.allclose(masked, loaded.model(**open_to_all).loss, rtol=0, atol=1e-6)
+
+
 def _next(loaded, pair):
     """What generation makes of the first token of an answer, of all words."""
     made = loaded.model.generate(
@@ -351,6 +366,39 @@ def test_a_smaller_image_side_caps_the_tokens(kind, folder_of, photos, tmp_path)
         for side in (0, tiny_vlms.SIDE)
     ]
     assert facts[0]["tokens_seen"] > facts[1]["tokens_seen"]
+
+
+# Seeds
+
+
+def test_the_seed_decides_the_first_weights_of_an_adapter_and_nothing_else_does(folder_of):
+    first = {}
+    for name, seed in (("one", 5), ("again", 5), ("other", 6)):
+        torch.rand(len(first) + 1)  # whatever was drawn before
+        model = vlm_sft.make_trainable(
+            load_vlm(ModelRef(str(folder_of("smolvlm")))).model, SMALL.but(seed=seed)
+        )
+        first[name] = torch.cat(
+            [p.detach().flatten() for n, p in model.named_parameters() if "lora_A" in n]
+        )
+    assert torch.equal(first["one"], first["again"])
+    assert not torch.equal(first["one"], first["other"])
+
+
+def test_the_seed_decides_which_answer_is_learnt_and_how_an_image_is_changed(folder_of, photos):
+    loaded = load_vlm(ModelRef(str(folder_of("smolvlm"))))
+    rows = texts(folder_of("smolvlm"), photos[:1])  # one case has one order
+
+    def drawn(seed: int) -> tuple[list, list]:
+        changes = {"references": "sampled", "augmentation": "training", "epochs": 12.0}
+        plan = plan_vlm_training(loaded, rows, [], SMALL.but(changes, seed=seed))
+        return [one.ids for one in plan.train], [one.seed for one in plan.train]
+
+    for one, again, other in zip(drawn(5), drawn(5), drawn(6)):
+        assert one == again != other
+    answers, images = drawn(5)
+    assert len(set(map(tuple, answers))) == 2 and len(set(images)) == 12
+    assert not set(images) & set(drawn(6)[1])
 
 
 # The whole text tower

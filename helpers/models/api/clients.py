@@ -8,6 +8,7 @@ Neither client retries here: OpenAI's would honour Retry-After, but takes 0 for 
 (3.4) never looks at it. `model` waits for both alike.
 """
 
+import logging
 import re
 import time
 from collections.abc import Mapping
@@ -16,8 +17,11 @@ from email.utils import parsedate_to_datetime
 
 from helpers.cases import Answer
 from helpers.data.images import MAX_SIDE, to_jpeg
+from helpers.models.api.quotes import holds_key, quote
 
 REQUEST_SECONDS = 300  # for one attempt; a long answer of a server without a GPU may take minutes
+LONGEST_BODY = 20_000_000  # bytes of what a server sends; an error may quote all images back
+MOST_TOKENS = 10**9  # more of them, or fewer than none, is no count
 # Gemini 1 and 2: a tile's pixels and tokens, and the sides that still are one tile.
 TILE, TILE_TOKENS, ONE_TILE = 768, 258, 384
 GEMINI_IMAGE = 1120  # tokens that Gemini 3 and later spend on an image, unless told otherwise
@@ -40,7 +44,10 @@ ALL_IMAGES = re.compile(
     r"|(not|n't|only) (accept|take)",
     re.IGNORECASE,
 )
-DATA = re.compile(r"[\w+/=-]{200,}", re.ASCII)  # an image that a server quotes back
+# What cannot be written, or moves a terminal's cursor.
+UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# They log a server's words and headers, and so may log the key.
+LOGGING = ("httpcore2", "httpx2", "openai", "google_genai")
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class Reply:
 class Fault(Exception):
     """A request without an answer.
 
-    Its text is the server's first line without the key, `status` the HTTP status (0: no
+    Its text is the server's first line as far as `quote` shows it, `status` the HTTP status (0: no
     connection), `wait` the seconds that the server asks for, or None. `about_content`: the server
     will not have this one prompt or image, which says nothing of the next.
     """
@@ -87,8 +94,7 @@ class Fault(Exception):
         *,
         images: bool = False,
     ):
-        text = DATA.sub("<data>", text.replace(key, "<key>"))
-        line = text.strip().partition("\n")[0][:300]
+        line = quote(text, key)
         self.status, self.wait = status, _seconds_to_wait(headers.get("retry-after", ""), text)
         self.may_pass = status in (0, NOT_THAT, 408, 409, 429) or status >= 500
         self.about_content = _about_content(status, text, images)
@@ -136,14 +142,63 @@ def encode_image(image) -> bytes:
     return to_jpeg(image, max_side=MAX_SIDE)
 
 
+def read_reply(text: object, tokens: object, cut: bool, blocked: object, key: str) -> Reply:
+    """Make a reply of what a server says, whatever it is: text that can be written, without the
+    key, and a number of tokens.
+
+    Raises:
+        Fault: the text is none.
+    """
+    if not isinstance(text, str | None):
+        raise Fault(NOT_THAT, "the text of its answer is no text", {}, key)
+    count = tokens if isinstance(tokens, int) and 0 <= tokens <= MOST_TOKENS else 0
+    reason = (quote(str(blocked), key) or "no readable reason") if blocked else ""
+    if text and holds_key(text, key):
+        text, reason = None, reason or "it holds the key"
+    written = text and UNWRITABLE.sub("\ufffd", text.replace("\r\n", "\n"))
+    return Reply(written, int(count), cut, reason)
+
+
 def open_connection(local: bool):
     """Open what both clients send with.
 
-    It follows no redirect, which could lead elsewhere, and takes no proxy for an address here.
+    It follows no redirect, which could lead elsewhere, takes no proxy for an address here, and
+    reads no answer for ever.
     """
     import httpx2
 
-    return httpx2.Client(follow_redirects=False, trust_env=not local)
+    for name in LOGGING:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return httpx2.Client(
+        follow_redirects=False,
+        trust_env=not local,
+        headers={"Accept-Encoding": "identity"},  # a few packed bytes may unpack to any length
+        event_hooks={"response": [_read_body]},
+    )
+
+
+def _read_body(response) -> None:
+    """Read what a server sends, before the client does, which would read it to its end.
+
+    Raises:
+        Fault: it is too long, takes too long, or is packed.
+    """
+    import httpx2
+
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise Fault(NOT_THAT, "what it sent is packed, which nobody asked for", {}, "")
+    started, body, stream = time.monotonic(), bytearray(), response.stream
+    try:
+        for part in stream:
+            body += part
+            if len(body) > LONGEST_BODY:
+                said = f"what it sent is longer than {LONGEST_BODY:,} bytes"
+                raise Fault(NOT_THAT, said, {}, "")
+            if time.monotonic() - started > REQUEST_SECONDS:
+                raise Fault(0, f"its answer had no end after {REQUEST_SECONDS} s", {}, "")
+    finally:
+        stream.close()
+    response.stream = httpx2.ByteStream(bytes(body))
 
 
 def _about_content(status: int, text: str, images: bool) -> bool:
@@ -167,5 +222,5 @@ def _seconds_to_wait(retry_after: str, text: str) -> float | None:
         return float(retry_after)
     try:
         return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

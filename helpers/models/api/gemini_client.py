@@ -1,11 +1,13 @@
 """Gemini's client."""
 
+import warnings
 from collections.abc import Callable
 
 from helpers.models.api import clients
 from helpers.models.api.clients import NOT_THAT, Fault, Reply, images_of, parts_of
 from helpers.models.prompts import Messages
 
+NO_ANSWER = "what it sent is no answer of Gemini"
 # What a whole answer ends with; any other reason means that it was kept back.
 WHOLE = ("STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED", "")
 
@@ -20,6 +22,8 @@ def open_gemini(name: str, url: str, key: str, *, local: bool) -> Callable[[Mess
     from google import genai
     from google.genai import types
 
+    # It would quote in a warning what it does not know in an answer.
+    warnings.filterwarnings("ignore", module=r"google\.genai")
     options = types.HttpOptions(
         base_url=url,
         httpx_client=clients.open_connection(local),
@@ -31,7 +35,7 @@ def open_gemini(name: str, url: str, key: str, *, local: bool) -> Callable[[Mess
         request = {"model": name, "contents": _contents(messages)}
         request["config"] = _config(messages, max_new_tokens)
         images = bool(images_of(messages))
-        return _reply(_send(client.models.generate_content, request, key, images=images))
+        return _reply(_send(client.models.generate_content, request, key, images=images), key)
 
     return ask
 
@@ -74,30 +78,41 @@ def _part(part: dict):
 
 def _send(generate: Callable, request: dict, key: str, *, images: bool):
     """Ask once."""
+    try:
+        return generate(**request)
+    except Exception as error:
+        fault = _fault(error, key, images)
+    raise fault  # out here it does not hold the client's error, which knows the key
+
+
+def _fault(error: Exception, key: str, images: bool) -> Fault:
+    """Return why there is no answer; without a known reason it is no answer of Gemini."""
     import httpx2
     from google.genai import errors
 
-    try:
-        return generate(**request)
-    except errors.APIError as error:
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, errors.APIError):
         headers = error.response.headers if error.response is not None else {}
-        text = f"{error.message or error.status}\n{error.details}"
-        raise Fault(error.code, text, headers, key, images=images) from None
-    except ValueError:  # not JSON, or none that the client knows
-        raise Fault(NOT_THAT, "what it sent is no answer of Gemini", {}, key) from None
-    except httpx2.RequestError as error:
-        raise Fault(0, f"{type(error).__name__}: {error}", {}, key) from None
+        text = f"{error.message or error.status}\n{error}"
+        return Fault(error.code, text, headers, key, images=images)
+    if isinstance(error, httpx2.RequestError):
+        return Fault(0, f"{type(error).__name__}: {error}", {}, key)
+    return Fault(NOT_THAT, NO_ANSWER, {}, key)
 
 
-def _reply(answer) -> Reply:
-    reason = _reason(answer)
+def _reply(answer, key: str) -> Reply:
+    try:
+        text, reason = answer.text, _reason(answer)
+    except (AttributeError, TypeError, LookupError, ValueError):
+        raise Fault(NOT_THAT, NO_ANSWER, {}, key) from None
     usage = answer.usage_metadata
     tokens = 0
     if usage:
         tokens = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
     is_whole = answer.candidates and reason in WHOLE
     blocked = "" if is_whole else reason or "no answer, no reason"
-    return Reply(answer.text, tokens, reason == "MAX_TOKENS", blocked)
+    return clients.read_reply(text, tokens, reason == "MAX_TOKENS", blocked, key)
 
 
 def _reason(answer) -> str:

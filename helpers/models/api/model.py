@@ -23,7 +23,12 @@ from urllib.parse import urlsplit
 
 from helpers.cases import Answer
 from helpers.files import LabError, WorkFailed
-from helpers.models.api.address import ADDRESSES, find_address, is_api_model
+from helpers.models.api.address import (
+    ADDRESSES,
+    check_encryption,
+    find_address,
+    is_api_model,
+)
 from helpers.models.api.clients import (
     NOT_THAT,
     Fault,
@@ -34,6 +39,7 @@ from helpers.models.api.clients import (
 )
 from helpers.models.api.gemini_client import open_gemini
 from helpers.models.api.openai_client import open_openai
+from helpers.models.api.quotes import NO_KEY
 from helpers.models.base import AsksOnce, Question, to_messages
 from helpers.models.devices import Device
 from helpers.models.prompts import Messages
@@ -200,7 +206,8 @@ def open_api_model(model_id: str, *, allow_upload: bool) -> ApiModel:
     Returns:
         the model; without consent there is none that could send anything elsewhere.
     Raises:
-        LabError: the name or the address is malformed, or consent or key is missing.
+        LabError: the name or the address is malformed, or consent or key is missing; http to
+            another machine needs a consent of its own.
     """
     provider, _, name = model_id.partition(":")
     if not is_api_model(model_id) or not re.fullmatch(r"[\w./:@+-]+", name):
@@ -208,13 +215,15 @@ def open_api_model(model_id: str, *, allow_upload: bool) -> ApiModel:
             f"`model` is {model_id!r}, but a model behind an API is written openai:<model name> "
             "or gemini:<model name>, as in 'openai:gpt-4o-mini': correct it."
         )
-    url, host, local = find_address(provider)
+    address = find_address(provider)
+    url, host, local = address
     if not (local or allow_upload):
         raise LabError(
             f"`model` is {model_id!r}, so texts or images of the data set would be sent to "
             f"{host}: set `allow_upload` to True if that is permitted, or choose a `model` that "
             "runs on this machine."
         )
+    check_encryption(provider, address)
     key = _find_key(f"{provider.upper()}_API_KEY", host, local)
     open_client = {"openai": open_openai, "gemini": open_gemini}[provider]
     return ApiModel(provider, name, host, open_client(name, url, key, local=local))
@@ -240,7 +249,8 @@ def upload_notice(
     cost = _cost(model, tokens, count * max_new_tokens) if max_new_tokens else ""
     prompts = f"{count:,} prompt{'s' * (count != 1)}"
     who = f"{prompts}{shown}, about {tokens:,} tokens, go{'es' * (count == 1)}"
-    return f"{who} to {model.host} ({model.provider}:{model.name}){cost}."
+    open_to_read = ", unencrypted" if find_address(model.provider).is_unencrypted else ""
+    return f"{who} to {model.host} ({model.provider}:{model.name}){open_to_read}{cost}."
 
 
 def _cost(model: ApiModel, sent: int, answered: int) -> str:
@@ -263,7 +273,7 @@ def _find_key(name: str, host: str, local: bool) -> str:
     """The key from the environment or Colab's secrets; a server on this machine may do without."""
     key = (os.environ.get(name) or _colab_secret(name)).strip()
     if not key and local:
-        return "no-key-needed"  # the clients insist on some text
+        return NO_KEY
     if not key:
         raise LabError(
             f"{host} wants a key, but {name} is neither in the environment nor in Colab's secrets: "

@@ -8,6 +8,8 @@ from helpers.models.api import clients
 from helpers.models.api.clients import NOT_THAT, Fault, Reply, images_of
 from helpers.models.prompts import Messages
 
+NO_ANSWER = "what it sent is no chat completion"
+
 
 def open_openai(name: str, url: str, key: str, *, local: bool) -> Callable[[Messages, int], Reply]:
     """Open OpenAI's client; return what asks it: (messages, max_new_tokens) -> `Reply`.
@@ -42,31 +44,40 @@ def open_openai(name: str, url: str, key: str, *, local: bool) -> Callable[[Mess
 
 
 def _send(create: Callable, request: dict, key: str, *, images: bool):
-    """Ask once; None where the answer is not even JSON: a login page, another service."""
-    from openai import APIConnectionError, APIStatusError
-
+    """Ask once."""
     try:
         return create(**request)
-    except APIStatusError as error:
+    except Exception as error:
+        fault = _fault(error, key, images)
+    raise fault  # out here it does not hold the client's error, which knows the key
+
+
+def _fault(error: Exception, key: str, images: bool) -> Fault:
+    """Return why there is no answer; without a known reason it is no answer of such a server."""
+    from openai import APIConnectionError, APIStatusError
+
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, APIStatusError):
         said = error.body.get("message") if isinstance(error.body, dict) else error.body
-        text = f"{said or error.message}\n{error.code}"
-        headers = error.response.headers
-        raise Fault(error.status_code, text, headers, key, images=images) from None
-    except APIConnectionError as error:
-        reason = f"{type(error.__cause__).__name__}: {error.__cause__}"
-        raise Fault(0, reason, {}, key) from None
-    except ValueError:
-        return None
+        text = f"{said if isinstance(said, str) and said else error.message}\n{error.code}"
+        return Fault(error.status_code, text, error.response.headers, key, images=images)
+    if isinstance(error, APIConnectionError):
+        cause = error.__cause__
+        return Fault(0, f"{type(cause).__name__}: {cause}", {}, key)
+    return Fault(NOT_THAT, NO_ANSWER, {}, key)
 
 
 def _reply(answer, key: str) -> Reply:
-    if not getattr(answer, "choices", None):
-        raise Fault(NOT_THAT, "what it sent is no chat completion", {}, key)
-    choice, usage = answer.choices[0], answer.usage
-    filtered = "content_filter" if choice.finish_reason == "content_filter" else ""
-    tokens = usage.completion_tokens if usage else 0
-    was_cut = choice.finish_reason == "length"
-    return Reply(choice.message.content, tokens, was_cut, choice.message.refusal or filtered)
+    try:
+        choice, usage = answer.choices[0], answer.usage
+        text, refusal = choice.message.content, getattr(choice.message, "refusal", None)
+        finish = choice.finish_reason
+    except (AttributeError, TypeError, LookupError):
+        raise Fault(NOT_THAT, NO_ANSWER, {}, key) from None
+    blocked = refusal or (finish if finish == "content_filter" else "")
+    tokens = getattr(usage, "completion_tokens", 0)
+    return clients.read_reply(text, tokens, finish == "length", blocked, key)
 
 
 def _content(content: str | list[dict]) -> str | list[dict]:

@@ -9,6 +9,7 @@ repository has no processor, as the published one has none. The classes are in
 from functools import cache
 
 from helpers.files import LabError
+from helpers.models.foreign import load_config
 
 MODEL_TYPE = "moondream1"  # what the config.json of every moondream2 says
 IMAGE_TOKEN = "<image>"
@@ -60,7 +61,7 @@ def load_processor(path, revision: str | None = None):
         LabError: the tokenizer is another's, so that `<image>` gets an id that the model does not
             expect.
     """
-    from transformers import AutoConfig, AutoProcessor, LlavaProcessor, SiglipImageProcessor
+    from transformers import AutoProcessor, LlavaProcessor, SiglipImageProcessor
     from transformers.utils import cached_file
 
     register()
@@ -71,8 +72,8 @@ def load_processor(path, revision: str | None = None):
         _raise_exceptions_for_missing_entries=False,
     )
     if saved:
-        return AutoProcessor.from_pretrained(path, revision=revision)
-    config = AutoConfig.from_pretrained(path, revision=revision)
+        return AutoProcessor.from_pretrained(path, revision=revision, trust_remote_code=False)
+    config = load_config(str(path), revision)
     tower = config.vision_config
     images = SiglipImageProcessor(
         size={"height": tower.image_size, "width": tower.image_size},
@@ -97,6 +98,7 @@ def _load_tokenizer(path, revision: str | None, config):
     tokenizer = AutoTokenizer.from_pretrained(
         path,
         revision=revision,
+        trust_remote_code=False,
         padding_side="left",
         extra_special_tokens={"image_token": IMAGE_TOKEN},
         model_max_length=config.text_config.max_position_embeddings,

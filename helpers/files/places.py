@@ -1,0 +1,30 @@
+"""Where things lie on this machine, and how a place is shown without naming a folder of it."""
+
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def disable_statistics() -> None:
+    """Switch off the usage statistics of libraries; call it before they are imported.
+
+    Nothing leaves this machine unless a person asks for it.
+    """
+    os.environ |= {"UNSLOTH_DISABLE_STATISTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+def outputs_folder() -> Path:
+    """Return the folder that runs write to: `LAB_OUTPUTS`, or `outputs/` of the repository."""
+    folder = os.environ.get("LAB_OUTPUTS") or str(REPOSITORY / "outputs")
+    # Unlike Path.expanduser, this leaves the home of nobody, as in "~nouser/x", as it is.
+    return Path(os.path.expanduser(folder)).resolve()
+
+
+def display_path(path: Path | str) -> str:
+    """Return a path to print or record: one that names no folder of this machine."""
+    path = Path(os.path.expanduser(path)).resolve()
+    for root, name in ((outputs_folder(), "outputs"), (REPOSITORY, "")):
+        if path.is_relative_to(root):
+            return (Path(name) / path.relative_to(root)).as_posix()
+    return path.name
