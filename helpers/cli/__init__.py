@@ -3,3 +3,5 @@
 Built on all other rooms, each imported by the command that needs it, so that a command without a
 model starts fast.
 """
+
+INTERRUPTED = "Interrupted; the same command goes on where it stopped."

@@ -14,8 +14,8 @@ import pkgutil
 import sys
 
 import helpers.cli as folder
+from helpers.cli import INTERRUPTED
 from helpers.cli.progress import write_progress_as_lines
-from helpers.cli.start import INTERRUPTED
 from helpers.files import LabError, WorkFailed, disable_statistics, display_path, one_line
 
 FULL = (errno.ENOSPC, errno.EDQUOT)

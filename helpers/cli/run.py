@@ -2,20 +2,22 @@
 that is really one.
 """
 
+import logging
 import sys
-import tempfile
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from helpers.cli.arguments import Commands, Typed, add_parameters, read_typed, with_defaults
-from helpers.files import LabError, WorkFailed, display_path, outputs_folder, write_text
+from helpers.files import LabError, WorkFailed, display_path, outputs_folder, workshop, write_text
 from helpers.settings.notebook_file import find_notebooks, read_kinds, read_parameters
 
 # Every kernel warns that its loopback connection is not encrypted, and an interrupted one reports
 # its closed connection as an error; neither is news to anybody here.
 KERNEL_OPTIONS = ["--IPKernelApp.log_level=CRITICAL"]
+# They log what they raise, too, and of an interrupt that the kernel died of it.
+LOGGING = ("asyncio", "papermill", "traitlets")
 
 
 def add(commands: Commands) -> None:
@@ -76,10 +78,11 @@ def _execute(path: Path, values: Mapping[str, Any]) -> None:
 
     from helpers.notebook import notebook_folder
 
+    for name in LOGGING:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     print(f"{path.stem} ...", flush=True)
-    outputs_folder().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=outputs_folder(), prefix=".executing-") as folder:
-        executed = Path(folder) / path.name
+    with workshop(outputs_folder() / "executing") as folder:
+        executed = folder / path.name
         try:
             notebook = papermill.execute_notebook(
                 path,

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from helpers.experiments.runs import LOCK, Run, load_run
-from helpers.files import DAMAGED, display_path, list_some, lock_file, set_aside
+from helpers.experiments.runs import Run, load_run
+from helpers.files import DAMAGED, display_path, list_some, set_aside
 
 
 def changed_files(run: Run) -> list[str]:
@@ -23,7 +23,7 @@ def reopened(run: Run) -> bool:
     """
     if not changed_files(run):
         return False
-    with lock_file(run.folder / LOCK):
+    with run.alone():
         run.record = load_run(run.folder).record
         changed = changed_files(run) if run.done else []
         if changed:

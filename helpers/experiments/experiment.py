@@ -156,7 +156,7 @@ def _find_or_do(experiment: Experiment, own_id: str) -> Run:
 def record_scored(experiment: Experiment, grading: Grading) -> Run:
     """Do an experiment, or find it done, and score its result."""
     run = record(experiment)
-    with parameters_named(Grading), full_disk_told(run.folder):
+    with parameters_named(Grading), run.alone():
         experiment.score(run, grading)
     return run
 

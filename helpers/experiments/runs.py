@@ -122,17 +122,24 @@ class Run:
         if self.done:
             yield False
             return
-        with full_disk_told(self.folder), lock_file(self.folder / LOCK):
+        with self.alone():
             self.record = load_run(self.folder).record
             if self.done:
                 yield False
             else:
                 yield from self._work()
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from the run's files; what a kill has left of some is deleted."""
+        with full_disk_told(self.folder), lock_file(self.folder / LOCK):
+            for folder in (self.folder, self.folder / "scores"):
+                delete_unfinished(folder)
+            yield
+
     def _work(self) -> Iterator[bool]:
         started, before = time.monotonic(), self.record.get("minutes", 0.0)
         reset_gpu_peak()
-        delete_unfinished(self.folder)  # nobody else writes here now
         self.save(status="running", **environment())
         status = "interrupted"
         try:

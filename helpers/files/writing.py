@@ -138,12 +138,13 @@ def _delete_abandoned(place: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def delete_unfinished(folder: Path) -> None:
-    """Delete what a kill has left of files that were being written directly in a folder.
+def delete_unfinished(folder: Path, name: str = "") -> None:
+    """Delete what a kill has left of files that were being written directly in a folder, of all or
+    of one name.
 
     Call it only while nobody else writes there.
     """
-    for path in folder.glob(f".*{UNFINISHED}"):
+    for path in folder.glob(f".{name}*{UNFINISHED}"):
         if path.is_file():
             path.unlink(missing_ok=True)
 

@@ -18,6 +18,7 @@ from helpers.cases import Answer
 from helpers.files import (
     DAMAGED,
     append_jsonl,
+    delete_unfinished,
     display_path,
     lock_file,
     read_rows,
@@ -82,6 +83,7 @@ class AnswerFile:
         What a kill has left of a last line is passed over without a word; the file as it was is
         kept beside where more than that is damaged.
         """
+        delete_unfinished(self.path.parent, self.path.name)
         rows, damaged, torn = read_rows(self.path, self.place)
         if damaged:
             kept = self.path.with_name(f"{self.path.name}{DAMAGED}")

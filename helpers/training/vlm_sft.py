@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from transformers import PreTrainedModel, set_seed
+from transformers import PreTrainedModel
 
 from helpers.files import LabError
 from helpers.models.processors import mismatch
@@ -82,7 +82,6 @@ def make_trainable(model: PreTrainedModel, recipe: VlmRecipe) -> Trainable:
     """Give the model with nothing trainable but what the recipe trains."""
     if not recipe.trains_text_tower:
         return add_adapter(model, recipe, linear_layers(model, vision=recipe.vision == "trained"))
-    set_seed(recipe.seed)
     model.requires_grad_(recipe.vision == "trained")
     for part in (model.get_decoder(), model.get_output_embeddings()):
         part.requires_grad_(True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from helpers.cli.start import INTERRUPTED
+from helpers.cli import INTERRUPTED
 from helpers.files import write_json
 
 PATIENCE = 120  # seconds: on a busy machine a process takes its time to end
@@ -32,6 +32,14 @@ def begin(arguments: list[str]) -> subprocess.Popen:
         text=True,
         start_new_session=True,
     )
+
+
+def wait_until_it_listens(process: subprocess.Popen) -> None:
+    """Wait until a command hears signals, which Python's own start takes a moment for."""
+    status, heard = Path(f"/proc/{process.pid}/status"), 0
+    while status.exists() and process.poll() is None and not heard >> (signal.SIGTERM - 1) & 1:
+        found = re.search(r"SigCgt:\s*(\w+)", status.read_text())
+        heard = int(found[1], 16) if found else 0
 
 
 def interrupt(process: subprocess.Popen, number: signal.Signals, *, group: bool) -> list[str]:
@@ -53,7 +61,9 @@ def alive(group: int) -> list[str]:
 
 def check_quiet(process: subprocess.Popen, lines: list[str]) -> None:
     """What was interrupted says so in one line; what was done by then says nothing."""
-    assert (process.returncode, lines) in ((1, [INTERRUPTED]), (0, [])), lines[-3:]
+    # Where Python itself saw the interrupt in a text that was executed, it ends as by Ctrl-C.
+    statuses = (1, -signal.SIGINT) if lines else (0,)
+    assert process.returncode in statuses and lines in ([INTERRUPTED], []), lines[-3:]
     check_gone(process)
 
 
@@ -67,9 +77,10 @@ def check_gone(process: subprocess.Popen) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("seconds", [0.15, 0.3, 0.6, 1.2, 2.0])
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.5, 1.5])
 def test_while_libraries_are_loading(number, seconds):
     process = begin(["-m", "helpers", "doctor"])  # loads torch
+    wait_until_it_listens(process)
     time.sleep(seconds)
     check_quiet(process, interrupt(process, number, group=number == signal.SIGINT))
 
@@ -90,17 +101,15 @@ def files_to_score(tmp_path):
     return [str(tmp_path / "references.json"), str(tmp_path / "predictions.json")]
 
 
-# A sweep whose tasks say in files what happens to them. Only its workers import it by this name.
+# A sweep whose tasks say in files what happens to them.
 SWEEP = """
-import sys, time
-from pathlib import Path
-
-from helpers.cli import commands, progress, start
-from helpers.experiments import processes
-
+import sys
+from helpers.cli import start
 {light}
 
 def work(task):
+    import time
+    from pathlib import Path
     Path(task).touch()
     try:
         time.sleep(600)
@@ -109,16 +118,20 @@ def work(task):
         raise
 
 def main():
+    from helpers.cli import progress
+    from helpers.experiments import processes
     progress.write_progress_as_lines()
     processes.in_processes(work, sys.argv[1:], "tasks")
 
 if __name__ == "__main__":
-    commands.main = main
+    from types import SimpleNamespace
+    sys.modules["helpers.cli.commands"] = SimpleNamespace(main=main)
     sys.exit(start.start())
 """
 # Without the libraries that workers load.
 LIGHT = """
 from types import SimpleNamespace
+from helpers.experiments import processes
 sys.modules["torch"] = SimpleNamespace(set_num_threads=print)
 processes.prepare_process = lambda: None
 processes._places = lambda: ["", ""]
@@ -146,9 +159,10 @@ def wait_for(path: Path, process: subprocess.Popen) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seconds", [0.2, 0.5, 1.0, 3.0, 5.0])
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 2.0, 4.0])
 def test_workers_that_are_still_importing(start_sweep, seconds):
     process, _ = start_sweep("")
+    wait_until_it_listens(process)
     time.sleep(seconds)
     check_quiet(process, interrupt(process, signal.SIGINT, group=True))
 
@@ -199,4 +213,4 @@ def test_a_training_in_a_notebook_says_that_it_was_interrupted(clinic, outputs):
     assert lines == [INTERRUPTED] and statuses(outputs) == ["interrupted"]
     kernels = subprocess.run(["ps", "-eo", "ppid=,args="], capture_output=True, text=True).stdout
     assert not re.search(rf"^ *{process.pid} .*ipykernel", kernels, re.MULTILINE)
-    assert not list(outputs.glob(".executing-*"))
+    assert not list(outputs.glob("*executing*"))

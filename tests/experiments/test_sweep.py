@@ -13,7 +13,7 @@ import pytest
 
 from conftest import ROOT
 from helpers.cases import Answer
-from helpers.experiments import recorded, runs, sweep
+from helpers.experiments import environment, recorded, runs, sweep
 from helpers.experiments.answers import Answers
 from helpers.experiments.case_answers import CaseAnswers
 from helpers.experiments.constant import Constant
@@ -127,7 +127,7 @@ def clean(monkeypatch, tmp_path) -> Path:
     """A clean commit, and a folder for recorded studies; returns that."""
     monkeypatch.setattr(recorded, "RECORDED", tmp_path / "recorded")
     monkeypatch.setattr(
-        runs, "_git", lambda *arguments: "a commit" if arguments[0] == "rev-parse" else ""
+        environment, "_git", lambda *arguments: "a commit" if arguments[0] == "rev-parse" else ""
     )
     return tmp_path / "recorded"
 
