@@ -281,7 +281,7 @@ def test_on_a_small_device(small, measured_here):
     training = small(FinetuneVlm, STEPS=2)
     parameters = {"LIMIT": 2, "MAX_NEW_TOKENS": 4, "EDGE_FORMS": "float32, int8"}
     device = small(SmallDevice, **parameters).but(adapter=training)
-    run = record(device)
+    run = record_scored(device, Grading())
     forms = {row["form"]: row for row in run.record["forms"]}
     assert list(forms) == ["float32", "int8"] and forms["float32"]["same_answers"] == 1
     assert forms["int8"]["weights_mb"] < forms["float32"]["weights_mb"]
