@@ -157,10 +157,19 @@ def all_recorded(*studies: str) -> list[RecordedRun]:
 
 
 def recorded_runs(kind: str, dataset: str, *studies: str) -> list[RecordedRun]:
-    """Return those of one kind of experiment on one data set."""
-    wanted = (kind, dataset)
-    found = all_recorded(*studies)
-    return [run for run in found if (run.record["kind"], run.record["dataset"]) == wanted]
+    """Return those of one kind of experiment on one data set.
+
+    Raises:
+        LabError: there is none.
+    """
+    runs = [run for run in all_recorded(*studies) if run.record["kind"] == kind]
+    found = [run for run in runs if run.record["dataset"] == dataset]
+    if not found:
+        raise LabError(
+            f"No run of the kind {kind!r} on {dataset!r} is recorded: take outputs/recorded from "
+            "the repository, or run `make sweep`."
+        )
+    return found
 
 
 def recorded_verdicts(dataset: str, *studies: str) -> list[Verdict]:
@@ -232,8 +241,7 @@ def _read_run(line: Mapping[str, Any], head: Mapping[str, Any], path: Path) -> R
     record["parameters"] = head["parameters"] | line["parameters"]
     scores, cases = record.pop("scores"), record.pop("cases", {})
     run = RecordedRun(path, record, {}, scores, head["signatures"], cases, head["cases"])
-    _order(run)  # what all readers count on is there
-    _ = run.scores
+    _ = _order(run), run.scores  # what all readers count on is there
     for place, *columns in cases.values():
         _check_columns(columns, len(head["cases"][place]))
     return run

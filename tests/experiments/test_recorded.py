@@ -112,7 +112,9 @@ def test_a_run_of_several_studies_is_one(folder):
     write_study("two", "?", [run, other], [])
     assert {one.id for one in all_recorded()} == {run.id, other.id} and len(all_recorded()) == 2
     assert [one.id for one in recorded_runs("answers", "pocket")] == [run.id]
-    assert recorded_runs("vlm_answers", "pocket", "one") == recorded_runs("answers", "iiyi") == []
+    for asked in (("vlm_answers", "pocket", "one"), ("answers", "iiyi")):
+        with pytest.raises(LabError, match="No run of the kind .* is recorded: take outputs/rec"):
+            recorded_runs(*asked)
     assert len(recorded_verdicts("pocket")) == 1
     assert recorded_verdicts("pocket", "two") == recorded_verdicts("iiyi") == []
 
