@@ -61,16 +61,16 @@ def experiments(clinic: Path) -> list[Experiment]:
         kinds["captions"].but({"CAPTIONER": "pocket/blip", "LIMIT": 3}),
         kinds["answers"].but({"CAPTIONER": "pocket/blip", "LIMIT": 3}),
         kinds["vlm_answers"],
+        kinds["finetune"],
         tuned,
     ]
 
 
 def results(wanted: Sequence[Experiment], outputs: Path) -> dict[str, Any]:
-    """Read all that a person would use of experiments and of what they start from."""
+    """Read all that a person would use of experiments."""
     os.environ["LAB_OUTPUTS"] = str(outputs)
     found: dict[str, Any] = {}
-    needed = [need for one in wanted for need in one.needs().values()]
-    for one in [*wanted, *needed]:
+    for one in wanted:
         name = f"{one.kind()} {run_id(one)}"
         run = find_run(one.kind(), run_id(one))
         if run is None or not run.done:

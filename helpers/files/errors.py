@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from helpers.files.places import display_path, outputs_folder
+from helpers.files.places import display_path, outputs_folder, resolve
 
 # How libraries word a full disk, in small letters, where they hide the system's error number:
 # safetensors repeats the system's words; torch only says that its archive came out too short.
@@ -79,7 +79,7 @@ def disk_full(error: BaseException, folder: Path | str) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if _says_disk_full(cause):
-            is_ours = Path(folder).resolve().is_relative_to(outputs_folder())
+            is_ours = resolve(folder).is_relative_to(outputs_folder())
             elsewhere = (
                 "move LAB_OUTPUTS to another disk together with what is in it"
                 if is_ours

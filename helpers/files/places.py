@@ -17,13 +17,19 @@ def disable_statistics() -> None:
 def outputs_folder() -> Path:
     """Return the folder that runs write to: `LAB_OUTPUTS`, or `outputs/` of the repository."""
     folder = os.environ.get("LAB_OUTPUTS") or str(REPOSITORY / "outputs")
-    # Unlike Path.expanduser, this leaves the home of nobody, as in "~nouser/x", as it is.
-    return Path(os.path.expanduser(folder)).resolve()
+    return resolve(folder)
+
+
+def resolve(path: Path | str) -> Path:
+    """Return an absolute path without links; unlike pathlib's, this leaves the home of nobody
+    ("~nouser/x") and a circle of links as they are.
+    """
+    return Path(os.path.realpath(os.path.expanduser(path)))
 
 
 def display_path(path: Path | str) -> str:
     """Return a path to print or record: one that names no folder of this machine."""
-    path = Path(os.path.expanduser(path)).resolve()
+    path = resolve(path)
     for root, name in ((outputs_folder(), "outputs"), (REPOSITORY, "")):
         if path.is_relative_to(root):
             return (Path(name) / path.relative_to(root)).as_posix()

@@ -65,7 +65,7 @@ def test_typed_values_reach_the_notebook_and_the_executed_copy_its_record(write,
     assert all(cell["execution_count"] for cell in executed["cells"])
     assert str(outputs) not in json.dumps(executed) and "papermill" not in executed["metadata"]
     assert (outputs / "leaderboard.html").exists() and "leaderboard.html" in capsys.readouterr().out
-    assert not list(outputs.glob(".executing-*"))
+    assert not list(outputs.glob(".executing*"))
 
 
 def test_every_notebook_is_checked_before_any_is_executed(write, outputs, capsys):
