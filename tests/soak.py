@@ -214,9 +214,12 @@ class Soak:
         return self.draw.sample(self.all, self.draw.randint(1, len(self.all)))
 
     def kill(self) -> None:
-        """Do some experiments, and end the process at a moment drawn by lot."""
+        """Do some experiments from their beginning; end the process at a moment drawn by lot."""
+        for folder in self.outputs.glob("runs/*/*"):
+            if self.draw.random() < 0.6:
+                shutil.rmtree(folder)
         process, sign = self.start(self.some(), self.outputs), self.draw.choice(SIGNALS)
-        process.join(self.draw.uniform(0.05, 12))
+        process.join(self.draw.uniform(0.05, 8))
         if process.is_alive():
             os.kill(process.pid, sign)
             self.counts[f"killed by {sign.name}"] += 1
