@@ -90,7 +90,7 @@ def test_it_is_the_same_short_cell_everywhere_with_the_address_of_the_project():
     cells = {install_cell(path) for path in find_notebooks(["all"])}
     assert len(cells) == 1
     lines = CELL.splitlines()
-    assert len(lines) <= 17 and max(map(len, lines)) <= 100
+    assert len(lines) <= 16 and max(map(len, lines)) <= 100
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     address = project.get("urls", {}).get("Repository", "")
     assert f'REPOSITORY, COMMIT = "{address}", "HEAD"' in CELL

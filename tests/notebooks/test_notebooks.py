@@ -75,7 +75,7 @@ def test_cells_are_short_prose_outnumbers_code_and_nothing_asks_for_the_profile(
     _, content = notebook
     code, prose = sources(content["cells"], "code"), sources(content["cells"], "markdown")
     assert [
-        source for source in code if source.count("\n") > 16 and source != parameters_cell(content)
+        source for source in code if source.count("\n") >= 16 and source != parameters_cell(content)
     ] == []
     assert sum(len(text.split()) for text in prose) > sum(len(text.split()) for text in code)
     for source in code:

@@ -11,9 +11,10 @@ Neither client retries here: OpenAI's would honour Retry-After, but takes 0 for 
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from helpers.cases import Answer
 from helpers.data.images import MAX_SIDE, to_jpeg
@@ -108,6 +109,18 @@ class Fault(Exception):
 def parts_of(content: str | list[dict]) -> list[dict]:
     """A message's content as parts, which text alone is one of."""
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def ask_once(call: Callable, request: dict, explain: Callable[[Exception], Fault]) -> Any:
+    """Ask a client library once; whatever it raises becomes the fault that `explain` makes of it.
+
+    The fault is raised where it does not hold the library's error, which knows the key.
+    """
+    try:
+        return call(**request)
+    except Exception as error:
+        fault = error if isinstance(error, Fault) else explain(error)
+    raise fault
 
 
 def images_of(messages: list[dict]) -> list:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 from helpers.models.api import clients
 from helpers.models.api.clients import NOT_THAT, Fault, Reply, images_of, parts_of
@@ -34,8 +35,8 @@ def open_gemini(name: str, url: str, key: str, *, local: bool) -> Callable[[Mess
     def ask(messages: Messages, max_new_tokens: int) -> Reply:
         request = {"model": name, "contents": _contents(messages)}
         request["config"] = _config(messages, max_new_tokens)
-        images = bool(images_of(messages))
-        return _reply(_send(client.models.generate_content, request, key, images=images), key)
+        explain = partial(_fault, key=key, images=bool(images_of(messages)))
+        return _reply(clients.ask_once(client.models.generate_content, request, explain), key)
 
     return ask
 
@@ -76,22 +77,11 @@ def _part(part: dict):
     return types.Part(text=part["text"])
 
 
-def _send(generate: Callable, request: dict, key: str, *, images: bool):
-    """Ask once."""
-    try:
-        return generate(**request)
-    except Exception as error:
-        fault = _fault(error, key, images)
-    raise fault  # out here it does not hold the client's error, which knows the key
-
-
 def _fault(error: Exception, key: str, images: bool) -> Fault:
     """Return why there is no answer; without a known reason it is no answer of Gemini."""
     import httpx2
     from google.genai import errors
 
-    if isinstance(error, Fault):
-        return error
     if isinstance(error, errors.APIError):
         headers = error.response.headers if error.response is not None else {}
         text = f"{error.message or error.status}\n{error}"

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 from helpers.models.api import clients
@@ -38,26 +39,16 @@ def open_openai(name: str, url: str, key: str, *, local: bool) -> Callable[[Mess
     def ask(messages: Messages, max_new_tokens: int) -> Reply:
         sent = [turn | {"content": _content(turn["content"])} for turn in messages]
         request = {"model": name, "messages": sent, "temperature": 0, limit: max_new_tokens}
-        return _reply(_send(create, request, key, images=bool(images_of(messages))), key)
+        explain = partial(_fault, key=key, images=bool(images_of(messages)))
+        return _reply(clients.ask_once(create, request, explain), key)
 
     return ask
-
-
-def _send(create: Callable, request: dict, key: str, *, images: bool):
-    """Ask once."""
-    try:
-        return create(**request)
-    except Exception as error:
-        fault = _fault(error, key, images)
-    raise fault  # out here it does not hold the client's error, which knows the key
 
 
 def _fault(error: Exception, key: str, images: bool) -> Fault:
     """Return why there is no answer; without a known reason it is no answer of such a server."""
     from openai import APIConnectionError, APIStatusError
 
-    if isinstance(error, Fault):
-        return error
     if isinstance(error, APIStatusError):
         said = error.body.get("message") if isinstance(error.body, dict) else error.body
         text = f"{said if isinstance(said, str) and said else error.message}\n{error.code}"
