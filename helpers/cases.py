@@ -33,7 +33,8 @@ class Case:
 
     `question` is the short text (a DermaVQA title), `context` the long one (its content). `images`
     are paths that may not exist on this machine; they are opened late, one at a time. A case
-    without references can be answered, not scored.
+    without references can be answered, not scored. `group` names what cases share, such as one
+    patient: splits never cut a group, and intervals are clustered by it; "": the case is alone.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Case:
     references: tuple[Reference, ...] = ()
     label: str = ""
     concepts: tuple[str, ...] = ()
+    group: str = ""
     split: str = ""
 
     @property

@@ -54,7 +54,7 @@ def load_splits(
 
     `name` is what the person called the data set, for the advice in errors. Blank references are
     dropped, blank titles stay "". Weights come from df_userinfo.csv if it is there (see
-    `reference_weight`), labels and concepts from facts.json if it is there.
+    `reference_weight`), labels, concepts and groups from facts.json if it is there.
 
     Raises:
         LabError: A record cannot be loaded; the first such record is named.
@@ -171,6 +171,7 @@ def _case(source: _Source, number: int, record: dict) -> Case:
         references=_references(source, number, record),
         label=fact.get("label", ""),
         concepts=tuple(fact.get("concepts", ())),
+        group=fact.get("group", ""),
         split=source.split,
     )
 

@@ -31,7 +31,7 @@ RESPONSE_FIELDS = {
     **{f"content_{language}": "text" for language in LANGUAGES},
     **dict.fromkeys(FLAGS, "share"),
 }
-FACT_FIELDS = {"label": "text", "concepts": "texts", "skin_tone": "tone"}
+FACT_FIELDS = {"label": "text", "group": "text", "concepts": "texts", "skin_tone": "tone"}
 
 KINDS = {
     "text": "text",

@@ -7,14 +7,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from multiprocessing import Queue, get_context
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from helpers.files import LabError, WorkFailed, display_path, one_line
+from helpers.files.workers import signals_held_back
 from helpers.models.process import prepare_process
 
 PATIENCE = 10  # seconds that an interrupted worker has to end by itself
@@ -45,7 +45,7 @@ def in_processes(work: Callable[[Any], object], tasks: Sequence[Any], name: str)
         len(places), mp_context=context, initializer=_warm_up, initargs=(free, theirs)
     ) as pool:
         try:
-            with _signals_held_back():
+            with signals_held_back():
                 futures = [pool.submit(_do, work, task) for task in tasks]
             for future in tqdm(as_completed(futures), total=len(futures), desc=name):
                 if error := future.exception():
@@ -65,23 +65,6 @@ def _why(error: BaseException) -> str:
         named = f"{display_path(error.filename)}: " if isinstance(error.filename, str) else ""
         return f"{named}{error.strerror}."
     return one_line(f"{type(error).__name__}: {error}")
-
-
-@contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Hold back Ctrl-C and `kill` while workers start.
-
-    They inherit it, so that a terminal's Ctrl-C reaches the sweep alone, and no worker reports in a
-    traceback what it was just importing.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _places() -> list[str]:

@@ -6,25 +6,32 @@ line for each verdict.
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from helpers.experiments.record_lines import (
+    as_array,
+    as_columns,
+    check_columns,
+    same,
+    short,
+    unlike,
+    usual,
+)
 from helpers.experiments.runs import FORMAT, Run
-from helpers.experiments.verdicts import Verdict
+from helpers.experiments.verdicts import Verdict, verdicts_again
 from helpers.files import REPOSITORY, LabError, read_jsonl, write_text
+from helpers.metrics.differences import Difference
 from helpers.metrics.measure import Measured
 from helpers.metrics.scores import Score
 from helpers.models.answer_file import AnswerFile
 
 RECORDED = REPOSITORY / "outputs" / "recorded"
-DIGITS = 7  # that numbers keep: one more than it takes for tables to print the same
 # The first line, besides the study's name.
 HEAD = ("asks", "common", "parameters", "signatures", "cases")
+UNKNOWN = float("nan")  # what records did not say before verdicts were corrected for their number
 # What a run's line holds of its record: what the first line may say for all of them; what it was
 # made of; what was measured besides scores.
 SHARED = (
@@ -47,6 +54,7 @@ class RecordedRun(Run):
     signatures: Sequence[str] = ()
     cases: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     case_ids: Sequence[Sequence[str]] = ()
+    groups: Sequence[Sequence[str]] = ()
 
     @property
     def scores(self) -> dict[str, Score]:
@@ -69,8 +77,8 @@ class RecordedRun(Run):
                 found[key] = Measured(score)
                 if key in self.cases:
                     place, *columns = self.cases[key]
-                    ids = tuple(self.case_ids[place])
-                    found[key] = Measured(score, ids, _as_array(columns, len(ids)))
+                    ids, groups = tuple(self.case_ids[place]), tuple(self.groups[place])
+                    found[key] = Measured(score, ids, as_array(columns, len(ids)), groups)
         return found
 
 
@@ -88,6 +96,14 @@ class Recorded:
         here = [run for run in self.runs if run.record["dataset"] == dataset]
         return [run for run in here if f"{run.record['kind']}/{run.id}" not in made]
 
+    def verdicts_again(self) -> list[Verdict]:
+        """Give the verdicts anew, from what each case contributes to the scores of the runs.
+
+        Raises:
+            LabError: runs of a side are missing, or what their cases contribute.
+        """
+        return verdicts_again(self.verdicts, self.runs)
+
 
 def write_study(study: str, asks: str, runs: Iterable[Run], verdicts: Iterable[Verdict]) -> Path:
     """Write the record of a study, whole; return its path.
@@ -102,12 +118,14 @@ def write_study(study: str, asks: str, runs: Iterable[Run], verdicts: Iterable[V
     said = list(verdicts)
     keys = list(dict.fromkeys(verdict.metric for verdict in said))
     signatures: list[str] = []
-    case_ids: list[list[str]] = []
-    common = _usual([_part(run.record, SHARED) for run in found])
-    parameters = _same([run.record["parameters"] for run in found])
-    lines = [_run_line(run, common, parameters, keys, signatures, case_ids) for run in found]
+    cases: list[tuple[list[str], list[str]]] = []  # ids, and their groups
+    common = usual([_part(run.record, SHARED) for run in found])
+    parameters = same([run.record["parameters"] for run in found])
+    lines = [_run_line(run, common, parameters, keys, signatures, cases) for run in found]
     lines += [_verdict_line(verdict, signatures) for verdict in said]
-    head = dict(zip(HEAD, (asks, common, parameters, signatures, case_ids)))
+    head = dict(zip(HEAD, (asks, common, parameters, signatures, [ids for ids, _ in cases])))
+    if any(groups for _, groups in cases):
+        head["groups"] = [groups for _, groups in cases]
     texts = [
         json.dumps(line, ensure_ascii=False, separators=(",", ":"))
         for line in [{"study": study, **head}, *lines]
@@ -125,13 +143,14 @@ def read_study(name: str) -> Recorded:
     if not path.exists():
         known = ", ".join(recorded_studies()) or "none"
         raise LabError(f"The study {name!r} is not recorded; these are: {known}.")
-    head: Mapping[str, Any] = {}
+    head: dict[str, Any] = {}
     runs: list[RecordedRun] = []
     verdicts: list[Verdict] = []
     for number, line in enumerate(read_jsonl(path), start=1):
         try:
             if number == 1:
                 head = {name: line[name] for name in HEAD}
+                head["groups"] = line.get("groups") or [[] for _ in head["cases"]]
             elif "run_id" in line:
                 runs.append(_read_run(line, head, path))
             else:
@@ -191,84 +210,68 @@ def _part(record: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: record[name] for name in names if name in record}
 
 
-def _same(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the entries that are the same in all rows."""
-    first, *others = rows or [{}]
-    return {n: v for n, v in first.items() if all(n in row and row[n] == v for row in others)}
-
-
-def _usual(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the most frequent value of each entry that all rows have."""
-    found = {}
-    for name in rows[0] if rows else ():
-        if all(name in row for row in rows):
-            texts = Counter(json.dumps(row[name]) for row in rows)
-            found[name] = json.loads(texts.most_common(1)[0][0])
-    return found
-
-
 def _run_line(
     run: Run,
     common: Mapping[str, Any],
     parameters: Mapping[str, Any],
     keys: Sequence[str],
     signatures: list[str],
-    case_ids: list[list[str]],
+    cases: list[tuple[list[str], list[str]]],
 ) -> dict[str, Any]:
     """Make the line of a run; signatures and cases that are new are added to the lists."""
     record = run.record
     line = {"run_id": run.id, "kind": record["kind"], "name": record["name"]}
-    line |= _unlike(_part(record, SHARED), common) | _part(record, MADE_OF)
-    line["parameters"] = _unlike(record["parameters"], parameters)
+    line |= unlike(_part(record, SHARED), common) | _part(record, MADE_OF)
+    line["parameters"] = unlike(record["parameters"], parameters)
     line |= {"parents": record["parents"]} if record.get("parents") else {}
-    line |= {name: _short(value) for name, value in _part(record, FACTS).items()}
+    line |= {name: short(value) for name, value in _part(record, FACTS).items()}
     line["scores"] = {key: _score(score, signatures) for key, score in run.scores.items()}
-    cases = {
-        key: [_place(list(found.cases), case_ids), *_as_columns(found.columns)]
+    rows = {
+        key: [_place((list(found.cases), _groups(found)), cases), *as_columns(found.columns)]
         for key, found in (run.measured(keys) if keys else {}).items()
         if found.columns is not None
     }
-    return line | ({"cases": cases} if cases else {})
+    return line | ({"cases": rows} if rows else {})
+
+
+def _groups(found: Measured) -> list[str]:
+    """Return the groups of cases, [] where they say nothing because each case is alone."""
+    return list(found.groups) if len(set(found.groups)) < len(found.groups) else []
 
 
 def _verdict_line(verdict: Verdict, signatures: list[str]) -> dict[str, Any]:
-    entries = {name: value for name, value in asdict(verdict).items() if value != ""}
-    return entries | {"score": _score(verdict.score, signatures)}
+    """Make the line of a verdict; what is empty or unknown is left out."""
+    score = verdict.score
+    entries = {name: short(value) for name, value in vars(verdict).items() if value != ""}
+    line = {name: value for name, value in entries.items() if value == value}  # no nan
+    errors = [short(score.cases_error), short(score.seeds_error), score.groups]
+    return line | {"score": _score(score, signatures), "errors": errors}
 
 
 def _read_run(line: Mapping[str, Any], head: Mapping[str, Any], path: Path) -> RecordedRun:
     record = {"format": FORMAT, "status": "done", "parents": {}, **head["common"], **line}
     record["parameters"] = head["parameters"] | line["parameters"]
     scores, cases = record.pop("scores"), record.pop("cases", {})
-    run = RecordedRun(path, record, {}, scores, head["signatures"], cases, head["cases"])
+    rows = (cases, head["cases"], head["groups"])
+    run = RecordedRun(path, record, {}, scores, head["signatures"], *rows)
     _ = _order(run), run.scores  # what all readers count on is there
     for place, *columns in cases.values():
-        _check_columns(columns, len(head["cases"][place]))
+        check_columns(columns, len(head["cases"][place]))
     return run
-
-
-def _check_columns(columns: Sequence[Any], rows: int) -> None:
-    """Raise where `_as_array` would; it takes a tenth of the time."""
-    for column in columns:
-        numbers = column if isinstance(column, list) else [column] * rows
-        if len(numbers) != rows:
-            raise ValueError(f"{len(numbers)} numbers for {rows} cases")
-        sum(numbers)
 
 
 def _read_verdict(line: Mapping[str, Any], head: Mapping[str, Any]) -> Verdict:
     value, low, high, n, place = line["score"]
-    score = Score(value, low, high, n, head["signatures"][place])
+    cases_error, seeds_error, groups = line.get("errors", (UNKNOWN, 0.0, n))
+    signature, seeds = head["signatures"][place], line["seeds"]
+    score = Difference(value, low, high, n, signature, cases_error, seeds_error, groups, seeds)
     sides = {name: tuple(line.get(name, ())) for name in ("than", "better")}
-    return Verdict(**{**line, **sides, "score": score})
-
-
-def _unlike(values: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: v for n, v in values.items() if n not in common or common[n] != v}
+    known = {name: entry for name, entry in line.items() if name != "errors"}
+    return Verdict(**{**known, **sides, "score": score})
 
 
 def _score(score: Score, signatures: list[str]) -> list[Any]:
-    numbers = [_short(number) for number in (score.value, score.low, score.high)]
+    numbers = [short(number) for number in (score.value, score.low, score.high)]
     return [*numbers, score.n, _place(score.signature, signatures)]
 
 
@@ -277,24 +280,3 @@ def _place(item: Any, known: list) -> int:
     if item not in known:
         known.append(item)
     return known.index(item)
-
-
-def _short(value: Any) -> Any:
-    """Return a value whose floats have few digits, and none where they are whole."""
-    if isinstance(value, float):
-        short = float(f"{value:.{DIGITS}g}")
-        return int(short) if short.is_integer() else short
-    if isinstance(value, Mapping):
-        return {name: _short(part) for name, part in value.items()}
-    return [_short(part) for part in value] if isinstance(value, (list, tuple)) else value
-
-
-def _as_columns(columns: np.ndarray) -> list[Any]:
-    """Return the columns of an array, each as its numbers, or as one where all are the same."""
-    found = [_short(column) for column in columns.T.tolist()]
-    return [column[0] if len(set(column)) == 1 else column for column in found]
-
-
-def _as_array(columns: Sequence[Any], rows: int) -> np.ndarray:
-    whole = [column if isinstance(column, list) else [column] * rows for column in columns]
-    return np.array(whole, dtype=float).T

@@ -78,7 +78,8 @@ class Run:
                 kept = read_sealed(self.folder / "scores" / f"{entry['by']}.json")
                 rows = kept["columns"].get(key, {"cases": [], "values": None})
                 columns = None if rows["values"] is None else np.array(rows["values"], dtype=float)
-                found[key] = Measured(Score.from_dict(entry), tuple(rows["cases"]), columns)
+                cases, groups = tuple(rows["cases"]), tuple(rows.get("groups", ()))
+                found[key] = Measured(Score.from_dict(entry), cases, columns, groups)
         return found
 
     def save_scores(self, scores: Mapping[str, Score]) -> None:

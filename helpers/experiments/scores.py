@@ -21,7 +21,7 @@ from helpers.files import (
     write_json,
     write_sealed,
 )
-from helpers.metrics.measure import Graded, Measured, find_measures
+from helpers.metrics.measure import Graded, find_measures, groups_of, measure_by
 from helpers.settings.section import Section, setting
 
 
@@ -53,13 +53,19 @@ def _measured(run: Run, measure: ModuleType, graded: Graded) -> tuple[str, dict]
     """Compute one measure, or find it computed; return the name of its file and the content."""
     answers = file_hash(run.folder / "predictions.jsonl")
     depends = [measure.VERSION, measure.depends_on(graded), answers]
+    if graded.are_grouped:
+        depends.append(groups_of(graded.cases))
     name = f"{measure.__name__.rpartition('.')[2]}-{fingerprint(depends)}"
     path = run.folder / "scores" / f"{name}.json"
     with suppress(Damaged):  # also where it is not there
         return name, read_sealed(path)
-    found: dict[str, Measured] = measure.measure(graded)
+    found = measure_by(measure, graded)
     columns = {
-        key: {"cases": list(one.cases), "values": one.columns.tolist()}
+        key: {
+            "cases": list(one.cases),
+            "values": one.columns.tolist(),
+            "groups": list(one.groups),
+        }
         for key, one in found.items()
         if one.columns is not None
     }

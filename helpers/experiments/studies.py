@@ -13,7 +13,7 @@ from typing import Any
 from helpers.data import load_dataset
 from helpers.experiments.experiment import Experiment, find_kind
 from helpers.experiments.runs import Run
-from helpers.experiments.verdicts import Paper, Verdict, compare
+from helpers.experiments.verdicts import Paper, Verdict, compare, judge
 from helpers.files import REPOSITORY, LabError
 from helpers.settings.section import all_values, sections_in
 
@@ -27,13 +27,15 @@ class Claim:
     """A claim that one side of a study is better than the other.
 
     `better` and `than` select points by what was changed in them, or by their parameters. `paper`:
-    what the paper reports, by metric.
+    what the paper reports, by metric. `metrics`: what it is held against, if not what the study
+    says.
     """
 
     says: str
     better: Changes
     than: Changes
     paper: Paper | None = None
+    metrics: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Study:
         data: data sets, as changes.
         seeds: each is a run of its own wherever something is random.
         repetition: whether claims also say which side repeats more answers.
+        metrics: what its claims are held against, if not `COMPARED`.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Study:
     claims: Sequence[Claim] = ()
     seeds: Sequence[int] = SEEDS
     repetition: bool = False
+    metrics: Sequence[str] = ()
 
     def points(self) -> Iterator[Point]:
         """Make every point of the study: data sets, combinations of the axes, seeds."""
@@ -111,8 +115,11 @@ def _holds_experiments(made: Experiment, name: str) -> bool:
 
 
 def check_claims(study: Study, made: Sequence[tuple[Point, Run]]) -> list[Verdict]:
-    """Hold the claims of a study against its runs, one data set after another."""
-    found = []
+    """Hold the claims of a study against its runs, one data set after another.
+
+    All verdicts together are corrected for their number.
+    """
+    found: list[Verdict] = []
     for dataset in dict.fromkeys(run.record["dataset"] for _, run in made):
         here = [(point, run) for point, run in made if run.record["dataset"] == dataset]
         for claim in study.claims:
@@ -123,8 +130,9 @@ def check_claims(study: Study, made: Sequence[tuple[Point, Run]]) -> list[Verdic
                 paper=claim.paper,
                 study=study.name,
                 repetition=study.repetition,
+                metrics=claim.metrics or study.metrics,
             )
-    return found
+    return judge(found)
 
 
 def load_studies(names: Sequence[str] = ()) -> list[Study]:

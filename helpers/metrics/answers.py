@@ -4,16 +4,16 @@ Two systems with the same deltaBLEU can differ in all of these; a constant answe
 text.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from helpers.cases import Answer, Case
 from helpers.files import LabError
-from helpers.metrics.measure import Graded, Measured
+from helpers.metrics.measure import Graded, Measured, groups_of
 from helpers.metrics.metric import PERCENT, Metric
-from helpers.metrics.scores import Score, mean_score, share_score, wilson_interval
+from helpers.metrics.scores import Score, mean_score, share_interval, share_score, sign_groups
 
 # Raised by hand when the meaning of one of these numbers changes.
 VERSION = 1
@@ -53,7 +53,8 @@ def answer_statistics(
     "words": mean number of words between white space, empty answers included.
 
     `answers` holds predictions by case id: others' are ignored, a missing one counts as empty.
-    Shares are 0 to 1, with Wilson intervals; "words" has a bootstrap interval.
+    Shares are 0 to 1, with Wilson intervals; "words" has a bootstrap interval. All are clustered
+    by the groups of the cases.
 
     Raises:
         LabError: There are no cases.
@@ -63,25 +64,26 @@ def answer_statistics(
     found = [answers.get(case.id, Answer(case.id, "")) for case in cases]
     texts = [answer.text.strip() for answer in found]
     training = {text.strip() for text in training_texts} - {""}
-    scores = {}
-    if ends := [answer.finish for answer in found if answer.finish]:
-        cut = [end == "length" for end in ends]
-        scores["unfinished"] = _share(cut, "unfinished|finish:length")
-    scores["copies"] = _share([text in training for text in texts], f"copies|texts:{len(training)}")
-    scores["empty"] = _share([not text for text in texts], "empty")
-    scores["distinct"] = distinct_score(texts)
+    scores, groups = {}, groups_of(cases)
+    ends = [(answer.finish, group) for answer, group in zip(found, groups) if answer.finish]
+    if ends:
+        cut = [end == "length" for end, _ in ends]
+        scores["unfinished"] = _share(cut, "unfinished|finish:length", [group for _, group in ends])
+    copied = [text in training for text in texts]
+    scores["copies"] = _share(copied, f"copies|texts:{len(training)}", groups)
+    scores["empty"] = _share([not text for text in texts], "empty", groups)
+    scores["distinct"] = distinct_score(texts, groups)
     words = np.array([len(text.split()) for text in texts], dtype=float)
-    scores["words"] = mean_score(
-        words, signature=f"words|split:white space|interval:bootstrap|v:{VERSION}"
-    )
+    signature = f"words|split:white space|interval:bootstrap|v:{VERSION}"
+    scores["words"] = mean_score(words, signature=signature, groups=groups)
     return scores
 
 
-def _share(hits: Sequence[bool], title: str) -> Score:
-    return share_score(hits, signature=f"{title}|interval:wilson|v:{VERSION}")
+def _share(hits: Sequence[bool], title: str, groups: Sequence[str]) -> Score:
+    return share_score(hits, signature=f"{title}|interval:wilson|v:{VERSION}", groups=groups)
 
 
-def distinct_score(texts: Sequence[str]) -> Score:
+def distinct_score(texts: Sequence[str], groups: Sequence[str] = ()) -> Score:
     """Compute the number of different texts / n, with a 95 % interval for cases drawn anew.
 
     A bootstrap would be wrong: drawing with replacement repeats answers, so nearly all resamples
@@ -89,17 +91,22 @@ def distinct_score(texts: Sequence[str]) -> Score:
     The jackknife's standard error is thus that of the share of lone answers, and never too small on
     average (Efron and Stein 1981): their Wilson interval, moved onto the value and cut to what is
     possible, is the interval here. With more cases the value falls by itself: compare only sets of
-    the same n.
+    the same n. Of cases in groups whole groups are left out: an answer is lone if only one group
+    has it.
     """
-    counts = Counter(texts)
     n = len(texts)
-    value = len(counts) / n
-    lone = sum(count == 1 for count in counts.values())
-    low, high = wilson_interval(lone, n)
+    owners = defaultdict(set)
+    for text, group in zip(texts, groups or range(n)):
+        owners[text].add(group)
+    value = len(owners) / n
+    first = {text: place for place, text in reversed(list(enumerate(texts)))}
+    lone = [len(owners[text]) == 1 and first[text] == place for place, text in enumerate(texts)]
+    share = sum(lone) / n
+    low, high = share_interval(lone, groups)
     return Score(
         value=value,
-        low=max(1 / n, value - (lone / n - low)),
-        high=min(1.0, value + (high - lone / n)),
+        low=max(1 / n, value - (share - low)),
+        high=min(1.0, value + (high - share)),
         n=n,
-        signature=f"distinct|interval:jackknife|v:{VERSION}",
+        signature=sign_groups(f"distinct|interval:jackknife|v:{VERSION}", n, groups),
     )

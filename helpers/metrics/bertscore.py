@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from helpers.cases import Case
-from helpers.metrics.measure import Graded, Measured
+from helpers.metrics.measure import Graded, Measured, groups_of
 from helpers.metrics.metric import Metric
 from helpers.metrics.scores import mean_columns, mean_from_sums, mean_score
 from helpers.models.encoders import Encoder, default_device, load_encoder, quiet
@@ -90,8 +90,9 @@ def score_texts(
     references = [[reference.text for reference in case.references] for case in cases]
     found = bert_scores(texts, references, encoder=encoder)
     signature = found.signature.replace("BERTScore|", f"BERTScore|mode:{mode}|", 1)
+    groups = groups_of(cases)
     measured = {
-        key: Measured(mean_score(values, signature=signature, seed=seed))
+        key: Measured(mean_score(values, signature=signature, seed=seed, groups=groups))
         for key, values in (
             ("bertscore_f1", found.f1),
             ("bertscore_precision", found.precision),

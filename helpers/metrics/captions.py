@@ -6,8 +6,16 @@ import numpy as np
 
 from helpers.cases import Answer
 from helpers.metrics.answers import distinct_score
+from helpers.metrics.differences import Difference, difference_of
 from helpers.metrics.metric import PERCENT, Metric
-from helpers.metrics.scores import Score, mean_score, share_score
+from helpers.metrics.scores import (
+    Score,
+    mean_columns,
+    mean_from_sums,
+    mean_score,
+    share_score,
+    sign_groups,
+)
 
 # Raised by hand when the meaning of one of these numbers changes.
 VERSION = 2
@@ -39,22 +47,43 @@ def caption_statistics(captions: Sequence[Answer]) -> dict[str, Score]:
     return scores
 
 
-def compare_length(first: Sequence[Answer], second: Sequence[Answer]) -> Score | None:
+def compare_length(
+    first: Sequence[Answer], second: Sequence[Answer], groups: Sequence[str] = ()
+) -> Difference | None:
     """Compute how many words more the second captioner says of an image, on average.
 
-    Only images that both captioned count; None if there is no such image.
+    Only images that both captioned count; None if there is no such image. `groups`: the case of
+    each image, () where each has its own.
     """
-    pairs = [(a, b) for a, b in zip(first, second) if not a.error and not b.error]
-    if not pairs:
+    both = [place for place, (a, b) in enumerate(zip(first, second)) if not a.error and not b.error]
+    if not both:
         return None
-    more = np.array([_count_words(b) - _count_words(a) for a, b in pairs], dtype=float)
-    return mean_score(more, signature=_signature("words more"))
+    fewer, more = ([_count_words(side[place]) for place in both] for side in (first, second))
+    return _compare(fewer, more, "words more", [groups[place] for place in both] if groups else ())
 
 
-def compare_failures(first: Sequence[Answer], second: Sequence[Answer]) -> Score:
-    """Compute how much more often the first captioner fails on the same images, from -1 to 1."""
-    more = np.array([bool(a.error) - bool(b.error) for a, b in zip(first, second)], dtype=float)
-    return mean_score(more, signature=_signature("fails more"))
+def compare_failures(
+    first: Sequence[Answer], second: Sequence[Answer], groups: Sequence[str] = ()
+) -> Difference:
+    """Compute how much more often the first captioner fails on the same images, from -1 to 1.
+
+    `groups` as for `compare_length`.
+    """
+    before, after = ([bool(caption.error) for caption in side] for side in (second, first))
+    return _compare(before, after, "fails more", groups)
+
+
+def _compare(
+    before: Sequence[float], after: Sequence[float], what: str, groups: Sequence[str]
+) -> Difference:
+    """Compute the mean of `after` minus that of `before`, one value per image each."""
+    return difference_of(
+        [mean_columns(before)],
+        [mean_columns(after)],
+        mean_from_sums,
+        signature=sign_groups(_signature(what), len(after), groups),
+        groups=groups,
+    )
 
 
 def _count_words(caption: Answer) -> int:

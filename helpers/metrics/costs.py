@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers.metrics.measure import Graded, Measured
+from helpers.metrics.measure import Graded, Measured, groups_of
 from helpers.metrics.metric import PERCENT, Metric
 from helpers.metrics.scores import mean_score
 
@@ -28,8 +28,10 @@ def depends_on(graded: Graded) -> list:
 
 def measure(graded: Graded) -> dict[str, Measured]:
     """Score the mean time of the answers that a model generated; {} where none was."""
-    found = [graded.answers[case_id] for case_id in graded.ids if case_id in graded.answers]
-    seconds = np.array([answer.seconds for answer in found if answer.tokens])
-    if not len(seconds):
+    answers = graded.answers
+    cases = [case for case in graded.cases if case.id in answers and answers[case.id].tokens]
+    if not cases:
         return {}
-    return {"seconds": Measured(mean_score(seconds, signature="seconds|share of its batch"))}
+    seconds = np.array([answers[case.id].seconds for case in cases])
+    signature = "seconds|share of its batch"
+    return {"seconds": Measured(mean_score(seconds, signature=signature, groups=groups_of(cases)))}

@@ -18,7 +18,7 @@ import numpy as np
 
 from helpers.cases import Case, Reference
 from helpers.files import LabError
-from helpers.metrics.measure import Graded, Measured
+from helpers.metrics.measure import Graded, Measured, groups_of
 from helpers.metrics.metric import Metric
 from helpers.metrics.scores import score_of
 
@@ -65,7 +65,9 @@ def score_texts(
     settings = mode_settings(mode, language)
     columns = deltableu_statistics(texts, references, language=language, **settings)
     signature = deltableu_signature(references, mode=mode, language=language)
-    score = score_of(columns, deltableu_from_sums, signature=signature, seed=seed)
+    score = score_of(
+        columns, deltableu_from_sums, signature=signature, seed=seed, groups=groups_of(cases)
+    )
     return {"deltableu": Measured(score, tuple(case.id for case in cases), columns)}
 
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from helpers.cases import Answer, Case
 from helpers.files import LabError, fingerprint
-from helpers.metrics.measure import Graded, Measured
+from helpers.metrics.measure import Graded, Measured, groups_of
 from helpers.metrics.metric import PERCENT, Metric
 from helpers.metrics.scores import Score, mean_columns, mean_from_sums, share_score
 from helpers.pocket.conditions import Condition, load_conditions
@@ -41,8 +41,9 @@ def measure(graded: Graded) -> dict[str, Measured]:
     hits = _hits(graded.cases, graded.answers)
     if not hits:
         return {}
-    ids = tuple(case.id for case in _labelled(graded.cases))
-    return {"named": Measured(_score(hits), ids, mean_columns(hits))}
+    cases = _labelled(graded.cases)
+    ids = tuple(case.id for case in cases)
+    return {"named": Measured(_score(hits, groups_of(cases)), ids, mean_columns(hits))}
 
 
 def named(text: str) -> list[str]:
@@ -105,9 +106,9 @@ def judgements(cases: Sequence[Case], answers: Mapping[str, Answer]) -> dict[str
     return {judgement: counts[judgement] for judgement in JUDGEMENTS} if counts else {}
 
 
-def _score(hits: Sequence[bool]) -> Score:
+def _score(hits: Sequence[bool], groups: Sequence[str]) -> Score:
     signature = f"named|rule:first|names:{_names_id()}|interval:wilson|v:{VERSION}"
-    return share_score(hits, signature=signature)
+    return share_score(hits, signature=signature, groups=groups)
 
 
 def _names_id() -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from helpers.files import LabError
-from helpers.metrics.measure import Graded, Measured
+from helpers.metrics.measure import Graded, Measured, groups_of
 from helpers.metrics.metric import PERCENT, Metric
 from helpers.metrics.scores import Score, mean_columns, mean_from_sums, share_score
 from helpers.metrics.similarity import NEAR, near_each_other, nearest, words_of
@@ -54,7 +54,7 @@ def measure(graded: Graded) -> dict[str, Measured]:
     """
     texts = dict(zip(graded.ids, graded.texts(graded.cases)))
     hits = duplicate_hits(texts, graded.training)
-    scores = _score(hits, graded.training)
+    scores = _score(hits, graded.training, groups_of(graded.cases))
     return {
         key: Measured(score, graded.ids, mean_columns(hits[key]))
         if key in STATISTICS
@@ -88,7 +88,9 @@ def duplicate_scores(
 
 
 def _score(
-    hits: Mapping[str, Sequence[bool]], training: Sequence[tuple[str, str]]
+    hits: Mapping[str, Sequence[bool]],
+    training: Sequence[tuple[str, str]],
+    groups: Sequence[str] = (),
 ) -> dict[str, Score]:
     rule = f"similarity:word indel|near:{NEAR}|interval:wilson|v:{VERSION}"
     known = len({words for words in (words_of(text) for _, text in training) if words})
@@ -97,7 +99,10 @@ def _score(
         "repeated_exactly": f"repeated exactly|interval:wilson|v:{VERSION}",
         "from_training": f"from training|texts:{known}|{rule}",
     }
-    return {key: share_score(found, signature=signatures[key]) for key, found in hits.items()}
+    return {
+        key: share_score(found, signature=signatures[key], groups=groups)
+        for key, found in hits.items()
+    }
 
 
 def duplicate_hits(

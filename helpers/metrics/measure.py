@@ -6,11 +6,12 @@ A metric of answers is one file of this package. It has `METRICS` (how its keys 
 `measure(graded)` returns a `Measured` per key, {} where it does not apply. Keys that are to be
 compared stand in `STATISTICS`, with the function from sums of their columns to values; `LEFT_OUT`
 names the parts of signatures that do not concern a difference ("interval" of "interval:wilson").
+Intervals are given the groups of the cases by `groups_of`; `measure_by` notes them in a `Measured`.
 """
 
 import pkgutil
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from types import ModuleType
 
@@ -49,6 +50,11 @@ class Graded:
         """The cases that can be scored against references."""
         return [case for case in self.cases if has_reference(case)]
 
+    @property
+    def are_grouped(self) -> bool:
+        """Tell whether some cases share a group, so that intervals depend on who does."""
+        return len(set(groups_of(self.cases))) < len(self.cases)
+
     def texts(self, cases: Sequence[Case]) -> list[str]:
         """Return the answers' texts to these cases, in their order."""
         return [self.answers[case.id].text if case.id in self.answers else "" for case in cases]
@@ -75,16 +81,23 @@ class Measured:
         cases: ids of the cases in the rows of `columns`.
         columns: (n_cases, k), to be summed over cases; None where the score is no function of such
             sums, or is not to be compared.
+        groups: the group of each of these cases; () where each case is alone.
     """
 
     score: Score
     cases: tuple[str, ...] = ()
     columns: np.ndarray | None = None
+    groups: tuple[str, ...] = ()
 
 
 def has_reference(case: Case) -> bool:
     """Tell whether some reference of a case is not blank."""
     return any(reference.text.strip() for reference in case.references)
+
+
+def groups_of(cases: Sequence[Case]) -> list[str]:
+    """Name the group of each case; one that is alone is a group of its own."""
+    return [case.group or case.id for case in cases]
 
 
 def list_modules() -> list[ModuleType]:
@@ -105,8 +118,20 @@ def score_all(graded: Graded, keys: Collection[str] = ()) -> dict[str, Measured]
     found: dict[str, Measured] = {}
     for module in find_measures():
         if not keys or set(keys) & set(module.METRICS):
-            found |= module.measure(graded)
+            found |= measure_by(module, graded)
     return {key: measured for key, measured in found.items() if not keys or key in keys}
+
+
+def measure_by(module: ModuleType, graded: Graded) -> dict[str, Measured]:
+    """Measure answers by one module, and note the groups of the cases where some share one."""
+    found: dict[str, Measured] = module.measure(graded)
+    if not graded.are_grouped:
+        return found
+    groups = dict(zip(graded.ids, groups_of(graded.cases)))
+    return {
+        key: replace(one, groups=tuple(groups[case_id] for case_id in one.cases))
+        for key, one in found.items()
+    }
 
 
 def statistic_of(key: str) -> Statistic | None:

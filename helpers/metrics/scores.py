@@ -3,7 +3,8 @@ with.
 
 Every metric of the lab is a function of sums over cases, so one bootstrap serves them all: draw the
 cases anew with replacement, add up what each case contributes, and score the sums. Shares have
-Wilson's interval.
+Wilson's interval. Cases that share something, such as one patient, resemble each other: where
+groups of them are given, whole groups are drawn, and a share counts fewer cases.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -52,11 +53,11 @@ class Score:
             "signature": self.signature,
         }
 
-    @classmethod
-    def from_dict(cls, entry: Mapping) -> "Score":
+    @staticmethod
+    def from_dict(entry: Mapping) -> "Score":
         """Read the form that `as_dict` writes; what else an entry holds is left aside."""
         low, high = map(float, entry["interval"])
-        return cls(float(entry["value"]), low, high, int(entry["n"]), str(entry["signature"]))
+        return Score(float(entry["value"]), low, high, int(entry["n"]), str(entry["signature"]))
 
 
 def mean_over_runs(scores: Sequence[Score]) -> Score:
@@ -88,8 +89,8 @@ def bootstrap_interval(
 
     `statistics`: (n_cases, k), what each case contributes. `score`: takes sums of shape (..., k)
     and returns scores of shape (...). Returns (low, high), the 2.5th and 97.5th percentile over the
-    resamples. The same seed and number of cases draw the same resamples. Cases must be independent:
-    repeated questions about one patient make the interval too narrow.
+    resamples. The same seed and number of cases draw the same resamples. Rows must be independent:
+    several about one patient are summed first, see `sum_by_group`.
     """
     n = len(statistics)
     generator = np.random.default_rng(seed)
@@ -110,31 +111,81 @@ def score_of(
     *,
     signature: str,
     seed: int = 0,
+    groups: Sequence[str] = (),
 ) -> Score:
     """The score of all cases together, with its bootstrap interval.
 
-    `statistics` and `score` are as for `bootstrap_interval`; `signature` states the settings.
+    `statistics` and `score` are as for `bootstrap_interval`; `signature` states the settings;
+    `groups` names the group of each case, () where each is alone.
     """
-    low, high = bootstrap_interval(statistics, score, seed=seed)
+    low, high = bootstrap_interval(sum_by_group(statistics, groups), score, seed=seed)
     value = float(score(statistics.sum(axis=0)))
+    signature = sign_groups(signature, len(statistics), groups)
     return Score(value=value, low=low, high=high, n=len(statistics), signature=signature)
 
 
-def mean_score(values: np.ndarray, *, signature: str, seed: int = 0) -> Score:
+def mean_score(
+    values: np.ndarray, *, signature: str, seed: int = 0, groups: Sequence[str] = ()
+) -> Score:
     """The mean of one value per case, with its bootstrap interval; `values`: (n_cases,)."""
-    return score_of(mean_columns(values), mean_from_sums, signature=signature, seed=seed)
+    columns = mean_columns(values)
+    return score_of(columns, mean_from_sums, signature=signature, seed=seed, groups=groups)
 
 
-def share_score(hits: Sequence[bool], *, signature: str) -> Score:
+def share_score(hits: Sequence[bool], *, signature: str, groups: Sequence[str] = ()) -> Score:
     """The share of true values (0 to 1) with its Wilson interval, which stays sensible where all or
-    none are true.
+    none are true; `groups` as for `score_of`.
     """
     count, n = sum(hits), len(hits)
-    low, high = wilson_interval(count, n)
+    low, high = share_interval(hits, groups)
+    signature = sign_groups(signature, n, groups)
     return Score(value=count / n, low=low, high=high, n=n, signature=signature)
 
 
-def wilson_interval(count: int, n: int) -> tuple[float, float]:
+def share_interval(hits: Sequence[bool], groups: Sequence[str] = ()) -> tuple[float, float]:
+    """The 95 % Wilson interval of the share of true values; `groups` as for `score_of`.
+
+    Cases in groups count as the fewer independent ones that would be as sure of the share (Rao and
+    Scott 1992): their number is divided by the design effect, the variance over groups over that of
+    as many independent cases. Where all or none are true the hits do not show how alike a group is;
+    each group then counts once.
+    """
+    count, n = sum(hits), len(hits)
+    if not _are_shared(groups, n):
+        return wilson_interval(count, n)
+    share, sums = count / n, sum_by_group(mean_columns(hits), groups)
+    of = len(sums)
+    if of == 1 or count in (0, n):
+        return wilson_interval(share * of, of)
+    spread = ((sums[:, 0] - share * sums[:, 1]) ** 2).sum() * of / (of - 1) / n**2
+    effect = max(1.0, spread * (n - 1) / (share * (1 - share)))
+    return wilson_interval(count / effect, n / effect)
+
+
+def sum_by_group(rows: np.ndarray, groups: Sequence[str]) -> np.ndarray:
+    """Add up the rows (n_cases, k) of each group, by first appearance: (n_groups, k).
+
+    Without groups, or where each case is alone, the rows are as they were.
+    """
+    if not _are_shared(groups, len(rows)):
+        return rows
+    places = {name: place for place, name in enumerate(dict.fromkeys(groups))}
+    sums = np.zeros((len(places), rows.shape[1]))
+    np.add.at(sums, [places[name] for name in groups], rows)
+    return sums
+
+
+def sign_groups(signature: str, n: int, groups: Sequence[str]) -> str:
+    """Say in the signature of a score of `n` cases in how many groups they are, if in fewer."""
+    return f"{signature}|groups:{len(set(groups))}" if _are_shared(groups, n) else signature
+
+
+def _are_shared(groups: Sequence[str], n: int) -> bool:
+    """Tell whether some of `n` cases share a group."""
+    return 0 < len(set(groups)) < n
+
+
+def wilson_interval(count: float, n: float) -> tuple[float, float]:
     """The 95 % score interval of a share `count` / `n` (Wilson 1927), within 0 and 1; `n` is at
     least 1.
     """
@@ -145,7 +196,7 @@ def wilson_interval(count: int, n: int) -> tuple[float, float]:
     return (0.0 if count == 0 else middle - half), (1.0 if count == n else middle + half)
 
 
-def mean_columns(values: Sequence[float] | np.ndarray) -> np.ndarray:
+def mean_columns(values: Sequence[float] | Sequence[bool] | np.ndarray) -> np.ndarray:
     """Put ones beside one value per case, (n_cases, 2), so that sums of it give a mean."""
     return np.column_stack([np.asarray(values, dtype=float), np.ones(len(values))])
 

@@ -6,9 +6,8 @@ diagnosis has to look.
 """
 
 import random
-import string
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +29,12 @@ from helpers.files import (
 )
 from helpers.pocket import descriptions, doctors, lesions, patients
 from helpers.pocket.clinic_images import Facts, with_views, write_images
-from helpers.pocket.conditions import PATH, Condition, draw_told, load_conditions
+from helpers.pocket.conditions import PATH, Condition, draw_told
+from helpers.pocket.plans import CasePlan, base36, check_sizes, plan_cases
 
 # Raised by hand when the cases of a seed or the files change; sentences and drawings have versions
 # of their own.
-VERSION = 3
+VERSION = 4
 SIZES = {"train": 400, "valid": 60, "test": 80}
 # The long-answer forum is about half as large; its validation split stays big enough to measure on.
 LONG_SHARE = {"train": 0.5, "valid": 2 / 3, "test": 0.5}
@@ -49,9 +49,13 @@ def build(
 
     `sizes` are the short-answer cases by split (`SIZES` unless given); the long-answer forum has
     about half as many. A folder that already holds this very clinic is left as it is; an older
-    clinic is replaced; a folder with anything else in it is a `LabError`.
+    clinic is replaced whole.
+
+    Raises:
+        LabError: a folder holds anything else, or a size is none that a clinic can have.
     """
     folder = Path(folder)
+    check_sizes(sizes or SIZES)
     # The sentences and the drawings belong to what a clinic is, so both are part of its version.
     version = (
         f"{VERSION}-{lesions.VERSION}-{file_hash(PATH)[:8]}-{file_hash(descriptions.PATH)[:8]}"
@@ -107,33 +111,21 @@ def _read_whole(folder: Path) -> dict[str, Any]:
     return found if found.get("content") == content else {}
 
 
-def _plan_cases(
-    seed: int, forum: str, sizes: Mapping[str, int]
-) -> Iterator[tuple[str, int, Condition, random.Random]]:
-    """Yield split, number, condition and a random stream of its own for every case of a forum."""
-    by_weight = [condition for condition in load_conditions() for _ in range(condition.weight)]
-    number = 0
-    for split, count in sizes.items():
-        # Evenly spaced in the weighted list: each split has every condition in its due share.
-        offset = random.Random(f"{seed}/{forum}/{split}").random()
-        step = len(by_weight) / max(count, 1)
-        drawn = [by_weight[int((index + offset) * step) % len(by_weight)] for index in range(count)]
-        random.Random(f"{seed}/{forum}/{split}/order").shuffle(drawn)
-        for condition in drawn:
-            number += 1
-            yield split, number, condition, random.Random(f"{seed}/{forum}/{number}")
+def _draw_case(plan: CasePlan, seed: int, forum: str) -> tuple[str, str, Facts]:
+    """Draw title, content and facts of one case.
 
-
-def _draw_case(condition: Condition, forum: str, rng: random.Random) -> tuple[str, str, Facts]:
-    """Draw title, content and facts of one case."""
-    possible = draw_told(condition, rng)
-    seen = lesions.draw_seen(condition, rng)
-    title, content, told = patients.post(patients.tell(possible, rng), forum, rng)
+    A patient who asks again has the same skin, but tells other things of it, on other images.
+    """
+    patient_rng = random.Random(f"{seed}/{forum}/patient {plan.patient}")
+    possible = draw_told(plan.condition, patient_rng)
+    seen = lesions.draw_seen(plan.condition, patient_rng)
+    title, content, told = patients.post(patients.tell(possible, plan.rng), forum, plan.rng)
     if "site" not in told:
         seen["site"] = possible["site"]
     facts = {
-        "label": condition.name,
-        "condition": condition.id,
+        "label": plan.condition.name,
+        "condition": plan.condition.id,
+        "group": f"patient {plan.patient}",
         "concepts": seen["concepts"],
         "skin_tone": seen["skin_tone"],
         "told": told,
@@ -148,20 +140,21 @@ def _write_short(folder: Path, seed: int, sizes: Mapping[str, int]) -> Counter[s
     records: dict[str, list[dict]] = {split: [] for split in sizes}
     facts: dict[str, Facts] = {}
     images: dict[Path, Facts] = {}
-    for split, number, condition, rng in _plan_cases(seed, "iiyi", sizes):
+    for plan in plan_cases(seed, "iiyi", sizes):
+        split, rng = plan.split, plan.rng
         # Numbers from 90001 on, so that no id is one of the real data's.
-        case_id = f"ENC{90000 + number}"
-        title, content, case_facts = _draw_case(condition, "iiyi", rng)
+        case_id = f"ENC{90000 + plan.number}"
+        title, content, case_facts = _draw_case(plan, seed, "iiyi")
         count = rng.choice((1, 1, 2, 2, 3))
         names = [f"IMG_{case_id}_{place:05}.jpg" for place in range(1, count + 1)]
         facts[case_id] = with_views(case_facts, names, seed)
         for name in names:
             images[folder / "images_final" / f"images_{split}" / name] = facts[case_id]
         authors = rng.sample(staff, rng.choice((2, 3, 3, 4, 4, 5, 6, 7, 8)))
-        replies = [doctors.reply(doctor, condition, rng) for doctor in authors]
+        replies = [doctors.reply(doctor, plan.condition, rng) for doctor in authors]
         record = {
             "encounter_id": case_id,
-            "author_id": f"U{91000 + number}",
+            "author_id": f"U{91000 + plan.patient}",
             "image_ids": names,
             "query_title_en": title,
             "query_content_en": content,
@@ -190,8 +183,8 @@ def _write_authors(
     """Write the author table: the doctors, and the patients of all cases."""
     lines = ["author_id,validation_level,rank_level"]
     lines += [f"{doctor.id},{doctor.validation},{doctor.rank}" for doctor in staff]
-    for rows in records.values():
-        lines += [f"{row['author_id']},,level_0" for row in rows]
+    asking = [row["author_id"] for rows in records.values() for row in rows]
+    lines += [f"{author},,level_0" for author in dict.fromkeys(asking)]
     write_text(path, "\n".join(lines) + "\n")
 
 
@@ -200,11 +193,12 @@ def _write_long(folder: Path, seed: int, sizes: Mapping[str, int]) -> Counter[st
     records: dict[str, list[dict]] = {split: [] for split in sizes}
     facts: dict[str, Facts] = {}
     images: dict[Path, Facts] = {}
-    for split, number, condition, rng in _plan_cases(seed, "reddit", sizes):
+    for plan in plan_cases(seed, "reddit", sizes):
+        split, rng = plan.split, plan.rng
         # Seven characters in base 36 as in real post ids; those of the real data begin with 1,
         # never with z.
-        case_id = "z" + _base36(rng.randrange(36**3)) + _base36(number)
-        title, content, case_facts = _draw_case(condition, "reddit", rng)
+        case_id = "z" + base36(rng.randrange(36**3)) + base36(plan.number)
+        title, content, case_facts = _draw_case(plan, seed, "reddit")
         facts[case_id] = with_views(case_facts, [f"{case_id}.jpg"], seed)
         images[folder / "images" / f"{case_id}.jpg"] = facts[case_id]
         record = {
@@ -212,7 +206,7 @@ def _write_long(folder: Path, seed: int, sizes: Mapping[str, int]) -> Counter[st
             "image_ids": [case_id],
             "query_title_en": title,
             "query_content_en": content,
-            "responses": _long_responses(split, condition, rng),
+            "responses": _long_responses(split, plan.condition, rng),
         }
         records[split].append(record)
     for split, rows in records.items():
@@ -235,12 +229,6 @@ def _long_responses(
         }
         for author in authors
     ]
-
-
-def _base36(number: int) -> str:
-    """Write a number in base 36 with three digits."""
-    digits = string.digits + string.ascii_lowercase
-    return digits[number // 1296 % 36] + digits[number // 36 % 36] + digits[number % 36]
 
 
 def _count(records: Mapping[str, Sequence[dict]], images: Mapping[Path, Facts]) -> Counter[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from helpers.files import write_json, write_text
+from helpers.files.workers import map_in_workers
 from helpers.pocket import descriptions, lesions
 from helpers.pocket.skin import view
 
@@ -37,16 +38,21 @@ def write_images(
 
 
 def _draw(images: Mapping[Path, Facts], seed: int) -> None:
-    """Draw and save all images; saved from bare pixels, so they carry no metadata."""
-    for path, facts in tqdm(images.items(), desc="images", leave=False):
+    """Draw and save all images."""
+    jobs = [(facts, _image_seed(seed, path.name)) for path, facts in images.items()]
+    drawn = map_in_workers(_draw_file, jobs)
+    for path, content in tqdm(zip(images, drawn), "images", len(images), leave=False):
         path.parent.mkdir(parents=True, exist_ok=True)
-        image = lesions.draw(
-            facts["seen"],
-            skin_tone=facts["skin_tone"],
-            site=_site(facts),
-            seed=_image_seed(seed, path.name),
-        )
-        image.save(path, quality=88)
+        path.write_bytes(content)
+
+
+def _draw_file(job: tuple[Facts, int]) -> bytes:
+    """Draw an image as a file; made of bare pixels, so it carries no metadata."""
+    facts, seed = job
+    drawn = lesions.draw(facts["seen"], skin_tone=facts["skin_tone"], site=_site(facts), seed=seed)
+    file = io.BytesIO()
+    drawn.save(file, "JPEG", quality=88)
+    return file.getvalue()
 
 
 def _describe(folder: Path, images: Mapping[Path, Facts], seed: int) -> None:

@@ -1,7 +1,8 @@
-"""Write captions of a drawn image, brief or clinical, and questions about it with answers.
+"""Write captions of a drawn image, brief or clinical, questions about it with answers, and legends.
 
 Texts are made from the facts that an image was drawn from, and can be read back into facts. They
-name what is seen, never a diagnosis. The words stand in `descriptions.yaml`.
+name what is seen, never a diagnosis; only a legend may name that. The words stand in
+`descriptions.yaml`.
 """
 
 import random
@@ -13,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from helpers.pocket.conditions import body_sites, capitals, join_words
+from helpers.pocket.conditions import Condition, body_sites, capitals, join_words
 from helpers.pocket.vocabulary import COLOUR_CONCEPTS, SURFACE_CONCEPTS
 
 PATH = Path(__file__).with_name("descriptions.yaml")
@@ -49,6 +50,14 @@ def questions(
     pairs = [(rng.choice(entry["ask"]), entry["answer"].format(**values)) for entry in entries]
     rng.shuffle(pairs)
     return pairs
+
+
+def legend(condition: Condition, site: str, *, named: bool, rng: random.Random) -> tuple[str, str]:
+    """Write a request for the legend of a figure, and the legend; `named`: with the condition."""
+    words = load_words()["legends"]
+    name = condition.name if rng.random() < 0.7 else rng.choice(condition.names)
+    text = rng.choice(words["named"] if named else words["unnamed"])
+    return rng.choice(words["ask"]), text.format(site=site, name=name, **capitals({"name": name}))
 
 
 def prompts() -> list[str]:

@@ -16,12 +16,12 @@ AMBIGUITY = 3
 TELLING = {
     "age": 0.7,
     "sex": 0.75,
-    "complaint": 0.55,
-    "site": 0.45,
+    "complaint": 0.65,
+    "site": 0.6,
     "duration": 0.65,
     "itch": 0.55,
     "pain": 0.3,
-    "trigger": 0.35,
+    "trigger": 0.45,
     "course": 0.3,
     "history": 0.25,
     "tried": 0.3,
@@ -34,6 +34,7 @@ TITLE_FIELDS = {
     "mf": ("sex",),
     "thing": ("complaint",),
     "feels": ("itch",),
+    "after": ("trigger",),
 }
 
 
@@ -69,13 +70,16 @@ def post(told: Mapping, forum: str, rng: random.Random) -> tuple[str, str, dict]
 
 
 def _choose_title(posts: Mapping, forum: str, fields: Mapping, rng: random.Random) -> str:
-    """Choose the template of a title: a short one, one that tells facts, or any that fits."""
+    """Choose the template of a title: a short one, any that fits, or mostly one that tells as many
+    facts as can be told.
+    """
     fitting = [title for title in posts[forum]["titles"] if _needs(title) <= fields.keys()]
-    telling = [title for title in fitting if _needs(title)]
     kind = rng.random()
     if kind < 0.1:
         return rng.choice(posts["short_titles"])
-    return rng.choice(telling if telling and kind < 0.75 else fitting)
+    most = max(map(_count_facts, fitting))
+    telling = [title for title in fitting if _count_facts(title) == most]
+    return rng.choice(telling if kind < 0.9 else fitting)
 
 
 def _content(
@@ -104,6 +108,8 @@ def _fields(told: Mapping, rng: random.Random) -> dict[str, str]:
         fields["thing"] = rng.choice(load_sentences()["told"]["complaint"][told["complaint"]])
     if "itch" in told:
         fields["feels"] = rng.choice(load_sentences()["told"]["feels"][told["itch"]])
+    if "trigger" in told:
+        fields["after"] = rng.choice(load_sentences()["told"]["after"][told["trigger"]])
     if {"age", "sex"} <= told.keys():
         nouns = ("girl", "woman") if told["sex"] == "female" else ("boy", "man")
         fields["noun"] = nouns[told["age"] >= 18]
@@ -115,6 +121,10 @@ def _fields(told: Mapping, rng: random.Random) -> dict[str, str]:
 def _with_article(text: str) -> str:
     """Correct the article: an 8 year old, an 18 year old, an 80 year old."""
     return re.sub(r"\b([Aa]) (?=8|11 |18 )", r"\1n ", text)
+
+
+def _count_facts(template: str) -> int:
+    return len({fact for field in _needs(template) for fact in TITLE_FIELDS.get(field, (field,))})
 
 
 def _needs(template: str) -> set[str]:

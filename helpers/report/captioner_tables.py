@@ -22,9 +22,10 @@ def caption_claims(
     one, two = (
         [caption for row in captions.values() for caption in row] for captions in (first, second)
     )
+    cases = [case_id for case_id, captions in first.items() for _ in captions]
     fails = f"{names[0]} fails more often than {names[1]}"
-    measured = [(fails, "failed", "1 of 3; 0 of 3", compare_failures(one, two))]
-    if more := compare_length(one, two):
+    measured = [(fails, "failed", "1 of 3; 0 of 3", compare_failures(one, two, cases))]
+    if more := compare_length(one, two, cases):
         says = f"{names[1]} says more of an image than {names[0]}"
         measured.append((says, "words", "7 and 14 words; 73 and 91", more))
     return [

@@ -270,7 +270,7 @@ def test_every_command_is_a_module_with_its_arguments(capsys):
         main(["--help"])
     printed = capsys.readouterr().out
     assert stopped.value.code == 0
-    for name in "check-data doctor export pocket run score settings sweep".split():
+    for name in "check-data doctor export pocket power run score settings sweep".split():
         assert re.search(rf"^ +{name}( |$)", printed, re.MULTILINE), name
 
 
@@ -338,6 +338,7 @@ def test_commands_without_a_model_start_in_two_seconds_and_load_no_library_for_m
         ["--help"],
         ["settings", "03"],
         ["check-data", "pocket", str(clinic / "iiyi")],
+        ["power", "controls"],
         ["score", "references.json", "predictions.json", "--metrics", "deltableu"],
     ]
     done = subprocess.run(

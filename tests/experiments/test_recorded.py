@@ -2,6 +2,8 @@
 
 import json
 import time
+from dataclasses import replace
+from math import isnan
 
 import numpy as np
 import pytest
@@ -16,13 +18,21 @@ from helpers.experiments.recorded import (
     write_study,
 )
 from helpers.experiments.studies import load_studies
-from helpers.experiments.verdicts import Verdict
+from helpers.experiments.verdicts import Verdict, compare, judge
 from helpers.files import LabError, write_sealed
 from helpers.metrics.metric import Metric
 from helpers.metrics.table import METRICS
-from tests.report.runs import few_shot_run, make_run, score, vlm_run
+from tests.report.runs import difference, few_shot_run, make_run, vlm_run
 
-GAIN = Verdict("gain", "deltableu", score(1 / 3), "agrees", "1.0 to 2.0", "one", "pocket", 3)
+(GAIN,) = judge(
+    [
+        Verdict(
+            *("gain", "deltableu", difference(1 / 3, 0.1, 0.5), "", "1.0 to 2.0", "one", "pocket"),
+            seeds=3,
+            direction=1,
+        )
+    ]
+)
 
 
 @pytest.fixture
@@ -31,10 +41,14 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def with_cases(run, **columns):
+def with_cases(run, groups=None, **columns):
     """Give a run what each case contributes, as the grader leaves it."""
     entries = {key: one.as_dict() | {"by": "made-up"} for key, one in run.scores.items()}
-    kept = {key: {"cases": ["a", "b"], "values": rows} for key, rows in columns.items()}
+    kept = {
+        key: {"cases": list("abcdefghijklmnopqrst")[: len(rows)], "values": rows}
+        | ({"groups": groups} if groups else {})
+        for key, rows in columns.items()
+    }
     write_sealed(run.folder / "metrics.json", entries)
     write_sealed(run.folder / "scores" / "made-up.json", {"scores": entries, "columns": kept})
     return run
@@ -71,6 +85,10 @@ def test_what_is_written_is_read_back(folder):
         "1.0 to 2.0",
         3,
     )
+    assert (verdict.direction, verdict.level, verdict.score.groups) == (1, 0.05, 60)
+    assert verdict.adjusted == pytest.approx(GAIN.adjusted, rel=1e-6)
+    assert verdict.could_show == pytest.approx(GAIN.could_show, rel=1e-6)
+    assert verdict.p == pytest.approx(GAIN.p, rel=1e-5)
     assert [run.id for run in found.answers("pocket")] == [runs[0].id]
 
 
@@ -101,9 +119,52 @@ def test_what_each_case_contributes_is_kept_of_what_claims_compare(folder):
 
 
 def test_verdicts_name_the_runs_of_both_sides(folder):
-    gain = Verdict("gain", "named", score(1.0), "better", than=("a",), better=("b", "c"))
+    gain = replace(GAIN, score=difference(1.0), than=("a",), better=("b", "c"))
+    gain = replace(gain, adjusted=0.25, could_show=0.5)
     write_study("one", "?", [], [gain])
     assert read_study("one").verdicts == [gain]
+
+
+def test_verdicts_of_older_records_are_read_without_what_they_do_not_say(folder):
+    path = write_study("one", "?", [], [GAIN])
+    head, line = map(json.loads, path.read_text().splitlines())
+    for name in ("errors", "direction", "adjusted", "could_show", "level"):
+        del line[name]
+    path.write_text("\n".join(map(json.dumps, [head, line])) + "\n")
+    (found,) = read_study("one").verdicts
+    assert found.verdict == "agrees" and found.score.value == pytest.approx(1 / 3, rel=1e-6)
+    assert isnan(found.p) and isnan(found.adjusted) and isnan(found.could_show)
+
+
+def study_of(folder, groups=None):
+    """Write the record of a study of one claim, whose 20 cases contribute what they do."""
+    sides = [
+        with_cases(few_shot_run(value, name=str(seed), seed=seed), groups, named=rows)
+        for seed, value in enumerate((1.0, 2.0, 3.0))
+        for rows in [[[float(place % 5 < seed + seed % 2), 1.0] for place in range(20)]]
+    ]
+    (one,) = compare("named more often", sides[:1], sides[1:], study="one", metrics=["named"])
+    write_study("one", "?", sides, [one])
+    return one
+
+
+def test_verdicts_can_be_computed_again_without_the_answers(folder):
+    one = study_of(folder)
+    assert one.score.groups == 20 and one.seeds == 2
+    assert read_study("one").verdicts_again() == [one]
+    assert "groups" not in json.loads((folder / "one.jsonl").read_text().splitlines()[0])
+
+
+def test_groups_of_cases_are_kept_where_some_share_one(folder):
+    pairs = [f"patient {place // 2}" for place in range(20)]
+    one = study_of(folder, pairs)
+    assert one.score.groups == 10
+    assert json.loads((folder / "one.jsonl").read_text().splitlines()[0])["groups"] == [pairs]
+    study = read_study("one")
+    assert study.runs[0].measured()["named"].groups == tuple(pairs)
+    assert study.verdicts_again() == [one]
+    study_of(folder, [str(place) for place in range(20)])  # each alone: they say nothing
+    assert "groups" not in json.loads((folder / "one.jsonl").read_text().splitlines()[0])
 
 
 def test_a_run_of_several_studies_is_one(folder):
@@ -149,6 +210,18 @@ def test_the_repositorys_records_are_small_quick_and_whole():
     assert time.process_time() - started < 0.3
     assert len(runs) >= 387 and scores > 2500
     assert {study.name for study in load_studies()} <= set(recorded_studies())
+
+
+@pytest.mark.parametrize("name", recorded_studies())
+def test_recorded_verdicts_are_those_of_the_recorded_cases(name):
+    """Nobody needs the answers to check them."""
+    study = read_study(name)
+    if not study.verdicts or any(isnan(one.p) for one in study.verdicts):
+        pytest.skip("a record without claims, or of before verdicts were corrected")
+    for one, again in zip(study.verdicts, study.verdicts_again()):
+        assert again.verdict == one.verdict
+        values = [(v.score.value, v.score.low, v.score.high, v.adjusted) for v in (one, again)]
+        assert values[0] == pytest.approx(values[1], rel=1e-4, abs=1e-6)
 
 
 def test_recorded_sides_and_trainings_are_there_and_metrics_known():

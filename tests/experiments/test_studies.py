@@ -25,6 +25,7 @@ from helpers.experiments.studies import (
 from helpers.experiments.verdicts import COMPARED, direction_of
 from helpers.files import LabError
 from helpers.metrics.baselines import constant_answers
+from helpers.metrics.measure import statistic_of
 
 STUDIES = {study.name: study for study in load_studies()}
 
@@ -57,6 +58,7 @@ def test_every_side_of_a_claim_is_one_point_for_each_seed(study):
                 assert len(found) == len(study.seeds), f"{claim.says}: {side}"
                 assert len({type(one) for one in found}) == 1
             assert claim.than != claim.better, claim.says
+            assert all(map(statistic_of, claim.metrics or study.metrics)), claim.says
 
 
 @pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
@@ -204,9 +206,39 @@ def test_claims_are_held_against_the_runs_of_their_points(small_study):
     assert first.paper == "higher, without figures" and second.paper == ""
     assert first.verdict in ("agrees", "disagrees", "undecided")
     assert second.verdict in ("better", "worse", "undecided")
+    # Six verdicts, two of each metric; all of the study are one family.
+    assert {one.level for one in verdicts} == {0.05 / 6}
     wrong = small_study([Claim("x", {"name": "It is eczema."}, {"SHOTS": 9})])
     with pytest.raises(LabError, match="Study 's' has no point with {'SHOTS': 9}: correct"):
         check_claims(wrong, made)
+
+
+@pytest.mark.slow
+def test_a_claim_names_its_metrics_or_its_study_does(small_study):
+    sides = ({"name": "most frequent training answer"}, {"name": "It is eczema."})
+    claims = [Claim("x", *sides, metrics=["deltableu"]), Claim("y", *sides)]
+    study = small_study(claims, metrics=["named", "bertscore_f1"])
+    made = [(point, record_scored(point.experiment, Grading())) for point in study.points()]
+    found = [(one.says, one.metric) for one in check_claims(study, made)]
+    assert found == [("x", "deltableu"), ("y", "named"), ("y", "bertscore_f1")]
+
+
+def test_metrics_are_read_from_the_plan(tmp_path, monkeypatch):
+    side = {"name": "It is eczema."}
+    claim = {"says": "x", "better": side, "than": side}
+    entry = {
+        "asks": "?",
+        "kind": "constant",
+        "data": ["pocket"],
+        "metrics": ["named"],
+        "claims": [claim, claim | {"metrics": ["deltableu"]}],
+    }
+    plan = {"data": {"pocket": {"DATASET": "pocket"}}, "studies": {"s": entry}}
+    (tmp_path / "plan.yaml").write_text(json.dumps(plan))
+    monkeypatch.setattr(studies, "PLAN", tmp_path / "plan.yaml")
+    (study,) = load_studies()
+    assert study.metrics == ["named"]
+    assert [claim.metrics for claim in study.claims] == [(), ["deltableu"]]
 
 
 def test_claims_are_held_one_data_set_after_another(monkeypatch):

@@ -1,11 +1,19 @@
-"""A difference is one of columns, paired by case and seed; its whole interval gives a verdict."""
+"""A difference is one of columns, paired by case and seed; its p value gives the word for it."""
 
-import numpy as np
+from dataclasses import replace
+
 import pytest
 
 from helpers.cases import Answer, Case, Reference
-from helpers.metrics.claims import compare_answers, difference, verdict, verdict_on_repetition
+from helpers.metrics.claims import (
+    compare_answers,
+    difference,
+    holm,
+    verdict,
+    verdict_on_repetition,
+)
 from helpers.metrics.deltableu import deltableu_from_sums
+from helpers.metrics.differences import Difference
 from helpers.metrics.measure import Graded, Measured, score_all
 from helpers.metrics.scores import Score, mean_columns
 
@@ -39,51 +47,84 @@ def of_values(values, cases=IDS):
     return Measured(score, cases[: len(values)], mean_columns(values))
 
 
+def found(value, cases_error=1.0, groups=12, n=12):
+    """A difference of one seed."""
+    return Difference(value, value, value, n, "", cases_error, 0.0, groups, 1)
+
+
 @pytest.mark.parametrize(
-    ("low", "high", "alone", "up", "down", "repetition"),
+    # Of 12 cases, Student's t with 11 degrees of freedom is 2.2010 at 5 %.
+    ("value", "alone", "up", "down", "repetition"),
     [
-        (0.1, 2.0, "better", "agrees", "disagrees", "more"),
-        (-2.0, -0.1, "worse", "disagrees", "agrees", "fewer"),
-        (-0.5, 1.0, "undecided", "undecided", "undecided", "undecided"),
-        (0.0, 1.0, "undecided", "undecided", "undecided", "undecided"),
-        (-1.0, 0.0, "undecided", "undecided", "undecided", "undecided"),
+        (2.202, "better", "agrees", "disagrees", "more"),
+        (-2.202, "worse", "disagrees", "agrees", "fewer"),
+        (2.2, "undecided", "undecided", "undecided", "undecided"),
+        (-2.2, "undecided", "undecided", "undecided", "undecided"),
+        (0.0, "undecided", "undecided", "undecided", "undecided"),
     ],
 )
-def test_verdicts(low, high, alone, up, down, repetition):
-    score = Score((low + high) / 2, low, high, 12, "")
+def test_verdicts(value, alone, up, down, repetition):
+    score = found(value)
     assert verdict(score) == alone
     assert (verdict(score, paper=1), verdict(score, paper=-1)) == (up, down)
     assert verdict_on_repetition(score) == repetition
 
 
+def test_a_verdict_goes_by_the_corrected_p_value_if_there_is_one():
+    assert verdict(found(9.0), p=0.051) == verdict_on_repetition(found(9.0), p=0.051) == "undecided"
+    assert verdict(found(9.0), p=0.05) == "better" and verdict(found(-0.1), p=0.05) == "worse"
+
+
 def test_a_handful_of_cases_gives_no_verdict():
-    few = Score(1, 0.9, 1.1, 9, "")
-    found = {verdict(few), verdict(few, paper=1), verdict_on_repetition(few)}
-    assert found == {"undecided: fewer than 10 cases"}
-    assert verdict(Score(1, 0.9, 1.1, 10, "")) == "better"
+    few = found(9.0, groups=9, n=9)
+    said = {verdict(few), verdict(few, paper=1), verdict_on_repetition(few)}
+    assert said == {"undecided: fewer than 10 cases"}
+    assert verdict(found(9.0, groups=10, n=10)) == "better"
+    assert verdict(found(9.0, groups=9, n=90)) == "undecided: fewer than 10 groups of cases"
+
+
+@pytest.mark.parametrize(
+    # As statsmodels.stats.multitest.multipletests(values, method="holm") corrects them, by hand.
+    ("values", "corrected"),
+    [
+        ([], []),
+        ([0.04], [0.04]),
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.02, 0.02, 0.02], [0.06, 0.06, 0.06]),
+        ([0.5, 0.6, 0.01], [1.0, 1.0, 0.03]),
+        ([1.0, 0.0], [1.0, 0.0]),
+        # The worked example of Holm (1979) in R's p.adjust: a smaller product takes the larger one.
+        ([0.013, 0.014, 0.04, 0.9], [0.052, 0.052, 0.08, 0.9]),
+    ],
+)
+def test_p_values_are_corrected_as_holm_does(values, corrected):
+    assert holm(values) == pytest.approx(corrected)
 
 
 def test_a_difference_of_means_by_hand():
     before, after = [0, 1] * 5, [1, 1] * 4 + [0, 1]
-    found = difference("named", [of_values(before)], [of_values(after)])
-    changes = np.subtract(after, before)
-    resampled = np.random.default_rng(0).multinomial(10, [0.1] * 10, size=1000) @ changes / 10
-    assert found.value == 0.4 and found.n == 10
-    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(resampled, [2.5, 97.5])))
-    assert found.signature == "difference of named|x|seeds:1"
+    one = difference("named", [of_values(before)], [of_values(after)])
+    assert one.value == 0.4 and (one.n, one.groups, one.seeds) == (10, 10, 1)
+    # The changes are four ones and six zeros: a variance of 2.4 / 9, over ten cases.
+    assert one.cases_error == pytest.approx((2.4 / 9 / 10) ** 0.5) and one.seeds_error == 0
+    assert (one.low, one.high) == pytest.approx((0.4 - 0.369409, 0.4 + 0.369409), abs=1e-6)
+    assert one.signature == "difference of named|x|seeds:1"
 
 
 def test_a_difference_of_deltableu_by_hand():
     half = WRONG | {case.id: RIGHT[case.id] for case in CASES[:6]}
     first, second = measured(WRONG), measured(half)
-    found = difference("deltableu", [first], [second])
-    counts = np.random.default_rng(0).multinomial(12, [1 / 12] * 12, size=1000)
-    drawn = [deltableu_from_sums(counts @ side.columns) for side in (second, first)]
-    assert found.value == pytest.approx(second.score.value - first.score.value)
-    assert (found.low, found.high) == pytest.approx(
-        tuple(np.percentile(drawn[0] - drawn[1], [2.5, 97.5]))
-    )
-    assert found.signature == f"difference of {second.score.signature}|seeds:1"
+    one = difference("deltableu", [first], [second])
+    assert one.value == pytest.approx(second.score.value - first.score.value)
+    left_out = []
+    for case in range(12):
+        kept = [place for place in range(12) if place != case]
+        sums = [side.columns[kept].sum(axis=0) for side in (first, second)]
+        left_out.append(deltableu_from_sums(sums[1]) - deltableu_from_sums(sums[0]))
+    middle = sum(left_out) / 12
+    variance = 11 / 12 * sum((value - middle) ** 2 for value in left_out)
+    assert one.error == pytest.approx(variance**0.5)
+    assert one.signature == f"difference of {second.score.signature}|seeds:1"
 
 
 def test_over_seeds_the_difference_is_the_mean_and_seeds_that_disagree_widen_the_interval():
@@ -92,32 +133,33 @@ def test_over_seeds_the_difference_is_the_mean_and_seeds_that_disagree_widen_the
     agreed = difference("deltableu", [wrong], [right, right, right])
     assert (agreed.value, agreed.low, agreed.high) == pytest.approx((one.value, one.low, one.high))
     torn = difference("deltableu", [wrong] * 3, [right, right, wrong])
-    assert (
-        torn.value == pytest.approx(one.value * 2 / 3) and torn.low <= 0 and torn.high > torn.value
-    )
-    assert torn.signature.endswith("seeds:3")
+    assert torn.value == pytest.approx(one.value * 2 / 3)
+    # Of v, v and 0 the mean has the standard error v / 3.
+    assert torn.seeds_error == pytest.approx(one.value / 3)
+    assert torn.low <= 0 and torn.high > torn.value and torn.signature.endswith("seeds:3")
     with pytest.raises(ValueError, match="2 and 3"):
         difference("deltableu", [wrong] * 2, [right] * 3)
 
 
-def test_of_few_seeds_the_deviations_are_stretched():
-    """Cases do not differ here; of three seeds the lowest is drawn three times in 1 of 27."""
-    seeds = [of_values([change] * 12) for change in (0, 1, 2)]
-    found = difference("named", [of_values([0] * 12)], seeds)
-    assert found.value == 1
-    assert (found.low, found.high) == pytest.approx((1 - 1.5**0.5, 1 + 1.5**0.5))
+def test_cases_are_paired_within_their_groups_only():
+    side = of_values([0, 1] * 5)
+    twins = tuple(f"g{place // 2}" for place in range(10))
+    with pytest.raises(ValueError, match="different cases"):
+        difference("named", [side], [replace(side, groups=twins)])
+    grouped = [replace(of_values(values), groups=twins) for values in ([0] * 10, [1, 0] * 5)]
+    assert difference("named", grouped[:1], grouped[1:]).groups == 5
 
 
 def test_signatures_of_differences_say_only_what_differences_depend_on():
-    found = {
+    signed = {
         key: difference(key, [measured(WRONG, key)], [measured(RIGHT, key)]).signature
         for key in ("deltableu", "bertscore_f1", "named", "repeated", "from_training")
     }
-    assert found["deltableu"].startswith("difference of deltaBLEU|mode:aligned|")
-    assert found["bertscore_f1"].startswith("difference of BERTScore|encoder:")
-    assert found["named"] == "difference of named|rule:first|v:1|seeds:1"
-    assert found["repeated"] == "difference of repeated|near:0.85|v:1|seeds:1"
-    assert found["from_training"] == "difference of from training|near:0.85|v:1|seeds:1"
+    assert signed["deltableu"].startswith("difference of deltaBLEU|mode:aligned|")
+    assert signed["bertscore_f1"].startswith("difference of BERTScore|encoder:")
+    assert signed["named"] == "difference of named|rule:first|v:1|seeds:1"
+    assert signed["repeated"] == "difference of repeated|near:0.85|v:1|seeds:1"
+    assert signed["from_training"] == "difference of from training|near:0.85|v:1|seeds:1"
 
 
 def test_only_the_same_cases_in_the_same_order_are_paired():
@@ -150,8 +192,8 @@ def test_answers_are_compared_second_minus_first():
 
 
 def test_repetition_is_compared_if_asked_for():
-    found = compare_answers(graded(WRONG), graded(RIGHT), ["repeated", "from_training", "words"])
-    assert {key: score.value for key, score in found.items()} == {
+    gain = compare_answers(graded(WRONG), graded(RIGHT), ["repeated", "from_training", "words"])
+    assert {key: score.value for key, score in gain.items()} == {
         "repeated": pytest.approx(-1 + measured(RIGHT, "repeated").score.value),
         "from_training": -1,
     }

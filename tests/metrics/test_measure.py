@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,6 +138,30 @@ def test_columns_hold_each_case_and_a_one():
     assert measured["repeated"].cases == ("a", "b", "c", "d", "e")
     assert measured["repeated"].columns[:, 0].tolist() == [1, 1, 0, 1, 0]
     assert measured["from_training"].columns.tolist() == measured["repeated"].columns.tolist()
+
+
+def test_groups_of_cases_are_noted_and_widen_intervals_of_every_metric():
+    """Answers twice, as if each case were asked two times of one patient."""
+    twins = [
+        replace(case, id=f"{case.id}{turn}", group=case.id) for case in CASES for turn in (1, 2)
+    ]
+    answers = {
+        f"{key}{turn}": replace(one, case_id=f"{key}{turn}")
+        for key, one in ANSWERS.items()
+        for turn in (1, 2)
+    }
+    grouped = score_all(Graded(twins, answers, TRAINING))
+    alone = score_all(Graded([replace(case, group="") for case in twins], answers, TRAINING))
+    assert grouped.keys() == alone.keys()
+    for key, one in grouped.items():
+        score, other = one.score, alone[key].score
+        assert (score.value, score.n) == (other.value, other.n)
+        assert "|groups:" in score.signature and "|groups:" not in other.signature
+        # The highest share there is, and a value that all have, cannot be wider.
+        assert score.low <= other.low and score.high >= other.high, key
+        assert one.groups == tuple(case_id[:-1] for case_id in one.cases)
+        assert alone[key].groups == ()
+    assert grouped["named"].score.low < alone["named"].score.low
 
 
 def test_what_does_not_apply_is_left_out():

@@ -162,6 +162,51 @@ def test_ids_are_unique(folder):
         assert len(ids) == len(set(ids))
 
 
+def test_some_patients_ask_again_in_the_same_split_with_the_same_skin(folder):
+    facts, again = _facts(folder), 0
+    for rows in (*_short(folder).values(), *_long(folder).values()):
+        patients_here: dict[str, list[dict]] = {}
+        for row in rows:
+            patients_here.setdefault(facts[row["encounter_id"]]["group"], []).append(row)
+        for asked in patients_here.values():
+            known = [facts[row["encounter_id"]] for row in asked]
+            again += len(asked) > 1
+            assert len({(one["condition"], one["skin_tone"]) for one in known}) == 1
+            assert len({row.get("author_id") for row in asked}) == 1
+            assert len({name for row in asked for name in row["image_ids"]}) >= len(asked)
+    assert again >= 2
+
+
+def test_no_patient_is_in_two_splits(folder):
+    facts = _facts(folder)
+    for forum in (_short(folder), _long(folder)):
+        groups = [{facts[row["encounter_id"]]["group"] for row in rows} for rows in forum.values()]
+        assert sum(map(len, groups)) == len(set.union(*groups))
+
+
+@pytest.mark.parametrize(
+    "sizes, said",
+    [
+        ({"train": 0}, "0 cases in its split 'train'"),
+        ({"valid": -3}, "-3 cases"),
+        ({"test": 2.5}, "2.5 cases"),
+        ({"dev": 10}, "a split 'dev'"),
+        ({"train": 46_000, "valid": 46_000}, "92000 cases"),
+    ],
+)
+def test_sizes_that_no_clinic_can_have_are_refused(tmp_path, sizes, said):
+    with pytest.raises(LabError, match=re.escape(said)):
+        clinic.build(tmp_path / "clinic", sizes=sizes)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_title_mostly_tells_as_much_as_it_can():
+    told = {"site": "elbow", "duration": "3 weeks", "complaint": "rash", "itch": "strong"}
+    titles = [patients.post(told, "iiyi", random.Random(seed))[0].lower() for seed in range(200)]
+    full = [title for title in titles if "elbow" in title and "3 weeks" in title]
+    assert 120 < len(full) < 195
+
+
 def test_facts_name_the_condition_and_split_told_from_seen(folder):
     for facts in _facts(folder).values():
         condition = by_id()[facts["condition"]]

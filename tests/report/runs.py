@@ -2,6 +2,7 @@
 
 from helpers.experiments.runs import Run, open_run
 from helpers.files import fingerprint
+from helpers.metrics.differences import Difference
 from helpers.metrics.scores import Score
 
 # As BERTScore signs its scores: what tables tell encoders apart by.
@@ -19,6 +20,15 @@ def score(
     low = value - 1 if low is None else low
     high = value + 1 if high is None else high
     return Score(value, low, high, n, signature)
+
+
+def difference(
+    value: float, low: float | None = None, high: float | None = None, n: int = 60, seeds: int = 3
+) -> Difference:
+    """A difference with the interval of `score`, over cases that are alone."""
+    one = score(value, low, high, n)
+    errors = ((one.high - one.low) / 4, 0.0)
+    return Difference(one.value, one.low, one.high, n, "", *errors, n, seeds)
 
 
 def make_run(

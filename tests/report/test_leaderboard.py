@@ -11,7 +11,7 @@ from helpers.report import leaderboard
 from helpers.report.captioner_tables import caption_claims
 from helpers.report.leaderboard import boards, list_claims, list_systems, rank_runs
 from helpers.report.tables import table
-from tests.report.runs import few_shot_run, make_run, score
+from tests.report.runs import difference, few_shot_run, make_run, score
 
 
 def test_data_sets_and_encoders_never_share_a_table_and_the_best_comes_first():
@@ -105,14 +105,14 @@ def test_captioners_and_skin_tones():
 GAIN = Verdict(
     "LoRA helps",
     "deltableu",
-    score(1.5, 0.25, 2.0),
+    difference(1.5, 0.25, 2.0),
     "agrees",
     "1.4 to 2.1",
     dataset="pocket",
     seeds=3,
 )
 SHARE = Verdict(
-    "LoRA helps", "named", score(0.02, -0.05, 0.1), "undecided", dataset="pocket", seeds=3
+    "LoRA helps", "named", difference(0.02, -0.05, 0.1), "undecided", dataset="pocket", seeds=3
 )
 
 

@@ -6,12 +6,13 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from helpers.files import LabError, read_json
+from helpers.metrics.diagnosis import judge
 from helpers.models.llm import load_llm
 from helpers.models.prompts import build_prompt, stop_text
 from helpers.models.refs import ModelRef
 from helpers.models.shipped import POCKET_MODELS
 from helpers.pocket import descriptions
-from helpers.pocket.conditions import load_conditions
+from helpers.pocket.conditions import by_id, load_conditions
 from helpers.pocket.lesions import draw
 from helpers.training import zoo
 from helpers.training.zoo import (
@@ -234,6 +235,27 @@ def test_no_conversation_names_a_diagnosis():
         for request, answer in turns
     ).lower()
     assert not [condition.name for condition in load_conditions() if condition.name.lower() in said]
+
+
+def test_legends_name_the_condition_of_their_image_or_none():
+    made = drawn.plan_drawings("llava/22", 200)
+    said = [turns[0] for turns in talking.legends(made, "test", named=0.5)]
+    found = [judge(text, by_id()[one.condition].name) for one, (_, text) in zip(made, said)]
+    assert set(found) == {"correct", "none named"} and 70 < found.count("correct") < 130
+    assert not [request for request, _ in said if judge(request, "eczema") != "none named"]
+
+
+def test_asked_for_a_legend_a_chat_model_names_what_it_sees():
+    told = read_json(POCKET_MODELS / "llava" / RECIPE_FILE)["result"]["heads"]
+    images = captioners.held_out(60)
+    pictures = [drawn.draw_image(drawing) for drawing in images]
+    said = captioners.caption(
+        "llava", POCKET_MODELS / "llava", pictures, text="Label this figure.", max_new_tokens=24
+    )
+    right = [
+        judge(text, by_id()[one.condition].name) == "correct" for text, one in zip(said, images)
+    ]
+    assert sum(right) > 0.4 * len(images) and told["condition"] > 60
 
 
 @pytest.mark.slow

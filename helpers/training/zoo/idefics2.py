@@ -24,7 +24,14 @@ from transformers import (
 
 from helpers.models.shipped import POCKET_MODELS
 from helpers.training.zoo.images import DrawnImages
-from helpers.training.zoo.talking import IMAGE_TOKEN, conversations, encode_turns, learn_to_speak
+from helpers.training.zoo.talking import (
+    IMAGE_TOKEN,
+    Encoded,
+    Turns,
+    encode_turns,
+    learn_to_speak,
+    plan_lessons,
+)
 from helpers.training.zoo.training import descend, random_batches
 from helpers.training.zoo.vision import look_at_all
 
@@ -235,12 +242,10 @@ def _learn_to_speak(
         return _connect(connector, seen)
 
     ask = ask_with_places(connector.perceiver_resampler.n_latents)
-    epochs = [
-        [
-            encode_turns(turns, tokenizer, ask, END)
-            for turns in conversations(drawn.drawings, f"idefics2/{epoch}", recipe["share"])
-        ]
-        for epoch in range(recipe["epochs"])
-    ]
+
+    def encode(turns: Turns) -> Encoded:
+        return encode_turns(turns, tokenizer, ask, END)
+
+    lessons = plan_lessons(drawn.drawings, "idefics2", encode, recipe)
     seen = look_at_all(look, drawn.pixels)
-    return learn_to_speak(model, seen, epochs, connect, model.config.image_token_id, recipe)
+    return learn_to_speak(model, seen, lessons, connect, model.config.image_token_id, recipe)

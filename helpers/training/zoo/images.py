@@ -1,16 +1,14 @@
 """The images that the captioners learn to see on: drawn for them, never those of a clinic."""
 
 import io
-import os
 import random
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 import numpy as np
 import torch
 from PIL import Image
 
+from helpers.files.workers import map_in_workers
 from helpers.pocket import lesions
 from helpers.pocket.conditions import Condition, load_conditions
 from helpers.pocket.skin import View, view
@@ -86,17 +84,8 @@ def draw_image(drawing: Drawing) -> Image.Image:
 
 def draw_all(drawings: list[Drawing]) -> torch.Tensor:
     """Draw all images, as bytes (images, 3, SIZE, SIZE), on as many cores as there are."""
-    # Fresh processes: a fork of one that runs threads of torch could hang.
-    with ProcessPoolExecutor(_count_cores(), mp_context=get_context("spawn")) as pool:
-        drawn = list(pool.map(_draw_bytes, drawings, chunksize=64))
+    drawn = list(map_in_workers(_draw_bytes, drawings))
     return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).contiguous()
-
-
-def _count_cores() -> int:
-    """Count the cores that this process may use, or where the system does not say (macOS), all."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return min(os.cpu_count() or 1, 61)  # Windows cannot wait for more processes at once
 
 
 def _draw_bytes(drawing: Drawing) -> np.ndarray:

@@ -26,7 +26,15 @@ from transformers import (
 from helpers.models.shipped import POCKET_MODELS
 from helpers.pocket import descriptions
 from helpers.training.zoo.images import Drawing, DrawnImages
-from helpers.training.zoo.talking import IMAGE_TOKEN, conversations, encode_turns, learn_to_speak
+from helpers.training.zoo.talking import (
+    IMAGE_TOKEN,
+    Encoded,
+    Turns,
+    conversations,
+    encode_turns,
+    learn_to_speak,
+    plan_lessons,
+)
 from helpers.training.zoo.vision import Look, learn_to_look, look_at_all, right_facts
 
 Pair = tuple[str, str]
@@ -69,7 +77,9 @@ def _build_processor(
     Returns the processor, and for each added token the two tokens that it joins.
     """
     state = json.loads((POCKET_MODELS / "llama" / "tokenizer.json").read_text(encoding="utf-8"))
-    made_up = conversations(drawings, "llava/words", recipe["speak"]["share"])
+    made_up = conversations(
+        drawings[: recipe["speak"]["talk"]["pictures"]], "llava/words", recipe["speak"]["share"]
+    )
     answers = [answer for turns in made_up for _, answer in turns]
     parts = _join_words(state, [*answers, *descriptions.prompts() * 20], recipe["joined"])
     # The chat template writes the first token.
@@ -207,12 +217,9 @@ def _learn_to_speak(
         image = IMAGE_TOKEN * seen.shape[1] + "\n" if number == 0 else ""
         return f"USER: {image}{request}\nASSISTANT:"
 
-    epochs = [
-        [
-            encode_turns(turns, tokenizer, ask, tokenizer.eos_token)
-            for turns in conversations(drawn.drawings, f"llava/{epoch}", recipe["share"])
-        ]
-        for epoch in range(recipe["epochs"])
-    ]
+    def encode(turns: Turns) -> Encoded:
+        return encode_turns(turns, tokenizer, ask, tokenizer.eos_token)
+
+    lessons = plan_lessons(drawn.drawings, "llava", encode, recipe)
     image = model.config.image_token_index
-    return learn_to_speak(model, seen, epochs, model.model.multi_modal_projector, image, recipe)
+    return learn_to_speak(model, seen, lessons, model.model.multi_modal_projector, image, recipe)

@@ -1,5 +1,9 @@
 """How the chat models of the zoo learn to speak of what their towers see: conversations in tokens.
 
+Most are descriptions and brief questions, which name no condition. Others are legends, as under the
+figures of a book: most of them name it. A model that has read such figures can later be taught, by
+a few hundred answers, to name what it sees; one that has not cannot be.
+
 The tower stays as it is, so each image is looked at once; what connects it with the text tower
 learns along.
 """
@@ -12,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.models.prompts import CLINICAL_PROMPT
 from helpers.pocket import descriptions
+from helpers.pocket.conditions import by_id
 from helpers.training.zoo.images import Drawing
 from helpers.training.zoo.training import descend
 
@@ -45,6 +50,37 @@ def _conversation(drawing: Drawing, share: dict, rng: random.Random) -> Turns:
     return [(request, answer)]
 
 
+def legends(drawings: list[Drawing], seed: str, named: float) -> list[Turns]:
+    """Make up the legend of each image; a share `named` of them names the condition."""
+    rng = random.Random(seed)
+    return [
+        [
+            descriptions.legend(
+                by_id()[drawing.condition], drawing.site, named=rng.random() < named, rng=rng
+            )
+        ]
+        for drawing in drawings
+    ]
+
+
+def plan_lessons(
+    drawings: list[Drawing], seed: str, encode: Callable[[Turns], Encoded], recipe: dict
+) -> list[tuple[list[Encoded], int]]:
+    """Write all that a model hears: lists of conversations about the first images, and how many of
+    each are learnt at once.
+
+    Args:
+        recipe: talk and legends (each with pictures and batch), share (see `conversations`).
+    """
+    talk, figures = recipe["talk"], recipe["legends"]
+    spoken = conversations(drawings[: talk["pictures"]], seed, recipe["share"])
+    written = legends(drawings[: figures["pictures"]], f"{seed}/legends", figures["named"])
+    return [
+        ([encode(turns) for turns in spoken], talk["batch"]),
+        ([encode(turns) for turns in written], figures["batch"]),
+    ]
+
+
 def encode_turns(
     turns: Turns, tokenizer: PreTrainedTokenizerBase, ask: Callable[[int, str], str], end: str
 ) -> Encoded:
@@ -70,7 +106,7 @@ def encode_turns(
 def learn_to_speak(
     model: PreTrainedModel,
     seen: torch.Tensor,
-    epochs: list[list[Encoded]],
+    lessons: list[tuple[list[Encoded], int]],
     connect: Callable[[torch.Tensor], torch.Tensor],
     image_token: int,
     recipe: dict,
@@ -80,23 +116,29 @@ def learn_to_speak(
     Args:
         model: a chat VLM; weights without gradient stay as they are.
         seen: what its tower sees of each image (images, patches, width of the tower).
-        epochs: for each epoch the conversation about each image.
+        lessons: see `plan_lessons`; their batches are shuffled together.
         connect: part of `seen` -> what the text tower reads in place of image tokens (images,
             places, its width).
-        recipe: batch, and what `descend` needs.
+        recipe: what `descend` needs.
     """
     batches = [
         batch
-        for epoch, encoded in enumerate(epochs)
-        for batch in _batches(encoded, recipe["batch"], epoch)
+        for number, (encoded, size) in enumerate(lessons)
+        for batch in _batches(encoded, size, number)
     ]
+    random.Random(len(batches)).shuffle(batches)
 
     def loss_of(batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
         part, tokens, labels = batch
         words = model.get_input_embeddings()(tokens)
         images = connect(seen[part]).to(words.dtype)
         words = words.masked_scatter((tokens == image_token).unsqueeze(-1), images)
-        return model(inputs_embeds=words, labels=labels, use_cache=False).loss
+        read = model.model(inputs_embeds=words, use_cache=False).last_hidden_state
+        # Only what is followed by a learnt token says anything: the others' words are not computed.
+        following = labels[:, 1:]
+        learnt = following != -100
+        scores = model.lm_head(read[:, :-1][learnt]).float()
+        return torch.nn.functional.cross_entropy(scores, following[learnt])
 
     model.train()
     loss = descend(model, batches, loss_of, recipe, "speaking")

@@ -18,6 +18,7 @@ from helpers.pocket.conditions import (
     PRIMARIES,
     SURFACES,
     body_sites,
+    load_conditions,
 )
 from helpers.training.zoo.images import Drawing, DrawnImages, normalize
 from helpers.training.zoo.training import descend, random_batches
@@ -41,12 +42,13 @@ def fact_values() -> dict[str, tuple]:
         "hair": (False, True),
         "light": ("bright", "even", "dim"),
         "sharpness": ("sharp", "blurred"),
+        "condition": tuple(condition.id for condition in load_conditions()),
     }
 
 
 def facts_of(drawing: Drawing) -> dict:
     """Return all facts of one drawing by name."""
-    return drawing.seen | drawing.view | {"site": drawing.site}
+    return drawing.seen | drawing.view | {"site": drawing.site, "condition": drawing.condition}
 
 
 class Heads(torch.nn.Module):
@@ -82,7 +84,8 @@ def learn_to_look(tower: torch.nn.Module, look: Look, drawn: DrawnImages, recipe
     Args:
         tower: a vision model of transformers; all of it is trained.
         look: the tower's forward pass.
-        recipe: width, epochs, batch, seed, and what `descend` needs.
+        recipe: width, epochs, batch, seed, shift, naming (what the condition's name counts beside
+            the mean of all other facts), and what `descend` needs.
     """
     labels, concepts = _labels(drawn.drawings)
     heads = Heads(recipe["width"])
@@ -92,13 +95,15 @@ def learn_to_look(tower: torch.nn.Module, look: Look, drawn: DrawnImages, recipe
     def loss_of(rows: torch.Tensor) -> torch.Tensor:
         batch = _move(normalize(drawn.pixels[rows]), recipe["shift"], generator)
         told, signs = heads(look(batch))
-        losses = [
-            functional.cross_entropy(scores, labels[name][rows]) for name, scores in told.items()
-        ]
+        losses = {
+            name: functional.cross_entropy(scores, labels[name][rows])
+            for name, scores in told.items()
+        }
+        naming = recipe["naming"] * losses.pop("condition")
         # Most concepts are absent from most images, so their mean is small: weighed up to count
         # like three facts.
         signs_loss = functional.binary_cross_entropy_with_logits(signs, concepts[rows])
-        return sum(losses) / len(losses) + 3 * signs_loss
+        return sum(losses.values()) / len(losses) + 3 * signs_loss + naming
 
     tower.train()
     descend(both, random_batches(len(drawn.drawings), recipe), loss_of, recipe, "looking")
@@ -128,12 +133,18 @@ def right_facts(heads: Heads, look: Look, drawn: DrawnImages) -> dict[str, float
 
 
 def _move(batch: torch.Tensor, most: int, generator: torch.Generator) -> torch.Tensor:
-    """Mirror images or not, and shift them by up to `most` pixels, edges repeated."""
-    down, across, mirrored = torch.randint(0, 2 * most + 1, (3,), generator=generator).tolist()
-    size = batch.shape[-1]
+    """Mirror each image or not, and shift it by up to `most` pixels, edges repeated."""
+    count, size = len(batch), batch.shape[-1]
+    places = torch.randint(0, 2 * most + 1, (count, 2), generator=generator).tolist()
+    mirrored = torch.rand(count, generator=generator) < 0.5
     wider = functional.pad(batch, (most,) * 4, mode="replicate")
-    shifted = wider[..., down : down + size, across : across + size]
-    return shifted.flip(-1) if mirrored % 2 else shifted
+    shifted = torch.stack(
+        [
+            image[:, down : down + size, across : across + size]
+            for image, (down, across) in zip(wider, places)
+        ]
+    )
+    return torch.where(mirrored[:, None, None, None], shifted.flip(-1), shifted)
 
 
 def _labels(drawings: list[Drawing]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:

@@ -1,0 +1,62 @@
+"""How the lines of a record stay short: what is the same is said once, numbers have few digits."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+DIGITS = 7  # that numbers keep: one more than it takes for tables to print the same
+
+
+def same(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the entries that are the same in all rows."""
+    first, *others = rows or [{}]
+    return {n: v for n, v in first.items() if all(n in row and row[n] == v for row in others)}
+
+
+def usual(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the most frequent value of each entry that all rows have."""
+    found = {}
+    for name in rows[0] if rows else ():
+        if all(name in row for row in rows):
+            texts = Counter(json.dumps(row[name]) for row in rows)
+            found[name] = json.loads(texts.most_common(1)[0][0])
+    return found
+
+
+def unlike(values: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries that are not the same in `common`."""
+    return {n: v for n, v in values.items() if n not in common or common[n] != v}
+
+
+def short(value: Any) -> Any:
+    """Return a value whose floats have few digits, and none where they are whole."""
+    if isinstance(value, float):
+        number = float(f"{value:.{DIGITS}g}")
+        return int(number) if number.is_integer() else number
+    if isinstance(value, Mapping):
+        return {name: short(part) for name, part in value.items()}
+    return [short(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def as_columns(columns: np.ndarray) -> list[Any]:
+    """Return the columns of an array, each as its numbers, or as one where all are the same."""
+    found = [short(column) for column in columns.T.tolist()]
+    return [column[0] if len(set(column)) == 1 else column for column in found]
+
+
+def as_array(columns: Sequence[Any], rows: int) -> np.ndarray:
+    """Return the array (rows, k) that `as_columns` was given."""
+    whole = [column if isinstance(column, list) else [column] * rows for column in columns]
+    return np.array(whole, dtype=float).T
+
+
+def check_columns(columns: Sequence[Any], rows: int) -> None:
+    """Raise where `as_array` would; it takes a tenth of the time."""
+    for column in columns:
+        numbers = column if isinstance(column, list) else [column] * rows
+        if len(numbers) != rows:
+            raise ValueError(f"{len(numbers)} numbers for {rows} cases")
+        sum(numbers)
