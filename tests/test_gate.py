@@ -37,7 +37,7 @@ ALLOWED = {
     "data.authors": ({"csv.DictReader"}, "of a text that came through the gate"),
     "report.widgets": ({"csv.reader"}, "of a text that came through the gate"),
     "experiments.parameters": ({"yaml.safe_load"}, "a parameter as a person typed it"),
-    "experiments.recorded": ({"json.loads"}, "a value that was just written as text"),
+    "experiments.record_lines": ({"json.loads"}, "a value that was just written as text"),
     "training.unsloth_process": ({"open", "read_text", "json.loads"}, "its own worker's pipe"),
     "training.unsloth_worker": ({"json.loads"}, "the pipe of the process that started it"),
     "models.small_device": ({"read_text", "json.load", "json.loads"}, "its worker's pipe; /proc"),
