@@ -21,11 +21,12 @@ def add(commands: Commands) -> None:
 
 def power(options: Namespace) -> int:
     """Print a table for each study; all of them, or none."""
-    from helpers.experiments.power import align, power_of, power_rows
+    from helpers.experiments.power import power_of
+    from helpers.report.power_tables import list_power
+    from helpers.report.tables import table
 
     found = {name: power_of(name) for name in dict.fromkeys(options.studies)}
     for name, rows in found.items():
-        print(f"{name}: {len(rows)} verdicts")
-        print("\n".join(align(power_rows(rows))) + "\n")
+        print(f"{table(list_power(rows), caption=f'{name}: {len(rows)} verdicts')!r}\n")
     print(ABOUT)
     return 0

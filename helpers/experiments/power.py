@@ -2,17 +2,12 @@
 take to show half of it.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import isnan
 
 from helpers.experiments.recorded import read_study
 from helpers.experiments.verdicts import Verdict
 from helpers.files import LabError
 from helpers.metrics.power import Need, what_it_takes
-from helpers.metrics.table import METRICS
-
-HEADERS = ("claim", "metric", "data", "difference", "can show", "cases", "seeds", "for half")
 
 
 @dataclass(frozen=True)
@@ -44,36 +39,3 @@ def power_of(name: str) -> list[Power]:
 
 def _half(one: Verdict) -> Need | None:
     return what_it_takes(one.score, one.could_show / 2, one.level)
-
-
-def power_rows(found: Iterable[Power]) -> list[tuple[str, ...]]:
-    """Return rows for reading, with `HEADERS` first; differences in the metric's unit."""
-    return [HEADERS, *map(_row, found)]
-
-
-def _row(found: Power) -> tuple[str, ...]:
-    one = found.verdict
-    metric = METRICS[one.metric]
-    could_show = metric.format_difference(one.could_show)
-    return (
-        one.says,
-        metric.difference_header,
-        one.dataset,
-        metric.format_difference(one.score.value),
-        "unknown" if isnan(one.could_show) else could_show.removeprefix("+"),
-        str(one.score.n),
-        str(one.seeds),
-        _what(found.half, one.seeds),
-    )
-
-
-def _what(half: Need | None, seeds: int) -> str:
-    if not half:
-        return "unknown: nothing varied"
-    return f"{half.cases} cases" + (f", {half.seeds} seeds" if half.seeds != seeds else "")
-
-
-def align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table of texts; columns stand two spaces apart."""
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

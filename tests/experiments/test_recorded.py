@@ -216,11 +216,20 @@ def test_the_repositorys_records_are_small_quick_and_whole():
 def test_recorded_verdicts_are_those_of_the_recorded_cases(name):
     """Nobody needs the answers to check them."""
     study = read_study(name)
-    if not study.verdicts or any(isnan(one.p) for one in study.verdicts):
-        pytest.skip("a record without claims, or of before verdicts were corrected")
-    for one, again in zip(study.verdicts, study.verdicts_again()):
+    if not study.verdicts:
+        pytest.skip(f"{name} makes no claims")
+    try:
+        computed = study.verdicts_again()
+    except LabError as error:
+        if not all(isnan(one.p) for one in study.verdicts):  # only records of before may lack cases
+            raise
+        pytest.skip(str(error))
+    for one, again in zip(study.verdicts, computed, strict=True):
+        assert again.score.value == pytest.approx(one.score.value, rel=1e-4, abs=1e-6)
+        if isnan(one.p):  # of before verdicts were corrected
+            continue
         assert again.verdict == one.verdict
-        values = [(v.score.value, v.score.low, v.score.high, v.adjusted) for v in (one, again)]
+        values = [(v.score.low, v.score.high, v.adjusted) for v in (one, again)]
         assert values[0] == pytest.approx(values[1], rel=1e-4, abs=1e-6)
 
 

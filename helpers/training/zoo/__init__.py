@@ -129,7 +129,7 @@ RECIPES = {
             "spread": 1.0,
         },
         "gather": {
-            "epochs": 4,
+            "epochs": 8,
             "batch": 32,
             "seed": 6,
             "learning_rate": 1e-2,
@@ -138,7 +138,7 @@ RECIPES = {
             "weight_decay": 0.05,
         },
         "speak": {
-            "talk": {"pictures": 4000, "batch": 8},
+            "talk": {"pictures": 4800, "batch": 8},
             "legends": {"pictures": 4800, "batch": 32, "named": 0.85},
             "share": {"describe": 0.5, "clinical": 0.25, "questions": 6},
             "learning_rate": 3e-3,
