@@ -22,11 +22,10 @@ def add(commands: Commands) -> None:
 def power(options: Namespace) -> int:
     """Print a table for each study; all of them, or none."""
     from helpers.experiments.power import power_of
-    from helpers.report.power_tables import list_power
-    from helpers.report.tables import table
+    from helpers.report.power_tables import power_table
 
     found = {name: power_of(name) for name in dict.fromkeys(options.studies)}
     for name, rows in found.items():
-        print(f"{table(list_power(rows), caption=f'{name}: {len(rows)} verdicts')!r}\n")
+        print("\n".join([f"{name}: {len(rows)} verdicts", *power_table(rows)]), end="\n\n")
     print(ABOUT)
     return 0

@@ -1,4 +1,4 @@
-"""What recorded studies can show, as rows for reading."""
+"""What a recorded study can show, as a table for reading."""
 
 from collections.abc import Iterable
 from math import isnan
@@ -6,11 +6,15 @@ from math import isnan
 from helpers.experiments.power import Power
 from helpers.metrics.power import Need
 from helpers.metrics.table import METRICS
+from helpers.report.plain import aligned
+
+NUMBERS = ("difference", "can show", "cases", "seeds")
 
 
-def list_power(found: Iterable[Power]) -> list[dict[str, str]]:
-    """Return a row for each claim and metric; differences are in the metric's unit."""
-    return list(map(_row, found))
+def power_table(found: Iterable[Power]) -> list[str]:
+    """Return the lines of a table with a row for each claim and metric, differences in its unit."""
+    rows = [_row(one) for one in found]
+    return aligned({header: [row[header] for row in rows] for header in rows[0]}, NUMBERS)
 
 
 def _row(found: Power) -> dict[str, str]:

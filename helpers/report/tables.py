@@ -17,6 +17,7 @@ from helpers.files import fingerprint
 from helpers.metrics.scores import Score
 from helpers.metrics.table import METRICS
 from helpers.report.frame import CHANGE
+from helpers.report.plain import aligned
 
 VISIBLE = 12  # rows that are seen at once; the others are folded away
 # What stands right: a number, with an interval or a range, or nothing.
@@ -67,9 +68,8 @@ class Table:
     def __repr__(self) -> str:
         if self.cells.empty:
             return f"{self.caption}: nothing to show."
-        columns = [_plain_column(self.cells[name], name, name in self.right) for name in self.cells]
-        lines = ["  ".join(cells).rstrip() for cells in zip(*columns)]
-        return "\n".join([self.caption, *lines])
+        columns = {str(name): self.cells[name].tolist() for name in self.cells}
+        return "\n".join([self.caption, *aligned(columns, self.right)])
 
 
 def table(
@@ -125,8 +125,3 @@ def _are_numbers(texts: Sequence[str], missing: str) -> bool:
     """True if every cell is a number (or nothing), and one of them is."""
     written = [text for text in texts if text != missing]
     return any(written) and all(NUMBER.fullmatch(text) for text in written)
-
-
-def _plain_column(texts: Sequence[str], header: str, right: bool) -> list[str]:
-    width = max(len(header), *(len(text) for text in texts))
-    return [text.rjust(width) if right else text.ljust(width) for text in [header, *texts]]
