@@ -169,6 +169,8 @@ def _print_start(
         if trained_by := getattr(kind, "trained_by", None):
             backend = trained_by(parameters.settings(kind))
             print(f"Training  {backend.name}: {backend.reason}")
+    if "DATASET" in values:
+        print(f"Data      {parameters.settings(Cases).in_words()}")
     print("Versions ", ", ".join(f"{name} {number}" for name, number in package_versions().items()))
     by_profile = ", ".join(f"{name}={after[name]!r}" for name in left)
     print(f"Profile   {parameters.profile}:", by_profile or "nothing is left to it")

@@ -11,6 +11,9 @@ from helpers.data.catalogue import data_folder, find_dataset
 from helpers.files import LabError, fingerprint
 from helpers.settings.section import Section, setting
 
+# Validation cases that draw the second loss curve: more would cost more time than they tell.
+CURVE = 60
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -80,11 +83,18 @@ class Cases(Source):
 
     split: str = setting("valid", "which split is answered: train, valid or test", min_length=1)
     limit: int = setting(0, "answer at most so many cases; 0 for all", ge=0)
+    profiles: ClassVar = {"pocket": {"limit": 60}}
 
     def cases(self) -> tuple[Case, ...]:
         """Load the cases."""
         cases = self.load().split(self.split)
         return cases[: self.limit] if self.limit else cases
+
+    def in_words(self) -> str:
+        """Say which cases these are, and of how many."""
+        count, answered = len(self.load().split(self.split)), len(self.cases())
+        which = f"all {count}" if answered == count else f"the first {answered} of {count}"
+        return f"{self.name}, {self.split}: {which} cases"
 
     def identity(self) -> dict[str, Any]:
         """Identify the cases by their content, wherever they lie."""
@@ -100,11 +110,26 @@ class Cases(Source):
 
 
 class TrainingCases(Source):
-    """The cases that a model learns from."""
+    """The cases that a model learns from, and that worked examples are chosen from."""
 
     limit: int = setting(
         0, "learn from at most so many cases; 0 for all", parameter="TRAIN_LIMIT", ge=0
     )
+    profiles: ClassVar = {"pocket": {"limit": 400}}
+
+    def cases(self) -> tuple[Case, ...]:
+        """Load the cases; none where a folder holds the split to be answered alone."""
+        cases = self.load().training
+        return cases[: self.limit] if self.limit else cases
+
+    def validation(self) -> tuple[Case, ...]:
+        """Load the cases that draw the second loss curve; none where there is no such split."""
+        return self.load().splits.get("valid", ())[:CURVE]
+
+    def as_cases(self, split: str = "train") -> Cases:
+        """Return these cases, or those of `validation`, as ones whose images are captioned."""
+        source = {name: getattr(self, name) for name in Source.model_fields}
+        return Cases(**source, split=split, limit=self.limit if split == "train" else CURVE)
 
     def identity(self) -> dict[str, Any]:
         """Identify the training split by its content, wherever it lies."""

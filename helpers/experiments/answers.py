@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 
 from helpers.cases import Case
+from helpers.data import TrainingCases
 from helpers.experiments.adapters import GivenAdapter, with_adapter
 from helpers.experiments.captions import captions_of, read_case_texts
 from helpers.experiments.case_answers import CaseAnswers
@@ -28,11 +29,12 @@ from helpers.settings.section import setting
 class Answers(CaseAnswers):
     """Answers of an LLM, as it is or with an adapter, to the cases of a split."""
 
-    version: ClassVar = 3
+    version: ClassVar = 4
     said: ClassVar = frozenset({"SHOTS", "SHOT_CHOICE", "ADAPTER"})
     model: Llm = Llm()
     prompt: LlmPrompt = LlmPrompt()
     shots: Shots = Shots()
+    training: TrainingCases = TrainingCases()
     decoding: LlmDecoding = LlmDecoding()
     captions: PromptCaptions = PromptCaptions()
     adapter: Finetune | GivenAdapter | None = None
@@ -40,22 +42,25 @@ class Answers(CaseAnswers):
         False, "whether questions and images may be sent to models behind an API", effect=False
     )
 
+    def effective(self) -> dict[str, Any]:
+        """Training cases have an effect where worked examples are chosen from them."""
+        found = super().effective()
+        if not self.shots.count:
+            del found["training"]
+        return found
+
     def needs(self) -> dict[str, Experiment]:
         """Also the captions of the cases, and of those that serve as shots if they are shown."""
         found = super().needs() | captions_of(self.captions, self.data, self.profile)
         if self.shots.count and self.captions.where != "question":
-            train = self.data.but(split="train", limit=0)
-            shown = captions_of(self.captions, train, self.profile)
+            shown = captions_of(self.captions, self.training.as_cases(), self.profile)
             found |= {f"shot_{name}": captions for name, captions in shown.items()}
         return found
 
     def inputs(self) -> dict[str, Any]:
-        """Also the captions in the prompt, and the training cases where shots come from them."""
+        """Also the captions in the prompt."""
         needs = {name: run_id(need) for name, need in self.needs().items()}
-        found = super().inputs() | {"captions": needs.get("captions")} | needs
-        if self.shots.count:
-            found["pool"] = self.data.load().fingerprint("train")
-        return found
+        return super().inputs() | {"captions": needs.get("captions")} | needs
 
     def check(self) -> None:
         """Refuse a model that is not there, and more shots than there are training cases."""
@@ -106,4 +111,4 @@ class Answers(CaseAnswers):
         )
 
     def _pool(self) -> list[Case]:
-        return shot_pool(self.data.load().training)
+        return shot_pool(self.training.cases())

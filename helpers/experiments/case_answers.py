@@ -1,5 +1,7 @@
 """What all kinds share whose result is an answer to each case of a split: one grader."""
 
+from typing import Any
+
 from helpers.cases import Case
 from helpers.data import Cases
 from helpers.experiments.experiment import Experiment
@@ -16,6 +18,10 @@ class CaseAnswers(Experiment):
     def cases(self) -> tuple[Case, ...]:
         """Load the cases that are answered."""
         return self.data.cases()
+
+    def about(self) -> dict[str, Any]:
+        """The split is the one that is answered, whatever is learnt from."""
+        return super().about() | self.data.about()
 
     def score(self, run: Run, grading: Grading) -> None:
         """Score the answers by all measures, and write the challenge's submission."""

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from helpers.cases import Case
-from helpers.data import Cases, Source, TrainingCases
+from helpers.data import TrainingCases
 from helpers.experiments.captions import captions_of, read_case_texts
 from helpers.experiments.experiment import Experiment, run_id
 from helpers.experiments.llm_prompts import training_examples
@@ -20,7 +20,7 @@ from helpers.training.recipe import LoraRecipe
 class Finetune(Training):
     """Fine-tune an LLM by LoRA; the run holds `adapter/`."""
 
-    version: ClassVar = 3
+    version: ClassVar = 4
     data: TrainingCases = TrainingCases()
     model: Llm = Llm()
     prompt: LlmPrompt = LlmPrompt()
@@ -39,7 +39,7 @@ class Finetune(Training):
         found = super().needs()
         if "captions" in self.effective():
             found |= self._captions("train")
-            if any(case.images for case in self.data.load().splits.get("valid", ())):
+            if any(case.images for case in self.data.validation()):
                 found |= {f"valid_{name}": one for name, one in self._captions("valid").items()}
         return found
 
@@ -61,7 +61,7 @@ class Finetune(Training):
 
     def work(self, run: Run) -> None:
         """Train the adapter; validation answers draw the second loss curve only."""
-        train, valid = self._train(), shot_pool(self.data.load().splits.get("valid", ()))
+        train, valid = self._train(), shot_pool(self.data.validation())
         self.fine_tune(
             run,
             self._examples(train, run.needs.get("captions")),
@@ -69,17 +69,16 @@ class Finetune(Training):
         )
 
     def _train(self) -> list[Case]:
-        cases = shot_pool(self.data.load().split("train"))
+        cases = shot_pool(self.data.cases())
         if not cases:
             raise LabError(
                 f"The data set {self.data.name!r} has no training case with both a question and an "
                 "answer, so there is nothing to learn: choose another one as `dataset`."
             )
-        return cases[: self.data.limit] if self.data.limit else cases
+        return cases
 
     def _captions(self, split: str) -> dict[str, Experiment]:
-        source = {name: getattr(self.data, name) for name in Source.model_fields}
-        return dict(captions_of(self.captions, Cases(**source, split=split), self.profile))
+        return dict(captions_of(self.captions, self.data.as_cases(split), self.profile))
 
     def _examples(self, cases: list[Case], captioned: Run | None) -> list[dict]:
         captions = read_case_texts(captioned, cases)

@@ -21,20 +21,14 @@ from helpers.training.recipe import VlmRecipe, check_trainable
 TRAINED = {"lora": "LoRA", "text": "whole text tower", "moondream": "moondream's recipe"}
 
 
-class VlmTrainingCases(TrainingCases):
-    """Fewer on the pocket profile, where a lesson takes a minute."""
-
-    profiles: ClassVar = {"pocket": {"limit": 200}}
-
-
 class FinetuneVlm(Training):
     """Fine-tune a VLM; the run holds `adapter/`: an adapter, or the whole model where the recipe
     trains the text tower.
     """
 
-    version: ClassVar = 3
+    version: ClassVar = 4
     said: ClassVar = frozenset({"PROMPT", "EPOCHS", "RECIPE"})
-    data: VlmTrainingCases = VlmTrainingCases()
+    data: TrainingCases = TrainingCases()
     model: Vlm = Vlm()
     prompt: VlmPrompt = VlmPrompt()
     recipe: VlmRecipe = VlmRecipe()
@@ -84,4 +78,4 @@ class FinetuneVlm(Training):
         return cases
 
     def _valid(self) -> list[Case]:
-        return cases_to_learn(self.data.load().splits.get("valid", ()))
+        return cases_to_learn(self.data.validation())

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, Literal
 
 from helpers.cases import Answer
+from helpers.data import TrainingCases
 from helpers.experiments.case_answers import CaseAnswers
 from helpers.experiments.runs import Run
 from helpers.models.shots import choose_shots, shot_pool
@@ -15,11 +16,8 @@ class NearestAnswer(CaseAnswers):
     by: Literal["lexical", "embedding"] = setting(
         "lexical", "lexical (TF-IDF of words) or embedding (MiniLM)", parameter="NEAREST_BY"
     )
+    training: TrainingCases = TrainingCases()
     said: ClassVar = frozenset({"NEAREST_BY"})
-
-    def inputs(self) -> dict[str, Any]:
-        """Also the training cases."""
-        return super().inputs() | {"pool": self.data.load().fingerprint("train")}
 
     def about(self) -> dict[str, Any]:
         """No model answers."""
@@ -31,6 +29,6 @@ class NearestAnswer(CaseAnswers):
 
     def work(self, run: Run) -> None:
         """Write the answer for each case."""
-        cases, pool = self.cases(), shot_pool(self.data.load().training)
+        cases, pool = self.cases(), shot_pool(self.training.cases())
         nearest = choose_shots(cases, pool, count=1, choice=self.by, seed=0)
         run.answers.add(Answer(case.id, nearest[case.id][0].references[0].text) for case in cases)
