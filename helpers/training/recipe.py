@@ -166,7 +166,7 @@ class VlmRecipe(LoraRecipe):
     )
 
     profiles: ClassVar = {
-        "pocket": {"epochs": 2.0, "features": "auto"},
+        "pocket": {"epochs": 4.0, "features": "auto"},
         "t4": {"epochs": 2.0},
         "a100": {"max_length": 4096},
     }
