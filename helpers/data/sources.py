@@ -115,7 +115,6 @@ class TrainingCases(Source):
     limit: int = setting(
         0, "learn from at most so many cases; 0 for all", parameter="TRAIN_LIMIT", ge=0
     )
-    profiles: ClassVar = {"pocket": {"limit": 400}}
 
     def cases(self) -> tuple[Case, ...]:
         """Load the cases; none where a folder holds the split to be answered alone."""

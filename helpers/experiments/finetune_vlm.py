@@ -21,6 +21,12 @@ from helpers.training.recipe import VlmRecipe, check_trainable
 TRAINED = {"lora": "LoRA", "text": "whole text tower", "moondream": "moondream's recipe"}
 
 
+class VlmTrainingCases(TrainingCases):
+    """Fewer on the pocket profile, where a lesson takes a minute."""
+
+    profiles: ClassVar = {"pocket": {"limit": 400}}
+
+
 class FinetuneVlm(Training):
     """Fine-tune a VLM; the run holds `adapter/`: an adapter, or the whole model where the recipe
     trains the text tower.
@@ -28,7 +34,7 @@ class FinetuneVlm(Training):
 
     version: ClassVar = 4
     said: ClassVar = frozenset({"PROMPT", "EPOCHS", "RECIPE"})
-    data: TrainingCases = TrainingCases()
+    data: VlmTrainingCases = VlmTrainingCases()
     model: Vlm = Vlm()
     prompt: VlmPrompt = VlmPrompt()
     recipe: VlmRecipe = VlmRecipe()

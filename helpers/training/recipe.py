@@ -65,7 +65,7 @@ class LoraRecipe(Section):
     profiles: ClassVar = {
         "pocket": {
             "learning_rate": 0.006,
-            "steps": 150,
+            "steps": 400,
             "batch": 8,
             "accumulation": 1,
             "max_length": 1024,
