@@ -94,7 +94,7 @@ def test_a_test_split_alone_can_be_answered_without_shots_and_not_with(small, al
 
 def test_more_shots_than_training_cases_name_the_parameter(small):
     with pytest.raises(LabError, match="^SHOTS asks for 25 worked examples, but there are 24"):
-        record(small(Answers, SHOTS=25))
+        record(small(Answers, SHOTS=25, TRAIN_LIMIT=0))
 
 
 def test_an_empty_title_is_asked_by_its_content_and_nothing_at_all_is_refused(small, altered):
@@ -122,7 +122,7 @@ def test_cases_without_references_are_answered_and_described_but_not_scored(smal
 
 
 def test_the_run_says_which_shots_were_drawn_and_dropped(small):
-    tight = small(Answers, MAX_NEW_TOKENS=1860, LIMIT=2, SHOTS=12)  # of a context of 2048
+    tight = small(Answers, MAX_NEW_TOKENS=1860, LIMIT=2, SHOTS=12, TRAIN_LIMIT=0)  # of a context of 2048
     run = record(tight)
     rows = read_json(run.folder / "shots.json")
     for row in rows.values():

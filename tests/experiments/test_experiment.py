@@ -252,14 +252,14 @@ def test_raising_a_version_makes_another_id(small, monkeypatch):
 
 
 def test_a_name_says_what_is_not_as_the_profile_has_it(small):
-    few = small(Answers, LIMIT=1, SHOTS=2, SHOT_CHOICE="lexical")
+    few = small(Answers, LIMIT=1, SHOTS=2, SHOT_CHOICE="lexical", TRAIN_LIMIT=0)
     assert few.title() == "pocket/llama, 2 shots (lexical); LIMIT 1, MAX_NEW_TOKENS 8"
     tuned = Answers.of_profile("pocket").but(adapter=Finetune.of_profile("pocket"))
     assert tuned.title() == "pocket/llama + LoRA, 0 shots"
     assert tuned.but({"LOSS": "whole"}).title() == "pocket/llama + LoRA, 0 shots; LOSS whole"
     assert Constant.of_profile("pocket").title() == "constant: It is eczema."
     vlm = VlmAnswers.of_profile("pocket").but(adapter=FinetuneVlm.of_profile("pocket"))
-    assert vlm.title() == "pocket/llava + LoRA, P1, 2 epochs"
+    assert vlm.title() == "pocket/llava + LoRA, P1, 4 epochs"
     assert vlm.but({"RANK": 2, "EPOCHS": 1.0}).title() == "pocket/llava + LoRA, P1, 1 epoch; RANK 2"
 
 
