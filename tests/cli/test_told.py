@@ -138,7 +138,7 @@ def test_what_is_wrong_is_one_line_with_status_2(places, outputs, capsys, number
     "arguments",
     [
         ["pocket", "build"],
-        ["run", "09"],
+        ["run", "10"],
         ["run", "03", "-p", "LIMIT", "1"],
         ["sweep", "03", "-p", "LIMIT", "1"],
         ["doctor"],

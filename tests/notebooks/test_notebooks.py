@@ -29,7 +29,7 @@ def sources(cells, kind):
 
 
 def test_there_are_notebooks():
-    assert {path.stem[:2] for path in NOTEBOOKS} >= {"00", "02", "03", "09"}
+    assert {path.stem[:2] for path in NOTEBOOKS} >= {"00", "01", "02", "03", "04", "05", "10"}
 
 
 def test_parameters_are_typed_literals_with_help_and_left_to_the_profile(notebook):
