@@ -52,12 +52,20 @@ def questions(
     return pairs
 
 
-def legend(condition: Condition, site: str, *, named: bool, rng: random.Random) -> tuple[str, str]:
-    """Write a request for the legend of a figure, and the legend; `named`: with the condition."""
+def legend(
+    condition: Condition, site: str, *, named: bool, general: bool, rng: random.Random
+) -> tuple[str, str]:
+    """Write a request and the legend of a figure.
+
+    Args:
+        named: whether the legend names the condition.
+        general: whether the request asks for anything that can be seen, not for a legend.
+    """
     words = load_words()["legends"]
     name = condition.name if rng.random() < 0.7 else rng.choice(condition.names)
     text = rng.choice(words["named"] if named else words["unnamed"])
-    return rng.choice(words["ask"]), text.format(site=site, name=name, **capitals({"name": name}))
+    ask = rng.choice(words["ask_generally" if general else "ask"])
+    return ask, text.format(site=site, name=name, **capitals({"name": name}))
 
 
 def prompts() -> list[str]:

@@ -22,8 +22,10 @@ from helpers.pocket.conditions import Condition, body_sites, capital, load_condi
 from helpers.pocket.phrases import patient_words, say
 
 PATH = Path(__file__).with_name("exercises.yaml")
-# How often an item asks again for what an earlier item of its sheet asked for.
+# How often an item asks again for what an earlier item of its sheet asked for: where only the sheet
+# knows the answer, and where more is learnt from another condition.
 AGAIN = 0.55
+SELDOM_AGAIN = 0.2
 # How often it does so in the very same words.
 SAME_WORDS = 0.3
 # The parts of invented syllables; "" is none, more than once where it is to be more frequent.
@@ -44,6 +46,7 @@ class _Task:
     keys: Sequence[Key]
     ask: Callable[[Any], str]  # takes one of the keys, as `solve` does
     solve: Callable[[Any], str]
+    again: float = AGAIN
 
 
 def sheets(*, seed: int = 0, count: int) -> list[str]:
@@ -57,8 +60,8 @@ def sheets(*, seed: int = 0, count: int) -> list[str]:
 
 def _sheet(rng: random.Random) -> str:
     """Write one to seven items of one task; what is asked again has the same answer."""
-    tasks = (_cases, _facts, _sites, _inventions, _copies)
-    make_task = rng.choices(tasks, (55, 10, 15, 15, 5))[0]
+    tasks = (_cases, _findings, _facts, _sites, _inventions, _copies)
+    make_task = rng.choices(tasks, (38, 30, 8, 10, 10, 4))[0]
     task = make_task(rng)
     write_item, between = _form(rng)
     write_answer = _style(rng)
@@ -66,7 +69,7 @@ def _sheet(rng: random.Random) -> str:
     answers: dict[Key, str] = {}
     items = []
     for _ in range(rng.randint(1, 7)):
-        repeats = bool(asked) and rng.random() < AGAIN
+        repeats = bool(asked) and rng.random() < task.again
         key = rng.choice(list(asked)) if repeats else rng.choice(task.keys)
         if key not in asked or rng.random() > SAME_WORDS:
             asked[key] = task.ask(key)
@@ -79,16 +82,26 @@ def _sheet(rng: random.Random) -> str:
 
 def _cases(rng: random.Random) -> _Task:
     """Ask which condition a made-up patient has; the same condition has other complaints later."""
+    return _named(rng, _words()["complaints"])
+
+
+def _findings(rng: random.Random) -> _Task:
+    """Ask which condition shows all that is found on a made-up patient's skin."""
+    return _named(rng, _words()["findings"])
+
+
+def _named(rng: random.Random, templates: Sequence[str]) -> _Task:
+    """Ask for the condition of made-up patients."""
     some = rng.sample(load_conditions(), 6)
     synonym = rng.random() < 0.3
 
     def ask(condition: Condition) -> str:
-        return _complaint(rng, condition)
+        return _complaint(rng, condition, templates)
 
     def solve(condition: Condition) -> str:
         return rng.choice(condition.names) if synonym else condition.name
 
-    return _Task(some, ask, solve)
+    return _Task(some, ask, solve, SELDOM_AGAIN)
 
 
 def _facts(rng: random.Random) -> _Task:

@@ -13,6 +13,7 @@ from helpers.pocket.conditions import (
     join_words,
     load_sentences,
 )
+from helpers.pocket.descriptions import load_words
 from helpers.pocket.lesions import draw_seen
 from helpers.pocket.vocabulary import COLOUR_CONCEPTS, SURFACE_CONCEPTS
 
@@ -33,11 +34,20 @@ def patient_words(condition: Condition, rng: random.Random) -> dict[str, str]:
         "course": words["courses"][told["course"]],
         "trigger": words["triggers"][told["trigger"]],
         "arrangement": seen["arrangement"],
+        "border": seen["border"],
+        "findings": _findings(seen, rng),
         "a_thing": "a rash" if told["complaint"] == "rash" else "a growth",
         "other": rng.choice(other.names),
         "other_signs": other.signs,
         "other_clue": other.clue,
     }
+
+
+def _findings(seen: Mapping, rng: random.Random) -> str:
+    """List all concepts that an image shows, in any order."""
+    words = load_words()["clinical"]["findings"]
+    found = [words[concept] for concept in seen["concepts"]]
+    return join_words(rng.sample(found, len(found)))
 
 
 def _person(told: Mapping) -> str:

@@ -122,7 +122,8 @@ def test_cases_without_references_are_answered_and_described_but_not_scored(smal
 
 
 def test_the_run_says_which_shots_were_drawn_and_dropped(small):
-    tight = small(Answers, MAX_NEW_TOKENS=1860, LIMIT=2, SHOTS=12, TRAIN_LIMIT=0)  # of a context of 2048
+    # Of a context of 2048.
+    tight = small(Answers, MAX_NEW_TOKENS=1860, LIMIT=2, SHOTS=12, TRAIN_LIMIT=0)
     run = record(tight)
     rows = read_json(run.folder / "shots.json")
     for row in rows.values():

@@ -239,10 +239,15 @@ def test_no_conversation_names_a_diagnosis():
 
 def test_legends_name_the_condition_of_their_image_or_none():
     made = drawn.plan_drawings("llava/22", 200)
-    said = [turns[0] for turns in talking.legends(made, "test", named=0.5)]
+    share = {"named": 0.5, "general": 0.5}
+    said = [turns[0] for turns in talking.legends(made, "test", share)]
     found = [judge(text, by_id()[one.condition].name) for one, (_, text) in zip(made, said)]
     assert set(found) == {"correct", "none named"} and 70 < found.count("correct") < 130
     assert not [request for request, _ in said if judge(request, "eczema") != "none named"]
+    words = descriptions.load_words()["legends"]
+    general = [request in words["ask_generally"] for request, _ in said]
+    assert 70 < sum(general) < 130
+    assert {request for request, _ in said} == {*words["ask"], *words["ask_generally"]}
 
 
 def test_asked_for_a_legend_a_chat_model_names_what_it_sees():

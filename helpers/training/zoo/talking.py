@@ -50,17 +50,26 @@ def _conversation(drawing: Drawing, share: dict, rng: random.Random) -> Turns:
     return [(request, answer)]
 
 
-def legends(drawings: list[Drawing], seed: str, named: float) -> list[Turns]:
-    """Make up the legend of each image; a share `named` of them names the condition."""
+def legends(drawings: list[Drawing], seed: str, share: dict) -> list[Turns]:
+    """Make up the legend of each image.
+
+    Args:
+        share: of legends that name the condition ("named"), and of those that answer a general
+            request, as descriptions do ("general"): without any, a model is never tempted to name
+            what a patient shows it.
+    """
     rng = random.Random(seed)
-    return [
-        [
-            descriptions.legend(
-                by_id()[drawing.condition], drawing.site, named=rng.random() < named, rng=rng
-            )
-        ]
-        for drawing in drawings
-    ]
+    return [[_legend(drawing, share, rng)] for drawing in drawings]
+
+
+def _legend(drawing: Drawing, share: dict, rng: random.Random) -> tuple[str, str]:
+    return descriptions.legend(
+        by_id()[drawing.condition],
+        drawing.site,
+        named=rng.random() < share["named"],
+        general=rng.random() < share["general"],
+        rng=rng,
+    )
 
 
 def plan_lessons(
@@ -74,7 +83,7 @@ def plan_lessons(
     """
     talk, figures = recipe["talk"], recipe["legends"]
     spoken = conversations(drawings[: talk["pictures"]], seed, recipe["share"])
-    written = legends(drawings[: figures["pictures"]], f"{seed}/legends", figures["named"])
+    written = legends(drawings[: figures["pictures"]], f"{seed}/legends", figures)
     return [
         ([encode(turns) for turns in spoken], talk["batch"]),
         ([encode(turns) for turns in written], figures["batch"]),
