@@ -654,15 +654,15 @@ MUTANTS = [
     Mutant(
         "an id without the words for images",
         "experiments/answers.py",
-        'found = super().inputs() | {"captions": needs.get("captions")} | needs',
-        "found = super().inputs()",
+        'return super().inputs() | {"captions": needs.get("captions")} | needs',
+        "return super().inputs()",
         "experiments/test_experiment.py::test_with_captions_it_counts_who_captions_what_and_how",
     ),
     Mutant(
         "an id without the cases that examples come from",
         "experiments/answers.py",
-        'found["pool"] = self.data.load().fingerprint("train")',
-        "pass",
+        "if not self.shots.count:",
+        "if True:",
         "experiments/test_experiment.py::test_data_counts_by_its_content_wherever_it_lies",
     ),
     Mutant(

@@ -52,6 +52,14 @@ def test_drawn_images_are_shown_and_patients_images_only_where_somebody_says_so(
     assert begin(**patients, SHOW_IMAGES=True).shows("image") == "image"
 
 
+@pytest.mark.parametrize(
+    ("limit", "said"), [(4, "the first 4 of 8 cases"), (-1, "all 8 cases"), (0, "all 8 cases")]
+)
+def test_the_start_says_which_cases_are_answered(begin, capsys, limit, said):
+    begin(LIMIT=limit)
+    assert f"\nData      pocket, valid: {said}\n" in capsys.readouterr().out
+
+
 def test_settings_are_those_of_the_parameters_and_else_of_the_profile(begin):
     lab = begin(STEPS=7, SHOTS=[2, 4], RANK=-1)
     assert lab.settings(Finetune).recipe.steps == 7

@@ -134,6 +134,13 @@ def test_the_run_says_which_shots_were_drawn_and_dropped(small):
     assert all(set(row["shots"] + row["dropped"]) <= training for row in rows.values())
 
 
+def test_shots_are_drawn_from_the_cases_that_may_be_learnt_from(small):
+    asked = small(Answers, LIMIT=4, SHOTS=2, TRAIN_LIMIT=3)
+    rows = read_json(record(asked).folder / "shots.json")
+    first = {case.id for case in asked.data.load().training[:3]}
+    assert {shot for row in rows.values() for shot in row["shots"]} == first
+
+
 def test_an_answer_ends_where_the_next_block_would_begin_unless_the_model_ends_it(
     small, monkeypatch
 ):

@@ -1,0 +1,58 @@
+"""Which cases are answered and which are learnt from, and how that is said."""
+
+import shutil
+
+import pytest
+
+from helpers.data.sources import CURVE, Cases, TrainingCases
+from helpers.files import read_json, write_json
+
+
+@pytest.fixture
+def root(clinic) -> str:
+    return str(clinic / "iiyi")
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [(0, "all 8 cases"), (8, "all 8 cases"), (9, "all 8 cases"), (3, "the first 3 of 8 cases")],
+)
+def test_it_says_how_many_of_the_cases_are_answered(root, limit, said):
+    assert Cases(root=root, limit=limit).in_words() == f"pocket, valid: {said}"
+
+
+def test_a_lesson_of_the_pocket_answers_few_cases_and_another_profile_all():
+    assert Cases.of_profile("pocket").limit == 60
+    assert Cases.of_profile("t4").limit == 0
+    assert Cases.of_profile("pocket", {"LIMIT": 0}).limit == 0
+
+
+def test_it_learns_from_the_first_training_cases(root):
+    every = TrainingCases(root=root).cases()
+    assert len(every) == 24 and {case.split for case in every} == {"train"}
+    assert TrainingCases(root=root, limit=5).cases() == every[:5]
+
+
+def test_the_same_training_cases_can_be_captioned(root):
+    few = TrainingCases(root=root, limit=5)
+    assert few.as_cases().cases() == few.cases()
+
+
+def test_a_part_of_the_validation_cases_draws_the_second_curve(clinic, tmp_path):
+    folder = shutil.copytree(clinic / "iiyi", tmp_path / "iiyi")
+    rows = read_json(folder / "valid_ht.json")
+    many = [
+        row | {"encounter_id": f"{row['encounter_id']}{time:02}"}
+        for time in range(9)
+        for row in rows
+    ]
+    write_json(folder / "valid_ht.json", many)
+    source = TrainingCases(root=str(folder), limit=2)
+    assert len(many) > CURVE == len(source.validation())
+    assert source.as_cases("valid").cases() == source.validation()
+
+
+def test_without_validation_cases_there_is_no_second_curve(clinic, tmp_path):
+    folder = shutil.copytree(clinic / "iiyi", tmp_path / "iiyi")
+    (folder / "valid_ht.json").unlink()
+    assert TrainingCases(root=str(folder)).validation() == ()
