@@ -90,10 +90,10 @@ def test_papers_directions_are_theirs():
     assert directions("visionqaries", says) == {"deltableu": 1, "bertscore_f1": -1}
 
 
-def test_the_plan_asks_of_both_data_sets_with_three_seeds():
+def test_the_plan_asks_of_both_data_sets_with_three_seeds_or_more():
     names = {data["DATASET"] for study in STUDIES.values() for data in study.data}
     assert {"pocket", "iiyi"} <= names
-    assert all(len(one.seeds) == 3 for one in STUDIES.values() if one.claims)
+    assert all(len(one.seeds) >= 3 for one in STUDIES.values() if one.claims)
     kinds = {type(point.experiment).kind() for one in STUDIES.values() for point in one.points()}
     assert {"answers", "vlm_answers", "constant", "captions", "small_device"} <= kinds
     assert set(STUDIES["constants"].vary["name"]) <= set(constant_answers([])) | {
