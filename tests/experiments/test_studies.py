@@ -109,9 +109,9 @@ def test_studies_are_found_by_name_and_others_told():
 
 def test_data_lies_where_the_shared_folder_has_it(tmp_path, monkeypatch):
     monkeypatch.setenv("LAB_SHARED", str(tmp_path))
-    assert all("DATA_ROOT" not in data for data in load_studies(["table_2"])[0].data)
+    assert all("DATA_ROOT" not in data for data in load_studies(["floor_and_ceiling"])[0].data)
     (tmp_path / "data" / "dermavqa" / "iiyi").mkdir(parents=True)
-    pocket, iiyi = load_studies(["table_2"])[0].data
+    pocket, iiyi = load_studies(["floor_and_ceiling"])[0].data
     assert pocket == {"DATASET": "pocket", "LIMIT": 0}
     root = str(tmp_path / "data" / "dermavqa" / "iiyi")
     assert iiyi == {"DATASET": "iiyi", "LIMIT": 0, "DATA_ROOT": root}
