@@ -24,8 +24,9 @@ def shown(monkeypatch, verdicts, asks="Does it help") -> list[dict]:
     """What a cell displays."""
     found: list[dict] = []
     monkeypatch.setattr("IPython.display.display", lambda data, raw: found.append(data))
+    open_before = pyplot.get_fignums()
     forest.show_verdicts(verdicts, asks=asks)
-    assert not pyplot.get_fignums()
+    assert pyplot.get_fignums() == open_before
     return found
 
 
