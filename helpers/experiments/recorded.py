@@ -112,16 +112,23 @@ def write_study(study: str, asks: str, runs: Iterable[Run], verdicts: Iterable[V
         study: its name.
         asks: its question.
         runs: its finished runs, with those that they start from.
-        verdicts: they tell which metrics claims compare, of which cases are recorded, too.
+        verdicts: they tell which runs claims compare, and by which metrics: of these, what each
+            case contributes is recorded, too.
     """
     found = sorted({run.id: run for run in runs}.values(), key=_order)
     said = list(verdicts)
-    keys = list(dict.fromkeys(verdict.metric for verdict in said))
+    compared: dict[str, dict[str, None]] = {}  # run id -> its compared metrics, in order
+    for one in said:
+        for run_id in (*one.than, *one.better):
+            compared.setdefault(run_id, {})[one.metric] = None
     signatures: list[str] = []
     cases: list[tuple[list[str], list[str]]] = []  # ids, and their groups
     common = usual([_part(run.record, SHARED) for run in found])
     parameters = same([run.record["parameters"] for run in found])
-    lines = [_run_line(run, common, parameters, keys, signatures, cases) for run in found]
+    lines = [
+        _run_line(run, common, parameters, list(compared.get(run.id, ())), signatures, cases)
+        for run in found
+    ]
     lines += [_verdict_line(verdict, signatures) for verdict in said]
     head = dict(zip(HEAD, (asks, common, parameters, signatures, [ids for ids, _ in cases])))
     if any(groups for _, groups in cases):

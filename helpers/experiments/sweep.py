@@ -65,9 +65,7 @@ def sweep_studies(names: Sequence[str] = (), *, each: Each = in_processes) -> li
 def _record(study: Study) -> None:
     """Write the compact record of a study whose points are done."""
     made = [(point, record_scored(point.experiment, Grading())) for point in study.points()]
-    runs = [run for _, run in made]
-    runs += [_parent(name) for run in runs for name in run.record["parents"].values()]
-    distinct = list({run.id: run for run in runs}.values())
+    distinct = list(_with_parents([run for _, run in made]).values())
     unsure = [
         run.id for run in distinct if run.record["dirty"] or run.record["commit"] == "unknown"
     ]
@@ -77,6 +75,15 @@ def _record(study: Study) -> None:
             "cannot be recorded: delete them from outputs/runs, and run this again."
         )
     write_study(study.name, study.asks, distinct, check_claims(study, made))
+
+
+def _with_parents(runs: Sequence[Run]) -> dict[str, Run]:
+    """Return runs by id, with all that they start from, and what these start from."""
+    found: dict[str, Run] = {}
+    for run in runs:
+        parents = [_parent(name) for name in run.record["parents"].values()]
+        found |= {run.id: run} | _with_parents(parents)
+    return found
 
 
 def _parent(name: str) -> Run:
