@@ -30,6 +30,7 @@ from helpers.files.reading import (
     read_jsonl,
     read_text,
     text_fault,
+    without_control,
 )
 from helpers.files.writing import (
     DAMAGED,
@@ -82,6 +83,7 @@ __all__ = [
     "sync_tree",
     "text_fault",
     "with_seal",
+    "without_control",
     "workshop",
     "write_bytes",
     "write_json",

@@ -19,6 +19,7 @@ MOST_BYTES = 1 << 29  # half a GB: a hundred times the largest file of the paper
 DEEPEST = 64  # lists and objects in each other; data has six
 # Control characters, but for tabs and ends of lines of all kinds.
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 BROKEN = re.compile(r"[\ud800-\udfff]")
 BYTE_ORDER_MARKS = {
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -26,6 +27,14 @@ BYTE_ORDER_MARKS = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
+
+
+def without_control(text: str) -> str:
+    """Return a text that can be read again, with another sign for each control character.
+
+    A model may say anything, and no file with such characters is read.
+    """
+    return CONTROL.sub(UNREADABLE, text)
 
 
 def read_content(path: Path | str) -> bytes:

@@ -11,6 +11,7 @@ damaged, or from elsewhere, counts as none, and its question is answered again.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from helpers.files import (
     lock_file,
     read_rows,
     with_seal,
+    without_control,
     write_bytes,
     write_text,
 )
@@ -74,7 +76,8 @@ class AnswerFile:
         written = self._begin() if self._written is None else self._written
         for answer in answers:
             if answer.case_id not in written:
-                append_jsonl(self.path, [with_seal(answer.as_row(), self.place)])
+                readable = replace(answer, text=without_control(answer.text))
+                append_jsonl(self.path, [with_seal(readable.as_row(), self.place)])
                 written.add(answer.case_id)
 
     def _begin(self) -> set[str]:

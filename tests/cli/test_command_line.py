@@ -148,7 +148,7 @@ RUN_03, RUN_02 = ["run", "03", "-p"], ["run", "02", "-p"]
         ([*RUN_03, "SHOTS", ""], "SHOTS is an empty list"),
         ([*RUN_03, "SHOTS", "0,5000"], "5000 worked examples, but there are"),
         ([*RUN_03, "SHOT_CHOICE", "best"], "SHOT_CHOICE is 'best'"),
-        ([*RUN_03, "CAPTIONERS", "none"], "CAPTIONERS lists 'none'"),
+        (["run", "04", "-p", "CAPTIONERS", "none"], "CAPTIONERS lists 'none'"),
         ([*RUN_02, "LEARNING_RATE", "inf"], "LEARNING_RATE is inf"),
         (["run", "02", "--profile", "cloud"], "PROFILE is 'cloud'"),
         ([*RUN_02, "DATASET", "iiyi", "-p", "DATA_ROOT", "/nowhere"], "does not exist"),

@@ -75,3 +75,13 @@ def test_the_longest_questions_come_first_and_answers_in_the_order_of_the_cases(
     model, questions = Parrot(), {"a": "?", "b": "Is it a wart?", "c": "Wart?", "d": "A wart?"}
     found = ask("answer_all", model, questions, tmp_path / "answers.jsonl")
     assert model.batches == ["bd", "ca"] and list(found) == list(questions)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_model_may_say_any_character_and_is_read_back(ask, tmp_path, loop):
+    said = {"a": "it is\x12 a wart\x00", "b": "it is\n\ta wart \u2028 \U0001f600"}
+    found = ask(loop, Parrot(), said, tmp_path / "answers.jsonl")
+    assert {case_id: answer.text for case_id, answer in found.items()} == {
+        "a": "it is\ufffd a wart\ufffd",
+        "b": said["b"],
+    }

@@ -72,12 +72,12 @@ def test_sizes_and_summary(folder):
     assert {split: len(rows) for split, rows in _short(folder).items()} == SIZES
     assert {split: len(rows) for split, rows in _long(folder).items()} == {
         "train": 30,
-        "valid": 8,
+        "valid": 6,
         "test": 8,
     }
     summary = _read(folder / "clinic.json")
     assert summary["seed"] == 7 and summary["sizes"] == SIZES
-    assert summary["cases"] == 88 + 46 == len(_facts(folder))
+    assert summary["cases"] == 88 + 44 == len(_facts(folder))
     assert summary["images"] == len(list(folder.rglob("*.jpg")))
 
 
