@@ -71,5 +71,5 @@ $(READY): requirements.lock pyproject.toml
 # Pin all versions anew, for every platform and Python 3.11 to 3.13, each file by its hash: `setup` installs no other.
 lock:
 	test -x $(BIN)/uv || ($(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv)
-	$(BIN)/uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --upgrade --quiet --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra test --group weights --universal --python-version 3.11 --upgrade --quiet --generate-hashes \
 		--custom-compile-command "make lock" --output-file requirements.lock

@@ -49,6 +49,7 @@ def _machine() -> str:
 
 def _software(device: "Device") -> list[str]:
     from helpers.experiments.environment import package_versions
+    from helpers.models.packaged import PACKAGED, say_state
     from helpers.models.shipped import shipped_models
     from helpers.training.backends import choose_backend
 
@@ -63,15 +64,25 @@ def _software(device: "Device") -> list[str]:
         f"Training by {backend.name}: {backend.reason}",
         f"Packages: {', '.join(packages)}",
         f"Models shipped with the lab: {', '.join(shipped_models()) or 'none'}",
+        *(f"Model in a package: {name}, {say_state(name)}" for name in PACKAGED),
         f"Pocket clinic: {built}",
     ]
 
 
 def _profiles(device: "Device") -> list[tuple[str, str, str | None]]:
     """List each profile: its name, what it does here, and why it cannot run (None if it can)."""
+    from helpers.models.packaged import why_missing
+    from helpers.models.refs import Llm
+
     gpu_gb = _gpu_gb(device)
     return [
         ("pocket", "the simulated clinic and the shipped models, without network", None),
+        (
+            "laptop",
+            "a real language model of 135 M, LoRA; the texts come over the network, or it is the "
+            "clinic",
+            why_missing(Llm.of_profile("laptop").name),
+        ),
         (
             "t4",
             "8 B models in 4 bit, LoRA; models and data come over the network",

@@ -11,3 +11,4 @@ from helpers.data.sources import Dataset as Dataset
 from helpers.data.sources import Source as Source
 from helpers.data.sources import TrainingCases as TrainingCases
 from helpers.data.sources import load_dataset as load_dataset
+from helpers.data.sources import name_or_instead as name_or_instead

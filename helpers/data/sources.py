@@ -61,7 +61,13 @@ class Source(Section):
         "", "folder of the data set, if you have it on disk", parameter="DATA_ROOT", effect=False
     )
     language: Literal["en", "zh", "es"] = setting("en", "of questions and answers: en, zh or es")
-    profiles: ClassVar = {"pocket": {"name": "pocket"}, "t4": {"name": "iiyi"}}
+    profiles: ClassVar = {
+        "pocket": {"name": "pocket"},
+        "laptop": {"name": "iiyi"},
+        "t4": {"name": "iiyi"},
+    }
+    # Profile -> what is taken where its own data set cannot be had.
+    instead: ClassVar = {"laptop": "pocket"}
 
     def load(self) -> Dataset:
         """Load the data set; once in a process, unless a file of it has changed since."""
@@ -138,6 +144,25 @@ class TrainingCases(Source):
         """Return what a run's record says of the cases for readers."""
         data = self.load().fingerprint("train")
         return super().about() | {"split": "train", "data_fingerprint": data}
+
+
+def name_or_instead(profile: str) -> str:
+    """Return the name of a profile's data set, or of the one that is taken instead where it cannot
+    be had, which is said.
+    """
+    name = Source.of_profile(profile).name
+    if profile not in Source.instead:
+        return name
+    try:
+        data_folder(name)
+    except LabError:
+        instead = Source.instead[profile]
+        print(
+            f"The data set {name!r} is not on this machine and could not be fetched: {instead!r} "
+            "is taken instead."
+        )
+        return instead
+    return name
 
 
 def _stamp(folder: Path) -> tuple:

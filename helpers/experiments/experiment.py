@@ -29,7 +29,9 @@ class Experiment(Section):
     version: ClassVar[int] = 1
     said: ClassVar[frozenset[str]] = frozenset()
     profile: str = setting(
-        "pocket", "pocket (a laptop, no network), t4 (free Colab GPU) or a100", effect=False
+        "pocket",
+        "pocket (no network, minutes), laptop (a real LLM, an hour), t4 (free Colab GPU) or a100",
+        effect=False,
     )
 
     @classmethod

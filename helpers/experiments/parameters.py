@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, TypeVar
 
-from helpers.data import Cases
+from helpers.data import Cases, name_or_instead
 from helpers.experiments.advice import parameters_named
 from helpers.experiments.experiment import Experiment, find_kind
 from helpers.experiments.scores import Grading
@@ -99,6 +99,8 @@ def read(values: Mapping[str, Any], kinds: Sequence[str]) -> Parameters:
     profile = str(given.pop("PROFILE", "pocket"))
     with parameters_named(Experiment):
         profile_chain(profile)
+    if "DATASET" in values and not given.keys() & {"DATASET", "DATA_ROOT"}:
+        given["DATASET"] = name_or_instead(profile)
     found = Parameters(profile, given, tuple(find_kind(name) for name in kinds))
     known = known_parameters(found.kinds)
     if unknown := sorted(given.keys() - known - OWN):

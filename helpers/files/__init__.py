@@ -23,7 +23,13 @@ from helpers.files.hashes import (
     with_seal,
     write_sealed,
 )
-from helpers.files.places import REPOSITORY, disable_statistics, display_path, outputs_folder
+from helpers.files.places import (
+    REPOSITORY,
+    cache_folder,
+    disable_statistics,
+    display_path,
+    outputs_folder,
+)
 from helpers.files.reading import (
     read_content,
     read_json,
@@ -56,6 +62,7 @@ __all__ = [
     "WorkFailed",
     "append_jsonl",
     "as_json",
+    "cache_folder",
     "delete_unfinished",
     "disable_statistics",
     "disk_full",

@@ -20,6 +20,15 @@ def outputs_folder() -> Path:
     return resolve(folder)
 
 
+def cache_folder() -> Path:
+    """Return the folder of what is made once and can be made again, outside the repository: below
+    `LAB_OUTPUTS` where that is set, or else in this user's cache.
+    """
+    if os.environ.get("LAB_OUTPUTS"):
+        return outputs_folder() / "cache"
+    return resolve(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "medical-vqa-lab"
+
+
 def resolve(path: Path | str) -> Path:
     """Return an absolute path without links; unlike pathlib's, this leaves the home of nobody
     ("~nouser/x") and a circle of links as they are.

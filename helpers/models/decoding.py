@@ -31,7 +31,11 @@ class LlmDecoding(Decoding):
         "block (also where the model begins another block) or eos (only where it ends its answer)",
         parameter="ANSWER_ENDS",
     )
-    profiles: ClassVar = {"pocket": {"max_new_tokens": 48, "batch": 32}, "a100": {"batch": 32}}
+    profiles: ClassVar = {
+        "pocket": {"max_new_tokens": 48, "batch": 32},
+        "laptop": {"max_new_tokens": 64},
+        "a100": {"batch": 32},
+    }
 
 
 class VlmDecoding(Decoding):

@@ -42,7 +42,8 @@ def load_weights(
     with explain_loading(weights or ref.id):
         config = load_config(path, commit)
         check_sizes(auto_class, config, path)
-        device = device_for(config.model_type, choose_device())
+        width = getattr(config.get_text_config(), "hidden_size", 0)
+        device = device_for(config.model_type, choose_device(), width)
         model = place(auto_class, path, commit, ref.quantization, device)
         if device.dtype == "float16" and reads_text_alone and not has_finite_logits(model):
             reason = f"{device.reason}; in float16 its first logits were not finite"

@@ -6,7 +6,7 @@ models), which the model's own template turns into text.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from helpers.cases import Case
 from helpers.data.records import TAKEN_DOWN
@@ -68,6 +68,7 @@ class LlmPrompt(Section):
     question: Literal["title", "title+content"] = setting(
         "title", "what is asked: title, or title+content"
     )
+    profiles: ClassVar = {"laptop": {"layout": "chat"}}
 
     def identity(self) -> dict[str, Any]:
         """Identify the wording."""

@@ -10,6 +10,7 @@ from helpers.models.adapter_card import read_card
 from helpers.models.api.address import api_host, is_api_model
 from helpers.models.failures import explain_loading
 from helpers.models.foreign import load_config
+from helpers.models.packaged import fingerprint_packaged, is_packaged
 from helpers.models.shipped import model_path
 from helpers.settings.section import Section, setting, without_folders
 
@@ -38,8 +39,8 @@ class ModelRef(Section):
 
     name: str = setting(
         "pocket/llama",
-        "a shipped model (pocket/...), a folder, a Hugging Face id (with @revision if need be), "
-        "openai:NAME or gemini:NAME",
+        "a shipped model (pocket/...), smollm2-135m, a folder, a Hugging Face id (with @revision "
+        "if need be), openai:NAME or gemini:NAME",
         parameter="MODEL",
         min_length=1,
     )
@@ -49,6 +50,17 @@ class ModelRef(Section):
 
     def __init__(self, name: Path | str | None = None, **fields: Any) -> None:
         super().__init__(**fields, **({} if name is None else {"name": str(name)}))
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse a packaged model in a form that its package does not have."""
+        if is_packaged(self.id) and (self.revision or self.quantization != "none"):
+            raise LabError(
+                f"`quantization` is {self.quantization!r}, but {self.id} comes in 4 bit and was "
+                "made larger again, which nothing is won by undoing: set `quantization` to 'none'."
+                if self.quantization != "none"
+                else f"`model` is {self.name!r}, but {self.id} comes in a package, which has no "
+                f"revisions: name it {self.id}."
+            )
 
     @property
     def id(self) -> str:
@@ -67,8 +79,13 @@ class ModelRef(Section):
 
     @property
     def path(self) -> str:
-        """The folder of the model, or its hub id."""
+        """The folder of the model, or its hub id; a packaged model is unpacked if need be."""
         return model_path(self.id)
+
+    @property
+    def is_on_disk(self) -> bool:
+        """True for a model that does not come from the hub."""
+        return is_packaged(self.id) or os.path.isdir(self.path)
 
     def __str__(self) -> str:
         return self.name
@@ -76,7 +93,7 @@ class ModelRef(Section):
     def about(self) -> dict[str, Any]:
         """Return what a run's record says of the model for readers."""
         found = {"model": without_folders(self.id), "revision": self.revision}
-        if self.is_remote or os.path.isdir(self.path):
+        if self.is_remote or self.is_on_disk:
             return found
         return found | {"model_commit": self.resolve_commit()}  # what the revision stood at
 
@@ -92,7 +109,7 @@ class ModelRef(Section):
 
     def resolve_commit(self) -> str | None:
         """Ask the hub once which commit `revision` stands at; None for a folder."""
-        return None if os.path.isdir(self.path) else _ask_commit(self.id, self.revision)
+        return None if self.is_on_disk else _ask_commit(self.id, self.revision)
 
     def fingerprint_weights(self) -> str:
         """Identify the weights without the adapter: hashes of a folder's files, or a commit.
@@ -102,19 +119,23 @@ class ModelRef(Section):
         """
         if self.is_remote:
             return self.id
-        folder = Path(self.path)
-        if not os.path.isdir(self.path):
+        if is_packaged(self.id):
+            return fingerprint_packaged(self.id)
+        if not self.is_on_disk:
             return f"{self.id}@{self.resolve_commit()}"
+        folder = Path(self.path)
         named = [folder / name for name in READ_WITH_WEIGHTS]
         return _hash_files(tuple(sorted([*folder.glob("*.safetensors"), *named])))
 
     def fingerprint_generation(self) -> str:
         """Identify what decides how answers end: a folder's settings, or an API's address.
 
-        A hub model's commit is part of its weights' fingerprint, and fixes these, too.
+        What identifies the weights of a model from the hub or a package fixes these, too.
         """
         if self.is_remote:
             return api_host(self.id)
+        if is_packaged(self.id):
+            return ""
         names = ("generation_config.json", "tokenizer_config.json")
         files = [Path(self.path) / name for name in names]
         return fingerprint({path.name: file_hash(path) for path in files if path.exists()})
@@ -145,6 +166,7 @@ class Llm(ModelRef):
 
     profiles: ClassVar = {
         "pocket": {"name": "pocket/llama"},
+        "laptop": {"name": "smollm2-135m"},
         "t4": {"name": "unsloth/llama-3-8b-bnb-4bit", "quantization": "nf4"},
     }
 

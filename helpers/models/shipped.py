@@ -2,6 +2,7 @@
 
 from helpers.files import REPOSITORY, LabError
 from helpers.models.foreign import shown
+from helpers.models.packaged import is_packaged, packaged_folder
 
 POCKET_MODELS = REPOSITORY / "helpers" / "pocket" / "models"
 
@@ -12,11 +13,14 @@ def shipped_models() -> list[str]:
 
 
 def model_path(model_id: str) -> str:
-    """Return the folder of a shipped model, or a folder or hub id as it is given.
+    """Return the folder of a shipped or packaged model (unpacked if need be), or a folder or hub id
+    as it is given.
 
     Raises:
-        LabError: the lab ships no such model.
+        LabError: the lab ships no such model, or its package is not installed.
     """
+    if is_packaged(model_id):
+        return str(packaged_folder(model_id))
     if not model_id.startswith("pocket/"):
         return model_id
     if model_id not in shipped_models():

@@ -9,6 +9,7 @@ from helpers.files import LabError
 # Profile -> the one that it builds on.
 PROFILES = {
     "pocket": "",  # a laptop without network or GPU: the simulated clinic, shipped models; minutes
+    "laptop": "pocket",  # the same machine, a real language model on real text; an hour
     "t4": "",  # a free Colab T4 (16 GB): real models from the hub, the real DermaVQA data
     "a100": "t4",  # one A100 (40 or 80 GB): larger batches, the same effective batch
 }

@@ -29,6 +29,14 @@ def add_adapter(model: PreTrainedModel, recipe: LoraRecipe, layers: list[str]) -
     )
 
 
+def can_pack(model: PreTrainedModel) -> bool:
+    """True if a mask alone decides what a token of this model sees, so that examples may stand one
+    after the other: attention over all tokens in every layer, by torch's own function.
+    """
+    kinds = getattr(model.config, "layer_types", None) or ["full_attention"]
+    return set(kinds) == {"full_attention"} and model.config._attn_implementation == "sdpa"
+
+
 def must_recompute(model: PreTrainedModel, device: Device) -> bool:
     """True if activations are to be computed anew for the backward pass instead of kept.
 

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from typing import Generic, TypeVar
 
 import torch
@@ -17,7 +18,6 @@ from transformers import PreTrainedTokenizerBase
 from helpers.files import LabError
 from helpers.training.recipe import LoraRecipe
 
-WORTH_SHARING = 16  # tokens; fewer do not pay for a pass of their own
 NOT_LEARNT = -100  # the label that transformers' losses leave out
 
 
@@ -75,15 +75,14 @@ def plan_llm_training(
     recipe: LoraRecipe,
     *,
     context: int,
-    share_prompts: bool,
+    packs: bool,
 ) -> TrainingPlan[Example]:
     """Plan the training of a causal language model.
 
     Args:
         train, valid: training examples as texts (see above); `valid` may be empty.
         context: how many tokens the model can read.
-        share_prompts: the model can go on from keys and values while it trains (see
-            `SftTrainer.compute_loss`).
+        packs: lay a batch out as one row, see `pack`; otherwise it is padded, see `collate`.
     Raises:
         LabError: no example has anything to learn from within `max_length`.
     """
@@ -107,7 +106,7 @@ def plan_llm_training(
         [[examples[index] for index in batch] for batch in batches],
         len(examples),
         validation,
-        partial(collate, pad=tokenizer.pad_token_id, share=share_prompts),
+        pack if packs else partial(collate, pad=tokenizer.pad_token_id),
         facts,
     )
 
@@ -176,7 +175,43 @@ def _slices(values: list[int], size: int) -> list[list[int]]:
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 
-def collate(examples: list[Example], *, pad: int, share: bool = False) -> dict:
+def pack(examples: list[Example]) -> dict:
+    """Lay a batch out as one row without padding: what all prompts begin with (a template's words),
+    once, then the rest of each example.
+
+    The mask lets a token see the common beginning and what stands before it in its own example, so
+    the result is that of the examples one by one. Prompts are mostly template and answers short, so
+    this is less than half the work.
+
+    Returns:
+        `input_ids` and `position_ids` (1, tokens), `attention_mask` (1, 1, tokens, tokens) of
+        booleans, as "sdpa" attention takes them, `logits_to_keep`: the places (learnt,) that
+        predict a learnt token, and `labels` and `shift_labels` (1, learnt): those tokens.
+    """
+    shared = _shared(examples, min(example.first for example in examples) - 1)
+    ids, positions, owners = examples[0].ids[:shared], list(range(shared)), [0] * shared
+    places: list[int] = []
+    labels: list[int] = []
+    for owner, example in enumerate(examples, start=1):
+        offset = len(ids) - shared  # from a place in the example to one in the row
+        places += range(offset + example.first - 1, offset + len(example.ids) - 1)
+        labels += example.ids[example.first :]
+        ids += example.ids[shared:]
+        positions += range(shared, len(example.ids))
+        owners += [owner] * (len(example.ids) - shared)
+    owner_of = torch.tensor(owners)
+    seen = (owner_of == 0) | (owner_of == owner_of[:, None])
+    return {
+        "input_ids": torch.tensor([ids]),
+        "position_ids": torch.tensor([positions]),
+        "attention_mask": seen.tril()[None, None],
+        "logits_to_keep": torch.tensor(places),
+        "labels": torch.tensor([labels]),
+        "shift_labels": torch.tensor([labels]),
+    }
+
+
+def collate(examples: list[Example], *, pad: int) -> dict:
     """Pad a batch on the right, with labels only from the first learnt token of any example on.
 
     Right padding under a causal mask needs no attention mask: no token looks at what stands behind
@@ -185,20 +220,14 @@ def collate(examples: list[Example], *, pad: int, share: bool = False) -> dict:
 
     Args:
         pad: token id of the padding.
-        share: take the beginning that all prompts have in common (a template's words) out of the
-            batch.
     Returns:
-        `input_ids` (examples, width), and what `learnt_columns` gives. Where a beginning is shared,
-        also `prefix` (1, shared), and `input_ids` go on from it.
+        `input_ids` (examples, width), and what `learnt_columns` gives.
     """
-    columns = learnt_columns(examples)
     width = max(len(example.ids) for example in examples)
-    shared = _shared(examples, width - columns["logits_to_keep"]) if share else 0
     ids = torch.full((len(examples), width), pad)
     for row, example in enumerate(examples):
         ids[row, : len(example.ids)] = torch.tensor(example.ids)
-    batch = {"input_ids": ids[:, shared:]} | columns
-    return batch | ({"prefix": ids[:1, :shared]} if shared else {})
+    return {"input_ids": ids} | learnt_columns(examples)
 
 
 def learnt_columns(examples: Sequence[Example]) -> dict:
@@ -218,12 +247,6 @@ def learnt_columns(examples: Sequence[Example]) -> dict:
 
 
 def _shared(examples: Sequence[Example], limit: int) -> int:
-    """Count the tokens (at most `limit`) that all begin with; 0 where sharing does not pay."""
-    if len(examples) < 2:
-        return 0
-    count = 0
-    for column in zip(*(example.ids[:limit] for example in examples)):
-        if len(set(column)) > 1:
-            break
-        count += 1
-    return count if count >= WORTH_SHARING else 0
+    """Count the tokens (at most `limit`) that all begin with."""
+    columns = zip(*(example.ids[:limit] for example in examples))
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))

@@ -22,7 +22,7 @@ from helpers.files import (
 from helpers.models.adapter_card import read_card, write_card
 from helpers.models.llm import load_llm
 from helpers.models.refs import ModelRef
-from helpers.training.adapters import add_adapter, must_recompute, recompute_activations
+from helpers.training.adapters import add_adapter, can_pack, must_recompute, recompute_activations
 from helpers.training.backends import Backend, backend_for
 from helpers.training.examples import plan_llm_training
 from helpers.training.failures import explain_failures
@@ -116,8 +116,7 @@ def train_with_peft(
 ) -> dict:
     """Train an LLM with transformers and PEFT, in this process, on any machine."""
     loaded = load_llm(base)
-    recomputes = must_recompute(loaded.model, loaded.device)
-    if recomputes:
+    if must_recompute(loaded.model, loaded.device):
         recompute_activations(loaded.model)
     try:
         model = add_adapter(loaded.model, recipe, list(PROJECTIONS))
@@ -132,7 +131,7 @@ def train_with_peft(
         valid,
         recipe,
         context=loaded.context_length,
-        share_prompts=not recomputes,  # keys and values can't be kept where activations are not
+        packs=can_pack(loaded.model),
     )
     facts = fit(model, loaded.device, plan, folder, recipe, report)
     return {"device": asdict(loaded.device)} | facts

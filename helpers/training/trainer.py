@@ -11,7 +11,6 @@ import torch
 from peft import PeftModel
 from torch.utils.data import DataLoader
 from transformers import (
-    DynamicCache,
     PreTrainedModel,
     PrinterCallback,
     Trainer,
@@ -93,22 +92,6 @@ class SftTrainer(Trainer):
         assert optimizer is not None  # the trainer makes it first
         self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return self.lr_scheduler
-
-    def compute_loss(self, model, inputs: dict, return_outputs=False, num_items_in_batch=None):
-        """Compute the model's loss, with what all prompts of a batch begin with read only once.
-
-        The keys and values of that beginning are repeated for the examples, and gradients flow back
-        through them: the result is the same (for LoRA without dropout), with half the work where
-        prompts are mostly template.
-        """
-        inputs = dict(inputs)
-        prefix = inputs.pop("prefix", None)
-        if prefix is not None:
-            cache = DynamicCache(config=model.config)
-            model(input_ids=prefix, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            cache.batch_repeat_interleave(len(inputs["input_ids"]))
-            inputs |= {"past_key_values": cache, "use_cache": True}
-        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
     def evaluate(self, *args, **kwargs) -> dict:
         """Compute the mean loss over all learnt tokens of the validation examples.

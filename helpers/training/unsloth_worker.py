@@ -103,7 +103,7 @@ def _train_llm(
         **_adapter(recipe, recomputes),
     )
     # Unsloth's own forward pass takes keys and values for generation only.
-    plan = plan_llm_training(tokenizer, train, valid, recipe, context=context, share_prompts=False)
+    plan = plan_llm_training(tokenizer, train, valid, recipe, context=context, packs=False)
     return {"device": asdict(device)} | fit(model, device, plan, folder, recipe, report)
 
 

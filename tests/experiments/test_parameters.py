@@ -120,7 +120,9 @@ def test_kinds_know_their_own_parameters_and_the_shared_ones():
 
 
 def test_unknown_profiles_and_kinds_are_told_by_name():
-    with pytest.raises(LabError, match="PROFILE is 'cloud', but the profiles are pocket, t4, a100"):
+    with pytest.raises(
+        LabError, match="PROFILE is 'cloud', but the profiles are pocket, laptop, t4, a100"
+    ):
         read({"PROFILE": "cloud"}, [])
     with pytest.raises(LabError, match="no kind of experiment 'answer'"):
         read({}, ["answer"])

@@ -45,14 +45,17 @@ def test_parameters_are_described_with_bounds_values_and_owners():
         ("BATCH", "whole number, 1 or more", 2, ("large", "also", "small")),
         ("PART", "number, above 0, at most 1", 0.5, ("large",)),
     ]
-    assert rows[2].values == {"pocket": 2, "t4": 4, "a100": 32} and not rows[2].effect
+    assert rows[2].values == {"pocket": 2, "laptop": 2, "t4": 4, "a100": 32} and not rows[2].effect
     assert [row.kind for row in rows] == ["int", "int", "int", "float"]
 
 
 def test_the_page_has_a_table_for_each_home():
     page = as_markdown(describe_parameters([("large", Training)]))
     assert "## Recipe\n\nHow it is trained.\n" in page and "share \\| part" in page
-    assert "| `RANK` | whole number, 1 or more | `4` | `16` | `16` | rank of the matrices |" in page
+    assert (
+        "| `RANK` | whole number, 1 or more | `4` | `4` | `16` | `16` | rank of the matrices |"
+        in page
+    )
     assert "examples at once (no part of a run's id)" in page
 
 

@@ -81,7 +81,7 @@ def test_what_a_person_gives_beats_the_profile_wherever_it_stands():
 
 
 def test_an_unknown_profile_is_told_by_name():
-    with pytest.raises(LabError, match="'cloud', but the profiles are pocket, t4, a100"):
+    with pytest.raises(LabError, match="'cloud', but the profiles are pocket, laptop, t4, a100"):
         Recipe.of_profile("cloud")
 
 

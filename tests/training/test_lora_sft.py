@@ -25,6 +25,7 @@ from helpers.training.examples import (
     TrainingPlan,
     collate,
     encode,
+    pack,
     plan_batches,
     plan_llm_training,
 )
@@ -254,7 +255,8 @@ def test_the_loss_of_a_batch_is_that_of_its_examples_one_by_one(loss):
     assert abs(float(together - alone)) < 1e-5
 
 
-def test_sharing_the_prompts_beginning_changes_neither_loss_nor_gradients(tmp_path):
+@pytest.mark.parametrize("learnt", ["completion", "whole"])
+def test_packing_examples_in_one_row_changes_neither_loss_nor_gradients(tmp_path, learnt):
     from peft import LoraConfig, get_peft_model
 
     loaded = load_llm(ModelRef("pocket/llama"))
@@ -262,13 +264,12 @@ def test_sharing_the_prompts_beginning_changes_neither_loss_nor_gradients(tmp_pa
         {**row, "prompt": "Write a response that completes the request. " + row["prompt"]}
         for row in texts(4)
     ]
-    examples = encode(loaded.tokenizer, rows, max_length=99, loss="completion")
+    examples = encode(loaded.tokenizer, rows, max_length=99, loss=learnt)
     model = get_peft_model(
         loaded.model, LoraConfig(r=4, target_modules=list(PROJECTIONS), init_lora_weights=False)
     )
     found = []
-    for share in (False, True):
-        batch = collate(examples, pad=loaded.tokenizer.pad_token_id, share=share)
+    for batch in (collate(examples, pad=loaded.tokenizer.pad_token_id), pack(examples)):
         plan = TrainingPlan([examples], 4, [], collate, {})
         trainer = SftTrainer(model=model, args=_arguments(tmp_path), plan=plan, recipe=SMALL)
         model.zero_grad()
@@ -277,7 +278,11 @@ def test_sharing_the_prompts_beginning_changes_neither_loss_nor_gradients(tmp_pa
         found.append(
             (float(loss.detach()), [p.grad.clone() for p in model.parameters() if p.requires_grad])
         )
-    assert batch["prefix"].shape[1] > 10 and found[0][0] == pytest.approx(found[1][0], abs=1e-5)
+    # What all prompts begin with stands there once, but where it is learnt, too.
+    tokens = sum(len(example.ids) for example in examples)
+    saved = tokens - batch["input_ids"].shape[1]
+    assert saved > 3 * 10 if learnt == "completion" else saved == 0
+    assert found[0][0] == pytest.approx(found[1][0], abs=1e-5)
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(found[0][1], found[1][1]))
 
 
@@ -345,9 +350,7 @@ def test_the_seed_decides_what_dropout_leaves_out(tmp_path):
     for name, seed in (("one", 5), ("again", 5), ("other", 6)):
         loaded, recipe = load_llm(LLAMA), SMALL.but(dropout=0.5, steps=2, warmup_steps=0)
         model = add_adapter(loaded.model, recipe, list(PROJECTIONS))
-        plan = plan_llm_training(
-            loaded.tokenizer, texts(), [], recipe, context=64, share_prompts=False
-        )
+        plan = plan_llm_training(loaded.tokenizer, texts(), [], recipe, context=64, packs=False)
         folder = tmp_path / name
         fit(model, loaded.device, plan, folder, recipe.but(seed=seed), lambda message: None)
         found[name] = losses(folder)
