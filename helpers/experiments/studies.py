@@ -77,6 +77,11 @@ class Study:
     repetition: bool = False
     metrics: Sequence[str] = ()
 
+    @property
+    def profile(self) -> str:
+        """The profile that all points have, unless they say so themselves."""
+        return str(self.base.get("profile", "pocket"))
+
     def points(self) -> Iterator[Point]:
         """Make every point of the study: data sets, combinations of the axes, seeds."""
         axes = [[_changes(name, value) for value in values] for name, values in self.vary.items()]
@@ -151,6 +156,20 @@ def load_studies(names: Sequence[str] = ()) -> list[Study]:
         for name, entry in plan["studies"].items()
         if not names or name in names
     ]
+
+
+def studies_of(profile: str) -> list[str]:
+    """Name the studies of a profile.
+
+    Raises:
+        LabError: there are none.
+    """
+    studies = load_studies()
+    found = [study.name for study in studies if study.profile == profile]
+    if not found:
+        there = ", ".join(dict.fromkeys(study.profile for study in studies))
+        raise LabError(f"There are no studies of the profile {profile!r}, only of {there}.")
+    return found
 
 
 def _read_study(name: str, entry: dict, data: Mapping[str, dict]) -> Study:

@@ -1,5 +1,5 @@
-"""Ratios that the lab promises for generation, on the pocket Llama and the pocket clinic, each in
-one run.
+"""Ratios that the lab promises for generation, on a clinic's cases, each in one run: `python
+tests/benchmarks/bench_generation.py [MODEL LAYOUT CASES]`, without them of pocket/llama.
 
 Batched at least 5x one by one (no shots, 48 tokens for each answer); a shared prefix of four fixed
 shots at least 2x batched without it, token for token the same. Status 1 if one of them is missed.
@@ -44,12 +44,15 @@ def best_of_three(work) -> tuple[float, dict]:
     return min(seconds), answers
 
 
-def main() -> int:
-    model, data = load_llm(ModelRef("pocket/llama")), load_dataset("pocket")
-    cases, pool = data.split("valid"), shot_pool(data.split("train"))
-    plain = {case.id: build_prompt(question_text(case)) for case in cases}
+def main(name: str = "pocket/llama", layout: str = "alpaca", count: str = "60") -> int:
+    model, data = load_llm(ModelRef(name)), load_dataset("pocket")
+    cases, pool = data.split("valid")[: int(count)], shot_pool(data.split("train"))
+    plain = {case.id: build_prompt(question_text(case), layout=layout) for case in cases}
     shots = choose_shots(cases, pool, count=4, choice="fixed", seed=1)
-    fixed = {case.id: build_prompt(question_text(case), as_pairs(shots[case.id])) for case in cases}
+    fixed = {
+        case.id: build_prompt(question_text(case), as_pairs(shots[case.id]), layout=layout)
+        for case in cases
+    }
 
     single, alone = best_of_three(lambda: texts(model, plain, batch=1, shared=False, stop=""))
     batched, together = best_of_three(
@@ -77,4 +80,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

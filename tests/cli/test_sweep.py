@@ -100,9 +100,18 @@ def test_what_failed_is_one_sentence_with_status_1(clinic, quick, capsys, monkey
     )
 
 
-def test_studies_are_swept_by_name(quick, capsys, monkeypatch):
-    monkeypatch.setattr(sweep, "sweep_studies", lambda names: list(names) or [*"abc"])
+def test_studies_are_swept_by_name_or_by_profile(quick, capsys, monkeypatch):
+    given: list[list[str]] = []
+    monkeypatch.setattr(sweep, "sweep_studies", lambda names: given.append(names) or names)
     assert main(["sweep", "studies", "table_2"]) == 0
     assert capsys.readouterr().out.startswith("1 studies recorded.\n")
-    assert main(["sweep", "studies"]) == 0
-    assert capsys.readouterr().out.startswith("3 studies recorded.\n")
+    for options in ([], ["--profile", "pocket"], ["--profile", "laptop"]):
+        assert main(["sweep", "studies", *options]) == 0
+    by_name, plain, pocket, laptop = given
+    assert by_name == ["table_2"] and plain == pocket and "table_2" in pocket
+    assert "real_table_2" in laptop and not set(laptop) & set(pocket)
+    capsys.readouterr()
+    assert main(["sweep", "studies", "--profile", "a100"]) == 2
+    assert capsys.readouterr().err == (
+        "There are no studies of the profile 'a100', only of pocket, laptop.\n"
+    )

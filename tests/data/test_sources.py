@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from helpers.data.sources import CURVE, Cases, TrainingCases
+from helpers.data.sources import CURVE, Cases, TrainingCases, name_or_instead
 from helpers.files import read_json, write_json
 
 
@@ -56,3 +56,15 @@ def test_without_validation_cases_there_is_no_second_curve(clinic, tmp_path):
     folder = shutil.copytree(clinic / "iiyi", tmp_path / "iiyi")
     (folder / "valid_ht.json").unlink()
     assert TrainingCases(root=str(folder)).validation() == ()
+
+
+def test_where_a_profiles_data_cannot_be_had_it_names_what_is_taken_instead(monkeypatch, capsys):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there: no network
+    assert name_or_instead("laptop") == "pocket"
+    assert capsys.readouterr().out == (
+        "The data set 'iiyi' is not on this machine and could not be fetched: 'pocket' is taken "
+        "instead.\n"
+    )
+    # Of all other profiles nothing is fetched before it is asked for.
+    assert (name_or_instead("pocket"), name_or_instead("t4")) == ("pocket", "iiyi")
+    assert capsys.readouterr().out == ""

@@ -2,6 +2,8 @@
 that they name; all of it checked before anything is loaded.
 """
 
+import shutil
+
 import pytest
 
 from helpers.data import Cases
@@ -117,6 +119,18 @@ def test_unset_parameters_are_passed_over_even_if_nothing_knows_them():
 def test_kinds_know_their_own_parameters_and_the_shared_ones():
     assert {"RANK", "MODEL", "DATASET", "ENCODER", "CAPTIONERS"} <= known_parameters((Finetune,))
     assert "RANK" not in known_parameters(())
+
+
+def test_the_laptop_profile_takes_real_texts_where_they_are(clinic, outputs):
+    shutil.copytree(clinic / "iiyi", outputs / "data" / "iiyi")  # as if they had been fetched
+    found = read({"PROFILE": "laptop", "DATASET": ""}, ["answers"])
+    asked = found.settings(Answers)
+    assert (asked.data.name, asked.model.name, asked.prompt.layout) == (
+        "iiyi",
+        "smollm2-135m",
+        "chat",
+    )
+    assert asked.training.name == "iiyi"
 
 
 def test_unknown_profiles_and_kinds_are_told_by_name():

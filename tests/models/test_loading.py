@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from helpers import models
 from helpers.data.images import BadImage
 from helpers.files import LabError, read_json, write_json
-from helpers.models import loading
+from helpers.models import devices, loading
 from helpers.models.adapter_card import ADAPTER_CARD, write_card
 from helpers.models.devices import Device, choose_device, device_for
 from helpers.models.failures import explain_loading
@@ -155,6 +155,20 @@ def test_an_unknown_quantization_is_refused():
 def test_kinds_that_overflow_in_float16_compute_in_float32(kind, dtype, chosen):
     found = device_for(kind, Device("cuda", dtype, "a T4"))
     assert found.dtype == chosen and ("overflow" in found.reason) == (dtype != chosen)
+
+
+def test_a_wide_model_computes_in_bfloat16_on_a_cpu_that_is_faster_with_it(monkeypatch):
+    cpu = Device("cpu", "float32", "no GPU found")
+    measured = devices.measure_bfloat16(600)
+    found = device_for("llama", cpu, 600)
+    assert found.dtype == ("bfloat16" if measured >= 1.3 else "float32")
+    assert found.reason.endswith(f"{measured:.2g} times as fast as float32 on this CPU")
+    assert device_for("llama", cpu, 192) == cpu  # a small one is the same everywhere
+    monkeypatch.setattr(devices, "measure_bfloat16", lambda width: 2.0)
+    monkeypatch.setattr(devices, "WIDE", 100)
+    model = load_llm(ModelRef("pocket/llama"))
+    assert str(model.model.dtype) == "torch.bfloat16" == f"torch.{model.device.dtype}"
+    assert model.answer("What is eczema?", max_new_tokens=8).tokens > 0
 
 
 def test_a_model_whose_first_logits_overflow_in_float16_is_loaded_in_float32(

