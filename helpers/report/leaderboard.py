@@ -22,7 +22,7 @@ from helpers.report.tables import table
 
 PUBLISHED = Path(__file__).with_name("published.yaml")
 AGAINST_REFERENCES = ("deltableu", "bertscore_f1", "bertscore_precision", "bertscore_recall")
-OF_ANSWERS = ("named", "distinct", "copies", "unfinished", "words")
+OF_ANSWERS = ("named", "distinct", "copies", "unfinished", "refusals", "words")
 OF_CAPTIONS = (
     "failed",
     "words",
