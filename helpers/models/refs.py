@@ -10,7 +10,7 @@ from helpers.models.adapter_card import read_card
 from helpers.models.api.address import api_host, is_api_model
 from helpers.models.failures import explain_loading
 from helpers.models.foreign import load_config
-from helpers.models.packaged import fingerprint_packaged, is_packaged
+from helpers.models.packaged import fingerprint_packaged, is_packaged_llm
 from helpers.models.shipped import model_path
 from helpers.settings.section import Section, setting, without_folders
 
@@ -53,7 +53,7 @@ class ModelRef(Section):
 
     def model_post_init(self, context: Any) -> None:
         """Refuse a packaged model in a form that its package does not have."""
-        if is_packaged(self.id) and (self.revision or self.quantization != "none"):
+        if is_packaged_llm(self.id) and (self.revision or self.quantization != "none"):
             raise LabError(
                 f"`quantization` is {self.quantization!r}, but {self.id} comes in 4 bit and was "
                 "made larger again, which nothing is won by undoing: set `quantization` to 'none'."
@@ -85,7 +85,7 @@ class ModelRef(Section):
     @property
     def is_on_disk(self) -> bool:
         """True for a model that does not come from the hub."""
-        return is_packaged(self.id) or os.path.isdir(self.path)
+        return is_packaged_llm(self.id) or os.path.isdir(self.path)
 
     def __str__(self) -> str:
         return self.name
@@ -119,7 +119,7 @@ class ModelRef(Section):
         """
         if self.is_remote:
             return self.id
-        if is_packaged(self.id):
+        if is_packaged_llm(self.id):
             return fingerprint_packaged(self.id)
         if not self.is_on_disk:
             return f"{self.id}@{self.resolve_commit()}"
@@ -134,7 +134,7 @@ class ModelRef(Section):
         """
         if self.is_remote:
             return api_host(self.id)
-        if is_packaged(self.id):
+        if is_packaged_llm(self.id):
             return ""
         names = ("generation_config.json", "tokenizer_config.json")
         files = [Path(self.path) / name for name in names]

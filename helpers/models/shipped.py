@@ -2,7 +2,7 @@
 
 from helpers.files import REPOSITORY, LabError
 from helpers.models.foreign import shown
-from helpers.models.packaged import is_packaged, packaged_folder
+from helpers.models.packaged import is_packaged_llm, packaged_folder
 
 POCKET_MODELS = REPOSITORY / "helpers" / "pocket" / "models"
 
@@ -19,7 +19,7 @@ def model_path(model_id: str) -> str:
     Raises:
         LabError: the lab ships no such model, or its package is not installed.
     """
-    if is_packaged(model_id):
+    if is_packaged_llm(model_id):
         return str(packaged_folder(model_id))
     if not model_id.startswith("pocket/"):
         return model_id

@@ -58,6 +58,17 @@ def test_without_validation_cases_there_is_no_second_curve(clinic, tmp_path):
     assert TrainingCases(root=str(folder)).validation() == ()
 
 
+def test_a_profiles_data_without_images_is_not_taken_where_they_are_needed(clinic, outputs, capsys):
+    folder = shutil.copytree(clinic / "iiyi", outputs / "data" / "iiyi")  # as if it were fetched
+    assert name_or_instead("laptop", with_images=True) == "iiyi"
+    for images in [path for path in folder.iterdir() if path.is_dir()]:
+        shutil.rmtree(images)
+    assert name_or_instead("laptop", with_images=True) == "pocket"
+    said = "The data set 'iiyi' has no images here: 'pocket' is taken instead.\n"
+    assert capsys.readouterr().out == said
+    assert name_or_instead("laptop") == "iiyi"
+
+
 def test_where_a_profiles_data_cannot_be_had_it_names_what_is_taken_instead(monkeypatch, capsys):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there: no network
     assert name_or_instead("laptop") == "pocket"
