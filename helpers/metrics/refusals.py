@@ -32,8 +32,8 @@ REFUSALS = re.compile(
 
 
 def depends_on(graded: Graded) -> list:
-    """Nothing but the answers counts."""
-    return []
+    """List what the scores depend on besides the answers."""
+    return [graded.language]
 
 
 def measure(graded: Graded) -> dict[str, Measured]:

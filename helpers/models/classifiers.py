@@ -21,7 +21,7 @@ from torchvision.transforms import v2
 from helpers.files import LabError
 from helpers.models.packaged import check_weights, find_weights
 
-BATCH = 16  # images at once
+AT_ONCE = 16  # images
 LESIONS = {
     "akiec": "actinic keratosis",
     "bcc": "basal cell carcinoma",
@@ -149,8 +149,8 @@ class LesionClassifier:
             features: (images, 10), see `Patient.as_features`.
         """
         rows: list[list[float]] = []
-        for start in range(0, len(pixels), BATCH):
-            part = slice(start, start + BATCH)
+        for start in range(0, len(pixels), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
             rows += self.model([pixels[part].float(), features[part]], training=False).tolist()
         return rows
 
@@ -162,7 +162,7 @@ class LesionClassifier:
 
 
 def _batches(images: Sequence[Image.Image]) -> Iterator[Sequence[Image.Image]]:
-    yield from (images[start : start + BATCH] for start in range(0, len(images), BATCH))
+    yield from (images[start : start + AT_ONCE] for start in range(0, len(images), AT_ONCE))
 
 
 def _options(labels: Sequence[str], probabilities: Sequence[float]) -> Options:

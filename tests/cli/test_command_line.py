@@ -279,7 +279,7 @@ def test_settings_lists_the_parameters_of_a_notebook(capsys):
     entries = re.split(r"\n(?=[A-Z])", capsys.readouterr().out)
     found = {entry.split()[0]: entry.splitlines() for entry in entries}
     assert found["SHOTS"][0] == "SHOTS  a list; each whole number, 0 or more"
-    assert found["MODEL"][-1].strip().startswith("pocket: pocket/llama; t4: ")
+    assert found["MODEL"][-1].strip().startswith("pocket: pocket/llama; laptop: smollm2-135m; t4: ")
     assert found["PROFILE"][-1].strip() == "pocket" and found["RANK"][-1].strip() == "16"
 
 

@@ -109,7 +109,7 @@ def test_studies_are_swept_by_name_or_by_profile(quick, capsys, monkeypatch):
         assert main(["sweep", "studies", *options]) == 0
     by_name, plain, pocket, laptop = given
     assert by_name == ["table_2"] and plain == pocket and "table_2" in pocket
-    assert "real_table_2" in laptop and not set(laptop) & set(pocket)
+    assert "real_lora" in laptop and not set(laptop) & set(pocket)
     capsys.readouterr()
     assert main(["sweep", "studies", "--profile", "a100"]) == 2
     assert capsys.readouterr().err == (

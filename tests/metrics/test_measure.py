@@ -82,7 +82,15 @@ def add_module(tmp_path, monkeypatch):
 
 def test_modules_that_measure_are_found_by_name():
     names = [module.__name__.rpartition(".")[2] for module in find_measures()]
-    assert names == ["answers", "bertscore", "costs", "deltableu", "diagnosis", "duplicates"]
+    assert names == [
+        "answers",
+        "bertscore",
+        "costs",
+        "deltableu",
+        "diagnosis",
+        "duplicates",
+        "refusals",
+    ]
 
 
 @pytest.mark.parametrize("module", find_measures(), ids=lambda module: module.__name__)
@@ -128,6 +136,7 @@ def test_without_references_measures_are_those_of_the_plain_functions():
         "bertscore_precision",
         "bertscore_recall",
         "named",
+        "refusals",
     }
 
 
@@ -167,7 +176,8 @@ def test_groups_of_cases_are_noted_and_widen_intervals_of_every_metric():
 def test_what_does_not_apply_is_left_out():
     plain = Graded([Case("a"), Case("b")], {"a": Answer("a", "acne")}, [])
     found = score_all(plain)
-    assert found.keys() == {"copies", "empty", "distinct", "words", "repeated", "repeated_exactly"}
+    always = {"copies", "empty", "distinct", "words", "refusals"}
+    assert found.keys() == always | {"repeated", "repeated_exactly"}
 
 
 def test_scores_depend_on_references_labels_language_encoder_and_training(tmp_path):
@@ -185,7 +195,7 @@ def test_scores_depend_on_references_labels_language_encoder_and_training(tmp_pa
     assert changed(cases=[*CASES[:4], Case("e", label="psoriasis")]) == {"deltableu", "bertscore"}
     assert changed(cases=[*weighted, *CASES[1:]]) == {"deltableu", "bertscore", "diagnosis"}
     assert changed(training=[]) == {"answers", "duplicates"}
-    assert changed(language="zh") == {"deltableu"}
+    assert changed(language="zh") == {"deltableu", "refusals"}
     (tmp_path / "config.json").write_text("{}")
     assert changed(encoder=str(tmp_path)) == {"bertscore"}
     assert needs()["bertscore"][0] == "minilm"

@@ -59,11 +59,12 @@ def test_answers_are_described_in_per_cent_best_deltableu_first():
         "distinct (%)",
         "copies of training answers (%)",
         "unfinished (%)",
+        "refusals (%)",
         "words (mean)",
     ]
     assert cells.values.tolist() == [
-        ["high", "25 [12, 50]", "", "", "", ""],
-        ["low", "25 [12, 50]", "50 [25, 100]", "", "", "3.0 [2.0, 4.0]"],
+        ["high", "25 [12, 50]", "", "", "", "", ""],
+        ["low", "25 [12, 50]", "50 [25, 100]", "", "", "", "3.0 [2.0, 4.0]"],
     ]
 
 
