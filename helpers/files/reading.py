@@ -198,13 +198,14 @@ def _fault(value: Any, any_text: bool) -> str:
             return "is nested too deeply to be data"
         below: list[Any] = []
         for one in level:
-            if isinstance(one, dict):
+            kind = type(one)  # what JSON was read from has no subclasses, and most of it is numbers
+            if kind is dict:
                 below += one.values()
                 if not any_text:
                     below += one.keys()
-            elif isinstance(one, list):
+            elif kind is list:
                 below += one
-            elif isinstance(one, str) and not any_text and (fault := text_fault(one)):
+            elif kind is str and not any_text and (fault := text_fault(one)):
                 return f"has {fault} in the text {one[:40]!r}"
         level = below
     return ""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FIGURE_SIDE = 400  # pixels of an image in a figure
+FEW_COLOURS = 1000  # a figure of lines and words has fewer, one with photographs more
 NAME_WIDTH = 60  # characters of a system's name in a line, so that its bar has room beside it
 
 
@@ -31,12 +32,23 @@ def show(figure: "Figure", *, alt: str) -> None:
 
     if not alt.strip():
         raise ValueError("a figure needs alt text")
-    file = io.BytesIO()
-    figure.savefig(file, format="png", bbox_inches="tight")
+    source = f"data:image/png;base64,{base64.b64encode(_as_png(figure)).decode()}"
     plt.close(figure)
-    source = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
     image = f'<img src="{source}" alt="{html.escape(alt)}" style="max-width: 100%">'
     display({"text/html": image, "text/plain": alt}, raw=True)
+
+
+def _as_png(figure: "Figure") -> bytes:
+    """Return a figure as PNG; one of lines and words, of few colours, in a third of the bytes."""
+    from PIL import Image
+
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", bbox_inches="tight")
+    image = Image.open(drawn).convert("RGB")
+    if not image.getcolors(maxcolors=FEW_COLOURS):
+        return drawn.getvalue()
+    image.quantize(256).save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
 def flow(steps: Sequence[str], *, title: str = "") -> "Figure":
