@@ -30,6 +30,7 @@ ALLOWED = {
     "training.zoo": ({"json.loads"}, "a recipe, passed on as text"),
     # The gate of images.
     "data.images": ({"open"}, "decides what an image is, by its content"),
+    "report.figures": ({"open"}, "a figure that was drawn a moment ago"),
     "training.zoo.images": ({"open"}, "an image that was drawn a moment ago"),
     "data.download": ({"open"}, "an address; what it sends goes through the gate"),
     # What a person typed, and what the lab's own processes say to each other.
