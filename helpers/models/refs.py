@@ -191,7 +191,8 @@ class Vlm(ModelRef):
     }
 
     def model_post_init(self, context: Any) -> None:
-        """Refuse images that no model can see."""
+        """Also refuse images that no model can see."""
+        super().model_post_init(context)
         if 0 < self.max_side < SMALLEST_SIDE:
             raise LabError(
                 f"`max_side` is {self.max_side}, but it takes 0 (as the model has it) or "

@@ -196,7 +196,7 @@ def test_it_answers_as_a_chat_model_and_ends_by_itself(smollm):
 
 @needs_package
 @pytest.mark.slow
-def test_an_interrupted_unpacking_is_done_again(tmp_path):
+def test_an_interrupted_unpacking_leaves_no_half_model(tmp_path):
     """A kill in the midst of it leaves no folder that could be taken for the model."""
     environment = {"LAB_OUTPUTS": str(tmp_path), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
     code = f"from helpers.models.packaged import packaged_folder; packaged_folder({NAME!r})"
