@@ -16,6 +16,9 @@ from typing import Any
 from helpers.files.errors import LabError
 
 MOST_BYTES = 1 << 29  # half a GB: a hundred times the largest file of the papers' data
+NUMBERS = {int, float}
+INFINITY = float("inf")
+TOO_LARGE = "holds a number that is too large"
 DEEPEST = 64  # lists and objects in each other; data has six
 # Control characters, but for tabs and ends of lines of all kinds.
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
@@ -122,9 +125,10 @@ def parse_json(text: str, name: Path | str, *, any_text: bool = False, line: int
     """
     place = f"{name}, line {line}," if line else name
     try:
-        value = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_float
-        )
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
+        fault = _fault(value, texts=not any_text and not _is_plain(text))
+        if fault == TOO_LARGE:
+            json.loads(text, parse_float=_float)  # it names the number as the file has it
     except json.JSONDecodeError as error:
         raise LabError(
             f"{name} is not valid JSON: line {line or error.lineno}, column {error.colno}: "
@@ -138,7 +142,7 @@ def parse_json(text: str, name: Path | str, *, any_text: bool = False, line: int
         raise LabError(
             f"{place} holds a number of thousands of digits: correct the file."
         ) from None
-    if fault := _fault(value, any_text):
+    if fault:
         raise LabError(f"{place} {fault}: correct the file.")
     return value
 
@@ -184,13 +188,21 @@ def _refuse(name: str) -> float:
 
 def _float(text: str) -> float:
     number = float(text)
-    if abs(number) == float("inf"):
+    if abs(number) == INFINITY:
         raise _Unsound(f"the number {text[:40]}, which is too large")
     return number
 
 
-def _fault(value: Any, any_text: bool) -> str:
-    """Say what is wrong with the depth or the texts of a JSON value; "" if nothing is."""
+def _is_plain(text: str) -> bool:
+    """Whether no text in this JSON can have a fault: it has none itself, and escapes nothing."""
+    return "\\" not in text and not text_fault(text)
+
+
+def _fault(value: Any, texts: bool) -> str:
+    """Say what is wrong with the depth, the numbers or the texts of a JSON value; "" if nothing is.
+
+    Most of what is read are long rows of numbers: they are looked at as a whole.
+    """
     level, depth = [value], 0
     while level:
         depth += 1
@@ -198,14 +210,18 @@ def _fault(value: Any, any_text: bool) -> str:
             return "is nested too deeply to be data"
         below: list[Any] = []
         for one in level:
-            kind = type(one)  # what JSON was read from has no subclasses, and most of it is numbers
+            kind = type(one)  # what JSON was read from has no subclasses
             if kind is dict:
                 below += one.values()
-                if not any_text:
+                if texts:
                     below += one.keys()
             elif kind is list:
-                below += one
-            elif kind is str and not any_text and (fault := text_fault(one)):
+                numbers = NUMBERS.issuperset(map(type, one))
+                sound = numbers and INFINITY not in one and -INFINITY not in one
+                below += one[:1] if sound else one
+            elif kind is float and abs(one) == INFINITY:
+                return TOO_LARGE
+            elif kind is str and texts and (fault := text_fault(one)):
                 return f"has {fault} in the text {one[:40]!r}"
         level = below
     return ""

@@ -1,7 +1,8 @@
 """Compact records of studies: they say what the runs said, and are read in no time."""
 
 import json
-import time
+import subprocess
+import sys
 from dataclasses import replace
 from math import isnan
 
@@ -19,7 +20,7 @@ from helpers.experiments.recorded import (
 )
 from helpers.experiments.studies import load_studies
 from helpers.experiments.verdicts import Verdict, compare, judge
-from helpers.files import LabError, write_sealed
+from helpers.files import REPOSITORY, LabError, write_sealed
 from helpers.metrics.metric import Metric
 from helpers.metrics.table import METRICS
 from tests.report.runs import difference, few_shot_run, make_run, vlm_run
@@ -202,17 +203,32 @@ def test_a_damaged_line_is_named(folder, damage):
         read_study("one")
 
 
-def test_the_repositorys_records_are_small_quick_and_whole():
+def test_the_repositorys_records_are_small_and_whole():
     size = sum(path.stat().st_size for path in recorded.RECORDED.glob("*.jsonl"))
     assert size < 3_000_000
-    read_study("table_2")  # what is loaded once
-    started = time.process_time()
-    runs, scores = all_recorded(), 0
-    for run in runs:
-        scores += len(run.scores)
-    assert time.process_time() - started < 0.3
-    assert len(runs) >= 331 and scores > 2500
+    runs = all_recorded()
+    assert len(runs) >= 331 and sum(len(run.scores) for run in runs) > 2500
     assert {study.name for study in load_studies()} <= set(recorded_studies())
+
+
+# As a notebook reads them: the garbage of other tests is no part of what it takes.
+READ_ALL = """
+import time
+from helpers.experiments.recorded import all_recorded, read_study
+read_study("table_2")  # what is loaded once
+started = time.process_time()
+scores = sum(len(run.scores) for run in all_recorded())
+print(scores, time.process_time() - started)
+"""
+
+
+def test_the_repositorys_records_are_read_quickly():
+    printed = subprocess.run(
+        [sys.executable, "-c", READ_ALL], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
+    scores, seconds = printed.split()
+    assert int(scores) > 2500
+    assert float(seconds) < 0.3
 
 
 @pytest.mark.parametrize("name", recorded_studies())
