@@ -54,7 +54,7 @@ class Source(Section):
 
     name: str = setting(
         "pocket",
-        "pocket, pocket_reddit, iiyi, reddit, or photos: a folder of your own images",
+        "pocket, pocket_reddit, iiyi, iiyi_held_out, reddit, or photos: a folder of images",
         parameter="DATASET",
     )
     root: str = setting(

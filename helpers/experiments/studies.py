@@ -184,8 +184,9 @@ def _where(changes: dict) -> dict:
     built.
     """
     shared = Path(os.environ.get("LAB_SHARED") or REPOSITORY.parent / "shared")
-    folder = shared / "data" / "dermavqa" / changes["DATASET"]
-    return changes | {"DATA_ROOT": str(folder)} if folder.is_dir() else changes
+    named = dict(changes)
+    folder = shared / "data" / "dermavqa" / named.pop("folder", named["DATASET"])
+    return named | {"DATA_ROOT": str(folder)} if folder.is_dir() else named
 
 
 def _is_here(changes: Changes, study: str) -> bool:

@@ -81,6 +81,9 @@ class Model(Protocol):
     ) -> Answer:
         """Answer one question: see `AsksOnce`."""
 
+    def as_question(self, text: str) -> Question:
+        """Return a person's text as this model is asked it."""
+
 
 class AsksOnce:
     """The `answer` that all models share."""
@@ -95,17 +98,23 @@ class AsksOnce:
         """Answer one question: `answer(image, "What is this?")` of a VLM, `answer(text)` of an LLM.
 
         Args:
-            image_or_text: an image (its file, or opened by PIL), or the whole prompt of an LLM.
+            image_or_text: an image (its file, or opened by PIL), or what an LLM is asked: a base
+                model goes on with the text, a chat model reads it as a user's turn.
         Raises:
             BadImage: the file is no image that can be shown.
         """
-        asked = _as_question(image_or_text, question)
+        asked = (
+            self.as_question(str(image_or_text))
+            if question is None
+            else _about_image(image_or_text, question)
+        )
         return next(iter(self.answer_batch({"": asked}, max_new_tokens=max_new_tokens)))
 
+    def as_question(self, text: str) -> Question:
+        """Return a person's text as this model is asked it."""
+        return text
 
-def _as_question(image_or_text: "Path | str | Image", question: str | None) -> Question:
-    if question is None:
-        return str(image_or_text)
-    if isinstance(image_or_text, (str, Path)):
-        return ImagePrompt(open_image(image_or_text), question)
-    return ImagePrompt(image_or_text, question)
+
+def _about_image(image: "Path | str | Image", question: str) -> ImagePrompt:
+    opened = open_image(image) if isinstance(image, (str, Path)) else image
+    return ImagePrompt(opened, question)

@@ -24,7 +24,7 @@ from helpers.models.failures import explain_loading, no_room
 from helpers.models.foreign import check_model
 from helpers.models.loading import attach_adapter, context_length, load_weights
 from helpers.models.processors import is_vlm_type, model_type
-from helpers.models.prompts import render_prompt
+from helpers.models.prompts import as_messages, render_prompt
 from helpers.models.refs import ModelRef
 
 # A shorter common beginning is not worth the copying of its cache.
@@ -60,6 +60,10 @@ class LocalLLM(AsksOnce):
     @property
     def context_length(self) -> int:
         return context_length(self.model)
+
+    def as_question(self, text: str) -> Question:
+        """Return a person's text: for a chat model, as a user's turn."""
+        return as_messages(text) if self.tokenizer.chat_template else text
 
     def token_ids(self, question: Question) -> list[int]:
         """Return the tokens of a prompt as the model reads them.

@@ -66,6 +66,13 @@ def test_with_its_adapter_it_answers_and_ends_by_itself(smollm, tuned):
     assert answer.finish == "stop" and answer.text and "<|" not in answer.text
 
 
+def test_what_a_person_asks_is_a_turn_of_a_conversation(smollm):
+    model = load_llm(smollm)
+    said = model.answer(QUESTION, max_new_tokens=12)
+    asked = {"": [{"role": "user", "content": QUESTION}]}
+    assert said.text == next(model.answer_batch(asked, max_new_tokens=12)).text != ""
+
+
 def test_merged_and_exported_it_is_a_model_for_plain_transformers(smollm, tuned, tmp_path):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
