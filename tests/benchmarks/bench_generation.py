@@ -1,15 +1,16 @@
 """Ratios that the lab promises for generation, on a clinic's cases, each in one run: `python
-tests/benchmarks/bench_generation.py [MODEL LAYOUT CASES]`, without them of pocket/llama.
+tests/benchmarks/bench_generation.py [MODEL LAYOUT CASES REPEATS]`, without them of pocket/llama.
 
 Batched at least 5x one by one (no shots, 48 tokens for each answer); a shared prefix of four fixed
 shots at least 2x batched without it, token for token the same. Status 1 if one of them is missed.
-Best of three, because other work disturbs. Where answers end by themselves after a few tokens, a
-batch waits for its longest one, and gains less: that ratio is printed, too.
+Best of three, or of REPEATS, because other work disturbs. Where answers end by themselves after a
+few tokens, a batch waits for its longest one, and gains less: that ratio is printed, too.
 """
 
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 from helpers.data import load_dataset
 from helpers.models.llm import LocalLLM, load_llm
@@ -35,16 +36,18 @@ def texts(
     return answers
 
 
-def best_of_three(work) -> tuple[float, dict]:
+def best_of(repeats: int, work) -> tuple[float, dict]:
     seconds = []
-    for _ in range(3):
+    for _ in range(repeats):
         started = time.perf_counter()
         answers = work()
         seconds.append(time.perf_counter() - started)
     return min(seconds), answers
 
 
-def main(name: str = "pocket/llama", layout: str = "alpaca", count: str = "60") -> int:
+def main(
+    name: str = "pocket/llama", layout: str = "alpaca", count: str = "60", repeats: str = "3"
+) -> int:
     model, data = load_llm(ModelRef(name)), load_dataset("pocket")
     cases, pool = data.split("valid")[: int(count)], shot_pool(data.split("train"))
     plain = {case.id: build_prompt(question_text(case), layout=layout) for case in cases}
@@ -54,14 +57,13 @@ def main(name: str = "pocket/llama", layout: str = "alpaca", count: str = "60") 
         for case in cases
     }
 
-    single, alone = best_of_three(lambda: texts(model, plain, batch=1, shared=False, stop=""))
-    batched, together = best_of_three(
-        lambda: texts(model, plain, batch=BATCH, shared=True, stop="")
-    )
-    short_single, _ = best_of_three(lambda: texts(model, plain, batch=1, shared=False))
-    short_batched, _ = best_of_three(lambda: texts(model, plain, batch=BATCH, shared=True))
-    whole, without = best_of_three(lambda: texts(model, fixed, batch=BATCH, shared=False))
-    prefixed, with_prefix = best_of_three(lambda: texts(model, fixed, batch=BATCH, shared=True))
+    best = partial(best_of, int(repeats))
+    single, alone = best(lambda: texts(model, plain, batch=1, shared=False, stop=""))
+    batched, together = best(lambda: texts(model, plain, batch=BATCH, shared=True, stop=""))
+    short_single, _ = best(lambda: texts(model, plain, batch=1, shared=False))
+    short_batched, _ = best(lambda: texts(model, plain, batch=BATCH, shared=True))
+    whole, without = best(lambda: texts(model, fixed, batch=BATCH, shared=False))
+    prefixed, with_prefix = best(lambda: texts(model, fixed, batch=BATCH, shared=True))
 
     same = sum(alone[case_id] == together[case_id] for case_id in alone)
     print(
