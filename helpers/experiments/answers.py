@@ -109,6 +109,7 @@ class Answers(CaseAnswers):
             max_new_tokens=self.decoding.max_new_tokens,
             stop=stop_text(self.prompt.layout, self.decoding.ends),
         )
+        run.save(examples=self.examples(run))
 
     def _pool(self) -> list[Case]:
         return shot_pool(self.training.cases())

@@ -3,11 +3,13 @@
 from typing import Any
 
 from helpers.cases import Case
-from helpers.data import Cases
+from helpers.data import Cases, is_simulated
 from helpers.experiments.experiment import Experiment
 from helpers.experiments.runs import Run
 from helpers.experiments.scores import Grading, score
 from helpers.metrics.measure import Graded
+
+EXAMPLES = 3  # cases that a record shows
 
 
 class CaseAnswers(Experiment):
@@ -22,6 +24,24 @@ class CaseAnswers(Experiment):
     def about(self) -> dict[str, Any]:
         """The split is the one that is answered, whatever is learnt from."""
         return super().about() | self.data.about()
+
+    def examples(self, run: Run) -> list[dict[str, str]]:
+        """Return the first cases that ask and are answered by a doctor, with a run's answers.
+
+        Of simulated data only: records may be shared, and posts are those of patients.
+        """
+        if not is_simulated(self.data.name):
+            return []
+        answers = run.answers.read()
+        asked = [case for case in self.cases() if case.question and case.references]
+        return [
+            {
+                "patient": case.question,
+                "answer": answers[case.id].text,
+                "doctor": case.references[0].text,
+            }
+            for case in asked[:EXAMPLES]
+        ]
 
     def score(self, run: Run, grading: Grading) -> None:
         """Score the answers by all measures, and write the challenge's submission."""

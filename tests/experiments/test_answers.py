@@ -23,6 +23,25 @@ from tests.models.api_server import api_server
 LEARNS = {"STEPS": 16, "BATCH": 4, "RANK": 4, "TRAIN_LIMIT": 8, "LEARNING_RATE": 8e-3}
 
 
+# What a record shows
+
+
+def test_a_record_shows_answers_to_simulated_patients_and_none_to_real_ones(small):
+    experiment = small(Answers)
+    run = record(experiment)
+    answers, shown = run.answers.read(), run.record["examples"]
+    asked = [case for case in experiment.cases() if case.question and case.references][:3]
+    assert shown == [
+        {
+            "patient": case.question,
+            "answer": answers[case.id].text,
+            "doctor": case.references[0].text,
+        }
+        for case in asked
+    ]
+    assert shown and experiment.but(DATASET="iiyi").examples(run) == []
+
+
 # Trainings
 
 
