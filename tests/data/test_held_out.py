@@ -6,6 +6,7 @@ import pytest
 
 from helpers.data import load_dataset
 from helpers.data.held_out import is_held_out
+from helpers.experiments import studies
 from helpers.experiments.studies import load_studies
 from helpers.files import LabError
 
@@ -68,9 +69,15 @@ def test_of_the_published_posts_less_than_a_quarter_is_held_out(shared):
     assert {case.id for cases in sides for case in cases} == whole
 
 
-def test_studies_find_it_in_the_folder_of_the_published_posts(shared, monkeypatch):
+def test_studies_find_it_in_the_folder_of_the_published_posts(shared, monkeypatch, tmp_path):
     monkeypatch.setenv("LAB_SHARED", str(shared))
-    (study,) = load_studies(["real_training"])
-    (changes,) = study.data
-    assert changes["DATA_ROOT"] == str(shared / "data" / "dermavqa" / "iiyi")
-    assert "folder" not in changes
+    plan = """
+    data: {held: {DATASET: iiyi_held_out, folder: iiyi}}
+    studies: {one: {asks: "?", kind: constant, data: [held], vary: {name: [It is eczema.]}}}
+    """
+    (tmp_path / "studies.yaml").write_text(plan)
+    monkeypatch.setattr(studies, "PLAN", tmp_path / "studies.yaml")
+    (study,) = load_studies(["one"])
+    assert study.data == [
+        {"DATASET": "iiyi_held_out", "DATA_ROOT": str(shared / "data" / "dermavqa" / "iiyi")}
+    ]
