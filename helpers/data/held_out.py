@@ -1,5 +1,5 @@
-"""IIYI's training posts alone, a quarter of them held out: for questions that its 56 validation
-posts cannot decide, and for choosing a recipe without looking at those.
+"""IIYI's training posts alone, a quarter of their authors held out: for questions that its 56
+validation posts cannot decide, and for choosing a recipe without looking at those.
 
 What one person posted is on one side only, and is a group: doctors post many cases at once.
 """
@@ -15,10 +15,11 @@ from helpers.data.dermavqa import load_splits
 from helpers.data.download import fetch
 from helpers.data.layout import split_files
 from helpers.data.records import read_records
-from helpers.files import LabError, fingerprint
+from helpers.data.splits import split_by_group
+from helpers.files import LabError
 
 FORMAT = "iiyi"
-ONE_OF = 4  # authors whose posts are held out
+SHARES = {"valid": 0.25, "train": 0.75}
 
 
 def load_held_out(root: Path, name: str, language: str) -> dict[str, tuple[Case, ...]]:
@@ -34,17 +35,7 @@ def load_held_out(root: Path, name: str, language: str) -> dict[str, tuple[Case,
             "name another data set."
         )
     authors = _authors(split_files(FORMAT, root, language)["train"])
-    splits: dict[str, list[Case]] = {"train": [], "valid": []}
-    for case in cases:
-        author = authors[case.id] or case.id
-        split = "valid" if is_held_out(author) else "train"
-        splits[split].append(replace(case, group=author, split=split))
-    return {split: tuple(found) for split, found in splits.items()}
-
-
-def is_held_out(author: str) -> bool:
-    """Tell whether the posts of an author are held out: so for ever, whatever else is posted."""
-    return int(fingerprint(author), 16) % ONE_OF == 0
+    return split_by_group((replace(case, group=authors[case.id]) for case in cases), SHARES)
 
 
 def _authors(path: Path) -> dict[str, str]:

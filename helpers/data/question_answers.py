@@ -1,0 +1,171 @@
+"""Radiology questions with one short answer each: VQA-RAD and SLAKE, as published.
+
+Both are one JSON list for each split, and many questions are about one picture. All 203 pictures of
+VQA-RAD's test set are training pictures, too. SLAKE's splits share none within a language, but 142
+of the 180 test pictures of both languages together are training pictures of one of them: whoever
+trains on both has seen them. So beside the published splits there is each data set split by picture
+(`vqa_rad_by_image`, `slake_by_image`), the same in every language. A picture is the group of its
+cases: intervals are clustered by it.
+
+VQA-RAD: Lau et al. 2018, CC0; trainset.json and testset.json, pictures in the folder `images`.
+SLAKE: Liu et al. 2021, CC BY 4.0; train.json, validate.json or validation.json, test.json, pictures
+in the folder `imgs`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from helpers.cases import Case, Reference
+from helpers.data.catalogue import DataFault, DataSource
+from helpers.data.layout import leads_out
+from helpers.data.records import leaves_folder, named, read_records
+from helpers.data.splits import split_by_group
+from helpers.data.texts import text_faults
+from helpers.files import LabError
+
+BY_IMAGE = {"train": 0.7, "valid": 0.15, "test": 0.15}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a data set's files lie, and what its fields are called.
+
+    Attributes:
+        files: split -> the names that its file may have, the first that is there is read.
+        picture: the field with a picture's name below the folder `pictures`.
+        language: the field with a question's language; "" where all are English.
+    """
+
+    files: dict[str, tuple[str, ...]]
+    pictures: str
+    picture: str
+    language: str = ""
+
+
+LAYOUTS = {
+    "vqa_rad": Layout(
+        {"train": ("trainset.json",), "test": ("testset.json",)}, "images", "image_name"
+    ),
+    "slake": Layout(
+        {
+            "train": ("train.json",),
+            "valid": ("validate.json", "validation.json"),
+            "test": ("test.json",),
+        },
+        "imgs",
+        "img_name",
+        language="q_lang",
+    ),
+}
+
+
+def load_published(
+    layout: Layout, root: Path, name: str, language: str
+) -> dict[str, tuple[Case, ...]]:
+    """Load the published splits that a folder has; a question that cannot be used is left out.
+
+    `check-data` names what is left out. Ids begin with the split: numbers repeat in two files.
+
+    Raises:
+        LabError: none of the files is there, or one is no list, or has no question in the language.
+    """
+    splits = {
+        split: tuple(
+            found for found in _read(layout, root, split, path, language) if isinstance(found, Case)
+        )
+        for split, path in _files(layout, root).items()
+    }
+    if empty := [split for split, cases in splits.items() if not cases]:
+        raise LabError(
+            f"{root} has no usable question in language {language!r} in its split {empty[0]!r}: "
+            f"run `python -m helpers check-data {name} {root}` to see every fault."
+        )
+    return splits
+
+
+def load_by_image(
+    layout: Layout, root: Path, name: str, language: str
+) -> dict[str, tuple[Case, ...]]:
+    """Load all questions, split anew so that no picture is on two sides (70, 15, 15 % of them)."""
+    splits = load_published(layout, root, name, language)
+    return split_by_group((case for cases in splits.values() for case in cases), BY_IMAGE)
+
+
+def leak(splits: dict[str, tuple[Case, ...]], split: str = "test") -> tuple[int, int]:
+    """Count the pictures of a split, and those of them that are training pictures, too."""
+    learnt = {case.group for case in splits.get("train", ())}
+    asked = {case.group for case in splits[split]}
+    return len(asked), len(asked & learnt)
+
+
+def faults_of(layout: Layout, root: Path) -> Iterator[DataFault]:
+    """Find every fault of a folder, and note what is read otherwise than it is written."""
+    for split, path in _files(layout, root).items():
+        for found in _read(layout, root, split, path, ""):
+            if isinstance(found, DataFault):
+                yield found
+
+
+def _files(layout: Layout, root: Path) -> dict[str, Path]:
+    found = {
+        split: path
+        for split, names in layout.files.items()
+        for path in [next((root / name for name in names if (root / name).is_file()), None)]
+        if path
+    }
+    if not found:
+        looked = ", ".join(name for names in layout.files.values() for name in names)
+        raise LabError(f"{root} holds none of {looked}: name the folder with the published files.")
+    return found
+
+
+def _read(
+    layout: Layout, root: Path, split: str, path: Path, language: str
+) -> Iterator[Case | DataFault]:
+    """Read each record of a file as a case, or say what is wrong with it.
+
+    Args:
+        language: questions in others are passed over; "" reads all.
+    """
+    for number, record in enumerate(read_records(path), start=1):
+        if fault := _fault(layout, root, record):
+            yield DataFault(path.name, number, fault)
+            continue
+        if language and str(record.get(layout.language, "en")) != language:
+            continue
+        picture = str(record[layout.picture])
+        yield Case(
+            id=f"{split}-{number}",
+            question=record["question"].strip(),
+            images=(root / layout.pictures / picture,),
+            references=(Reference(str(record["answer"]).strip()),),
+            group=picture,
+            split=split,
+        )
+
+
+def _fault(layout: Layout, root: Path, record: object) -> str:
+    """Say why a record is no case; "" if it is one. An answer may be a number."""
+    if not isinstance(record, dict):
+        return f"is {named(record)}, but an object was expected"
+    if fault := next(text_faults(record), None):
+        return fault
+    question, answer, picture = (record.get(key) for key in ("question", "answer", layout.picture))
+    if not isinstance(question, str) or not question.strip():
+        return "has no question"
+    if isinstance(answer, bool) or not isinstance(answer, (str, int)) or not str(answer).strip():
+        return "has no answer"
+    if not isinstance(picture, str) or leaves_folder(picture):
+        return f"has no picture in the folder in {layout.picture!r}"
+    if leads_out(root / layout.pictures / picture, root):
+        return f"its picture {picture!r} is a link that leads out of the folder"
+    return ""
+
+
+DATASETS = {
+    name + ending: DataSource(partial(load, layout), partial(faults_of, layout))
+    for name, layout in LAYOUTS.items()
+    for ending, load in {"": load_published, "_by_image": load_by_image}.items()
+}
