@@ -1,0 +1,90 @@
+"""Med-HALT's nonsense questions (Pal et al. 2023, `reasoning_fake.csv`): exam questions about what
+cannot be, to which the only right answer is to say so.
+
+No answer comes with them. Their options stand in `context`, one a line; among them are some that
+admit defeat.
+"""
+
+import ast
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from helpers.cases import Case
+from helpers.data.catalogue import DataFault, DataSource
+from helpers.data.dermavqa import check_language
+from helpers.data.texts import text_faults
+from helpers.files import LabError, read_text
+
+FILE = "reasoning_fake.csv"
+NEEDED = ("id", "question", "options")
+LONGEST_OPTIONS = 20_000  # letters; the longest published ones have 2,500
+SPLIT = "test"  # nothing is learnt from them
+
+
+def load_nonsense(root: Path, name: str, language: str) -> dict[str, tuple[Case, ...]]:
+    """Load the questions; one that cannot be used is left out, and `check-data` names it.
+
+    Raises:
+        LabError: the file is missing or no such table, or no question in it can be used.
+    """
+    check_language(language)
+    cases = tuple(found for found in _read(root) if isinstance(found, Case))
+    if not cases:
+        raise LabError(f"{root / FILE} holds no usable question: see `check-data {name}`.")
+    return {SPLIT: cases}
+
+
+def faults_of(root: Path) -> Iterator[DataFault]:
+    """Find every row that is no question."""
+    return (found for found in _read(root) if isinstance(found, DataFault))
+
+
+def _read(root: Path) -> Iterator[Case | DataFault]:
+    text = read_text(root / FILE, any_text=True)
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    if lacking := [name for name in NEEDED if name not in (rows.fieldnames or ())]:
+        raise LabError(f"{root / FILE} lacks the column {', '.join(lacking)}: is it Med-HALT's?")
+    seen: set[str] = set()
+    try:
+        for number, row in enumerate(rows, start=1):
+            yield _case(row, seen) or DataFault(FILE, number, _fault(row, seen), row["id"] or "")
+            seen.add(row["id"])
+    except csv.Error as error:
+        raise LabError(
+            f"{root / FILE} cannot be read as a table ({error}): look for a double quote that is "
+            "left open."
+        ) from None
+
+
+def _case(row: dict, seen: set[str]) -> Case | None:
+    if _fault(row, seen):
+        return None
+    options = "\n".join(_options(row["options"]))
+    return Case(row["id"], row["question"].strip(), options, split=SPLIT)
+
+
+def _fault(row: dict, seen: set[str]) -> str:
+    """Say why a row is no question; "" if it is one."""
+    texts = {name: row[name] for name in NEEDED}
+    if any(not isinstance(text, str) or not text.strip() for text in texts.values()):
+        return f"lacks one of {', '.join(NEEDED)}"
+    if fault := next(text_faults(texts), None):
+        return fault
+    if row["id"] in seen:
+        return "has the id of a row before it"
+    return "" if _options(row["options"]) else "has options that cannot be read"
+
+
+def _options(text: str) -> list[str]:
+    """Read options, which the file holds as a dictionary of Python; [] if it is none of texts."""
+    try:
+        found = ast.literal_eval(text) if len(text) <= LONGEST_OPTIONS else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return []
+    texts = list(found.values()) if isinstance(found, dict) else []
+    return texts if all(isinstance(one, str) for one in texts) else []
+
+
+DATASETS = {"med_halt_fake": DataSource(load_nonsense, faults_of)}
