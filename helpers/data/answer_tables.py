@@ -1,12 +1,11 @@
 """Tables of answers with one truth each, as people and papers keep them: JSON or CSV."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from helpers.data.csv_rows import read_csv
 from helpers.data.records import named
-from helpers.files import LabError, read_json, read_text
+from helpers.files import LabError, read_json
 
 NEEDED = ("true_answer", "predicted_answer")
 OPTIONAL = ("image",)  # what several rows are about
@@ -32,13 +31,7 @@ def read_answer_table(path: Path | str) -> list[dict[str, str]]:
 
 def _rows(path: Path) -> Iterator[Mapping[str, object]]:
     if path.suffix.lower() == ".csv":
-        try:
-            yield from csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
-        except csv.Error as error:
-            raise LabError(
-                f"{path} cannot be read as a table ({error}): look for a double quote that is left "
-                "open."
-            ) from None
+        yield from read_csv(path, NEEDED)
         return
     found = read_json(path)
     if not isinstance(found, list):

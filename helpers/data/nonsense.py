@@ -6,16 +6,15 @@ admit defeat.
 """
 
 import ast
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 from helpers.cases import Case
 from helpers.data.catalogue import DataFault, DataSource
+from helpers.data.csv_rows import read_csv
 from helpers.data.dermavqa import check_language
 from helpers.data.texts import text_faults
-from helpers.files import LabError, read_text
+from helpers.files import LabError
 
 FILE = "reasoning_fake.csv"
 NEEDED = ("id", "question", "options")
@@ -42,20 +41,10 @@ def faults_of(root: Path) -> Iterator[DataFault]:
 
 
 def _read(root: Path) -> Iterator[Case | DataFault]:
-    text = read_text(root / FILE, any_text=True)
-    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    if lacking := [name for name in NEEDED if name not in (rows.fieldnames or ())]:
-        raise LabError(f"{root / FILE} lacks the column {', '.join(lacking)}: is it Med-HALT's?")
     seen: set[str] = set()
-    try:
-        for number, row in enumerate(rows, start=1):
-            yield _case(row, seen) or DataFault(FILE, number, _fault(row, seen), row["id"] or "")
-            seen.add(row["id"])
-    except csv.Error as error:
-        raise LabError(
-            f"{root / FILE} cannot be read as a table ({error}): look for a double quote that is "
-            "left open."
-        ) from None
+    for number, row in enumerate(read_csv(root / FILE, NEEDED, any_text=True), start=1):
+        yield _case(row, seen) or DataFault(FILE, number, _fault(row, seen), row["id"])
+        seen.add(row["id"])
 
 
 def _case(row: dict, seen: set[str]) -> Case | None:
@@ -68,7 +57,7 @@ def _case(row: dict, seen: set[str]) -> Case | None:
 def _fault(row: dict, seen: set[str]) -> str:
     """Say why a row is no question; "" if it is one."""
     texts = {name: row[name] for name in NEEDED}
-    if any(not isinstance(text, str) or not text.strip() for text in texts.values()):
+    if not all(text.strip() for text in texts.values()):
         return f"lacks one of {', '.join(NEEDED)}"
     if fault := next(text_faults(texts), None):
         return fault

@@ -131,7 +131,7 @@ def test_numbers_are_read_as_their_text(tmp_path):
         ("a.json", "[3]", "row 1, is"),
         ("a.json", '[{"true_answer": "a"}]', "row 1, has no text or number 'predicted_answer'"),
         ("a.json", '[{"true_answer": true, "predicted_answer": "a"}]', "'true_answer'"),
-        ("a.csv", "question,answer\na,b\n", "has no text or number 'true_answer'"),
+        ("a.csv", "question,answer\na,b\n", "lacks the column true_answer, predicted_answer"),
         ("a.csv", 'true_answer,predicted_answer\n"a,b\n', "double quote"),
     ],
 )
