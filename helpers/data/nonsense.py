@@ -19,7 +19,7 @@ from helpers.files import LabError
 FILE = "reasoning_fake.csv"
 NEEDED = ("id", "question", "options")
 LONGEST_OPTIONS = 20_000  # letters; the longest published ones have 2,500
-SPLIT = "test"  # nothing is learnt from them
+ONLY_SPLIT = "test"  # nothing is learnt from them
 
 
 def load_nonsense(root: Path, name: str, language: str) -> dict[str, tuple[Case, ...]]:
@@ -32,7 +32,7 @@ def load_nonsense(root: Path, name: str, language: str) -> dict[str, tuple[Case,
     cases = tuple(found for found in _read(root) if isinstance(found, Case))
     if not cases:
         raise LabError(f"{root / FILE} holds no usable question: see `check-data {name}`.")
-    return {SPLIT: cases}
+    return {ONLY_SPLIT: cases}
 
 
 def faults_of(root: Path) -> Iterator[DataFault]:
@@ -51,7 +51,7 @@ def _case(row: dict, seen: set[str]) -> Case | None:
     if _fault(row, seen):
         return None
     options = "\n".join(_options(row["options"]))
-    return Case(row["id"], row["question"].strip(), options, split=SPLIT)
+    return Case(row["id"], row["question"].strip(), options, split=ONLY_SPLIT)
 
 
 def _fault(row: dict, seen: set[str]) -> str:

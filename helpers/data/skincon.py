@@ -23,7 +23,7 @@ FILES = {"fitzpatrick17k": "annotations_fitzpatrick17k.csv", "ddi": "annotations
 PICTURE, EXCLUDED = "ImageID", "Do not consider this image"
 NEEDED = (PICTURE, EXCLUDED)
 NO_CONCEPTS = ("", *NEEDED)  # columns; the first one counts rows
-SPLIT = "train"  # the authors publish no split
+ONLY_SPLIT = "train"  # the authors publish no split
 # Concepts whose names in the table are no words for a sentence.
 IN_WORDS = {
     "Brown(Hyperpigmentation)": "brown (hyperpigmentation)",
@@ -42,7 +42,7 @@ def load_skincon(root: Path, name: str, language: str) -> dict[str, tuple[Case, 
     cases = tuple(found for found in _read(root) if isinstance(found, Case))
     if not cases:
         raise LabError(f"{root} has no picture to consider: see `check-data {name}`.")
-    return {SPLIT: cases}
+    return {ONLY_SPLIT: cases}
 
 
 def faults_of(root: Path) -> Iterator[DataFault]:
@@ -83,7 +83,7 @@ def _case(root: Path, source: str, row: dict[str, str]) -> Case:
         id=f"{source}-{Path(picture).stem}",
         images=(root / "images" / picture,),
         concepts=concepts,
-        split=SPLIT,
+        split=ONLY_SPLIT,
     )
 
 
