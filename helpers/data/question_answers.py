@@ -19,8 +19,8 @@ from pathlib import Path
 
 from helpers.cases import Case, Reference
 from helpers.data.catalogue import DataFault, DataSource
-from helpers.data.layout import leads_out
-from helpers.data.records import leaves_folder, named, read_records
+from helpers.data.pictures import picture_fault
+from helpers.data.records import named, read_records
 from helpers.data.splits import split_by_group
 from helpers.data.texts import text_faults
 from helpers.files import LabError
@@ -152,16 +152,12 @@ def _fault(layout: Layout, root: Path, record: object) -> str:
         return f"is {named(record)}, but an object was expected"
     if fault := next(text_faults(record), None):
         return fault
-    question, answer, picture = (record.get(key) for key in ("question", "answer", layout.picture))
+    question, answer = record.get("question"), record.get("answer")
     if not isinstance(question, str) or not question.strip():
         return "has no question"
     if isinstance(answer, bool) or not isinstance(answer, (str, int)) or not str(answer).strip():
         return "has no answer"
-    if not isinstance(picture, str) or leaves_folder(picture):
-        return f"has no picture in the folder in {layout.picture!r}"
-    if leads_out(root / layout.pictures / picture, root):
-        return f"its picture {picture!r} is a link that leads out of the folder"
-    return ""
+    return picture_fault(record.get(layout.picture), root / layout.pictures, root)
 
 
 DATASETS = {

@@ -15,8 +15,7 @@ from helpers.cases import Case
 from helpers.data.catalogue import DataFault, DataSource
 from helpers.data.csv_rows import read_csv
 from helpers.data.dermavqa import check_language
-from helpers.data.layout import leads_out
-from helpers.data.records import leaves_folder
+from helpers.data.pictures import picture_fault
 from helpers.files import LabError
 
 FILES = {"fitzpatrick17k": "annotations_fitzpatrick17k.csv", "ddi": "annotations_ddi.csv"}
@@ -89,13 +88,10 @@ def _case(root: Path, source: str, row: dict[str, str]) -> Case:
 
 def _fault(root: Path, row: dict[str, str], seen: set[str]) -> str:
     """Say why a row is no picture's; "" if it is one."""
-    picture = row[PICTURE]
-    if leaves_folder(picture):
-        return f"has no picture in the folder in {PICTURE!r}"
-    if leads_out(root / "images" / picture, root):
-        return f"its picture {picture!r} is a link that leads out of the folder"
-    if picture in seen:
-        return f"has the picture {picture!r} of a row before it"
+    if fault := picture_fault(row[PICTURE], root / "images", root):
+        return fault
+    if row[PICTURE] in seen:
+        return f"has the picture {row[PICTURE]!r} of a row before it"
     odd = [
         name for name, value in row.items() if name not in ("", PICTURE) and value not in ("0", "1")
     ]

@@ -17,8 +17,8 @@ BAD = {
     "no question": (GOOD | {"question": " "}, "has no question"),
     "no answer": (GOOD | {"answer": ""}, "has no answer"),
     "a truth value": (GOOD | {"answer": True}, "has no answer"),
-    "no picture": ({"question": "What?", "answer": "A"}, "has no picture in the folder"),
-    "a picture elsewhere": (GOOD | {"image_name": "../a.jpg"}, "has no picture in the folder"),
+    "no picture": ({"question": "What?", "answer": "A"}, "names no picture in the folder"),
+    "a picture elsewhere": (GOOD | {"image_name": "../a.jpg"}, "names no picture in the folder"),
     "half an emoji": (GOOD | {"question": "What \ud83d?"}, "broken character"),
 }
 

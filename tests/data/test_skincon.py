@@ -9,7 +9,7 @@ from helpers.files import LabError
 
 HEAD = ",ImageID,Papule,Flat topped,Erythema,Do not consider this image"
 BAD = {
-    "a picture elsewhere": ("1,../b.jpg,0,0,1,0", "has no picture in the folder"),
+    "a picture elsewhere": ("1,../b.jpg,0,0,1,0", "names no picture in the folder"),
     "the same picture": ("1,a.jpg,0,0,1,0", "of a row before it"),
     "neither 0 nor 1": ("1,b.jpg,0,2,1,0", "neither 0 nor 1 for 'Flat topped'"),
     "a missing cell": ("1,b.jpg,0,1", "neither 0 nor 1 for 'Erythema'"),
