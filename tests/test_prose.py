@@ -143,7 +143,10 @@ def numbers(source):
         return [row[source["metric"]] for row in rows]
     if "says" in source:
         part = source.get("part", "value")
-        return [getattr(verdict.score, part) for verdict in verdicts_of(source)]
+        verdicts = verdicts_of(source)
+        if part == "could_show":
+            return [verdict.could_show for verdict in verdicts]
+        return [getattr(verdict.score, part) for verdict in verdicts]
     values = scores_of(source)
     if "over" in source:
         (below,) = numbers(source["over"])
@@ -277,7 +280,8 @@ def other(value):
 def other_line(line):
     """A line of a record with other scores, and another verdict."""
     if "verdict" in line:
-        return line | {"score": other_score(line["score"]), "verdict": "another"}
+        could_show = {"could_show": 1 + 2 * line.get("could_show", 0)}
+        return line | could_show | {"score": other_score(line["score"]), "verdict": "another"}
     tones = [other(tone) | {"skin tone": tone["skin tone"]} for tone in line.get("skin_tones", ())]
     scores = {key: other_score(score) for key, score in line["scores"].items()}
     return line | {"scores": scores, "forms": other(line.get("forms", [])), "skin_tones": tones}
