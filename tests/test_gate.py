@@ -34,6 +34,7 @@ ALLOWED = {
     "training.zoo.images": ({"open"}, "an image that was drawn a moment ago"),
     "data.download": ({"open"}, "an address; what it sends goes through the gate"),
     # What a person typed, and what the lab's own processes say to each other.
+    "data.dermnet": ({"yaml.safe_load"}, "ships with the lab"),
     "data.csv_rows": ({"csv.DictReader"}, "of a text that came through the gate"),
     "data.sheets": ({"csv.DictReader"}, "of a text that came through the gate"),
     "data.authors": ({"csv.DictReader"}, "of a text that came through the gate"),

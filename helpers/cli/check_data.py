@@ -9,7 +9,7 @@ from helpers.files import one_line
 def add(commands: Commands) -> None:
     """Declare the command."""
     command = commands.add_parser("check-data", help="every fault of a data set's folder at once")
-    command.add_argument("name", help="iiyi, reddit or photos")
+    command.add_argument("name", help="iiyi, reddit, photos, vqa_rad, slake, roco, skincon, ...")
     command.add_argument("path")
     command.set_defaults(command=check)
 

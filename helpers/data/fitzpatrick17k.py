@@ -9,32 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.data.catalogue import DataFault, DataSource
+from helpers.data.catalogue import DataFault
 from helpers.data.csv_rows import read_csv
-from helpers.data.dermavqa import check_language
 from helpers.data.pictures import picture_fault
-from helpers.data.splits import split_by_group
+from helpers.data.scanned import scanned
 from helpers.data.texts import text_faults
-from helpers.files import LabError
 
 FILE = "fitzpatrick17k.csv"
 HASH, TYPE, LABEL, CHECKED = "md5hash", "fitzpatrick_scale", "label", "qc"
 NEEDED = (HASH, TYPE, LABEL, CHECKED)
 WRONG = "3 Wrongly labelled"  # what two dermatologists said of 17 pictures
 SHARES = {"train": 0.7, "valid": 0.15, "test": 0.15}
-
-
-def load_fitzpatrick17k(root: Path, name: str, language: str) -> dict[str, tuple[Case, ...]]:
-    """Load the labelled pictures, without those that are known to be labelled wrongly.
-
-    Raises:
-        LabError: the table is missing or another one, or none of its rows can be used.
-    """
-    check_language(language)
-    cases = [found for found in _read(root) if isinstance(found, Case)]
-    if not cases:
-        raise LabError(f"{root / FILE} has no usable row: see `check-data {name}`.")
-    return split_by_group(cases, SHARES)
 
 
 def skin_types(root: Path) -> dict[str, int]:
@@ -46,12 +31,12 @@ def skin_types(root: Path) -> dict[str, int]:
     return {row[HASH]: int(row[TYPE]) for row in rows if row[TYPE] in set("123456")}
 
 
-def faults_of(root: Path) -> Iterator[DataFault]:
-    """Find every row that cannot be used, and note those that are labelled wrongly."""
-    return (found for found in _read(root) if isinstance(found, DataFault))
+def scan_fitzpatrick17k(root: Path, language: str) -> Iterator[Case | DataFault]:
+    """Read the table, without the pictures that are known to be labelled wrongly.
 
-
-def _read(root: Path) -> Iterator[Case | DataFault]:
+    Raises:
+        LabError: the table is missing or another one.
+    """
     seen: set[str] = set()
     for number, row in enumerate(read_csv(root / FILE, NEEDED, any_text=True), start=1):
         pictures, picture = root / "images", f"{row[HASH]}.jpg"
@@ -75,4 +60,4 @@ def _fault(row: dict[str, str], seen: set[str]) -> str:
     return "" if row[LABEL].strip() else "has no label"
 
 
-DATASETS = {"fitzpatrick17k": DataSource(load_fitzpatrick17k, faults_of)}
+DATASETS = {"fitzpatrick17k": scanned(scan_fitzpatrick17k, shares=SHARES)}

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.data.catalogue import DataFault, DataSource
+from helpers.data.catalogue import DataFault
 from helpers.data.csv_rows import read_csv
-from helpers.data.dermavqa import check_language
+from helpers.data.scanned import scanned
 from helpers.data.texts import text_faults
 from helpers.files import LabError
 
@@ -22,25 +22,14 @@ LONGEST_OPTIONS = 20_000  # letters; the longest published ones have 2,500
 ONLY_SPLIT = "test"  # nothing is learnt from them
 
 
-def load_nonsense(root: Path, name: str, language: str) -> dict[str, tuple[Case, ...]]:
-    """Load the questions; one that cannot be used is left out, and `check-data` names it.
+def scan_nonsense(root: Path, language: str) -> Iterator[Case | DataFault]:
+    """Read the table; there is but English.
 
     Raises:
-        LabError: the file is missing or no such table, or no question in it can be used.
+        LabError: the file is missing or no such table, or another language is asked for.
     """
-    check_language(language)
-    cases = tuple(found for found in _read(root) if isinstance(found, Case))
-    if not cases:
-        raise LabError(f"{root / FILE} holds no usable question: see `check-data {name}`.")
-    return {ONLY_SPLIT: cases}
-
-
-def faults_of(root: Path) -> Iterator[DataFault]:
-    """Find every row that is no question."""
-    return (found for found in _read(root) if isinstance(found, DataFault))
-
-
-def _read(root: Path) -> Iterator[Case | DataFault]:
+    if language not in ("", "en"):
+        raise LabError(f"Med-HALT's questions are English, but {language!r} was asked for.")
     seen: set[str] = set()
     for number, row in enumerate(read_csv(root / FILE, NEEDED, any_text=True), start=1):
         yield _case(row, seen) or DataFault(FILE, number, _fault(row, seen), row["id"])
@@ -76,4 +65,4 @@ def _options(text: str) -> list[str]:
     return texts if all(isinstance(one, str) for one in texts) else []
 
 
-DATASETS = {"med_halt_fake": DataSource(load_nonsense, faults_of)}
+DATASETS = {"med_halt_fake": scanned(scan_nonsense)}

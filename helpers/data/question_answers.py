@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 
 from helpers.cases import Case, Reference
-from helpers.data.catalogue import DataFault, DataSource
+from helpers.data.catalogue import DataFault
 from helpers.data.pictures import picture_fault
 from helpers.data.records import named, read_records
-from helpers.data.splits import split_by_group
+from helpers.data.scanned import scanned
 from helpers.data.texts import text_faults
 from helpers.files import LabError
 
@@ -61,51 +61,11 @@ LAYOUTS = {
 }
 
 
-def load_published(
-    layout: Layout, root: Path, name: str, language: str
-) -> dict[str, tuple[Case, ...]]:
-    """Load the published splits that a folder has; a question that cannot be used is left out.
-
-    `check-data` names what is left out. Ids begin with the split: numbers repeat in two files.
-
-    Raises:
-        LabError: none of the files is there, or one is no list, or has no question in the language.
-    """
-    splits = {
-        split: tuple(
-            found for found in _read(layout, root, split, path, language) if isinstance(found, Case)
-        )
-        for split, path in _files(layout, root).items()
-    }
-    if empty := [split for split, cases in splits.items() if not cases]:
-        raise LabError(
-            f"{root} has no usable question in language {language!r} in its split {empty[0]!r}: "
-            f"run `python -m helpers check-data {name} {root}` to see every fault."
-        )
-    return splits
-
-
-def load_by_image(
-    layout: Layout, root: Path, name: str, language: str
-) -> dict[str, tuple[Case, ...]]:
-    """Load all questions, split anew so that no picture is on two sides (70, 15, 15 % of them)."""
-    splits = load_published(layout, root, name, language)
-    return split_by_group((case for cases in splits.values() for case in cases), BY_IMAGE)
-
-
 def leak(splits: dict[str, tuple[Case, ...]], split: str = "test") -> tuple[int, int]:
     """Count the pictures of a split, and those of them that are training pictures, too."""
     learnt = {case.group for case in splits.get("train", ())}
     asked = {case.group for case in splits[split]}
     return len(asked), len(asked & learnt)
-
-
-def faults_of(layout: Layout, root: Path) -> Iterator[DataFault]:
-    """Find every fault of a folder, and note what is read otherwise than it is written."""
-    for split, path in _files(layout, root).items():
-        for found in _read(layout, root, split, path, ""):
-            if isinstance(found, DataFault):
-                yield found
 
 
 def _files(layout: Layout, root: Path) -> dict[str, Path]:
@@ -121,29 +81,28 @@ def _files(layout: Layout, root: Path) -> dict[str, Path]:
     return found
 
 
-def _read(
-    layout: Layout, root: Path, split: str, path: Path, language: str
-) -> Iterator[Case | DataFault]:
-    """Read each record of a file as a case, or say what is wrong with it.
+def scan_questions(layout: Layout, root: Path, language: str) -> Iterator[Case | DataFault]:
+    """Read the published files; ids begin with the split, because numbers repeat in two files.
 
-    Args:
-        language: questions in others are passed over; "" reads all.
+    Raises:
+        LabError: none of the files is there, or one is no list.
     """
-    for number, record in enumerate(read_records(path), start=1):
-        if fault := _fault(layout, root, record):
-            yield DataFault(path.name, number, fault)
-            continue
-        if language and str(record.get(layout.language, "en")) != language:
-            continue
-        picture = str(record[layout.picture])
-        yield Case(
-            id=f"{split}-{number}",
-            question=record["question"].strip(),
-            images=(root / layout.pictures / picture,),
-            references=(Reference(str(record["answer"]).strip()),),
-            group=picture,
-            split=split,
-        )
+    for split, path in _files(layout, root).items():
+        for number, record in enumerate(read_records(path), start=1):
+            if fault := _fault(layout, root, record):
+                yield DataFault(path.name, number, fault)
+                continue
+            if language and str(record.get(layout.language, "en")) != language:
+                continue
+            picture = str(record[layout.picture])
+            yield Case(
+                id=f"{split}-{number}",
+                question=record["question"].strip(),
+                images=(root / layout.pictures / picture,),
+                references=(Reference(str(record["answer"]).strip()),),
+                group=picture,
+                split=split,
+            )
 
 
 def _fault(layout: Layout, root: Path, record: object) -> str:
@@ -161,7 +120,7 @@ def _fault(layout: Layout, root: Path, record: object) -> str:
 
 
 DATASETS = {
-    name + ending: DataSource(partial(load, layout), partial(faults_of, layout))
+    name + ending: scanned(partial(scan_questions, layout), shares=shares)
     for name, layout in LAYOUTS.items()
-    for ending, load in {"": load_published, "_by_image": load_by_image}.items()
+    for ending, shares in {"": None, "_by_image": BY_IMAGE}.items()
 }

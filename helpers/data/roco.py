@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from helpers.cases import Case, Reference
-from helpers.data.catalogue import DataFault, DataSource
-from helpers.data.dermavqa import check_language
+from helpers.data.catalogue import DataFault
 from helpers.data.pictures import picture_fault
+from helpers.data.scanned import scanned
 from helpers.files import LabError, read_text, text_fault
 
 FOLDERS = {"train": Path("train"), "valid": Path("validation"), "test": Path("test")}
@@ -21,38 +21,24 @@ CAPTIONS, PICTURES = Path("radiology") / "captions.txt", Path("radiology") / "im
 ID = re.compile(r"ROCO_\d+")
 
 
-def load_roco(root: Path, name: str, language: str) -> dict[str, tuple[Case, ...]]:
-    """Load the captions of the splits that a folder has; pictures may be missing.
+def scan_roco(root: Path, language: str) -> Iterator[Case | DataFault]:
+    """Read the captions of the splits that a folder has, and note how many pictures are missing.
+
+    Most captions are English; which are not is not said, so a language is not asked for.
 
     Raises:
-        LabError: no split is there, or one has no caption that can be used.
+        LabError: no split is there.
     """
-    check_language(language)
-    splits = {
-        split: tuple(found for found in _read(root, split) if isinstance(found, Case))
-        for split in _splits(root)
-    }
-    if empty := [split for split, cases in splits.items() if not cases]:
-        raise LabError(
-            f"{root / FOLDERS[empty[0]] / CAPTIONS} has no usable caption: see `check-data {name}`."
-        )
-    return splits
-
-
-def faults_of(root: Path) -> Iterator[DataFault]:
-    """Find every line that is no caption, and note how many pictures of a split are missing."""
     for split in _splits(root):
         missing = total = 0
         for found in _read(root, split):
-            if isinstance(found, DataFault):
-                yield found
-            else:
+            yield found
+            if isinstance(found, Case):
                 total += 1
                 missing += not found.images_on_disk
         if missing:
-            message = (
-                f"{missing} of {total} captions have no picture in {FOLDERS[split] / PICTURES}"
-            )
+            place = FOLDERS[split] / PICTURES
+            message = f"{missing} of {total} captions have no picture in {place}"
             yield DataFault(str(FOLDERS[split] / CAPTIONS), 0, message, is_note=True)
 
 
@@ -91,4 +77,4 @@ def _fault(name: str, caption: str, seen: set[str]) -> str:
     return f"has the id {name} of a line before it" if name in seen else ""
 
 
-DATASETS = {"roco": DataSource(load_roco, faults_of)}
+DATASETS = {"roco": scanned(scan_roco)}

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 
 from helpers.cases import Case
-from helpers.data.catalogue import DataFault, DataSource
+from helpers.data.catalogue import DataFault
 from helpers.data.csv_rows import read_csv
-from helpers.data.dermavqa import check_language
 from helpers.data.pictures import picture_fault
+from helpers.data.scanned import scanned
 from helpers.files import LabError
 
 FILES = {"fitzpatrick17k": "annotations_fitzpatrick17k.csv", "ddi": "annotations_ddi.csv"}
@@ -31,24 +31,6 @@ IN_WORDS = {
 }
 
 
-def load_skincon(root: Path, name: str, language: str) -> dict[str, tuple[Case, ...]]:
-    """Load the pictures of all tables that a folder has, without those that are excluded.
-
-    Raises:
-        LabError: there is no table, or none of its rows can be used.
-    """
-    check_language(language)
-    cases = tuple(found for found in _read(root) if isinstance(found, Case))
-    if not cases:
-        raise LabError(f"{root} has no picture to consider: see `check-data {name}`.")
-    return {ONLY_SPLIT: cases}
-
-
-def faults_of(root: Path) -> Iterator[DataFault]:
-    """Find every row that is no picture's, and note those that are excluded."""
-    return (found for found in _read(root) if isinstance(found, DataFault))
-
-
 def concept_sentence(concepts: tuple[str, ...]) -> str:
     """Say in one sentence which concepts a picture shows: SkinGPT-4's first step learns these.
 
@@ -58,7 +40,12 @@ def concept_sentence(concepts: tuple[str, ...]) -> str:
     return f"The image shows: {', '.join(names) or 'none of the concepts looked for'}."
 
 
-def _read(root: Path) -> Iterator[Case | DataFault]:
+def scan_skincon(root: Path, language: str) -> Iterator[Case | DataFault]:
+    """Read all tables that a folder has; pictures have no language.
+
+    Raises:
+        LabError: there is no table, or one lacks a column.
+    """
     tables = [(source, root / file) for source, file in FILES.items() if (root / file).is_file()]
     if not tables:
         raise LabError(f"{root} holds none of {', '.join(FILES.values())}: name their folder.")
@@ -98,4 +85,4 @@ def _fault(root: Path, row: dict[str, str], seen: set[str]) -> str:
     return f"has neither 0 nor 1 for {odd[0]!r}" if odd else ""
 
 
-DATASETS = {"skincon": DataSource(load_skincon, faults_of)}
+DATASETS = {"skincon": scanned(scan_skincon)}

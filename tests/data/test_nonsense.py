@@ -51,7 +51,7 @@ def test_a_row_that_is_no_question_is_named_and_the_rest_goes_on(tmp_path, row, 
     ("text", "said"),
     [
         ("id,question\na,b\n", "lacks the column options"),
-        ("id,question,options\n", "no usable question"),
+        ("id,question,options\n", "no case in language 'en' that can be used"),
         ('id,question,options\n"a,b\n', "double quote"),
     ],
 )

@@ -67,7 +67,7 @@ def test_a_folder_without_the_files_or_without_the_language_is_refused(tmp_path)
     row = {"img_name": "a.jpg", "question": "What?", "answer": "A", "q_lang": "zh"}
     write(tmp_path, [row], "train.json")
     assert len(load_dataset("slake", tmp_path, language="zh").split("train")) == 1
-    with pytest.raises(LabError, match=r"no usable question in language 'en'.*check-data slake"):
+    with pytest.raises(LabError, match=r"no case in language 'en'.*check-data slake"):
         load_dataset("slake", tmp_path)
 
 
