@@ -296,7 +296,7 @@ def test_a_folder_without_the_data_is_refused(tmp_path):
     with pytest.raises(LabError, match="does not exist"):
         check_data("reddit", tmp_path / "nowhere")
     with pytest.raises(LabError, match="unknown"):
-        check_data("dermnet", tmp_path)
+        check_data("another", tmp_path)
 
 
 def test_the_published_iiyi_has_notes_but_no_faults(shared):
