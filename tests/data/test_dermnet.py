@@ -57,9 +57,7 @@ def test_a_folder_or_picture_that_leads_out_is_left_out(tmp_path):
 def test_another_folder_is_refused(tmp_path):
     with pytest.raises(LabError, match="holds no folder train or test"):
         load_dataset("dermnet", tmp_path)
-    with pytest.raises(
-        LabError, match="no case .* that can be used.*check-data dermnet"
-    ):
+    with pytest.raises(LabError, match="no case .* that can be used.*check-data dermnet"):
         load_dataset("dermnet", write(tmp_path, "train/Feet/b.jpg"))
 
 

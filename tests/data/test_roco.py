@@ -63,9 +63,7 @@ def test_another_folder_is_refused(tmp_path):
     with pytest.raises(LabError, match=r"holds none of train/radiology/captions\.txt"):
         load_dataset("roco", tmp_path)
     write(tmp_path, "nothing")
-    with pytest.raises(
-        LabError, match="no case .* that can be used.*check-data roco"
-    ):
+    with pytest.raises(LabError, match="no case .* that can be used.*check-data roco"):
         load_dataset("roco", tmp_path)
 
 
