@@ -31,6 +31,16 @@ LLAVA_TEMPLATE = (
 )
 
 
+# Idefics2's, which transformers 4.40 had built in: what it saved has none.
+IDEFICS2_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'] | capitalize }}:{{ '' if "
+    "message['content'][0]['type'] == 'image' else ' ' }}{% for part in message['content'] %}{% if "
+    "part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}{% endfor %}"
+    "<end_of_utterance>\n{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"
+)
+TEMPLATES = {"llava": LLAVA_TEMPLATE, "idefics2": IDEFICS2_TEMPLATE}
+
+
 def load_processor(ref: ModelRef):
     """Load the processor of a VLM, with what its repository left out.
 
@@ -79,17 +89,15 @@ def is_vlm_type(kind: str) -> bool:
 
 
 def complete(processor, config) -> None:
-    """Give a processor what its model's repository left out: padding, and for LLaVA the template
-    and the patches.
+    """Give a processor what its model's repository left out: padding, the template of LLaVA and
+    Idefics2, LLaVA's patches.
     """
     tokenizer = processor.tokenizer
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    if config.model_type != "llava":
-        return
-    if not processor.chat_template:
-        processor.chat_template = LLAVA_TEMPLATE
-    if processor.patch_size is None:
+    if config.model_type in TEMPLATES and not processor.chat_template:
+        processor.chat_template = TEMPLATES[config.model_type]
+    if config.model_type == "llava" and processor.patch_size is None:
         processor.patch_size = config.vision_config.patch_size
         processor.vision_feature_select_strategy = config.vision_feature_select_strategy
         # CLIP puts a token of its own before those of the patches; SigLIP does not.
