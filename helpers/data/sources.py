@@ -1,15 +1,20 @@
 """Load any data set by its name, in one form."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from helpers.cases import Case
 from helpers.data.catalogue import data_folder, find_dataset
 from helpers.files import LabError, fingerprint
 from helpers.settings.section import Section, setting
+
+if TYPE_CHECKING:
+    from datasets import Dataset as HfDataset
+    from datasets import DatasetDict
 
 # Validation cases that draw the second loss curve: more would cost more time than they tell.
 CURVE = 60
@@ -40,6 +45,25 @@ class Dataset:
     def training_texts(self) -> list[tuple[str, str]]:
         """Every answer of the training cases, with its case's id."""
         return [(case.id, answer.text) for case in self.training for answer in case.references]
+
+    def to_hf(self) -> "DatasetDict":
+        """Return the splits as Hugging Face `datasets`, a column for each field of a case."""
+        from helpers.data.hf import to_hf  # late: `datasets` takes two seconds
+
+        return to_hf(self.splits)
+
+    @classmethod
+    def from_hf(
+        cls, name: str, found: "Mapping[str, HfDataset]", language: str = "en"
+    ) -> "Dataset":
+        """Make a data set of what `to_hf` gave, or what was saved of it and loaded again.
+
+        Raises:
+            LabError: a split has other columns.
+        """
+        from helpers.data.hf import from_hf
+
+        return cls(name, from_hf(found), language)
 
     def fingerprint(self, split: str) -> str:
         """Compute twelve hex digits of a split's content: all fields, and images by name."""
