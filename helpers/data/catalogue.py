@@ -80,5 +80,8 @@ def data_folder(name: str, root: Path | str = "") -> Path:
     if str(root):
         return Path(os.path.expanduser(root))  # leaves the home of nobody, "~nouser", as it is
     if source.fetch is None:
-        raise LabError(f"The data set {name!r} was asked for without its folder: set `root` to it.")
+        raise LabError(
+            f"The data set {name!r} was asked for without its folder: set `root` to a folder "
+            "that holds it."
+        )
     return source.fetch()

@@ -10,6 +10,7 @@ import torch
 from helpers.data import load_dataset
 from helpers.experiments.llm_prompts import training_examples
 from helpers.files import read_json
+from helpers.models import devices
 from helpers.models.export import export
 from helpers.models.llm import load_llm
 from helpers.models.packaged import PACKAGED
@@ -73,9 +74,13 @@ def test_what_a_person_asks_is_a_turn_of_a_conversation(smollm):
     assert said.text == next(model.answer_batch(asked, max_new_tokens=12)).text != ""
 
 
-def test_merged_and_exported_it_is_a_model_for_plain_transformers(smollm, tuned, tmp_path):
+def test_merged_and_exported_it_is_a_model_for_plain_transformers(
+    smollm, tuned, tmp_path, monkeypatch
+):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    # Both in float32 on every CPU: bfloat16 would hide what merging changes.
+    monkeypatch.setattr(devices, "measure_bfloat16", lambda width: 1.0)
     said = export(tuned / "adapter", tmp_path / "merged")
     assert "convert_hf_to_gguf.py" in said
     ours = load_llm(smollm.but(adapter=tuned / "adapter"))
