@@ -32,18 +32,15 @@ def scan_nonsense(root: Path, language: str) -> Iterator[Case | DataFault]:
         raise LabError(f"Med-HALT's questions are English, but {language!r} was asked for.")
     seen: set[str] = set()
     for number, row in enumerate(read_csv(root / FILE, NEEDED, any_text=True), start=1):
-        yield _case(row, seen) or DataFault(FILE, number, _fault(row, seen), row["id"])
+        options = _options(row["options"])
+        if fault := _fault(row, options, seen):
+            yield DataFault(FILE, number, fault, row["id"])
+        else:
+            yield Case(row["id"], row["question"].strip(), "\n".join(options), split=ONLY_SPLIT)
         seen.add(row["id"])
 
 
-def _case(row: dict, seen: set[str]) -> Case | None:
-    if _fault(row, seen):
-        return None
-    options = "\n".join(_options(row["options"]))
-    return Case(row["id"], row["question"].strip(), options, split=ONLY_SPLIT)
-
-
-def _fault(row: dict, seen: set[str]) -> str:
+def _fault(row: dict[str, str], options: list[str], seen: set[str]) -> str:
     """Say why a row is no question; "" if it is one."""
     texts = {name: row[name] for name in NEEDED}
     if not all(text.strip() for text in texts.values()):
@@ -52,7 +49,7 @@ def _fault(row: dict, seen: set[str]) -> str:
         return fault
     if row["id"] in seen:
         return "has the id of a row before it"
-    return "" if _options(row["options"]) else "has options that cannot be read"
+    return "" if options else "has options that cannot be read"
 
 
 def _options(text: str) -> list[str]:

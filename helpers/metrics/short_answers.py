@@ -30,7 +30,7 @@ METRICS = {
     "bleu_1": Metric("BLEU-1", "", 3),
     "closed_accuracy": Metric("right, yes or no", PERCENT, 1),
 }
-SHARES = ("containment", "exact_match")
+SHARES = ("containment", "exact_match", "closed_accuracy")
 
 
 @dataclass(frozen=True)
@@ -150,10 +150,9 @@ def _score_rows(rows: Sequence[Mapping[str, str]], reading: Reading) -> dict[str
 
 
 def _score(key: str, values: Sequence[float], reading: Reading, groups: Sequence[str]) -> Score:
-    is_share = key in SHARES or key == "closed_accuracy"
-    interval = "wilson" if is_share else "bootstrap"
+    interval = "wilson" if key in SHARES else "bootstrap"
     signature = f"{key}|reading:{reading.name}|interval:{interval}|v:{VERSION}"
-    if is_share:
+    if key in SHARES:
         return share_score([value > 0 for value in values], signature=signature, groups=groups)
     return mean_score(np.array(values), signature=signature, groups=groups)
 

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from PIL import Image
 
+from helpers.training.examples import NOT_LEARNT
+
 # What stands before the picture, by what is trained. The single stage was trained with another
 # instruction than it was evaluated with ("questions"), and for three epochs instead of two.
 INSTRUCTIONS = {
@@ -23,17 +25,11 @@ INSTRUCTIONS = {
         "You are an expert radiologist, briefly answer the question based on the image."
     ),
 }
-# Their expert prompt, of evaluation alone.
-EXPERT = (
-    "You are an expert radiologist evaluating the case, answer the question succinctly based on "
-    "the medical image."
-)
 # Linear layers that get an adapter: 248 of Idefics2-8B, 23,326,720 numbers at rank 8.
 TARGETS = (
     r".*(text_model|modality_projection|perceiver_resampler)"
     r".*(down_proj|gate_proj|up_proj|k_proj|q_proj|v_proj|o_proj).*$"
 )
-IGNORED = -100
 
 
 def conversation_text(processor: Any, instruction: str, question: str, answer: str = "") -> str:
@@ -81,4 +77,4 @@ def published_batch(
     )
     places = processor.tokenizer.convert_tokens_to_ids("<image>")
     unlearnt = (batch["attention_mask"] == 0) | (batch["input_ids"] == places)
-    return dict(batch) | {"labels": batch["input_ids"].masked_fill(unlearnt, IGNORED)}
+    return dict(batch) | {"labels": batch["input_ids"].masked_fill(unlearnt, NOT_LEARNT)}

@@ -19,9 +19,9 @@ from helpers.models.skingpt4.sequences import (
     TEMPLATE,
     answer_of,
     chat_ids,
-    training_batch,
 )
 from helpers.models.skingpt4.weights import rename
+from helpers.training.skingpt4 import training_batch
 
 PROMPTS = (*DISEASE_PROMPTS, *CONCEPT_PROMPTS)
 

@@ -9,18 +9,10 @@ the paper, section 4.2, and its code (JoshuaChou2018/SkinGPT-4).
 from collections.abc import Iterator
 
 from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoModelForImageTextToText,
-    Blip2Config,
-    Blip2ForConditionalGeneration,
-)
+from transformers import Blip2Config, Blip2ForConditionalGeneration
 
 QUERIES = 32  # places that a picture takes in the text
 TOWER_NORM_EPS = 1e-5
-# The published sizes, where they are not those that BLIP-2's configurations have of themselves.
-TOWER = {"image_size": 224, "patch_size": 14, "layer_norm_eps": 1e-6, "qkv_bias": True}
-MOST_CAPTION_TOKENS = 160  # of a training answer, its end sign included
 
 
 class SkinGPT4Config(Blip2Config):
@@ -49,9 +41,3 @@ class SkinGPT4Model(Blip2ForConditionalGeneration):
         for weight in self.language_projection.parameters():
             weight.requires_grad_(True)
         return self.language_projection.parameters()
-
-
-def register() -> None:
-    """Make the model known to the auto classes."""
-    AutoConfig.register(SkinGPT4Config.model_type, SkinGPT4Config, exist_ok=True)
-    AutoModelForImageTextToText.register(SkinGPT4Config, SkinGPT4Model, exist_ok=True)
