@@ -28,9 +28,8 @@ def training_batch(
     width = max(map(len, texts))
     rows = [before + text + [tokenizer.eos_token_id] * (width - len(text)) for text in texts]
     masks = [[1] * (len(before) + len(text)) + [0] * (width - len(text)) for text in texts]
-    labels = [
-        [NOT_LEARNT] * len(before) + text + [NOT_LEARNT] * (width - len(text)) for text in texts
-    ]
+    unlearnt = [NOT_LEARNT] * len(before)
+    labels = [unlearnt + text + [NOT_LEARNT] * (width - len(text)) for text in texts]
     return {
         "input_ids": torch.tensor(rows),
         "attention_mask": torch.tensor(masks),
