@@ -35,6 +35,8 @@ class Case:
     are paths that may not exist on this machine; they are opened late, one at a time. A case
     without references can be answered, not scored. `group` names what cases share, such as one
     patient: splits never cut a group, and intervals are clustered by it; "": the case is alone.
+    `question_type` says what a question with one short right answer asks for, in the words of its
+    data set; "": it is no such question.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Case:
     concepts: tuple[str, ...] = ()
     group: str = ""
     split: str = ""
+    question_type: str = ""
 
     @property
     def images_on_disk(self) -> tuple[Path, ...]:
@@ -53,8 +56,14 @@ class Case:
         return tuple(path for path in self.images if os.path.isfile(path))
 
     def content(self) -> dict[str, object]:
-        """Return what a fingerprint covers: every field, with images by name and not by path."""
-        return asdict(self) | {"images": [path.name for path in self.images]}
+        """Return what a fingerprint covers: every field, with images by name and not by path.
+
+        A question without a type is what it was before there were types.
+        """
+        found = asdict(self) | {"images": [path.name for path in self.images]}
+        if not self.question_type:
+            del found["question_type"]
+        return found
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any, TypeVar
 
-from helpers.data import Cases, Dataset, is_simulated
+from helpers.data import Dataset, is_simulated
 from helpers.experiments.adapters import GivenAdapter
 from helpers.experiments.environment import environment, package_versions
 from helpers.experiments.experiment import Experiment, record_scored
@@ -113,7 +113,7 @@ def start(notebook: str, namespace: dict, *, kinds: Sequence[str] = ()) -> Lab:
     for name, value in values.items():
         check_type(name, value, types[name])
     parameters = read(values, kinds)
-    data = parameters.settings(Cases).load() if "DATASET" in values else None
+    data = parameters.cases().load() if "DATASET" in values else None
     device = choose_device()
     run = _open_record(notebook, parameters, values, device)
     _note_failures(run)
@@ -170,7 +170,7 @@ def _print_start(
             backend = trained_by(parameters.settings(kind))
             print(f"Training  {backend.name}: {backend.reason}")
     if "DATASET" in values:
-        print(f"Data      {parameters.settings(Cases).in_words()}")
+        print(f"Data      {parameters.cases().in_words()}")
     print("Versions ", ", ".join(f"{name} {number}" for name, number in package_versions().items()))
     by_profile = ", ".join(f"{name}={after[name]!r}" for name in left)
     print(f"Profile   {parameters.profile}:", by_profile or "nothing is left to it")

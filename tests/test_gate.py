@@ -19,6 +19,11 @@ PARSERS |= {("yaml", "load"), ("yaml", "safe_load"), ("pd", "read_csv"), ("np", 
 # Module -> which calls it may have, and why.
 ALLOWED = {
     # Tables and settings that come with the lab.
+    **{
+        f"pocket.{name}": ({"yaml.safe_load"}, "ships with the lab")
+        for name in ("radiology", "microscopy", "nonsense")
+    },
+    "report.short_answers": ({"yaml.safe_load"}, "ships with the lab"),
     "pocket.conditions": ({"read_text", "yaml.load"}, "ships with the lab"),
     "pocket.descriptions": ({"read_text", "yaml.safe_load"}, "ships with the lab"),
     "pocket.exercises": ({"read_text", "yaml.safe_load"}, "ships with the lab"),

@@ -26,14 +26,14 @@ def add(commands: Commands) -> None:
 def score_table(options: Namespace) -> int:
     """Print the scores of a table; write them, too, if a file is named."""
     from helpers.data.answer_tables import read_answer_table
-    from helpers.metrics.short_answers import METRICS, score_parts
+    from helpers.metrics.short_answers import NORMALISED, score_parts
     from helpers.report.plain import aligned
 
     parts = score_parts(read_answer_table(options.table))
     cells = {name: [str(part[name]) for part in parts] for name in ("reading", "questions")} | {
         "n": [str(part["containment"].n) for part in parts]
     }
-    for key, metric in METRICS.items():
+    for key, metric in NORMALISED.items():
         cells[metric.header] = [metric.format(part[key]) if key in part else "" for part in parts]
     print("\n".join([*aligned(cells), "", ABOUT]))
     if options.out:

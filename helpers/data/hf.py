@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.cases import Case, Reference
+from helpers.data.question_answers import UNKNOWN_TYPE
 from helpers.files import LabError, one_line, write_bytes
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def cases_of_rows(
             references=(Reference(answer),) if answer else (),
             group=str(row[form.group]) if form.group else picture.stem,
             split=split,
+            question_type=UNKNOWN_TYPE if form.question else "",
         )
 
 

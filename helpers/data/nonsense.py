@@ -19,6 +19,7 @@ from helpers.files import LabError
 FILE = "reasoning_fake.csv"
 NEEDED = ("id", "question", "options")
 LONGEST_OPTIONS = 20_000  # letters; the longest published ones have 2,500
+QUESTION_TYPE = "NONSENSE"
 ONLY_SPLIT = "test"  # nothing is learnt from them
 
 
@@ -36,7 +37,13 @@ def scan_nonsense(root: Path, language: str) -> Iterator[Case | DataFault]:
         if fault := _fault(row, options, seen):
             yield DataFault(FILE, number, fault, row["id"])
         else:
-            yield Case(row["id"], row["question"].strip(), "\n".join(options), split=ONLY_SPLIT)
+            yield Case(
+                row["id"],
+                row["question"].strip(),
+                "\n".join(options),
+                split=ONLY_SPLIT,
+                question_type=QUESTION_TYPE,
+            )
         seen.add(row["id"])
 
 

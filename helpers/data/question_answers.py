@@ -12,20 +12,23 @@ SLAKE: Liu et al. 2021, CC BY 4.0; train.json, validate.json or validation.json,
 in the folder `imgs`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from helpers.cases import Case, Reference
-from helpers.data.catalogue import DataFault
+from helpers.data.catalogue import DataFault, DataSource
 from helpers.data.pictures import picture_fault
 from helpers.data.records import named, read_records
 from helpers.data.scanned import scanned
+from helpers.data.splits import split_of
 from helpers.data.texts import text_faults
 from helpers.files import LabError
 
+UNKNOWN_TYPE = "OTHER"
 BY_IMAGE = {"train": 0.7, "valid": 0.15, "test": 0.15}
+UNSEEN = {"train": 0.67, "test": 0.33}
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,23 @@ class Layout:
     Attributes:
         files: split -> the names that its file may have, the first that is there is read.
         picture: the field with a picture's name below the folder `pictures`.
+        kind: the field that says what a question asks for.
         language: the field with a question's language; "" where all are English.
     """
 
     files: dict[str, tuple[str, ...]]
     pictures: str
     picture: str
+    kind: str
     language: str = ""
 
 
 LAYOUTS = {
     "vqa_rad": Layout(
-        {"train": ("trainset.json",), "test": ("testset.json",)}, "images", "image_name"
+        {"train": ("trainset.json",), "test": ("testset.json",)},
+        "images",
+        "image_name",
+        "question_type",
     ),
     "slake": Layout(
         {
@@ -56,6 +64,7 @@ LAYOUTS = {
         },
         "imgs",
         "img_name",
+        "content_type",
         language="q_lang",
     ),
 }
@@ -102,6 +111,7 @@ def scan_questions(layout: Layout, root: Path, language: str) -> Iterator[Case |
                 references=(Reference(str(record["answer"]).strip()),),
                 group=picture,
                 split=split,
+                question_type=str(record.get(layout.kind, "")).strip() or UNKNOWN_TYPE,
             )
 
 
@@ -119,8 +129,39 @@ def _fault(layout: Layout, root: Path, record: object) -> str:
     return picture_fault(record.get(layout.picture), root / layout.pictures, root)
 
 
+def scan_unseen(layout: Layout, root: Path, language: str) -> Iterator[Case | DataFault]:
+    """Read the published files so that no picture is in two splits, and no question leaves its own.
+
+    About a third of the pictures is held out: of them the published test questions are asked, about
+    the others the training questions are learnt. So what is learnt from the published training set
+    can be asked the very same test questions: the difference is what the leak of pictures is worth.
+    """
+    for found in scan_questions(layout, root, language):
+        if isinstance(found, DataFault) or split_of(found.group, UNSEEN) == found.split:
+            yield found
+
+
+Scan = Callable[[Layout, Path, str], Iterator[Case | DataFault]]
+# Ending of a data set's name -> how the files are read, and which shares are split anew.
+WAYS: dict[str, tuple[Scan, dict[str, float] | None]] = {
+    "": (scan_questions, None),
+    "_by_image": (scan_questions, BY_IMAGE),
+    "_unseen": (scan_unseen, None),
+}
+
+
+def ways(
+    name: str, layout: Layout, simulated: Callable[[], Path] | None = None
+) -> dict[str, DataSource]:
+    """Make the data sets of one layout: as published, by picture, and with unseen pictures."""
+    return {
+        name + ending: scanned(partial(scan, layout), shares=shares, simulated=simulated)
+        for ending, (scan, shares) in WAYS.items()
+    }
+
+
 DATASETS = {
-    name + ending: scanned(partial(scan_questions, layout), shares=shares)
+    ending: source
     for name, layout in LAYOUTS.items()
-    for ending, shares in {"": None, "_by_image": BY_IMAGE}.items()
+    for ending, source in ways(name, layout).items()
 }

@@ -19,14 +19,21 @@ Scan = Callable[[Path, str], Iterator[Case | DataFault]]
 ORDER = ("train", "valid", "test")
 
 
-def scanned(scan: Scan, *, shares: Mapping[str, float] | None = None) -> DataSource:
+def scanned(
+    scan: Scan,
+    *,
+    shares: Mapping[str, float] | None = None,
+    simulated: Callable[[], Path] | None = None,
+) -> DataSource:
     """Make a data set of a scan.
 
     Args:
         shares: split anew by groups, each split with its share of them; None keeps the splits that
             cases come with.
+        simulated: builds a simulated set in that form, if it is not there, and returns its folder.
     """
-    return DataSource(partial(_load, scan, shares), partial(_faults, scan))
+    load, check = partial(_load, scan, shares), partial(_faults, scan)
+    return DataSource(load, check, fetch=simulated, is_simulated=simulated is not None)
 
 
 def _load(

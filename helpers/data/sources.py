@@ -78,7 +78,7 @@ class Source(Section):
 
     name: str = setting(
         "pocket",
-        "pocket, pocket_reddit, iiyi, iiyi_held_out, reddit, or photos: a folder of images",
+        "pocket, iiyi, reddit, vqa_rad, photos (a folder of images) or another of the README",
         parameter="DATASET",
     )
     root: str = setting(
@@ -170,17 +170,20 @@ class TrainingCases(Source):
         return super().about() | {"split": "train", "data_fingerprint": data}
 
 
-def name_or_instead(profile: str, *, with_images: bool = False) -> str:
+def name_or_instead(
+    profile: str, *, with_images: bool = False, section: type[Source] = Source
+) -> str:
     """Return the name of a profile's data set, or of the one that is taken instead where it cannot
     be had, which is said.
 
     Args:
         with_images: without images on disk it cannot serve either.
+        section: what has the data set's name.
     """
-    name = Source.of_profile(profile).name
-    if profile not in Source.instead or not (why := _why_not(name, with_images)):
+    name = section.of_profile(profile).name
+    if profile not in section.instead or not (why := _why_not(name, with_images)):
         return name
-    instead = Source.instead[profile]
+    instead = section.instead[profile]
     print(f"The data set {name!r} {why}: {instead!r} is taken instead.")
     return instead
 

@@ -22,12 +22,13 @@ def split_by_group(
     """
     found: dict[str, list[Case]] = {split: [] for split in shares}
     for case in cases:
-        split = _split_of(case.group or case.id, shares)
+        split = split_of(case.group or case.id, shares)
         found[split].append(replace(case, split=split))
     return {split: tuple(chosen) for split, chosen in found.items()}
 
 
-def _split_of(group: str, shares: Mapping[str, float]) -> str:
+def split_of(group: str, shares: Mapping[str, float]) -> str:
+    """Return the split to which a group belongs; see `split_by_group`."""
     place, end = int(fingerprint(group)[:DIGITS], 16) / 16**DIGITS, 0.0
     for split, share in shares.items():
         end += share

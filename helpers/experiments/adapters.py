@@ -44,11 +44,11 @@ class GivenAdapter(Section):
         return {"adapter": self.identity()}
 
 
-def with_adapter(model: ModelRef, adapter: object, run: Run) -> ModelRef:
+def with_adapter(model: ModelRef, adapter: object, run: Run, *, need: str = "adapter") -> ModelRef:
     """Return a model with the adapter that an experiment names; as it is for None.
 
     Args:
-        adapter: the experiment's field `adapter`.
+        adapter: what the experiment's field `need` holds.
         run: the experiment's run, whose `needs` hold what was trained.
     Raises:
         LabError: a given adapter was made for another model.
@@ -56,7 +56,7 @@ def with_adapter(model: ModelRef, adapter: object, run: Run) -> ModelRef:
     if adapter is None:
         return model
     if not isinstance(adapter, GivenAdapter):
-        return model.but(adapter=run.needs["adapter"].folder / "adapter")
+        return model.but(adapter=run.needs[need].folder / "adapter")
     tuned = model.but(adapter=adapter.path)
     tuned.read_card()
     return tuned

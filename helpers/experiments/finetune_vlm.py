@@ -15,7 +15,7 @@ from helpers.experiments.vlm_cases import (
 )
 from helpers.files import LabError
 from helpers.models.prompts import VlmPrompt
-from helpers.models.refs import Vlm
+from helpers.models.refs import ModelRef, Vlm
 from helpers.training.recipe import VlmRecipe, check_trainable
 
 TRAINED = {"lora": "LoRA", "text": "whole text tower", "moondream": "moondream's recipe"}
@@ -54,12 +54,14 @@ class FinetuneVlm(Training):
 
     def label(self) -> str:
         """Say model, recipe, prompt and epochs."""
+        model, trained = self.model.parameters()["MODEL"], TRAINED[self.recipe.recipe]
+        return f"{model} + {trained}, {self.said_of_stage()}"
+
+    def said_of_stage(self) -> str:
+        """Say prompt and epochs."""
         epochs = self.recipe.epochs
         length = f"{epochs:g} epoch{'' if epochs == 1 else 's'}"
-        if not epochs:
-            length = f"{self.recipe.steps} steps"
-        model, trained = self.model.parameters()["MODEL"], TRAINED[self.recipe.recipe]
-        return f"{model} + {trained}, {self.prompt.name}, {length}"
+        return f"{self.prompt.name}, {length if epochs else f'{self.recipe.steps} steps'}"
 
     def work(self, run: Run) -> None:
         """Train on images, questions and answers as they will be asked."""
@@ -72,7 +74,11 @@ class FinetuneVlm(Training):
             [training_example(processor, case, self.prompt.name, glued=glued) for case in cases]
             for cases in (self._train(), self._valid())
         )
-        self.fine_tune(run, train, valid)
+        self.fine_tune(run, train, valid, base=self.base(run))
+
+    def base(self, run: Run) -> ModelRef:
+        """Return the model that the training begins with."""
+        return self.model
 
     def _train(self) -> list[Case]:
         cases = cases_to_learn(self.data.load().split("train"), self.data.limit)

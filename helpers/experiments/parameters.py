@@ -13,14 +13,22 @@ from helpers.data import Cases, name_or_instead
 from helpers.experiments.advice import parameters_named
 from helpers.experiments.experiment import Experiment, find_kind
 from helpers.experiments.scores import Grading
+from helpers.experiments.stage_data import CaptionStage, QuestionStage
 from helpers.files import LabError, quoted
 from helpers.models.captions import Captioners
 from helpers.models.refs import Vlms
 from helpers.settings.profiles import is_unset, profile_chain
-from helpers.settings.section import Section, all_parameters, all_values
+from helpers.settings.section import Section, all_parameters, all_values, sections_in
 
 # Sections that any notebook may set, besides those of its kinds of experiment.
-SHARED: tuple[type[Section], ...] = (Cases, Grading, Captioners, Vlms)
+SHARED: tuple[type[Section], ...] = (
+    Cases,
+    Grading,
+    Captioners,
+    Vlms,
+    CaptionStage,
+    QuestionStage,
+)
 # What a notebook itself asks, which changes no result: whether images may stand in its outputs.
 OWN = {"PROFILE", "SEED", "SHOW_IMAGES"}
 
@@ -54,6 +62,10 @@ class Parameters:
         first = {name: _first(value) for name, value in self.given.items()}
         with parameters_named(section):
             return section.of_profile(self.profile, first | given)
+
+    def cases(self) -> Cases:
+        """Return the cases that the notebook is about."""
+        return self.settings(cases_of(self.kinds))
 
     def combinations(self) -> Iterator[dict[str, Any]]:
         """Yield one value for each of the parameters that hold a list, in all combinations."""
@@ -102,7 +114,8 @@ def read(values: Mapping[str, Any], kinds: Sequence[str]) -> Parameters:
     asked = tuple(find_kind(name) for name in kinds)
     if "DATASET" in values and not given.keys() & {"DATASET", "DATA_ROOT"}:
         needed = any(kind.needs_images for kind in asked)
-        given["DATASET"] = name_or_instead(profile, with_images=needed)
+        section = cases_of(asked)
+        given["DATASET"] = name_or_instead(profile, with_images=needed, section=section)
     found = Parameters(profile, given, asked)
     known = known_parameters(found.kinds)
     if unknown := sorted(given.keys() - known - OWN):
@@ -110,8 +123,18 @@ def read(values: Mapping[str, Any], kinds: Sequence[str]) -> Parameters:
     found.check()
     if "DATASET" in values:
         with parameters_named(Cases):
-            found.settings(Cases).cases()
+            found.cases().cases()
     return found
+
+
+def cases_of(kinds: Sequence[type[Experiment]]) -> type[Cases]:
+    """Return the section that tells which cases a notebook's first kind of answers is about."""
+    for kind in kinds:
+        field = kind.model_fields.get("data")
+        for section in sections_in(field.annotation) if field else []:
+            if issubclass(section, Cases):
+                return section
+    return Cases
 
 
 def known_parameters(kinds: Sequence[type[Experiment]]) -> set[str]:

@@ -38,7 +38,9 @@ SHARED = (
     *("profile", "version", "dataset", "language", "split", "data_fingerprint"),
     *("commit", "dirty", "versions", "device"),
 )
-MADE_OF = ("model", "revision", "prompt", "adapter", "tuned", "epochs", "constant", "seed")
+MADE_OF = (
+    *("model", "revision", "prompt", "adapter", "tuned", "epochs", "stages", "constant", "seed"),
+)
 FACTS = (
     *("minutes", "peak_memory_gb", "weights_mb", "backend", "training_records", "optimiser_steps"),
     *("tokens_per_second", "train_minutes", "shots_dropped", "forms", "concepts", "skin_tones"),

@@ -13,6 +13,7 @@ from typing import Any
 from helpers.data import load_dataset
 from helpers.experiments.experiment import Experiment, find_kind
 from helpers.experiments.runs import Run
+from helpers.experiments.trainings import in_stages
 from helpers.experiments.verdicts import Paper, Verdict, compare, judge
 from helpers.files import REPOSITORY, LabError
 from helpers.settings.section import all_values, sections_in
@@ -96,27 +97,48 @@ class Study:
 
 
 def make_experiment(kind: str, changes: Changes, seed: int) -> Experiment:
-    """Make an experiment of a kind with changes; a field of experiments is changed by their kind.
+    """Make an experiment of a kind with changes.
 
-    `changes` may name another "kind", and a "profile" (pocket if not).
+    `changes` may name another "kind", and a "profile" (pocket if not). A field of experiments is
+    changed by the name of their kind; by null; or, where it holds a training, by a list of stages,
+    each with a "kind" and changes of its own besides those of the whole.
     """
     wanted = dict(changes)
     profile = wanted.pop("profile", "pocket")
     made = find_kind(wanted.pop("kind", kind)).of_profile(profile)
-    nested = {
-        name: find_kind(value).of_profile(profile) if value else None
-        for name, value in wanted.items()
-        if _holds_experiments(made, name)
-    }
-    made = made.but(nested)
-    seeded = {"SEED": seed} if "SEED" in all_values(made) else {}
-    return made.but(seeded | {name: one for name, one in wanted.items() if name not in nested})
+    nested = {name: wanted.pop(name) for name in list(wanted) if _kinds_in(made, name)}
+    staged = {name: value for name, value in nested.items() if isinstance(value, list)}
+    made = made.but(
+        {
+            name: find_kind(value).of_profile(profile) if value else None
+            for name, value in nested.items()
+            if name not in staged
+        }
+    )
+    own = all_values(made)
+    if "SEED" in own or staged:
+        wanted["SEED"] = seed
+    trained = {name: _in_stages(profile, stages, wanted) for name, stages in staged.items()}
+    theirs = {name for one in trained.values() for name in all_values(one)}
+    return made.but({k: v for k, v in wanted.items() if k in own or k not in theirs}).but(trained)
 
 
-def _holds_experiments(made: Experiment, name: str) -> bool:
+def _in_stages(profile: str, stages: Sequence[Changes], shared: Changes) -> Experiment:
+    """Make stages of a training, one after the other, and return the last one."""
+    made = []
+    for stage in stages:
+        changes = dict(stage)
+        plain = find_kind(changes.pop("kind")).of_profile(profile)
+        taken = {name: value for name, value in shared.items() if name in all_values(plain)}
+        made.append(plain.but(taken | changes))
+    return in_stages(made)
+
+
+def _kinds_in(made: Experiment, name: str) -> list[type[Experiment]]:
+    """Return the kinds of experiment that a field may hold."""
     field = type(made).model_fields.get(name)
     kinds = sections_in(field.annotation) if field else []
-    return any(issubclass(kind, Experiment) for kind in kinds)
+    return [kind for kind in kinds if issubclass(kind, Experiment)]
 
 
 def check_claims(study: Study, made: Sequence[tuple[Point, Run]]) -> list[Verdict]:

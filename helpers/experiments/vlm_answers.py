@@ -42,10 +42,9 @@ class VlmAnswers(CaseAnswers):
     def inputs(self) -> dict[str, Any]:
         """Also the images that are shown."""
         check_vlm(self.model)
-        cases = self.cases()
-        check_images(cases, self.data.name, self.data.split)
-        shown = images_fingerprint(list(self.images(cases).values()))
-        return super().inputs() | {"images": shown}
+        shown = list(self.images(self.cases()).values())
+        check_images(shown, self.data.name, self.data.split)
+        return super().inputs() | {"images": images_fingerprint(shown)}
 
     def check(self) -> None:
         """Refuse a model that is not there."""
@@ -53,8 +52,11 @@ class VlmAnswers(CaseAnswers):
 
     def about(self) -> dict[str, Any]:
         """Also whether it is a fine-tuned model that answers, after how many epochs."""
-        epochs = self.adapter.recipe.epochs if isinstance(self.adapter, FinetuneVlm) else 0
-        return super().about() | {"tuned": self.adapter is not None, "epochs": epochs}
+        found = super().about() | {"tuned": self.adapter is not None, "epochs": 0}
+        if not isinstance(self.adapter, FinetuneVlm):
+            return found
+        stages = {k: v for k, v in self.adapter.about().items() if k == "stages"}
+        return found | {"epochs": self.adapter.recipe.epochs} | stages
 
     def label(self) -> str:
         """Say model, training and prompt."""

@@ -1,6 +1,6 @@
 """What a VLM is shown and asked: the first image of a case, and one of VisionQAries' prompts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from helpers.cases import Case
@@ -21,9 +21,9 @@ def images_fingerprint(images: Sequence[Path | None]) -> str:
     return fingerprint([MAX_SIDE, *(find_image_key(image) if image else "" for image in images)])
 
 
-def check_images(cases: Sequence[Case], data: str, split: str) -> None:
-    """Refuse cases of which none has an image on disk."""
-    if not any(case.images_on_disk for case in cases):
+def check_images(images: Iterable[Path | None], data: str, split: str) -> None:
+    """Refuse cases with none of which an image on disk is shown."""
+    if not any(images):
         raise LabError(
             f"A VLM was to be asked about the split {split!r} of the data set {data!r}, but none "
             "of its images is on disk: put them where the README says, and name their folder as "

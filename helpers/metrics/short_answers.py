@@ -11,19 +11,21 @@ without case and punctuation, the common tokens counted as often as they occur (
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
+from helpers.cases import Case
+from helpers.metrics.measure import Graded, Measured, groups_of
 from helpers.metrics.metric import PERCENT, Metric
-from helpers.metrics.scores import Score, mean_score, share_score
+from helpers.metrics.scores import Score, mean_columns, mean_from_sums, mean_score, share_score
 
 # Raised by hand when the same answers would score differently.
 VERSION = 1
 CLOSED = ("yes", "no")  # truths of questions that are answered so
 PUNCTUATION = re.compile(r"[^\w\s]|_")
-METRICS = {
+NORMALISED = {
     "containment": Metric("truth in the answer", PERCENT, 1),
     "exact_match": Metric("exact match", PERCENT, 1),
     "token_f1": Metric("token F1", "", 3),
@@ -31,6 +33,14 @@ METRICS = {
     "closed_accuracy": Metric("right, yes or no", PERCENT, 1),
 }
 SHARES = ("containment", "exact_match", "closed_accuracy")
+PUBLISHED = "published_"  # before the name of a metric in that reading
+METRICS = NORMALISED | {
+    f"{PUBLISHED}{key}": replace(metric, label=f"{metric.label}, as published")
+    for key, metric in NORMALISED.items()
+    if key != "closed_accuracy"
+}
+STATISTICS = dict.fromkeys(METRICS, mean_from_sums)
+LEFT_OUT = ("interval",)
 
 
 @dataclass(frozen=True)
@@ -96,25 +106,68 @@ def score_pair(truth: str, answer: str, reading: Reading) -> dict[str, float]:
     }
 
 
+def depends_on(graded: Graded) -> list:
+    """List what the scores depend on besides the answers."""
+    return [graded.fingerprint_references()]
+
+
+def measure(graded: Graded) -> dict[str, Measured]:
+    """Score answers to questions with one short right answer, in both readings; {} where not every
+    case that can be scored is such a question.
+    """
+    cases = graded.scorable
+    if not cases or not all(case.question_type for case in cases):
+        return {}
+    published, normalised = (_measure(cases, graded.texts(cases), one) for one in READINGS)
+    published.pop("closed_accuracy", None)
+    return normalised | {f"{PUBLISHED}{key}": one for key, one in published.items()}
+
+
+def _measure(
+    cases: Sequence[Case], answers: Sequence[str], reading: Reading
+) -> dict[str, Measured]:
+    truths = [case.references[0].text for case in cases]
+    values = score_each(truths, answers, reading)
+    found = {}
+    for key, scored in values.items():
+        there = [cases[place] for place in scored]
+        numbers = list(scored.values())
+        found[key] = Measured(
+            _score(key, numbers, reading, groups_of(there)),
+            tuple(case.id for case in there),
+            mean_columns(numbers),
+        )
+    return found
+
+
+def score_each(
+    truths: Sequence[str], answers: Sequence[str], reading: Reading
+) -> dict[str, dict[int, float]]:
+    """Score each answer by every metric: metric -> place of the answer -> 0 to 1.
+
+    `closed_accuracy` is exact match where the truth is yes or no, and missing where none is.
+    """
+    rows = [score_pair(*pair, reading) for pair in zip(truths, answers, strict=True)]
+    found = {key: {place: row[key] for place, row in enumerate(rows)} for key in rows[0]}
+    closed = [place for place, truth in enumerate(truths) if is_closed(truth)]
+    if closed:
+        found["closed_accuracy"] = {place: rows[place]["exact_match"] for place in closed}
+    return found
+
+
 def score_answers(
     truths: Sequence[str], answers: Sequence[str], reading: Reading, groups: Sequence[str] = ()
 ) -> dict[str, Score]:
-    """Score answers to as many truths; one at least.
-
-    `closed_accuracy` is exact match where the truth is yes or no, and missing where none is. Shares
-    have Wilson's interval, means a bootstrap over cases.
+    """Score answers to as many truths; one at least. Shares have Wilson's interval, means a
+    bootstrap over cases.
 
     Args:
         groups: of each answer, such as its picture; () where each is alone.
     """
-    rows = [score_pair(*pair, reading) for pair in zip(truths, answers, strict=True)]
-    found = {key: _score(key, [row[key] for row in rows], reading, groups) for key in rows[0]}
-    closed = [place for place, truth in enumerate(truths) if is_closed(truth)]
-    if closed:
-        hits = [rows[place]["exact_match"] for place in closed]
-        there = [groups[place] for place in closed] if groups else ()
-        found["closed_accuracy"] = _score("closed_accuracy", hits, reading, there)
-    return found
+    return {
+        key: _score(key, list(one.values()), reading, [groups[place] for place in one if groups])
+        for key, one in score_each(truths, answers, reading).items()
+    }
 
 
 def is_closed(truth: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from helpers.cases import Answer
 from helpers.data.images import open_image
 from helpers.models.devices import Device
-from helpers.models.prompts import Messages, as_messages
+from helpers.models.prompts import Messages, as_messages, image_turn
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,12 +24,8 @@ class ImagePrompt:
     text: str
 
     def as_messages(self) -> Messages:
-        """Return one user's turn, the image first."""
-        content: list[dict] = [
-            {"type": "image", "image": self.image},
-            {"type": "text", "text": self.text},
-        ]
-        return [{"role": "user", "content": content}]
+        """Return one user's turn."""
+        return [image_turn(self.text, {"type": "image", "image": self.image})]
 
 
 # What a model is asked: plain text (Alpaca), chat messages, or an image with a text.

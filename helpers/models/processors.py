@@ -16,6 +16,7 @@ from helpers.files import LabError
 from helpers.models.failures import explain_loading
 from helpers.models.foreign import load_config
 from helpers.models.moondream import processor as moondream
+from helpers.models.prompts import image_turn
 from helpers.models.refs import ModelRef
 
 # Model types that go on with a text and know no instructions; every other is asked through its chat
@@ -108,11 +109,13 @@ def limit_max_side(processor, side: int) -> None:
     """Let a processor make images no larger than `side` pixels, where their tokens grow with
     them; 0 changes nothing.
 
-    Idefics counts the longest edge, and where it cuts images into tiles at least one tile
+    Idefics2 is then given no tiles; Idefics3 counts the longest edge, and at least one tile
     remains; Qwen counts pixels in all. Others make every image the same size, and its tokens are
     what they are.
     """
     images = processor.image_processor
+    if side and hasattr(images, "do_image_splitting") and not hasattr(images, "max_image_size"):
+        images.do_image_splitting = False  # Idefics2's tiles are as large as the image may be
     size = {name: value for name, value in dict(images.size).items() if value}
     if not side or "longest_edge" not in size:
         return
@@ -122,8 +125,8 @@ def limit_max_side(processor, side: int) -> None:
 
 
 def turn_text(processor, text: str, answer: str | None = None) -> str:
-    """One user's turn, the image first, as the model reads it: up to where the answer begins, or
-    with an answer.
+    """One user's turn as the model reads it, up to where the answer begins, or with an answer; the
+    image stands first, or where `prompts.IMAGE_PLACE` says.
 
     Raises:
         LabError: the processor has no chat template.
@@ -133,7 +136,7 @@ def turn_text(processor, text: str, answer: str | None = None) -> str:
             f"A model with a {type(processor).__name__} is asked in chat messages, but its "
             "processor has no chat template: choose another model."
         )
-    turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text}]}]
+    turns = [image_turn(text, {"type": "image"})]
     if answer is not None:
         turns.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
     return processor.apply_chat_template(

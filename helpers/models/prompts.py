@@ -56,6 +56,24 @@ VISUAL_PROMPTS = {
     ),
 }
 
+# Where the image stands in a text; in one without this sign it stands before all words.
+IMAGE_PLACE = "\N{OBJECT REPLACEMENT CHARACTER}"
+# Med-Idefics' instructions, word for word, which stand before the image, the question behind it.
+# Stage 1 has none; the single stage was trained with another one than it was evaluated with.
+INSTRUCTIONS = {
+    "caption": "",
+    "brief": "Answer briefly.",
+    "expert": (
+        "You are an expert radiologist evaluating the case, answer the question succinctly based "
+        "on the medical image."
+    ),
+    "single_stage": (
+        "You are an expert radiologist, briefly answer the question based on the image."
+    ),
+}
+# What is asked of an image that comes with a caption and no question: our wording.
+CAPTION_REQUEST = "What does this image show?"
+
 
 class LlmPrompt(Section):
     """How a case is put to an LLM."""
@@ -80,15 +98,19 @@ class LlmPrompt(Section):
 
 
 class VlmPrompt(Section):
-    """How a case is put to a VLM: VisionQAries' two prompts."""
+    """How a case is put to a VLM: by VisionQAries' two prompts or by Med-Idefics' instructions."""
 
-    name: Literal["P1", "P2"] = setting(
-        "P1", "P1 or P2: VisionQAries' two prompts", parameter="PROMPT"
+    name: Literal["P1", "P2", "caption", "brief", "expert", "single_stage"] = setting(
+        "P1",
+        "P1 or P2 (VisionQAries); caption, brief, expert or single_stage (Med-Idefics)",
+        parameter="PROMPT",
     )
 
     def identity(self) -> dict[str, Any]:
         """Identify the wording."""
-        return {"prompt": f"{self.name}-{fingerprint(list(VISUAL_PROMPTS[self.name]))[:6]}"}
+        words = list(VISUAL_PROMPTS.get(self.name, ())) or [INSTRUCTIONS[self.name]]
+        words += [CAPTION_REQUEST] if self.name == "caption" else []
+        return {"prompt": f"{self.name}-{fingerprint(words)[:6]}"}
 
     def about(self) -> dict[str, Any]:
         """Return what a run's record says of the prompt for readers."""
@@ -220,14 +242,24 @@ def _user(question: str) -> dict[str, str]:
 
 def vlm_question(case: Case, prompt: str, *, glued: bool = False) -> str:
     """What a model that sees is asked about the first image of a case, in one of
-    `VISUAL_PROMPTS`.
+    `VISUAL_PROMPTS` or after one of `INSTRUCTIONS`.
 
-    The patient's words are title and content with a semicolon between them, as in VisionQAries'
-    code. `glued` leaves out the spaces around them, as that code did in training, but not when it
-    asked.
+    In the former the patient's words are title and content with a semicolon between them, as in
+    VisionQAries' code. `glued` leaves out the spaces around them, as that code did in training, but
+    not when it asked.
     """
+    if prompt in INSTRUCTIONS:
+        return f"{INSTRUCTIONS[prompt]}{IMAGE_PLACE}{case.question or CAPTION_REQUEST}"
     words = f"{case.question};{case.context}"
-    for text in TAKEN_DOWN:
+    for text in (*TAKEN_DOWN, IMAGE_PLACE):
         words = words.replace(text, "")
     before, after = VISUAL_PROMPTS[prompt]
     return ("" if glued else " ").join((before, words, after))
+
+
+def image_turn(text: str, image: dict[str, Any]) -> dict[str, Any]:
+    """One user's turn about an image (a part of a message), which stands where the text says."""
+    before, place, after = text.partition(IMAGE_PLACE)
+    first = [{"type": "text", "text": before}] if place and before else []
+    asked = {"type": "text", "text": after if place else text}
+    return {"role": "user", "content": [*first, image, asked]}

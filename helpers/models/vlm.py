@@ -108,7 +108,7 @@ class LocalVLM(AsksOnce):
         return no_room(count, "images", cure)
 
     def _chat(self, prompts: Sequence[ImagePrompt]):
-        """One user's turn each, the image first, by the processor's own chat template."""
+        """One user's turn each, by the processor's own chat template."""
         texts = [turn_text(self.processor, prompt.text) for prompt in prompts]
         images = [prompt.image for prompt in prompts]
         inputs = read(self.processor, texts, images, padding_side="left")

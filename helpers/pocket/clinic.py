@@ -8,26 +8,13 @@ diagnosis has to look.
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from helpers.files import (
-    Damaged,
-    LabError,
-    file_hash,
-    fingerprint,
-    full_disk_told,
-    hash_tree,
-    lock_file,
-    move_into_place,
-    read_sealed,
-    set_aside,
-    workshop,
-    write_json,
-    write_sealed,
-    write_text,
-)
+from helpers.files import file_hash, write_json, write_text
 from helpers.pocket import descriptions, doctors, lesions, patients
+from helpers.pocket.building import build_whole
 from helpers.pocket.clinic_images import Facts, with_views, write_images
 from helpers.pocket.conditions import PATH, Condition, draw_told
 from helpers.pocket.plans import CasePlan, base36, check_sizes, plan_cases
@@ -39,6 +26,7 @@ SIZES = {"train": 2000, "valid": 300, "test": 300}
 LONG_SHARE = 0.5  # how large the long-answer forum is beside the other
 ANNOTATORS = ("annotator1", "annotator2")
 SUMMARY = "clinic.json"
+FORUMS = ("iiyi", "reddit")
 
 
 def build(
@@ -60,54 +48,15 @@ def build(
         f"{VERSION}-{lesions.VERSION}-{file_hash(PATH)[:8]}-{file_hash(descriptions.PATH)[:8]}"
     )
     wanted = {"version": version, "seed": seed, "sizes": dict(sizes or SIZES)}
-    lock = folder.with_name(f".{folder.name}.lock")  # another process may be building it
-    with full_disk_told(folder), lock_file(lock):
-        return _find(folder, wanted) or _build(folder, wanted)
+    return build_whole(folder, SUMMARY, wanted, FORUMS, partial(_write, wanted))
 
 
-def _build(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Build the clinic beside its place, and put it there."""
+def _write(wanted: Mapping[str, Any], folder: Path) -> Counter[str]:
+    """Write both forums; return how much each has."""
     seed, cases = wanted["seed"], wanted["sizes"]
-    with workshop(folder) as made, workshop(folder) as aside:
-        counts = _write_short(made / "iiyi", seed, cases)
-        half = {split: max(round(count * LONG_SHARE), 1) for split, count in cases.items()}
-        counts += _write_long(made / "reddit", seed, half)
-        summary = wanted | dict(counts) | {"content": fingerprint(hash_tree(made))}
-        write_sealed(made / SUMMARY, summary)
-        if folder.exists():
-            folder.rename(aside / "old")
-        move_into_place(made, folder)
-    return summary
-
-
-def _find(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Find this very clinic in its place; {} if it has to be built.
-
-    One that is not as it was built is kept beside: somebody may have changed it by intention.
-    """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return {}
-    # What is found may be deleted, so it has to be a clinic and nothing else.
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    if not folder.is_dir() or not names <= {SUMMARY, "iiyi", "reddit"}:
-        raise LabError(
-            f"{folder} holds something that is no pocket clinic: name a new or an empty folder."
-        )
-    found = _read_whole(folder)
-    if not found:
-        kept = set_aside(folder).name
-        print(f"The clinic is not as it was built: it is built again, and was kept as {kept}.")
-    return found if {key: found.get(key) for key in wanted} == wanted else {}
-
-
-def _read_whole(folder: Path) -> dict[str, Any]:
-    """Read the summary of a clinic; {} if any file is not as it was built."""
-    try:
-        found = read_sealed(folder / SUMMARY)
-    except Damaged:
-        return {}
-    content = fingerprint(hash_tree(folder, lambda name: name != SUMMARY))
-    return found if found.get("content") == content else {}
+    half = {split: max(round(count * LONG_SHARE), 1) for split, count in cases.items()}
+    counts = _write_short(folder / "iiyi", seed, cases)
+    return counts + _write_long(folder / "reddit", seed, half)
 
 
 def _draw_case(plan: CasePlan, seed: int, forum: str) -> tuple[str, str, Facts]:

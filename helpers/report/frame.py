@@ -16,7 +16,7 @@ from helpers.metrics.table import METRICS
 COLUMNS = ("run", "system", "kind", "name", "dataset", "split", "seed")
 VALUES = ("metric", "value", "low", "high", "n", "signature")
 # What a record says of an experiment that is none of its parameters, and tells systems apart.
-BESIDES = ("tuned", "epochs", "constant", "adapter")
+BESIDES = ("tuned", "epochs", "constant", "adapter", "stages")
 OF_TONES = ("concept_precision", "concept_recall")
 CHANGE = "change in "  # how the name of a difference begins
 

@@ -97,10 +97,14 @@ def show_value(value: Any) -> str:
 
 
 def _walk(section: type[Section], made: Mapping[str, Section]) -> Iterator[Described]:
-    """Describe each parameter of a section and of those in it, from the section by profile."""
+    """Describe each parameter of a section and of those in it (but for another of its own kind),
+    from the section by profile.
+    """
     for name, field in section.model_fields.items():
         inner = {profile: getattr(one, name) for profile, one in made.items()}
         for kind in sections_in(field.annotation):
+            if kind is section:
+                continue
             chosen = {
                 profile: value if type(value) is kind else kind.of_profile(profile)
                 for profile, value in inner.items()

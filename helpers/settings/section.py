@@ -164,11 +164,14 @@ def profile_values(section: type[Section], profile: str) -> dict[str, Any]:
 
 
 def all_parameters(section: type[Section]) -> Iterator[tuple[str, str, FieldInfo]]:
-    """Yield every notebook parameter of a section and of those in it, with its field."""
+    """Yield every notebook parameter of a section and of those in it, with its field; one that may
+    hold another of its own kind has no more than it has.
+    """
     for name, field in section.model_fields.items():
         inner = sections_in(field.annotation)
         for kind in inner:
-            yield from all_parameters(kind)
+            if kind is not section:
+                yield from all_parameters(kind)
         if not inner and parameter_of(name, field):
             yield parameter_of(name, field), name, field
 

@@ -3,6 +3,7 @@
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel, set_seed
 
+from helpers.files import LabError
 from helpers.models.devices import Device
 from helpers.training.recipe import LoraRecipe
 
@@ -27,6 +28,25 @@ def add_adapter(model: PreTrainedModel, recipe: LoraRecipe, layers: list[str]) -
             task_type="CAUSAL_LM",
         ),
     )
+
+
+def go_on_with_adapter(model: PeftModel, recipe: LoraRecipe) -> PeftModel:
+    """Make the adapter that a model has trainable, as it is.
+
+    Raises:
+        LabError: the recipe makes another one.
+    """
+    there = model.active_peft_config
+    found = {"rank": there.r, "alpha": there.lora_alpha, "dropout": there.lora_dropout}
+    wanted = {name: getattr(recipe, name) for name in found}
+    if found != wanted:
+        raise LabError(
+            f"A later stage was to train an adapter of {wanted}, but the stage before it made one "
+            f"of {found}: give all stages one `rank`, `alpha` and `dropout`."
+        )
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(model.prefix in name)
+    return model
 
 
 def can_pack(model: PreTrainedModel) -> bool:

@@ -72,6 +72,8 @@ def why_not_unsloth(base: ModelRef, recipe: LoraRecipe) -> str | None:
     """Say why Unsloth cannot do this training, as part of a sentence; None where it can."""
     if not isinstance(recipe, VlmRecipe):
         return None
+    if recipe.vision == "connector":
+        return "Unsloth adapts the text tower alone or the vision tower, too, and no part between"
     if recipe.trains_text_tower:
         return "Unsloth trains adapters here, and `recipe` trains the text tower whole"
     device = choose_device()

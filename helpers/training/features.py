@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from helpers.files import LabError
 from helpers.models.vlm import LocalVLM
 from helpers.training.examples import TrainingPlan
-from helpers.training.vlm_examples import VlmExample, collate, encode_prompts
+from helpers.training.vlm_examples import VlmExample, collate, encode_prompts, places_of
 
 Features = torch.Tensor | list[torch.Tensor]
 
@@ -102,7 +102,12 @@ def with_features(
     try:
         yield replace(
             plan,
-            collate=partial(collate, encode=kept.encode, pad=kept.pad),
+            collate=partial(
+                collate,
+                encode=kept.encode,
+                pad=kept.pad,
+                places=places_of(loaded.processor.tokenizer),
+            ),
             facts=plan.facts | {"features": "precomputed"},
         )
     finally:

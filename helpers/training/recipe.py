@@ -57,7 +57,8 @@ class LoraRecipe(Section):
         2048, "tokens of a training example; longer ones are cut at the end", ge=1, le=MANY
     )
     loss: Literal["completion", "whole"] = setting(
-        "completion", "completion (answers only) or whole (prompts, too, as YuanAI's notebook)"
+        "completion",
+        "completion (answers only) or whole (prompts, too, as YuanAI and Med-Idefics did)",
     )
     seed: int = setting(3407, "one seed for first weights, order and draws", ge=0, le=LARGEST_SEED)
 
@@ -146,8 +147,10 @@ class VlmRecipe(LoraRecipe):
         ge=0,
         allow_inf_nan=False,
     )
-    vision: Literal["frozen", "trained"] = setting(
-        "frozen", "frozen, or trained: the vision tower, too, and what joins it to the text tower"
+    vision: Literal["frozen", "connector", "trained"] = setting(
+        "frozen",
+        "frozen; connector: what joins the vision tower to the text tower learns, too; trained: "
+        "also the vision tower",
     )
     references: Literal["first", "all", "sampled"] = setting(
         "first", "which of several answers is learnt: first, all, or sampled (another each time)"
@@ -176,8 +179,6 @@ class VlmRecipe(LoraRecipe):
     def model_post_init(self, context: Any) -> None:
         """Refuse what a VLM cannot be trained with."""
         super().model_post_init(context)
-        if self.loss != "completion":
-            raise LabError(f"`loss` is {self.loss!r}, but it must be 'completion' for a VLM.")
         if self.features == "precomputed" and not self.precomputes:
             changing = "vision" if self.vision == "trained" else "augmentation"
             raise LabError(

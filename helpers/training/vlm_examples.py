@@ -22,16 +22,28 @@ from helpers.files import LabError, WorkFailed
 from helpers.models.processors import read
 from helpers.models.vlm import LocalVLM
 from helpers.training.augmentation import augment
-from helpers.training.examples import Example, TrainingPlan, learnt_columns, plan_batches
+from helpers.training.examples import (
+    NOT_LEARNT,
+    Example,
+    TrainingPlan,
+    learnt_columns,
+    plan_batches,
+)
 from helpers.training.recipe import VlmRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class VlmExample(Example):
-    """An example with its image; `seed` decides how that is augmented, None leaves it as it is."""
+    """An example with its image.
+
+    Attributes:
+        asked: how many tokens the prompt has.
+        seed: decides how the image is augmented; None leaves it as it is.
+    """
 
     image: str
     prompt: str
+    asked: int
     seed: str | None = None
 
 
@@ -65,8 +77,8 @@ def plan_vlm_training(
             together.
     """
     room = min(recipe.max_length, loaded.context_length)
-    encoded = encode(loaded.processor, train, max_length=room, references=recipe.references)
-    validation = encode(loaded.processor, valid, max_length=room, references="first")
+    encoded = encode(loaded.processor, train, recipe, room)
+    validation = encode(loaded.processor, valid, recipe.but(references="first"), room)
     if not encoded.choices:
         raise LabError(_nothing_to_learn(train, encoded, room))
     facts = {
@@ -111,14 +123,11 @@ def _augmented(example: VlmExample, place: int, recipe: VlmRecipe) -> VlmExample
     return replace(example, seed=f"picture/{recipe.seed}/{place}")
 
 
-def encode(
-    processor: ProcessorMixin, texts: list[dict], *, max_length: int, references: str
-) -> Encoded:
+def encode(processor: ProcessorMixin, texts: list[dict], recipe: VlmRecipe, room: int) -> Encoded:
     """Encode training examples with their images, which are opened once to count their tokens.
 
     Args:
-        max_length: in tokens; longer examples are cut at the end.
-        references: "first", "all" or "sampled", as in `VlmRecipe`.
+        room: in tokens; longer examples are cut at the end.
     """
     choices: list[list[VlmExample]] = []
     not_opened = 0
@@ -132,27 +141,58 @@ def encode(
         inputs = read(processor, [text["prompt"]], [image], padding_side="right")
         prompt = inputs["input_ids"][0].tolist()
         prompt_lengths.append(len(prompt))
-        if len(prompt) >= max_length:
+        if len(prompt) >= room:
             continue
-        answers = text["completions"][:1] if references == "first" else text["completions"]
+        answers = text["completions"][: 1 if recipe.references == "first" else None]
         examples = [
-            _example(processor.tokenizer, text, prompt, answer, max_length) for answer in answers
+            _cut(_example(processor.tokenizer, text, prompt, answer, recipe.loss), room)
+            for answer in answers
         ]
-        choices += [[example] for example in examples] if references == "all" else [examples]
+        choices += [[example] for example in examples] if recipe.references == "all" else [examples]
     return Encoded(choices, not_opened, prompt_lengths)
 
 
+def describe_tokens(
+    processor: ProcessorMixin, text: dict, recipe: VlmRecipe
+) -> list[tuple[str, bool]]:
+    """List the tokens of a training example as text, each with whether it is learnt; of an image's
+    places, one stands for all.
+
+    Raises:
+        LabError: the example has nothing to learn in `max_length` tokens, or no good image.
+    """
+    encoded = encode(processor, [text], recipe, recipe.max_length)
+    if not encoded.choices:
+        raise LabError(_nothing_to_learn([text], encoded, recipe.max_length))
+    (example, *_), places = encoded.choices[0], places_of(processor.tokenizer)
+    found = []
+    for place, token in enumerate(example.ids):
+        if token != places:
+            found.append((processor.tokenizer.decode([token]), place >= example.first))
+        elif example.ids[place - 1] != places:
+            found.append((f"({example.ids.count(places)} places of the image)", False))
+    return found
+
+
 def _example(
-    tokenizer: PreTrainedTokenizerBase, text: dict, prompt: list[int], answer: str, max_length: int
+    tokenizer: PreTrainedTokenizerBase, text: dict, prompt: list[int], answer: str, loss: str
 ) -> VlmExample:
-    ids = prompt + tokenizer(answer, add_special_tokens=False)["input_ids"]
+    """Put prompt and answer together. Where the whole is learnt, as Med-Idefics did, it is so from
+    its second token on, and without space at its end.
+    """
+    whole = loss == "whole"
+    said = tokenizer(answer.rstrip() if whole else answer, add_special_tokens=False)["input_ids"]
     return VlmExample(
-        ids[:max_length],
-        len(prompt),
-        len(ids) > max_length,
+        prompt + said,
+        1 if whole else len(prompt),
         image=text["image"],
         prompt=text["prompt"],
+        asked=len(prompt),
     )
+
+
+def _cut(example: VlmExample, room: int) -> VlmExample:
+    return replace(example, ids=example.ids[:room], cut=len(example.ids) > room)
 
 
 def _nothing_to_learn(texts: list[dict], encoded: Encoded, room: int) -> str:
@@ -172,7 +212,14 @@ def _nothing_to_learn(texts: list[dict], encoded: Encoded, room: int) -> str:
 def live_collator(processor: ProcessorMixin) -> Callable[[list[VlmExample]], dict]:
     """Give what makes batches of images in pixels."""
     prompts = partial(encode_prompts, processor)
-    return partial(collate, encode=prompts, pad=processor.tokenizer.pad_token_id)
+    tokenizer = processor.tokenizer
+    return partial(collate, encode=prompts, pad=tokenizer.pad_token_id, places=places_of(tokenizer))
+
+
+def places_of(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """Return the token that stands for a part of an image; None where there is no such token."""
+    named = getattr(tokenizer, "image_token_id", None)
+    return named if named is not None else tokenizer.get_vocab().get("<image>")
 
 
 def encode_prompts(processor: ProcessorMixin, examples: Sequence[VlmExample]) -> dict:
@@ -194,13 +241,18 @@ def _open(example: VlmExample) -> Image.Image:
 
 
 def collate(
-    examples: list[VlmExample], *, encode: Callable[[Sequence[VlmExample]], dict], pad: int
+    examples: list[VlmExample],
+    *,
+    encode: Callable[[Sequence[VlmExample]], dict],
+    pad: int,
+    places: int | None,
 ) -> dict:
     """Put the answers behind the encoded questions, in padded tensors for any VLM.
 
     Args:
         encode: examples -> the model's inputs for their prompts, padded on the right.
         pad: token id of the padding.
+        places: token id of an image's places, which are never learnt.
     Returns:
         the inputs, and what `learnt_columns` gives.
     """
@@ -212,7 +264,10 @@ def collate(
         else values
         for name, values in inputs.items()
     }
-    return batch | learnt_columns(examples)
+    learnt = learnt_columns(examples)
+    if places is not None:
+        learnt["labels"] = learnt["labels"].masked_fill(learnt["labels"] == places, NOT_LEARNT)
+    return batch | learnt
 
 
 def _extend(
@@ -223,11 +278,11 @@ def _extend(
     filler = pad if name == "input_ids" else 0
     longer = torch.full((len(examples), width), filler, dtype=values.dtype)
     for row, example in enumerate(examples):
-        longer[row, : example.first] = values[row, : example.first]
+        longer[row, : example.asked] = values[row, : example.asked]
         if name == "input_ids":
-            longer[row, example.first : len(example.ids)] = torch.tensor(
-                example.ids[example.first :]
+            longer[row, example.asked : len(example.ids)] = torch.tensor(
+                example.ids[example.asked :]
             )
         elif name == "attention_mask":
-            longer[row, example.first : len(example.ids)] = 1
+            longer[row, example.asked : len(example.ids)] = 1
     return longer

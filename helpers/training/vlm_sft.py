@@ -1,23 +1,32 @@
 """Fine-tuning of a VLM by transformers and PEFT: adapters, or its whole text tower."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+from peft import PeftModel
 from transformers import PreTrainedModel
 
 from helpers.files import LabError
 from helpers.models.processors import mismatch
 from helpers.models.refs import ModelRef
 from helpers.models.vlm import LocalVLM, load_vlm
-from helpers.training.adapters import add_adapter, must_recompute, recompute_activations
+from helpers.training.adapters import (
+    add_adapter,
+    go_on_with_adapter,
+    must_recompute,
+    recompute_activations,
+)
 from helpers.training.examples import TrainingPlan
 from helpers.training.features import can_precompute, with_features
 from helpers.training.progress import Report
 from helpers.training.recipe import UNFINISHED, VlmRecipe, check_trainable
 from helpers.training.trainer import Trainable, fit
 from helpers.training.vlm_examples import VlmExample, plan_vlm_training
+
+# What architectures call their vision tower.
+TOWERS = ("vision_model", "vision_tower", "visual", "vision_encoder")
 
 
 def train_vlm_with_peft(
@@ -35,9 +44,16 @@ def train_vlm_with_peft(
     """
     check_trainable(recipe, base)
     loaded = load_vlm(base)
+    if base.adapter and isinstance(loaded.model, PeftModel) == recipe.trains_text_tower:
+        raise LabError(
+            f"A later stage was to train by `recipe` {recipe.recipe!r} what a stage before it has "
+            "trained by another one: give all stages one `recipe`."
+        )
     if must_recompute(loaded.model, loaded.device):
         recompute_activations(loaded.model)
     model = make_trainable(loaded.model, recipe)
+    if isinstance(loaded.model, PeftModel):  # what is learnt from is planned with the bare model
+        loaded = replace(loaded, model=loaded.model.get_base_model())
     facts = fit_vlm(model, loaded, train, valid, folder, recipe, report)
     return {"device": asdict(loaded.device)} | facts
 
@@ -79,26 +95,51 @@ def _features_of(
 
 
 def make_trainable(model: PreTrainedModel, recipe: VlmRecipe) -> Trainable:
-    """Give the model with nothing trainable but what the recipe trains."""
+    """Give the model with nothing trainable but what the recipe trains; where there is an adapter,
+    that goes on.
+    """
+    if isinstance(model, PeftModel):
+        return go_on_with_adapter(model, recipe)
     if not recipe.trains_text_tower:
-        return add_adapter(model, recipe, linear_layers(model, vision=recipe.vision == "trained"))
-    model.requires_grad_(recipe.vision == "trained")
+        return add_adapter(model, recipe, linear_layers(model, recipe.vision))
+    model.requires_grad_(recipe.vision != "frozen")
+    if recipe.vision == "connector":
+        vision_tower(model).requires_grad_(False)
     for part in (model.get_decoder(), model.get_output_embeddings()):
         part.requires_grad_(True)
     return model
 
 
-def linear_layers(model: PreTrainedModel, *, vision: bool) -> list[str]:
-    """List the linear layers that get an adapter: the text tower's, or all but the output.
+def linear_layers(model: PreTrainedModel, vision: str) -> list[str]:
+    """List the linear layers that get an adapter, by what `VlmRecipe.vision` says is trained: the
+    text tower's, those of what joins it to the vision tower, too, or all but the output.
 
-    Of a Llama, Mistral or Qwen these are the seven projections, of a Phi its six.
+    Of a Llama, Mistral or Qwen the text tower has seven projections a layer, of a Phi six. Of
+    Idefics2 "connector" gives the 248 layers that Med-Idefics' pattern of names does.
     """
     text = {id(module) for module in model.get_decoder().modules()}
+    tower = {id(module) for module in vision_tower(model).modules()}
+    left_out = {"frozen": None, "connector": tower, "trained": set()}[vision]
     output = model.get_output_embeddings()
     return [
         name
         for name, module in model.named_modules()
         if isinstance(module, torch.nn.Linear)
-        and (vision or id(module) in text)
+        and (id(module) in text if left_out is None else id(module) not in left_out)
         and module is not output
     ]
+
+
+def vision_tower(model: PreTrainedModel) -> torch.nn.Module:
+    """Return the vision tower of a VLM, whatever its architecture calls it.
+
+    Raises:
+        LabError: none of its parts is called as towers are.
+    """
+    for name in TOWERS:
+        if isinstance(tower := getattr(model.model, name, None), torch.nn.Module):
+            return tower
+    raise LabError(
+        f"A model of type {model.config.model_type!r} has no vision tower of a name that is known "
+        f"here ({', '.join(TOWERS)}): set `vision` to 'frozen'."
+    )

@@ -177,7 +177,7 @@ def test_a_value_that_cannot_be_names_its_parameter(data, name, value, wanted):
     ("kind", "name", "value", "wanted"),
     [
         ("vlm_answers", "MAX_SIDE", 16, "MAX_SIDE is 16, but it takes 0"),
-        ("vlm_answers", "PROMPT", "P3", "PROMPT is 'P3', but it must be one of P1, P2."),
+        ("vlm_answers", "PROMPT", "P3", "PROMPT is 'P3', but it must be one of P1, P2, "),
         ("answers", "CAPTION_BATCH", 0, "CAPTION_BATCH is 0, but it must be 1 or more."),
         ("finetune_vlm", "LEARNING_RATE", -0.5, "LEARNING_RATE is -0.5, but it must be 0"),
         ("finetune_vlm", "FEATURES", "precomputed", ""),

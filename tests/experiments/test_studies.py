@@ -66,7 +66,7 @@ def test_what_a_paper_reports_of_a_side_is_the_same_in_all_claims(study):
     reported: dict[str, set] = {}
     for claim in study.claims:
         for metric, figures in (claim.paper or {}).items():
-            assert metric in COMPARED and direction_of(figures) in (-1, 0, 1)
+            assert metric in {*study.metrics, *COMPARED} and direction_of(figures) in (-1, 0, 1)
             if not isinstance(figures, str):
                 for side, figure in zip((claim.than, claim.better), figures, strict=True):
                     key = json.dumps([metric, side], sort_keys=True)

@@ -40,6 +40,8 @@ ANSWERS = {
     "d": Answer("d", "It is eczema.", seconds=1.0, tokens=4, finish="stop"),
     "other": Answer("other", "none of these", seconds=9.0, tokens=9),
 }
+# What some modules measure alone: questions of a type.
+QUESTION_TYPES = {"nonsense": "NONSENSE", "short_answers": "ORGAN"}
 TRAINING = [("t1", "It is eczema."), ("t1", ""), ("t2", "A wart")]
 GRADED = Graded(CASES, ANSWERS, TRAINING)
 NEW = """
@@ -89,7 +91,9 @@ def test_modules_that_measure_are_found_by_name():
         "deltableu",
         "diagnosis",
         "duplicates",
+        "nonsense",
         "refusals",
+        "short_answers",
     ]
 
 
@@ -98,7 +102,10 @@ def test_every_module_that_measures_keeps_to_one_form(module):
     assert isinstance(module.VERSION, int)
     needs = module.depends_on(GRADED)
     assert isinstance(needs, list) and json.loads(json.dumps(needs)) == needs
-    measured = module.measure(GRADED)
+    kind = QUESTION_TYPES.get(module.__name__.rpartition(".")[2], "")
+    measured = module.measure(
+        replace(GRADED, cases=[replace(case, question_type=kind) for case in CASES])
+    )
     statistics = getattr(module, "STATISTICS", {})
     assert measured and measured.keys() <= module.METRICS.keys() >= statistics.keys()
     for key, found in measured.items():
@@ -192,10 +199,14 @@ def test_scores_depend_on_references_labels_language_encoder_and_training(tmp_pa
         return {name for name, found in needs(**values).items() if found != needs()[name]}
 
     weighted = [Case("a", references=(Reference("It is eczema."), Reference("Eczema")))]
-    assert changed(cases=[*CASES[:4], Case("e", label="psoriasis")]) == {"deltableu", "bertscore"}
-    assert changed(cases=[*weighted, *CASES[1:]]) == {"deltableu", "bertscore", "diagnosis"}
+    assert changed(cases=[*CASES[:4], Case("e", label="psoriasis")]) == {
+        *("deltableu", "bertscore", "short_answers")
+    }
+    assert changed(cases=[*weighted, *CASES[1:]]) == {
+        *("deltableu", "bertscore", "diagnosis", "short_answers")
+    }
     assert changed(training=[]) == {"answers", "duplicates"}
-    assert changed(language="zh") == {"deltableu", "refusals"}
+    assert changed(language="zh") == {"deltableu", "refusals", "nonsense"}
     (tmp_path / "config.json").write_text("{}")
     assert changed(encoder=str(tmp_path)) == {"bertscore"}
     assert needs()["bertscore"][0] == "minilm"

@@ -10,16 +10,21 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, Idefics2Config
 
-from helpers.models.processors import complete
-from helpers.training.medidefics import (
-    INSTRUCTIONS,
-    TARGETS,
-    conversation_text,
-    instructed_pair,
-    published_batch,
-)
+from helpers.cases import Case, Reference
+from helpers.experiments.vlm_cases import training_example
+from helpers.models.processors import complete, turn_text
+from helpers.models.prompts import IMAGE_PLACE, vlm_question
+from helpers.training.recipe import VlmRecipe
+from helpers.training.vlm_examples import encode, live_collator
+from helpers.training.vlm_sft import linear_layers
 
-STAGES = {"stage1": "captions", "stage2": "questions", "single_stage": "single_stage"}
+PROMPTS = {"stage1": "caption", "stage2": "brief", "single_stage": "single_stage"}
+PUBLISHED_LOSS = VlmRecipe(loss="whole")
+# Med-Idefics' pattern of the layers that get an adapter.
+TARGETS = (
+    r".*(text_model|modality_projection|perceiver_resampler)"
+    r".*(down_proj|gate_proj|up_proj|k_proj|q_proj|v_proj|o_proj).*$"
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,57 +58,78 @@ def model(golden):
 
 
 @pytest.fixture(scope="module")
-def images(values):
-    return [Image.fromarray(values[0][f"picture_{place}"].numpy()) for place in range(3)]
+def cases(expected, values, tmp_path_factory):
+    """Stage -> the golden examples as cases, their images written without loss."""
+    folder = tmp_path_factory.mktemp("images")
+    for place in range(3):
+        Image.fromarray(values[0][f"picture_{place}"].numpy()).save(folder / f"{place}.png")
+
+    def case(place, question, answer):
+        references = (Reference(answer),) if answer else ()
+        images = (folder / f"{place}.png",)
+        return Case(str(place), question, images=images, references=references)
+
+    def pair(record):
+        """Of roco-instruct: the image is named behind a line break."""
+        asked, told = record["conversations"][:2]
+        return asked["value"].partition("\n")[0], told["value"]
+
+    captions = [pair(record) for record in expected["examples"]["stage1"]]
+    asked = [(one["question"], one["answer"]) for one in expected["examples"]["vqa"]]
+    return {
+        stage: [
+            case(place, *one) for place, one in enumerate(captions if stage == "stage1" else asked)
+        ]
+        for stage in PROMPTS
+    }
 
 
-def pairs_of(expected, stage):
-    if stage == "stage1":
-        return [instructed_pair(record) for record in expected["examples"]["stage1"]]
-    return [(one["question"], one["answer"]) for one in expected["examples"]["vqa"]]
+def batch_of(processor, texts):
+    choices = encode(processor, texts, PUBLISHED_LOSS, 4096).choices
+    batch = live_collator(processor)([example for (example,) in choices])
+    del batch["logits_to_keep"]
+    return batch
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", PROMPTS)
 def test_texts_places_and_losses_are_the_originals(
-    stage, golden, expected, values, processor, model, images
+    stage, golden, expected, values, processor, model, cases
 ):
-    pairs, instruction = pairs_of(expected, stage), INSTRUCTIONS[STAGES[stage]]
-    texts = [conversation_text(processor, instruction, *pair) for pair in pairs]
-    assert texts == expected["stages"][stage]["texts"]
-    batch = published_batch(processor, instruction, images, pairs)
-    right = values[1]
-    for ours, theirs in (("input_ids", "input_ids"), ("labels", "labels_100")):
-        assert torch.equal(batch[ours], right[f"{stage}.{theirs}"])
+    texts = [
+        training_example(processor, case, PROMPTS[stage], glued=False) for case in cases[stage]
+    ]
+    whole = [(one["prompt"] + one["completions"][0]).strip() for one in texts]
+    assert whole == expected["stages"][stage]["texts"]
+    batch, right = batch_of(processor, texts), values[1]
+    assert torch.equal(batch["input_ids"], right[f"{stage}.input_ids"])
+    # The first token has nothing before it from which it could be predicted.
+    assert torch.equal(batch["labels"][:, 1:], right[f"{stage}.labels_100"][:, 1:])
     assert torch.equal(batch["attention_mask"], right[f"{stage}.attention_mask"])
     padded_right = json.loads((golden / "expected_right.json").read_text())["stages"][stage]
-    learnt = [int((row[1:] != -100).sum()) for row in batch["labels"]]  # the first has no before
+    learnt = [int((row[1:] != -100).sum()) for row in batch["labels"]]
     assert learnt == padded_right["n_learned"]
     with torch.inference_mode():
-        loss = model(**batch).loss
-        alone = [
-            model(**published_batch(processor, instruction, [image], [pair])).loss.item()
-            for image, pair in zip(images, pairs)
-        ]
-    assert loss.item() == pytest.approx(float(right[f"{stage}.loss"]), abs=1e-5)
+        loss = model(**batch).loss.item()
+        alone = [model(**batch_of(processor, [one])).loss.item() for one in texts]
+    assert loss == pytest.approx(float(right[f"{stage}.loss"]), abs=1e-5)
     assert alone == pytest.approx(padded_right["loss_each"], abs=1e-5)
 
 
-def test_an_example_without_an_answer_is_left_out(expected, processor, images):
-    pairs = pairs_of(expected, "stage1")
-    batch = published_batch(processor, "", images, [*pairs[:2], ("What is this?", "")])
-    assert len(batch["input_ids"]) == expected["dropped"]["rows"] == 2
-
-
-def test_a_question_is_asked_and_answered_as_in_their_evaluation(
-    expected, processor, model, images
-):
-    text = conversation_text(processor, INSTRUCTIONS["questions"], "Is there redness?")
+def test_a_question_is_asked_and_answered_as_in_their_evaluation(expected, processor, model, cases):
+    case = Case("a", "Is there redness?")
+    text = turn_text(processor, vlm_question(case, "brief"))
     assert text == expected["evaluation_text"]
-    inputs = processor(text=[text], images=[[images[0]]], return_tensors="pt")
+    image = Image.open(cases["stage2"][0].images[0])
+    inputs = processor(text=[text], images=[[image]], return_tensors="pt")
     assert inputs["input_ids"][0].tolist() == expected["evaluation"]["input_ids"]
     said = model.generate(**inputs, max_new_tokens=8, do_sample=False)
     new = said[0, inputs["input_ids"].shape[1] :].tolist()
     assert new == expected["evaluation"]["generated"]
+
+
+def test_a_patients_text_does_not_move_the_image():
+    case = Case("a", f"Red {IMAGE_PLACE} spots", "They itch")
+    assert IMAGE_PLACE not in vlm_question(case, "P1")
 
 
 # The published sizes of Idefics2-8B, as far as they decide which layers there are.
@@ -139,10 +165,12 @@ def test_the_adapter_has_the_published_size():
     """On the real configuration, without its weights."""
     with torch.device("meta"):
         model = AutoModelForImageTextToText.from_config(Idefics2Config(**PUBLISHED))
-    adapted = [
-        module
+    names = linear_layers(model, "connector")
+    of_pattern = [
+        name
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear) and re.fullmatch(TARGETS, name)
     ]
-    assert len(adapted) == 248
+    assert sorted(names) == sorted(of_pattern) and len(names) == 248
+    adapted = [model.get_submodule(name) for name in names]
     assert sum(8 * (one.in_features + one.out_features) for one in adapted) == 23_326_720

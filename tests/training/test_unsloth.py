@@ -233,7 +233,7 @@ class StandIn:
         from peft import LoraConfig, get_peft_model
 
         cls.asked["get_peft_model"] = settings
-        names = linear_layers(model, vision=settings["finetune_vision_layers"])
+        names = linear_layers(model, "trained" if settings["finetune_vision_layers"] else "frozen")
         given = {name: settings[name] for name in ("r", "lora_alpha", "lora_dropout", "bias")}
         return get_peft_model(
             model, LoraConfig(**given, target_modules=names, task_type="CAUSAL_LM")

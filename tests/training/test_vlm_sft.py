@@ -147,7 +147,6 @@ def test_without_an_adapter_its_numbers_determine_nothing():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"loss": "whole"}, "^`loss` is 'whole', but it must be 'completion' for a VLM"),
         ({"recipe": "full"}, "^`recipe` is 'full', but it must be one of lora, text, moondream"),
     ],
 )

@@ -1,0 +1,113 @@
+"""Tables of short answers: by kind of question, the authors' own rows, a form for review by hand;
+and a training example with what of it is learnt.
+"""
+
+import csv
+import html
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pandas import DataFrame
+
+from helpers.cases import Answer, Case
+from helpers.experiments.runs import Run
+from helpers.files import read_text, write_text
+from helpers.metrics.scores import Score
+from helpers.metrics.short_answers import READINGS, is_closed, score_answers, score_pair
+from helpers.report.frame import frame, summarize
+from helpers.report.strips import Strips
+
+AUTHORS = Path(__file__).with_name("med_idefics.yaml")
+BOTH_READINGS = (
+    *("published_containment", "published_token_f1", "published_bleu_1"),
+    *("exact_match", "token_f1", "closed_accuracy"),
+)
+REVIEW = ("case", "question", "true_answer", "predicted_answer", "exact_match", "correct", "why")
+
+
+def compare_readings(runs: Iterable[Run]) -> DataFrame:
+    """Return one row for each system, its seeds together, graded as published and normalised."""
+    found = summarize(frame(runs), BOTH_READINGS, by=["system"])
+    return found.dropna(axis="columns", how="all")
+
+
+def authors_rows() -> list[dict[str, Any]]:
+    """Return what the authors' own published rows come to, as published and normalised."""
+    import yaml
+
+    found: list[dict[str, Any]] = yaml.safe_load(read_text(AUTHORS))
+    return found
+
+
+def score_by_type(
+    cases: Sequence[Case], answers: Mapping[str, Mapping[str, Answer]]
+) -> list[dict[str, Any]]:
+    """Return exact match (normalised) by type of question and of answer, the most frequent first.
+
+    Args:
+        answers: a column's header -> answers by case id.
+    """
+    kinds: dict[tuple[str, str], list[Case]] = {}
+    for case in cases:
+        if case.references:
+            form = "yes or no" if is_closed(case.references[0].text) else "open"
+            kinds.setdefault((case.question_type, form), []).append(case)
+    ordered = sorted(kinds.items(), key=lambda one: (-len(one[1]), one[0]))
+    return [
+        {"asks for": kind, "answer": form, "questions": len(asked)}
+        | {name: _exact_match(asked, found) for name, found in answers.items()}
+        for (kind, form), asked in ordered
+    ]
+
+
+def _exact_match(cases: Sequence[Case], answers: Mapping[str, Answer]) -> str:
+    truths = [case.references[0].text for case in cases]
+    texts = [answers[case.id].text if case.id in answers else "" for case in cases]
+    groups = [case.group or case.id for case in cases]
+    found: Score = score_answers(truths, texts, READINGS[1], groups)["exact_match"]
+    return f"{100 * found.value:.0f} [{100 * found.low:.0f}, {100 * found.high:.0f}]"
+
+
+def write_review(path: Path, cases: Sequence[Case], answers: Mapping[str, Answer]) -> list[dict]:
+    """Write a form for grading answers by hand, with empty columns for whether an answer is correct
+    and why, as Med-Idefics' authors kept them; return its rows. A form that is there stays.
+    """
+    rows = [_review_row(case, answers[case.id].text) for case in cases if case.id in answers]
+    if not path.exists():
+        text = io.StringIO()
+        table = csv.DictWriter(text, REVIEW, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+        write_text(path, text.getvalue())
+    return rows
+
+
+def _review_row(case: Case, answer: str) -> dict[str, Any]:
+    truth = case.references[0].text if case.references else ""
+    match = score_pair(truth, answer, READINGS[1])["exact_match"] if truth else 0.0
+    values = (case.id, case.question, truth, answer, "yes" if match else "no", "", "")
+    return dict(zip(REVIEW, values, strict=True))
+
+
+def show_learnt(rows: Mapping[str, Sequence[tuple[str, bool]]]) -> Strips:
+    """Show training examples in tokens, those that are learnt marked (and in brackets as text).
+
+    Args:
+        rows: what an example is called -> its tokens, each with whether it is learnt.
+    """
+    mark = '<mark style="background: #cde7dc; color: black">{}</mark>'
+    blocks, texts = [], []
+    for name, tokens in rows.items():
+        parts = [
+            mark.format(html.escape(text)) if learnt else html.escape(text)
+            for text, learnt in tokens
+        ]
+        blocks.append(
+            f"<p><strong>{html.escape(name)}</strong></p>"
+            f'<p style="font-family: monospace">{" ".join(parts)}</p>'
+        )
+        said = " ".join(f"[{text}]" if learnt else text for text, learnt in tokens)
+        texts.append(f"{name}: {said}")
+    return Strips("\n".join(blocks), "\n".join(texts))
