@@ -21,7 +21,7 @@ ALLOWED = {
     # Tables and settings that come with the lab.
     **{
         f"pocket.{name}": ({"yaml.safe_load"}, "ships with the lab")
-        for name in ("radiology", "microscopy", "nonsense")
+        for name in ("radiology", "microscopy", "nonsense", "skin_sets")
     },
     "report.short_answers": ({"yaml.safe_load"}, "ships with the lab"),
     "pocket.conditions": ({"read_text", "yaml.load"}, "ships with the lab"),

@@ -40,13 +40,13 @@ def write_images(
 def _draw(images: Mapping[Path, Facts], seed: int) -> None:
     """Draw and save all images."""
     jobs = [(facts, _image_seed(seed, path.name)) for path, facts in images.items()]
-    drawn = map_in_workers(_draw_file, jobs)
+    drawn = map_in_workers(draw_file, jobs)
     for path, content in tqdm(zip(images, drawn), "images", len(images), leave=False):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 
 
-def _draw_file(job: tuple[Facts, int]) -> bytes:
+def draw_file(job: tuple[Facts, int]) -> bytes:
     """Draw an image as a file; made of bare pixels, so it carries no metadata."""
     facts, seed = job
     drawn = lesions.draw(facts["seen"], skin_tone=facts["skin_tone"], site=_site(facts), seed=seed)

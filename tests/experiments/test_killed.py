@@ -14,12 +14,17 @@ from helpers.experiments.finetune import Finetune
 from helpers.experiments.finetune_vlm import FinetuneVlm
 from helpers.experiments.image_control import ImageControl
 from helpers.experiments.nearest_answer import NearestAnswer
+from helpers.experiments.nonsense_answers import NonsenseAnswers
 from helpers.experiments.one_doctor import OneDoctor
+from helpers.experiments.question_answers import QuestionAnswers
 from helpers.experiments.runs import find_run
 from helpers.experiments.scores import Grading
 from helpers.experiments.small_device import SmallDevice
+from helpers.experiments.stage import Stage
+from helpers.experiments.trainings import in_stages
 from helpers.experiments.vlm_answers import VlmAnswers
 from helpers.files import read_json
+from helpers.pocket.scans import build_scans
 from tests.experiments.conftest import changed_at, contents
 
 WRITE = "models.answer_file:append_jsonl"  # one answer each
@@ -111,6 +116,26 @@ def test_the_training_of_a_vlm_its_answers_and_what_it_is_on_a_small_device(
 def test_the_answers_of_a_vlm_with_and_without_the_image(small, check):
     runs = check({small(kind): [(WRITE, 4)] for kind in (VlmAnswers, ImageControl)})
     assert [len(run.answers.read()) for run in runs] == [5, 5]
+
+
+@pytest.mark.slow
+def test_stages_their_answers_and_those_to_nonsense(check, tmp_path):
+    scans = tmp_path / "scans"
+    build_scans(scans, sizes={"train": 8, "validation": 2, "test": 2, "scans": 12, "slides": 2})
+    roco, questions = str(scans / "roco"), str(scans / "vqa_rad")
+    quick = {"STEPS": 3, "EPOCHS": 0.0, "BATCH": 2}
+    plain = Stage.of_profile("pocket", quick)
+    first = plain.but({"DATASET": "roco", "DATA_ROOT": roco, "PROMPT": "caption"})
+    second = plain.but({"DATASET": "vqa_rad", "DATA_ROOT": questions})
+    few = {"LIMIT": 4, "ANSWER_BATCH": 2, "SPLIT": "test"}
+    given = few | {"DATASET": "vqa_rad", "DATA_ROOT": questions}
+    asked = QuestionAnswers.of_profile("pocket", given).but(adapter=in_stages([first, second]))
+    unreal = {"DATASET": "med_halt_fake", "DATA_ROOT": str(scans / "nonsense"), "PROMPT": "brief"}
+    nonsense = NonsenseAnswers.of_profile(
+        "pocket", few | unreal | {"IMAGES_OF": "vqa_rad", "IMAGES_ROOT": questions}
+    )
+    runs = check({asked: [(STEP, 2), (NAME, 2), (WRITE, 3)], nonsense: [(WRITE, 3)]})
+    assert [len(run.answers.read()) for run in runs] == [4, 4]
 
 
 @pytest.mark.slow
