@@ -33,6 +33,7 @@ class StageRecipe(VlmRecipe):
             "vision": "connector",
             "learning_rate": 0.001,
             "warmup_steps": 20,
+            "features": "auto",
         },
         "t4": {
             "vision": "connector",

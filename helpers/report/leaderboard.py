@@ -22,6 +22,8 @@ from helpers.report.tables import table
 
 PUBLISHED = Path(__file__).with_name("published.yaml")
 AGAINST_REFERENCES = ("deltableu", "bertscore_f1", "bertscore_precision", "bertscore_recall")
+# Of questions with one short right answer; the first of either kind is what systems are sorted by.
+OF_SHORT_ANSWERS = ("exact_match", "token_f1", "closed_accuracy", "published_token_f1")
 OF_ANSWERS = ("named", "distinct", "copies", "unfinished", "refusals", "words")
 OF_CAPTIONS = (
     "failed",
@@ -58,25 +60,36 @@ def rank_runs(runs: Iterable[Run]) -> list[Run]:
 
 def list_runs(runs: Iterable[Run]) -> DataFrame:
     """Return one row for each run, the best first: its seed and its scores against references."""
-    found = summarize(frame(runs), AGAINST_REFERENCES, by=["run", "seed"])
-    return best_first(found).drop(columns="runs")
+    listed = list(runs)
+    metrics = _against_references(listed)
+    found = summarize(frame(listed), metrics, by=["run", "seed"])
+    return best_first(found, metrics[0]).drop(columns="runs")
 
 
 def list_systems(runs: Iterable[Run]) -> DataFrame:
-    """Return one row for each system, its seeds together, the best mean deltaBLEU first.
+    """Return one row for each system, its seeds together, the best mean deltaBLEU first, or, of
+    short answers, the best exact match.
 
-    Scores hold the mean of the seeds' intervals over cases; "deltaBLEU by seed" the lowest and the
-    highest value that a seed gave, which is another kind of uncertainty; it is left out where no
-    system has several.
+    Scores hold the mean of the seeds' intervals over cases; "by seed" the lowest and the highest
+    value that a seed gave, which is another kind of uncertainty; it is left out where no system has
+    several.
     """
-    data = frame(runs)
-    found = summarize(data, AGAINST_REFERENCES)
-    values = data[data["metric"] == "deltableu"].groupby("system", sort=False)["value"]
-    ranges = {system: _range(group.tolist()) for system, group in values}
+    listed = list(runs)
+    data, metrics = frame(listed), _against_references(listed)
+    first = METRICS[metrics[0]]
+    found = summarize(data, metrics)
+    values = data[data["metric"] == metrics[0]].groupby("system", sort=False)["value"]
+    ranges = {system: _range((group * first.scale).tolist()) for system, group in values}
     if any(ranges.values()):
         systems = data["system"].drop_duplicates()
-        found.insert(2, "deltaBLEU by seed", [ranges.get(system, "") for system in systems])
-    return best_first(found)
+        found.insert(2, f"{first.label} by seed", [ranges.get(one, "") for one in systems])
+    return best_first(found, metrics[0])
+
+
+def _against_references(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Return what runs are scored by against references: short answers by metrics of their own."""
+    are_short = bool(runs) and all("exact_match" in run.scores for run in runs)
+    return OF_SHORT_ANSWERS if are_short else AGAINST_REFERENCES
 
 
 def describe_answers(runs: Iterable[Run]) -> DataFrame:

@@ -1,7 +1,8 @@
 """Features of a frozen vision tower, computed once for each image: then a training meets no pixels.
 
 While such a plan is learnt, `pixel_values` are numbers of images, and the model looks their
-features up.
+features up: those that its text tower reads, or, where what joins the towers learns, too, those
+that this is given.
 """
 
 import inspect
@@ -10,8 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 from tqdm.auto import tqdm
 
@@ -21,6 +24,26 @@ from helpers.training.examples import TrainingPlan
 from helpers.training.vlm_examples import VlmExample, collate, encode_prompts, places_of
 
 Features = torch.Tensor | list[torch.Tensor]
+# What architectures call what joins their towers.
+CONNECTORS = ("connector", "multi_modal_projector")
+
+
+@dataclass(frozen=True)
+class ConnectorInput:
+    """What the connector is given of one image.
+
+    Attributes:
+        values: its arguments, those by name under their names; tensors have one image each.
+        form: how the model returns features: "list" (one image each), "flat" (the places of all
+            images in one row) or "images" (images, places, width).
+    """
+
+    values: dict[int | str, Any]
+    form: str
+
+    def shapes(self) -> list:
+        """Return what has to be the same of images that are joined at once."""
+        return [getattr(value, "shape", None) for value in self.values.values()]
 
 
 @dataclass
@@ -31,14 +54,14 @@ class Precomputed:
         pad: token id of the padding.
         prompts: (prompt, image) -> its inputs with one number for each token.
         numbers: image -> its number, its place in `features` and `grids`.
-        features: as the text tower is given them.
+        features: as the text tower is given them, or the connector where that learns.
         grids: Qwen's numbers of patches (1, 3); None of other models.
     """
 
     pad: int
     prompts: dict[tuple[str, str], dict[str, torch.Tensor]] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
-    features: list[Features] = field(default_factory=list)
+    features: list[Features | ConnectorInput] = field(default_factory=list)
     grids: list[torch.Tensor | None] = field(default_factory=list)
 
     def encode(self, examples: Sequence[VlmExample]) -> dict:
@@ -70,18 +93,58 @@ class Precomputed:
         parts = [part for features in found for part in features]
         return SimpleNamespace(pooler_output=[part.to(device) for part in parts])
 
+    def join(
+        self, connector: nn.Module, pixel_values: torch.Tensor, *unused: object, **settings: object
+    ) -> SimpleNamespace:
+        """Give the features of numbered images through the connector as it is now: of images of one
+        size at once, of others one by one.
+        """
+        given = [self.features[number] for number in pixel_values.tolist()]
+        alike = all(one.shapes() == given[0].shapes() for one in given)
+        parts = [given] if alike else [[one] for one in given]
+        joined = [_join(connector, part, pixel_values.device) for part in parts]
+        if given[0].form == "images":
+            return SimpleNamespace(pooler_output=torch.cat(joined))
+        images = [image for part in joined for image in part]
+        listed = given[0].form == "list"
+        return SimpleNamespace(pooler_output=images if listed else torch.cat(images))
 
-def can_precompute(loaded: LocalVLM) -> bool:
-    """True if the text tower gets one set of features; Qwen3-VL's gets some in deeper layers."""
+
+def _join(
+    connector: nn.Module, given: Sequence[ConnectorInput], device: torch.device
+) -> torch.Tensor:
+    """Call the connector once for images of one size; (images, places, width)."""
+    values = {
+        name: torch.cat([one.values[name] for one in given]).to(device)
+        if isinstance(value, torch.Tensor)
+        else value
+        for name, value in given[0].values.items()
+    }
+    places = [value for name, value in values.items() if isinstance(name, int)]
+    named = {name: value for name, value in values.items() if isinstance(name, str)}
+    found: torch.Tensor = connector(*places, **named)
+    return found
+
+
+def connector_of(loaded: LocalVLM) -> nn.Module | None:
+    """Return what joins the towers of a model, None where it is called otherwise."""
+    found = (getattr(loaded.model.model, name, None) for name in CONNECTORS)
+    return next((one for one in found if isinstance(one, nn.Module)), None)
+
+
+def can_precompute(loaded: LocalVLM, *, connector_learns: bool = False) -> bool:
+    """True if the text tower gets one set of features (Qwen3-VL's gets some in deeper layers), and
+    the connector is known where it learns.
+    """
     has_features = hasattr(loaded.model.model, "get_image_features")
-    return has_features and not getattr(
-        loaded.model.config.vision_config, "deepstack_visual_indexes", ()
-    )
+    several = getattr(loaded.model.config.vision_config, "deepstack_visual_indexes", ())
+    joins = not connector_learns or connector_of(loaded) is not None
+    return has_features and not several and joins
 
 
 @contextmanager
 def with_features(
-    loaded: LocalVLM, plan: TrainingPlan[VlmExample]
+    loaded: LocalVLM, plan: TrainingPlan[VlmExample], *, connector_learns: bool = False
 ) -> Iterator[TrainingPlan[VlmExample]]:
     """Compute the features of all images, and give the same plan without pixels.
 
@@ -91,14 +154,16 @@ def with_features(
     Raises:
         LabError: the model takes more from its vision tower than one set of features.
     """
-    if not can_precompute(loaded):
+    if not can_precompute(loaded, connector_learns=connector_learns):
         raise LabError(
             f"`features` is 'precomputed', but a model of type {loaded.model.config.model_type!r} "
-            "takes features from several layers of its vision tower: set `features` to 'live'."
+            "takes features from several layers of its vision tower, or joins its towers in a way "
+            "that is not known here: set `features` to 'live'."
         )
-    kept = precompute(loaded, [*plan.train, *plan.valid])
+    connector = connector_of(loaded) if connector_learns else None
+    kept = precompute(loaded, [*plan.train, *plan.valid], connector)
     inner = loaded.model.model
-    inner.get_image_features = kept.look_up
+    inner.get_image_features = partial(kept.join, connector) if connector else kept.look_up
     try:
         yield replace(
             plan,
@@ -114,8 +179,14 @@ def with_features(
         del inner.get_image_features  # the class's own method is seen again
 
 
-def precompute(loaded: LocalVLM, examples: Iterable[VlmExample]) -> Precomputed:
-    """See each image once."""
+def precompute(
+    loaded: LocalVLM, examples: Iterable[VlmExample], connector: nn.Module | None = None
+) -> Precomputed:
+    """See each image once.
+
+    Args:
+        connector: keep what this is given, not what it makes of it.
+    """
     kept = Precomputed(loaded.processor.tokenizer.pad_token_id)
     different = {(example.prompt, example.image): example for example in examples}
     for key, example in tqdm(different.items(), desc="seeing", unit="image", leave=False):
@@ -128,9 +199,29 @@ def precompute(loaded: LocalVLM, examples: Iterable[VlmExample]) -> Precomputed:
         }
         if example.image not in kept.numbers:
             kept.numbers[example.image] = len(kept.features)
-            kept.features.append(_see(loaded.model.model, inputs))
+            inner = loaded.model.model
+            see = partial(_see_before, connector) if connector else _see
+            kept.features.append(see(inner, inputs))
             kept.grids.append(inputs.get("image_grid_thw"))
     return kept
+
+
+def _see_before(connector: nn.Module, inner, inputs: dict) -> ConnectorInput:
+    """Keep what the connector is given of an image."""
+    seen: dict[int | str, Any] = {}
+
+    def note(module: nn.Module, places: tuple, named: dict) -> None:
+        for name, value in [*enumerate(places), *named.items()]:
+            seen[name] = value.cpu() if isinstance(value, torch.Tensor) else value
+
+    noting = connector.register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        features = _see(inner, inputs)
+    finally:
+        noting.remove()
+    if isinstance(features, list):
+        return ConnectorInput(seen, "list")
+    return ConnectorInput(seen, "flat" if features.ndim == 2 else "images")
 
 
 def _see(inner, inputs: dict) -> Features:

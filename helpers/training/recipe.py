@@ -205,7 +205,7 @@ class VlmRecipe(LoraRecipe):
     @property
     def precomputes(self) -> bool:
         """True if features may be precomputed: the vision tower sees the same in every epoch."""
-        return self.features != "live" and self.vision == "frozen" and self.augmentation == "none"
+        return self.features != "live" and self.vision != "trained" and self.augmentation == "none"
 
     def effective(self) -> dict[str, Any]:
         """As of `LoraRecipe`; without an adapter, its numbers determine nothing."""

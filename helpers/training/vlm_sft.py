@@ -89,8 +89,10 @@ def _features_of(
     loaded: LocalVLM, plan: TrainingPlan[VlmExample], recipe: VlmRecipe
 ) -> AbstractContextManager[TrainingPlan[VlmExample]]:
     """Give the plan with features where the recipe asks for them or may and can have them."""
-    if recipe.precomputes and (recipe.features == "precomputed" or can_precompute(loaded)):
-        return with_features(loaded, plan)
+    joins = recipe.vision == "connector"
+    can = can_precompute(loaded, connector_learns=joins)
+    if recipe.precomputes and (recipe.features == "precomputed" or can):
+        return with_features(loaded, plan, connector_learns=joins)
     return nullcontext(plan)
 
 

@@ -19,7 +19,7 @@ from helpers.models.refs import ModelRef
 from helpers.models.vlm import load_vlm
 from helpers.training import vlm_sft
 from helpers.training.checkpoints import last_whole_checkpoint
-from helpers.training.features import with_features
+from helpers.training.features import can_precompute, connector_of, with_features
 from helpers.training.lora_sft import train_adapter
 from helpers.training.recipe import OWN_RATES, VlmRecipe
 from helpers.training.vlm_examples import VlmExample, plan_vlm_training
@@ -309,16 +309,21 @@ def _token_losses(model, plan, examples) -> list[float]:
     return each[batch["labels"][:, 1:] != -100].tolist()
 
 
+@pytest.mark.parametrize("joins", [False, True], ids=["frozen", "connector"])
 @pytest.mark.parametrize("kind", [kind for kind in ALL_KINDS if kind != "qwen3_vl"])
-def test_precomputed_features_give_the_losses_of_live_images(kind, folder_of, photos):
+def test_precomputed_features_give_the_losses_of_live_images(kind, joins, folder_of, photos):
     folder = folder_of(kind)
     loaded = load_vlm(ModelRef(str(folder)))
+    if joins and connector_of(loaded) is None:
+        assert kind in ("qwen2_5_vl", "moondream2"), "a connector that is not known"
+        assert not can_precompute(loaded, connector_learns=True)
+        return
     plan = plan_vlm_training(loaded, texts(folder, photos), texts(folder, photos[:2]), SMALL)
     examples = in_order(plan.train, photos)
     pairs = [examples[:2], examples[5:1:-3], examples[:1]]
     live = [_token_losses(loaded.model, plan, pair) for pair in pairs]
     own = loaded.model.model.get_image_features
-    with with_features(loaded, plan) as kept:
+    with with_features(loaded, plan, connector_learns=joins) as kept:
         assert kept.collate(pairs[0])["pixel_values"].shape == (2,), "pixels are still there"
         for pair, expected in zip(pairs, live):
             assert _token_losses(loaded.model, kept, pair) == pytest.approx(expected, abs=1e-4)
@@ -327,9 +332,15 @@ def test_precomputed_features_give_the_losses_of_live_images(kind, folder_of, ph
 
 
 @pytest.mark.slow
-def test_a_training_on_precomputed_features_is_that_on_live_images(folder_of, photos, tmp_path):
-    folder = folder_of("llava")
-    rows, recipe = texts(folder, photos), SMALL.but(steps=4)
+@pytest.mark.parametrize(
+    "changes", [{}, {"vision": "connector"}, {"recipe": "text", "vision": "connector"}], ids=str
+)
+@pytest.mark.parametrize("kind", ["llava", "idefics2"])
+def test_a_training_on_precomputed_features_is_that_on_live_images(
+    kind, changes, folder_of, photos, tmp_path
+):
+    folder = folder_of(kind)
+    rows, recipe = texts(folder, photos), SMALL.but(changes, steps=4)
     for features in ("live", "precomputed"):
         train(folder, tmp_path / features, rows, recipe.but(features=features), valid=rows[:3])
     for name in ("loss", "eval_loss"):
