@@ -16,7 +16,7 @@ from helpers.experiments.runs import Run
 from helpers.files import read_text, write_text
 from helpers.metrics.scores import Score
 from helpers.metrics.short_answers import READINGS, is_closed, score_answers, score_pair
-from helpers.report.frame import frame, summarize
+from helpers.report.frame import best_first, frame, summarize
 from helpers.report.strips import Strips
 
 AUTHORS = Path(__file__).with_name("med_idefics.yaml")
@@ -27,10 +27,29 @@ BOTH_READINGS = (
 REVIEW = ("case", "question", "true_answer", "predicted_answer", "exact_match", "correct", "why")
 
 
-def compare_readings(runs: Iterable[Run]) -> DataFrame:
-    """Return one row for each system, its seeds together, graded as published and normalised."""
-    found = summarize(frame(runs), BOTH_READINGS, by=["system"])
+def compare_trainings(
+    runs: Iterable[Run], metrics: Sequence[str] = BOTH_READINGS, *, best: str = "exact_match"
+) -> DataFrame:
+    """Return one row for each way to train and ask, its seeds together; of short answers graded as
+    published and normalised, the best exact match first.
+
+    Args:
+        best: the metric to sort by.
+    """
+    data = frame(runs)
+    data = data.reindex(columns=list(dict.fromkeys([*data.columns, "stages", "image_shown"])))
+    data["trained on"] = data["stages"].map(_without_model)
+    data["asked with"] = data["prompt"]
+    data["image"] = data["image_shown"].fillna("its own")
+    by = ["trained on", "asked with", "image"]
+    by = by if data["image"].nunique() > 1 else by[:2]
+    found = best_first(summarize(data, metrics, by=by), best)
     return found.dropna(axis="columns", how="all")
+
+
+def _without_model(stages: object) -> str:
+    """Say stages without the model that they train; "nothing" where there are none."""
+    return stages.partition(", ")[2] if isinstance(stages, str) else "nothing"
 
 
 def authors_rows() -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """VQA-RAD and SLAKE as published, and split by picture."""
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -100,6 +101,11 @@ def test_the_published_vqa_rad(shared):
     apart = load_dataset("vqa_rad_by_image", folder).splits
     assert sum(map(len, apart.values())) == 3515
     assert [leak(apart, split)[1] for split in ("valid", "test")] == [0, 0]
+    unseen = load_dataset("vqa_rad_unseen", folder).splits
+    assert {split: len(cases) for split, cases in unseen.items()} == {"train": 2128, "test": 144}
+    assert leak(unseen) == (64, 0)
+    kinds = Counter(case.question_type for cases in data.splits.values() for case in cases)
+    assert kinds["PRES"] == 1377 and kinds["ORGAN"] == 59 and "" not in kinds
 
 
 def test_the_published_slake(shared):
@@ -117,3 +123,4 @@ def test_the_published_slake(shared):
     assert leak(both) == (180, 142)
     apart = [load_dataset("slake_by_image", folder, language=one).splits for one in ("en", "zh")]
     assert leak({"train": apart[0]["train"], "test": apart[1]["test"]})[1] == 0
+    assert leak(load_dataset("slake_unseen", folder, language="en").splits)[1] == 0
