@@ -334,8 +334,8 @@ MUTANTS = [
     Mutant(
         "references without their weights in the fingerprint",
         "cases.py",
-        "return asdict(self) | {",
-        'return asdict(self) | {"references": [r.text for r in self.references]} | {',
+        "found = asdict(self) | {",
+        'found = asdict(self) | {"references": [r.text for r in self.references]} | {',
         "data/test_dermavqa.py::test_with_another_author_table_the_data_are_others",
     ),
     Mutant(
@@ -522,16 +522,16 @@ MUTANTS = [
     Mutant(
         "a VLM learns its questions, too",
         "training/vlm_examples.py",
-        "        len(prompt),\n",
-        "        1,\n",
+        "1 if whole else len(prompt)",
+        "1",
         "training/test_vlm_sft.py::test_a_padded_batch_asks_what_generation_asks_and_gives_each_"
         "token_the_loss_it_has_alone[llava]",
     ),
     Mutant(
         "the tokens of an answer do not see each other",
         "training/vlm_examples.py",
-        "longer[row, example.first : len(example.ids)] = 1",
-        "longer[row, example.first : len(example.ids)] = 0",
+        "longer[row, example.asked : len(example.ids)] = 1",
+        "longer[row, example.asked : len(example.ids)] = 0",
         "training/test_vlm_sft.py::test_a_token_of_an_answer_sees_all_that_stands_before_it[smolvlm]",
     ),
     Mutant(
@@ -640,7 +640,7 @@ MUTANTS = [
     Mutant(
         "an id without the images that are shown",
         "experiments/vlm_answers.py",
-        'return super().inputs() | {"images": shown}',
+        'return super().inputs() | {"images": images_fingerprint(shown)}',
         "return super().inputs()",
         "experiments/test_experiment.py::test_what_counts_of_a_vlm_and_its_training",
     ),
@@ -682,9 +682,30 @@ MUTANTS = [
     Mutant(
         "an id without the wording of a VLM's prompt",
         "models/prompts.py",
-        "fingerprint(list(VISUAL_PROMPTS[self.name]))",
-        "fingerprint([])",
+        "fingerprint(words)[:6]",
+        "fingerprint([])[:6]",
         "models/test_prompts_and_shots.py::test_other_wording_is_another_prompt",
+    ),
+    Mutant(
+        "an id without the stage that a training goes on from",
+        "experiments/stage.py",
+        'start: "Stage | GivenAdapter | None" = None',
+        "start: \"Stage | GivenAdapter | None\" = setting(None, '', effect=False)",
+        "experiments/test_stages.py::test_each_stage_is_a_run_that_names_the_one_before_it",
+    ),
+    Mutant(
+        "a later stage begins with the base model",
+        "experiments/stage.py",
+        'return with_adapter(self.model, self.start, run, need="start")',
+        "return self.model",
+        "experiments/test_stages.py::test_a_later_stage_goes_on_from_the_weights_of_the_one_before",
+    ),
+    Mutant(
+        "images of test questions in both parts of an unseen split",
+        "data/question_answers.py",
+        "elif split_of(found.group, UNSEEN) == found.split:",
+        "else:",
+        "pocket/test_scans.py::test_the_published_split_leaks_every_picture_and_the_others_none",
     ),
     Mutant(
         "an id without the version of its kind",

@@ -34,6 +34,7 @@ def case_strips(
     shows: Callable[[Path], Path | None],
     *,
     caption: str,
+    headers: tuple[str, str] = ("the patient", "the doctors"),
 ) -> Strips:
     """Set each case's picture beside the patient's words, what systems answer, and the doctors'
     answers.
@@ -44,8 +45,9 @@ def case_strips(
         answers: a column's header -> answers by case id, as "before fine-tuning" and "after".
         shows: returns an image's path, or None where it may not be shown (`lab.shows`).
         caption: what is to be seen.
+        headers: over what is asked, and over the references.
     """
-    rows = [_row(case, answers, shows) for case in cases]
+    rows = [_row(case, answers, shows, headers) for case in cases]
     if not rows:
         none = f"{caption}: nothing to show."
         return Strips(f"<p>{html.escape(none)}</p>", none)
@@ -62,14 +64,17 @@ def case_strips(
 
 
 def _row(
-    case: Case, answers: Mapping[str, Mapping[str, Answer]], shows: Callable[[Path], Path | None]
+    case: Case,
+    answers: Mapping[str, Mapping[str, Answer]],
+    shows: Callable[[Path], Path | None],
+    headers: tuple[str, str],
 ) -> tuple[str, list[tuple[str, list[str]]]]:
     """The picture as HTML, and each column's header with its texts."""
     said = [(name, _answer(case, found.get(case.id))) for name, found in answers.items()]
     patient = [text for text in (case.question, case.context) if text.strip()]
     doctors = [one.text for one in case.references if one.text.strip()]
     first, last = patient or ["(no words)"], doctors or ["(none)"]
-    return _picture(case, shows), [("the patient", first), *said, ("the doctors", last)]
+    return _picture(case, shows), [(headers[0], first), *said, (headers[1], last)]
 
 
 def _answer(case: Case, answer: Answer | None) -> list[str]:
