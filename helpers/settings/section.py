@@ -100,13 +100,17 @@ class Section(BaseModel):
         return {name: _identity(value) for name, value in self.effective().items()}
 
     def parameters(self) -> dict[str, Any]:
-        """Return the notebook parameters on which a result depends, without a machine's folders."""
+        """Return the notebook parameters on which a result depends, without a machine's folders.
+
+        Where several sections have one of the same name, such as an answer's prompt and that of the
+        training before it, it is that of the first.
+        """
         fields = type(self).model_fields
         found: dict[str, Any] = {}
         inner: dict[str, Any] = {}
         for name, value in self.effective().items():
             if isinstance(value, Section):
-                inner |= value.parameters()
+                inner = value.parameters() | inner
             elif parameter := parameter_of(name, fields[name]) if name in fields else name.upper():
                 found[parameter] = without_folders(value)
         return inner | found
