@@ -116,9 +116,10 @@ class Stage(FinetuneVlm):
         return f"{self.start.label()}, then {self.said_of_stage()}"
 
     def said_of_stage(self) -> str:
-        """Say prompt, epochs, and of how many cases where not of all."""
+        """Say prompt and data, epochs, and of how many cases where not of all."""
+        prompt, _, length = super().said_of_stage().partition(", ")
         of = f" of {self.data.limit} cases" if self.data.limit else ""
-        return f"{super().said_of_stage()}{of}"
+        return f"{prompt} ({self.data.name}), {length}{of}"
 
     def base(self, run: Run) -> ModelRef:
         """Return the model with what it goes on from."""

@@ -24,7 +24,7 @@ BOTH_READINGS = (
     *("published_containment", "published_token_f1", "published_bleu_1"),
     *("exact_match", "token_f1", "closed_accuracy"),
 )
-REVIEW = ("case", "question", "true_answer", "predicted_answer", "exact_match", "correct", "why")
+REVIEW = ("case", "question", "true_answer", "predicted_answer", "matches", "correct", "why")
 
 
 def compare_trainings(

@@ -18,7 +18,10 @@ from helpers.models.vlm import load_vlm
 from helpers.pocket.scans import build_scans
 
 SIZES = {"train": 12, "validation": 3, "test": 3, "scans": 20, "slides": 4}
-QUICK = {"MODEL": "pocket/idefics2", "STEPS": 2, "EPOCHS": 0.0, "BATCH": 2, "TRAIN_LIMIT": 6}
+QUICK = {
+    **{"MODEL": "pocket/idefics2", "STEPS": 2, "EPOCHS": 0.0, "BATCH": 2, "TRAIN_LIMIT": 6},
+    "WARMUP_STEPS": 0,
+}
 LORA = {"RECIPE": "lora", "RANK": 2, "LEARNING_RATE": 0.01}
 
 
@@ -57,8 +60,8 @@ def test_each_stage_is_a_run_that_names_the_one_before_it(stages, scans):
         *(["stage"], ["stage"], ["vlm_answers"]),
     ]
     assert both.label() == (
-        "pocket/idefics2 + whole text tower, caption, 2 steps of 6 cases, then brief, 2 steps of 6 "
-        "cases"
+        "pocket/idefics2 + whole text tower, caption (roco), 2 steps of 6 cases, then brief "
+        "(vqa_rad), 2 steps of 6 cases"
     )
 
 

@@ -45,7 +45,7 @@ def test_answers_are_scored_by_what_is_asked_for_and_how_it_is_answered():
 def test_a_form_for_review_has_room_for_a_reason_and_is_never_written_over(tmp_path):
     path = tmp_path / "review.csv"
     rows = write_review(path, CASES, SAID)
-    assert [row["exact_match"] for row in rows] == ["yes", "no", "no"]
+    assert [row["matches"] for row in rows] == ["yes", "no", "no"]
     with path.open(newline="") as file:
         first = next(csv.DictReader(file))
     assert (first["predicted_answer"], first["correct"], first["why"]) == ("Chest.", "", "")
