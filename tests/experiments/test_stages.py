@@ -19,7 +19,11 @@ from helpers.pocket.scans import build_scans
 
 SIZES = {"train": 12, "validation": 3, "test": 3, "scans": 20, "slides": 4}
 QUICK = {
-    **{"MODEL": "pocket/idefics2", "STEPS": 2, "EPOCHS": 0.0, "BATCH": 2, "TRAIN_LIMIT": 6},
+    "MODEL": "pocket/idefics2",
+    "STEPS": 2,
+    "EPOCHS": 0.0,
+    "BATCH": 2,
+    "TRAIN_LIMIT": 6,
     "WARMUP_STEPS": 0,
 }
 LORA = {"RECIPE": "lora", "RANK": 2, "LEARNING_RATE": 0.01}
