@@ -86,6 +86,11 @@ def list_systems(runs: Iterable[Run]) -> DataFrame:
     return best_first(found, metrics[0])
 
 
+def ranked_by(runs: Sequence[Run]) -> str:
+    """Return the metric by which systems are sorted."""
+    return _against_references(runs)[0]
+
+
 def _against_references(runs: Sequence[Run]) -> tuple[str, ...]:
     """Return what runs are scored by against references: short answers by metrics of their own."""
     are_short = bool(runs) and all("exact_match" in run.scores for run in runs)

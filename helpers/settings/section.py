@@ -110,7 +110,7 @@ class Section(BaseModel):
         inner: dict[str, Any] = {}
         for name, value in self.effective().items():
             if isinstance(value, Section):
-                inner = value.parameters() | inner
+                inner |= {k: v for k, v in value.parameters().items() if k not in inner}
             elif parameter := parameter_of(name, fields[name]) if name in fields else name.upper():
                 found[parameter] = without_folders(value)
         return inner | found

@@ -233,7 +233,8 @@ def test_a_given_adapter_counts_by_weights_and_configuration(small, adapter, tmp
 
 @pytest.mark.slow
 def test_every_kind_has_an_id_of_its_own_and_says_nothing_of_this_machine(clinic):
-    given = SMALL | {"DATA_ROOT": str(clinic / "iiyi"), "CAPTIONER": "given"}
+    given = SMALL | {"DATA_ROOT": str(clinic / "iiyi"), "CAPTIONER": "given", "DATASET": "pocket"}
+    given |= {"IMAGES_OF": "pocket", "IMAGES_ROOT": str(clinic / "iiyi")}
     made = [kind.of_profile("pocket", given) for kind in list_kinds()]
     assert len({run_id(one) for one in made}) == len(made)
     for one in made:
