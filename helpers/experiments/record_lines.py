@@ -42,20 +42,34 @@ def short(value: Any) -> Any:
 
 
 def as_columns(columns: np.ndarray) -> list[Any]:
-    """Return the columns of an array, each as its numbers, or as one where all are the same."""
+    """Return the columns of an array, each as its numbers, as one where all are the same, or, where
+    they are 0 and 1, as a text of these digits: it is shorter, and read in a third of the time.
+    """
     found = [short(column) for column in columns.T.tolist()]
-    return [column[0] if len(set(column)) == 1 else column for column in found]
+    return [_as_column(column) for column in found]
+
+
+def _as_column(numbers: list[Any]) -> Any:
+    if len(set(numbers)) == 1:
+        return numbers[0]
+    return "".join(map(str, numbers)) if set(numbers) == {0, 1} else numbers
 
 
 def as_array(columns: Sequence[Any], rows: int) -> np.ndarray:
     """Return the array (rows, k) that `as_columns` was given."""
-    whole = [column if isinstance(column, list) else [column] * rows for column in columns]
-    return np.array(whole, dtype=float).T
+    whole = [
+        list(column) if isinstance(column, (list, str)) else [column] * rows for column in columns
+    ]
+    return np.array([[float(number) for number in column] for column in whole]).T
 
 
 def check_columns(columns: Sequence[Any], rows: int) -> None:
     """Raise where `as_array` would; it takes a tenth of the time."""
     for column in columns:
+        if isinstance(column, str):
+            if len(column) != rows or column.strip("01"):
+                raise ValueError(f"{len(column)} digits for {rows} cases, or others than 0 and 1")
+            continue
         numbers = column if isinstance(column, list) else [column] * rows
         if len(numbers) != rows:
             raise ValueError(f"{len(numbers)} numbers for {rows} cases")
