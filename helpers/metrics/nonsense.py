@@ -2,6 +2,7 @@
 
 import re
 
+from helpers.data.nonsense import QUESTION_TYPE
 from helpers.metrics.measure import Graded, Measured, groups_of
 from helpers.metrics.metric import PERCENT, Metric
 from helpers.metrics.refusals import is_refusal
@@ -9,7 +10,6 @@ from helpers.metrics.scores import mean_columns, mean_from_sums, share_score
 
 # Raised by hand when the same answers would count differently.
 VERSION = 1
-QUESTION_TYPE = "NONSENSE"  # of cases that are such questions
 METRICS = {"admissions": Metric("nonsense seen through", PERCENT, 1)}
 STATISTICS = {"admissions": mean_from_sums}
 LEFT_OUT = ("interval",)

@@ -119,16 +119,13 @@ def linear_layers(model: PreTrainedModel, vision: str) -> list[str]:
     Of a Llama, Mistral or Qwen the text tower has seven projections a layer, of a Phi six. Of
     Idefics2 "connector" gives the 248 layers that Med-Idefics' pattern of names does.
     """
-    text = {id(module) for module in model.get_decoder().modules()}
-    tower = {id(module) for module in vision_tower(model).modules()}
-    left_out = {"frozen": None, "connector": tower, "trained": set()}[vision]
-    output = model.get_output_embeddings()
+    part = model.get_decoder() if vision == "frozen" else model
+    left_out = set(vision_tower(model).modules()) if vision == "connector" else set()
+    within, output = set(part.modules()) - left_out, model.get_output_embeddings()
     return [
         name
         for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear)
-        and (id(module) in text if left_out is None else id(module) not in left_out)
-        and module is not output
+        if isinstance(module, torch.nn.Linear) and module in within and module is not output
     ]
 
 
