@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 DIGITS = 7  # that numbers keep: one more than it takes for tables to print the same
+ONE_DIGIT = set(range(10))
 
 
 def same(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def short(value: Any) -> Any:
 
 def as_columns(columns: np.ndarray) -> list[Any]:
     """Return the columns of an array, each as its numbers, as one where all are the same, or, where
-    they are 0 and 1, as a text of these digits: it is shorter, and read in a third of the time.
+    each is one digit, as a text of these: it is half as long, and read in a third of the time.
     """
     found = [short(column) for column in columns.T.tolist()]
     return [_as_column(column) for column in found]
@@ -52,7 +53,7 @@ def as_columns(columns: np.ndarray) -> list[Any]:
 def _as_column(numbers: list[Any]) -> Any:
     if len(set(numbers)) == 1:
         return numbers[0]
-    return "".join(map(str, numbers)) if set(numbers) == {0, 1} else numbers
+    return "".join(map(str, numbers)) if set(numbers) <= ONE_DIGIT else numbers
 
 
 def as_array(columns: Sequence[Any], rows: int) -> np.ndarray:
@@ -67,8 +68,8 @@ def check_columns(columns: Sequence[Any], rows: int) -> None:
     """Raise where `as_array` would; it takes a tenth of the time."""
     for column in columns:
         if isinstance(column, str):
-            if len(column) != rows or column.strip("01"):
-                raise ValueError(f"{len(column)} digits for {rows} cases, or others than 0 and 1")
+            if len(column) != rows or column.strip("0123456789"):
+                raise ValueError(f"{len(column)} digits for {rows} cases, or other characters")
             continue
         numbers = column if isinstance(column, list) else [column] * rows
         if len(numbers) != rows:

@@ -101,4 +101,4 @@ class VlmAnswers(CaseAnswers):
         answers = run.answers.read()
         texts = {case.id: answers[case.id].text for case in cases}
         groups = duplicate_groups(texts, self.data.load().training_texts)
-        return duplicate_rows(groups, self.data.split, largest=3)
+        return duplicate_rows(groups, self.data.split, largest=3, each=3)

@@ -10,13 +10,13 @@ import os
 import re
 import stat
 from collections import Counter
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from helpers.files.errors import LabError
 
 MOST_BYTES = 1 << 29  # half a GB: a hundred times the largest file of the papers' data
-NUMBERS = {int, float}
 INFINITY = float("inf")
 TOO_LARGE = "holds a number that is too large"
 DEEPEST = 64  # lists and objects in each other; data has six
@@ -99,6 +99,8 @@ def text_fault(text: str) -> str:
 
     Half of an emoji, as programs leave it that cut texts, can be neither written nor tokenized.
     """
+    if text.isprintable():  # neither kind is: this is the quick way to tell
+        return ""
     if found := BROKEN.search(text):
         return f"a broken character (U+{ord(found[0]):04X}, half of a surrogate pair)"
     if found := CONTROL.search(text):
@@ -216,12 +218,18 @@ def _fault(value: Any, texts: bool) -> str:
                 if texts:
                     below += one.keys()
             elif kind is list:
-                numbers = NUMBERS.issuperset(map(type, one))
-                sound = numbers and INFINITY not in one and -INFINITY not in one
-                below += one[:1] if sound else one
+                below += one[:1] if _finite(one) else one
             elif kind is float and abs(one) == INFINITY:
                 return TOO_LARGE
             elif kind is str and texts and (fault := text_fault(one)):
                 return f"has {fault} in the text {one[:40]!r}"
         level = below
     return ""
+
+
+def _finite(row: list[Any]) -> bool:
+    """Whether these are numbers alone, whose sum tells that none of them is too large."""
+    try:
+        return isfinite(sum(row))
+    except (TypeError, OverflowError):
+        return False

@@ -171,7 +171,12 @@ def _group_places(neighbours: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def duplicate_rows(
-    groups: Sequence[DuplicateGroup], split: str, *, largest: int = 1, length: int = 200
+    groups: Sequence[DuplicateGroup],
+    split: str,
+    *,
+    largest: int = 1,
+    each: int | None = None,
+    length: int = 200,
 ) -> list[dict[str, str]]:
     """List the largest groups as VisionQAries' Table 3 does: "set", "encounter id", "answer".
 
@@ -182,7 +187,7 @@ def duplicate_rows(
     for group in groups[:largest]:
         if group.source:
             rows.append(("train", *group.source))
-        rows.extend((split, *member) for member in group.members)
+        rows.extend((split, *member) for member in group.members[:each])
     return [
         {"set": name, "encounter id": case, "answer": shorten(text, length)}
         for name, case, text in rows

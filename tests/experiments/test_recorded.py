@@ -211,24 +211,33 @@ def test_the_repositorys_records_are_small_and_whole():
     assert {study.name for study in load_studies()} <= set(recorded_studies())
 
 
-# As a notebook reads them: the garbage of other tests is no part of what it takes.
+# As a notebook reads them: the garbage of other tests is no part of what it takes. Machines differ
+# twofold, so the measure is what the bare decoder takes there for the same lines.
 READ_ALL = """
+import json
 import time
-from helpers.experiments.recorded import all_recorded, read_study
-read_study("table_2")  # what is loaded once
-started = time.process_time()
-scores = sum(len(run.scores) for run in all_recorded())
-print(scores, time.process_time() - started)
+from helpers.experiments.recorded import RECORDED, all_recorded
+
+def seconds(work):
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+lines = [line for path in RECORDED.glob("*.jsonl") for line in path.read_text().splitlines()]
+rounds = [(seconds(all_recorded), seconds(lambda: [*map(json.loads, lines)])) for _ in range(5)]
+read, decoded = map(min, zip(*rounds))
+print(sum(len(run.scores) for run in all_recorded()), read / decoded)
 """
 
 
 def test_the_repositorys_records_are_read_quickly():
+    """0.3 s where the decoder takes 0.1 s for all that fits into the three million bytes."""
     printed = subprocess.run(
         [sys.executable, "-c", READ_ALL], cwd=REPOSITORY, capture_output=True, text=True, check=True
     ).stdout
-    scores, seconds = printed.split()
+    scores, ratio = printed.split()
     assert int(scores) > 2500
-    assert float(seconds) < 0.3
+    assert float(ratio) < 3
 
 
 @pytest.mark.parametrize("name", recorded_studies())

@@ -141,6 +141,9 @@ def test_rows_as_in_table_3():
     assert [row["set"] for row in duplicate_rows(groups, "valid", largest=3)][6:] == [
         "valid"
     ] * 2 + ["train", "valid"]
+    few = duplicate_rows(groups, "test", largest=3, each=2)
+    assert [row["encounter id"] for row in few][:3] == [row["encounter id"] for row in rows][:3]
+    assert [row["set"] for row in few] == ["train", *["test"] * 4, "train", "test"]
     assert duplicate_rows([], "test") == []
 
 
