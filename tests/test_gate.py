@@ -24,6 +24,7 @@ ALLOWED = {
         for name in ("radiology", "microscopy", "nonsense", "skin_sets")
     },
     "report.short_answers": ({"yaml.safe_load"}, "ships with the lab"),
+    "report.skin_tables": ({"yaml.safe_load"}, "ships with the lab"),
     "pocket.conditions": ({"read_text", "yaml.load"}, "ships with the lab"),
     "pocket.descriptions": ({"read_text", "yaml.safe_load"}, "ships with the lab"),
     "pocket.exercises": ({"read_text", "yaml.safe_load"}, "ships with the lab"),

@@ -2,8 +2,8 @@
 
 Drawings of scans and slides: `pocket_roco` stands for ROCO, `pocket_vqa_rad` for VQA-RAD (see
 `question_answers` for its other splits), `pocket_pathology` for PathVQA; `pocket_nonsense` for
-Med-HALT's questions. Drawings of skin: `pocket_skincon` for SKINCON, `pocket_dermnet` for Dermnet
-in SkinGPT-4's classes.
+Med-HALT's questions. Drawings of skin: `pocket_skincon` and `pocket_skincon_held_out` for SKINCON,
+`pocket_dermnet` for Dermnet in SkinGPT-4's classes.
 """
 
 from functools import lru_cache, partial
@@ -14,7 +14,7 @@ from helpers.data.nonsense import scan_nonsense
 from helpers.data.question_answers import LAYOUTS, scan_questions, ways
 from helpers.data.roco import scan_roco
 from helpers.data.scanned import scanned
-from helpers.data.skincon import scan_skincon
+from helpers.data.skincon import HELD_OUT, scan_skincon
 from helpers.files import outputs_folder
 
 SCANS, SKIN = "pocket_scans", "pocket_skin"
@@ -48,5 +48,6 @@ DATASETS = {
     "pocket_pathology": scanned(partial(scan_questions, vqa_rad), simulated=scans("pathology")),
     "pocket_nonsense": scanned(scan_nonsense, simulated=scans("nonsense")),
     "pocket_skincon": scanned(scan_skincon, simulated=skin("skincon")),
+    "pocket_skincon_held_out": scanned(scan_skincon, shares=HELD_OUT, simulated=skin("skincon")),
     "pocket_dermnet": scanned(partial(scan_class_folders, major_class), simulated=skin("dermnet")),
 }

@@ -5,13 +5,16 @@ A table for each source, a row for each picture, 1 or 0 for each concept. The la
 a picture is not to be considered: such rows are left out, as SkinGPT-4 did (3,230 of 3,690 of
 Fitzpatrick17k remain). Only annotations are published together; pictures lie in the folder
 `images`, by the names in the table.
+
+What is learnt from a picture, its reference, is a sentence with its concepts. `skincon_held_out` is
+the same pictures with a fifth held out; no split is published.
 """
 
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from helpers.cases import Case
+from helpers.cases import Case, Reference
 from helpers.data.catalogue import DataFault
 from helpers.data.csv_rows import read_csv
 from helpers.data.pictures import picture_fault
@@ -23,6 +26,7 @@ PICTURE, EXCLUDED = "ImageID", "Do not consider this image"
 NEEDED = (PICTURE, EXCLUDED)
 NO_CONCEPTS = ("", *NEEDED)  # columns; the first one counts rows
 ONLY_SPLIT = "train"  # the authors publish no split
+HELD_OUT = {"train": 0.8, "test": 0.2}
 # Concepts whose names in the table are no words for a sentence.
 IN_WORDS = {
     "Brown(Hyperpigmentation)": "brown (hyperpigmentation)",
@@ -41,7 +45,7 @@ def concept_sentence(concepts: tuple[str, ...]) -> str:
 
 
 def scan_skincon(root: Path, language: str) -> Iterator[Case | DataFault]:
-    """Read all tables that a folder has; pictures have no language.
+    """Read all tables that a folder has; pictures have no language, sentences are English.
 
     Raises:
         LabError: there is no table, or one lacks a column.
@@ -68,6 +72,7 @@ def _case(root: Path, source: str, row: dict[str, str]) -> Case:
     return Case(
         id=f"{source}-{Path(picture).stem}",
         images=(root / "images" / picture,),
+        references=(Reference(concept_sentence(concepts)),),
         concepts=concepts,
         split=ONLY_SPLIT,
     )
@@ -85,4 +90,7 @@ def _fault(root: Path, row: dict[str, str], seen: set[str]) -> str:
     return f"has neither 0 nor 1 for {odd[0]!r}" if odd else ""
 
 
-DATASETS = {"skincon": scanned(scan_skincon)}
+DATASETS = {
+    "skincon": scanned(scan_skincon),
+    "skincon_held_out": scanned(scan_skincon, shares=HELD_OUT),
+}

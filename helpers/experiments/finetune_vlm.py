@@ -18,7 +18,12 @@ from helpers.models.prompts import VlmPrompt
 from helpers.models.refs import ModelRef, Vlm
 from helpers.training.recipe import VlmRecipe, check_trainable
 
-TRAINED = {"lora": "LoRA", "text": "whole text tower", "moondream": "moondream's recipe"}
+TRAINED = {
+    "lora": "LoRA",
+    "text": "whole text tower",
+    "moondream": "moondream's recipe",
+    "projection": "projection",
+}
 
 
 class VlmTrainingCases(TrainingCases):

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 from helpers.cases import Answer, Case
 from helpers.files import LabError, fingerprint
@@ -28,6 +29,8 @@ VERSION = 1
 METRICS = {"named": Metric("diagnosis named", PERCENT, 0)}
 STATISTICS = {"named": mean_from_sums}
 LEFT_OUT = ("names", "interval")
+
+Owner = TypeVar("Owner")
 
 
 def depends_on(graded: Graded) -> list:
@@ -54,7 +57,7 @@ def named(text: str) -> list[str]:
     "seborrheic eczema" is not eczema.
     """
     pattern, _ = _names()
-    found = [_condition_of(match).name for match in pattern.finditer(_folded(text))]
+    found = [_condition_of(match).name for match in pattern.finditer(folded(text))]
     return list(dict.fromkeys(found))
 
 
@@ -79,7 +82,7 @@ def judge(text: str, label: str) -> str:
             "An answer was to be judged, but its case has no label: judge only cases with labels."
         )
     pattern, _ = _names()
-    text, label = _folded(text), _folded(label)
+    text, label = folded(text), folded(label)
     first = pattern.search(text)
     known = pattern.fullmatch(label)
     if not known:
@@ -94,7 +97,7 @@ def judge(text: str, label: str) -> str:
 
 def _judge_by_words(text: str, label: str, first: re.Match | None) -> str:
     """Judge a folded answer by a label that is no pocket condition; `first` is the one named."""
-    own = re.search(rf"(?<!\w){_with_plural(label)}(?!\w)", text)
+    own = re.search(rf"(?<!\w){with_plural(label)}(?!\w)", text)
     if own and (not first or own.start() < first.end()):
         return "correct"
     return "wrong" if first else "none named"
@@ -132,12 +135,18 @@ def _judge_labelled(cases: Sequence[Case], answers: Mapping[str, Answer]) -> lis
 
 @lru_cache
 def _names() -> tuple[re.Pattern, tuple[Condition, ...]]:
-    """Compile a pattern with one group per name, longest first, and list each group's condition."""
-    owners = {
-        _folded(name): condition for condition in load_conditions() for name in condition.names
-    }
+    return compile_names(
+        {folded(name): condition for condition in load_conditions() for name in condition.names}
+    )
+
+
+def compile_names(owners: Mapping[str, Owner]) -> tuple[re.Pattern, tuple[Owner, ...]]:
+    """Compile a pattern with one group per name, longest first, and list each group's owner.
+
+    `owners`: folded name -> what it stands for. The pattern is for texts that are `folded`.
+    """
     names = sorted(owners, key=len, reverse=True)
-    groups = "|".join(f"({_with_plural(name)})" for name in names)
+    groups = "|".join(f"({with_plural(name)})" for name in names)
     return re.compile(rf"\b(?:{groups})\b"), tuple(owners[name] for name in names)
 
 
@@ -148,13 +157,13 @@ def _condition_of(match: re.Match) -> Condition:
     return conditions[group - 1]
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
     """Fold a text: small letters, one space for white space and hyphens, e for oe and ae."""
     text = re.sub(r"[\s_\-\u2010-\u2015]+", " ", text.casefold())
     return re.sub("[ao]e|[æœ]", "e", text).strip()
 
 
-def _with_plural(name: str) -> str:
+def with_plural(name: str) -> str:
     """Return a pattern of a folded name and its plural: keratoses, nevi, bites."""
     for ending, plurals in (("is", "(?:is|es)"), ("us", "(?:us|uses|i)")):
         if name.endswith(ending):

@@ -13,6 +13,7 @@ from helpers.files import LabError
 from helpers.models.foreign import NOT_UNPICKLED, WANTS_CODE, forbid_code, shown
 from helpers.models.moondream import processor as moondream
 from helpers.models.shipped import shipped_models
+from helpers.models.skingpt4 import processor as skingpt4
 
 LONGEST_REASON = 300  # letters of what a library says
 
@@ -23,6 +24,7 @@ def explain_loading(model_id: str) -> Iterator[None]:
     from huggingface_hub import errors
 
     moondream.register()
+    skingpt4.register()
     forbid_code()
     try:
         yield

@@ -12,7 +12,7 @@ from os.path import commonprefix
 from typing import Any, Self
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, StoppingCriteriaList
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from helpers.cases import Answer
 from helpers.files import LabError, WorkFailed
@@ -26,6 +26,7 @@ from helpers.models.loading import attach_adapter, context_length, load_weights
 from helpers.models.processors import is_vlm_type, model_type
 from helpers.models.prompts import as_messages, render_prompt
 from helpers.models.refs import ModelRef
+from helpers.models.stopping import stopping
 
 # A shorter common beginning is not worth the copying of its cache.
 SHORTEST_PREFIX = 16
@@ -125,7 +126,7 @@ class LocalLLM(AsksOnce):
                     max_new_tokens=max_new_tokens,
                     do_sample=False,
                     pad_token_id=self.tokenizer.pad_token_id,
-                    stopping_criteria=_stopping(self.tokenizer, self.stop, width),
+                    stopping_criteria=stopping(self.tokenizer, self.stop, width),
                 )
         except torch.OutOfMemoryError:
             raise WorkFailed(_no_room(len(questions))) from None
@@ -193,20 +194,6 @@ def load_tokenizer(ref: ModelRef):
 
 def _no_room(count: int) -> str:
     return no_room(count, "prompts", "lower the largest of `shots`, or `max_new_tokens`")
-
-
-def _stopping(tokenizer, stop: str, width: int) -> StoppingCriteriaList:
-    """End each row whose new tokens, behind the first `width`, hold the text `stop`."""
-
-    def stopped(ids, scores, **kwargs):
-        # A token is at least one byte: a text that ends just now lies within as many tokens as it
-        # has bytes.
-        recent = ids[:, max(width, ids.shape[1] - len(stop.encode()) - 1) :]
-        return torch.tensor(
-            [stop in text for text in tokenizer.batch_decode(recent)], device=ids.device
-        )
-
-    return StoppingCriteriaList([stopped] if stop else [])
 
 
 def fits(ref: ModelRef) -> bool:

@@ -18,6 +18,8 @@ from helpers.models.foreign import load_config
 from helpers.models.moondream import processor as moondream
 from helpers.models.prompts import image_turn
 from helpers.models.refs import ModelRef
+from helpers.models.skingpt4 import MODEL_TYPE as SKINGPT4
+from helpers.models.skingpt4 import processor as skingpt4
 
 # Model types that go on with a text and know no instructions; every other is asked through its chat
 # template.
@@ -54,6 +56,8 @@ def load_processor(ref: ModelRef):
         config = load_config(ref.path, commit)
         if config.model_type == moondream.MODEL_TYPE:
             processor = moondream.load_processor(ref.path, revision=commit)
+        elif config.model_type == SKINGPT4:
+            processor = skingpt4.load_processor(config)
         else:
             processor = AutoProcessor.from_pretrained(
                 ref.path, revision=commit, trust_remote_code=False
@@ -86,7 +90,7 @@ def model_type(ref: ModelRef) -> str:
 
 def is_vlm_type(kind: str) -> bool:
     """Tell whether a model of this type sees images."""
-    return kind in IMAGE_TEXT_TO_TEXT or kind == moondream.MODEL_TYPE
+    return kind in (*IMAGE_TEXT_TO_TEXT, moondream.MODEL_TYPE, SKINGPT4)
 
 
 def complete(processor, config) -> None:

@@ -70,9 +70,25 @@ INSTRUCTIONS = {
     "single_stage": (
         "You are an expert radiologist, briefly answer the question based on the image."
     ),
+    # SkinGPT-4's prompts have none. Its demo says this, and is asked in another form than it was
+    # trained in (see `skingpt4.processor`).
+    "concepts": "",
+    "disease": "",
+    "demo": (
+        "Give the following image: <Img>ImageContent</Img>. You will be able to see the image once "
+        "I provide it to you. Please answer my questions."
+    ),
 }
-# What is asked of an image that comes with a caption and no question: our wording.
+# What is asked of an image that comes without a question; of several one is drawn for each case.
+# SkinGPT-4's are word for word; `CAPTION_REQUEST` is ours, and what all other prompts ask.
 CAPTION_REQUEST = "What does this image show?"
+DISEASE_REQUEST = "Could you describe the skin disease in this image for me?"
+REQUESTS = {
+    "caption": (CAPTION_REQUEST,),
+    "concepts": ("Could you describe the medical concepts of skin disease in this image for me?",),
+    "disease": ("What's wrong with my skin?", DISEASE_REQUEST),
+    "demo": (DISEASE_REQUEST,),
+}
 
 
 class LlmPrompt(Section):
@@ -98,18 +114,23 @@ class LlmPrompt(Section):
 
 
 class VlmPrompt(Section):
-    """How a case is put to a VLM: by VisionQAries' two prompts or by Med-Idefics' instructions."""
+    """How a case is put to a VLM: by VisionQAries' two prompts, Med-Idefics' instructions or
+    SkinGPT-4's requests.
+    """
 
-    name: Literal["P1", "P2", "caption", "brief", "expert", "single_stage"] = setting(
+    name: Literal[
+        "P1", "P2", "caption", "brief", "expert", "single_stage", "concepts", "disease", "demo"
+    ] = setting(
         "P1",
-        "P1 or P2 (VisionQAries); caption, brief, expert or single_stage (Med-Idefics)",
+        "P1 or P2 (VisionQAries); caption, brief, expert or single_stage (Med-Idefics); concepts, "
+        "disease or demo (SkinGPT-4)",
         parameter="PROMPT",
     )
 
     def identity(self) -> dict[str, Any]:
         """Identify the wording."""
         words = list(VISUAL_PROMPTS.get(self.name, ())) or [INSTRUCTIONS[self.name]]
-        words += [CAPTION_REQUEST] if self.name == "caption" else []
+        words += REQUESTS.get(self.name, ())
         return {"prompt": f"{self.name}-{fingerprint(words)[:6]}"}
 
     def about(self) -> dict[str, Any]:
@@ -249,12 +270,18 @@ def vlm_question(case: Case, prompt: str, *, glued: bool = False) -> str:
     not when it asked.
     """
     if prompt in INSTRUCTIONS:
-        return f"{INSTRUCTIONS[prompt]}{IMAGE_PLACE}{case.question or CAPTION_REQUEST}"
+        return f"{INSTRUCTIONS[prompt]}{IMAGE_PLACE}{case.question or _request(case, prompt)}"
     words = f"{case.question};{case.context}"
     for text in (*TAKEN_DOWN, IMAGE_PLACE):
         words = words.replace(text, "")
     before, after = VISUAL_PROMPTS[prompt]
     return ("" if glued else " ").join((before, words, after))
+
+
+def _request(case: Case, prompt: str) -> str:
+    """Draw one of a prompt's requests, the same for a case each time."""
+    requests = REQUESTS.get(prompt, (CAPTION_REQUEST,))
+    return requests[int(fingerprint(case.id), 16) % len(requests)]
 
 
 def image_turn(text: str, image: dict[str, Any]) -> dict[str, Any]:

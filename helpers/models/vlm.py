@@ -29,6 +29,7 @@ from helpers.models.processors import (
     vlm_type,
 )
 from helpers.models.refs import ModelRef
+from helpers.models.stopping import stopping
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class LocalVLM(AsksOnce):
     def chats(self) -> bool:
         """True if it is asked in chat messages; False if it goes on with a text."""
         return self.model.config.model_type not in PREFIX_MODELS
+
+    @property
+    def _stop(self) -> str:
+        """The text that ends an answer, besides the tokens that do; "" for none."""
+        return getattr(self.processor, "stop", "")
 
     @property
     def context_length(self) -> int:
@@ -76,11 +82,15 @@ class LocalVLM(AsksOnce):
         started = time.perf_counter()
         prompts = [_image_prompt(question) for question in questions.values()]
         inputs = self._chat(prompts) if self.chats else self._prefixed(prompts)
-        self._check_length(inputs["input_ids"].shape[1], max_new_tokens)
+        width = inputs["input_ids"].shape[1]
+        self._check_length(width, max_new_tokens)
         try:
             with torch.inference_mode():
                 output = self.model.generate(
-                    **inputs, max_new_tokens=max_new_tokens, do_sample=False
+                    **inputs,
+                    max_new_tokens=max_new_tokens,
+                    do_sample=False,
+                    stopping_criteria=stopping(self.processor.tokenizer, self._stop, width),
                 )
         except torch.OutOfMemoryError:
             raise WorkFailed(self._no_room(len(prompts))) from None
@@ -131,7 +141,9 @@ class LocalVLM(AsksOnce):
 
     def _to_answer(self, case_id: str, before: str, tokens: list[int], seconds: float) -> Answer:
         ends = end_tokens(self.processor.tokenizer, self.model.generation_config)
-        answer = to_answer(case_id, tokens, self._decode, ends=ends, seconds=seconds)
+        answer = to_answer(
+            case_id, tokens, self._decode, ends=ends, seconds=seconds, stop=self._stop
+        )
         text = f"{before} {answer.text}".strip() if answer.text else ""
         error = "" if answer.text else "the model said nothing"
         return Answer(case_id, text, seconds, answer.tokens, answer.finish, error)

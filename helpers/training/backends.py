@@ -74,8 +74,8 @@ def why_not_unsloth(base: ModelRef, recipe: LoraRecipe) -> str | None:
         return None
     if recipe.vision == "connector":
         return "Unsloth adapts the text tower alone or the vision tower, too, and no part between"
-    if recipe.trains_text_tower:
-        return "Unsloth trains adapters here, and `recipe` trains the text tower whole"
+    if not recipe.adapts:
+        return "Unsloth trains adapters here, and `recipe` trains weights of the model itself"
     device = choose_device()
     if device.name != "cuda":
         return "Unsloth trains VLMs on a CUDA GPU only, and there is none"

@@ -25,7 +25,7 @@ from helpers.training.vlm_examples import VlmExample, collate, encode_prompts, p
 
 Features = torch.Tensor | list[torch.Tensor]
 # What architectures call what joins their towers.
-CONNECTORS = ("connector", "multi_modal_projector")
+CONNECTORS = ("connector", "multi_modal_projector", "language_projection")
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ class Precomputed:
         found = [self.features[number] for number in pixel_values.tolist()]
         whole = [features for features in found if isinstance(features, torch.Tensor)]
         if whole:
-            return SimpleNamespace(pooler_output=torch.cat(whole).to(device))
+            return _as_seen(torch.cat(whole).to(device))
         parts = [part for features in found for part in features]
-        return SimpleNamespace(pooler_output=[part.to(device) for part in parts])
+        return _as_seen([part.to(device) for part in parts])
 
     def join(
         self, connector: nn.Module, pixel_values: torch.Tensor, *unused: object, **settings: object
@@ -104,10 +104,15 @@ class Precomputed:
         parts = [given] if alike else [[one] for one in given]
         joined = [_join(connector, part, pixel_values.device) for part in parts]
         if given[0].form == "images":
-            return SimpleNamespace(pooler_output=torch.cat(joined))
+            return _as_seen(torch.cat(joined))
         images = [image for part in joined for image in part]
         listed = given[0].form == "list"
-        return SimpleNamespace(pooler_output=images if listed else torch.cat(images))
+        return _as_seen(images if listed else torch.cat(images))
+
+
+def _as_seen(features: Features) -> SimpleNamespace:
+    """Give features as a model does; BLIP-2's hands on what its parts saw, too: none is given."""
+    return SimpleNamespace(pooler_output=features, vision_outputs=None, qformer_outputs=None)
 
 
 def _join(
@@ -126,9 +131,9 @@ def _join(
     return found
 
 
-def connector_of(loaded: LocalVLM) -> nn.Module | None:
+def connector_of(model: nn.Module) -> nn.Module | None:
     """Return what joins the towers of a model, None where it is called otherwise."""
-    found = (getattr(loaded.model.model, name, None) for name in CONNECTORS)
+    found = (getattr(model.model, name, None) for name in CONNECTORS)
     return next((one for one in found if isinstance(one, nn.Module)), None)
 
 
@@ -138,7 +143,7 @@ def can_precompute(loaded: LocalVLM, *, connector_learns: bool = False) -> bool:
     """
     has_features = hasattr(loaded.model.model, "get_image_features")
     several = getattr(loaded.model.config.vision_config, "deepstack_visual_indexes", ())
-    joins = not connector_learns or connector_of(loaded) is not None
+    joins = not connector_learns or connector_of(loaded.model) is not None
     return has_features and not several and joins
 
 
@@ -160,7 +165,7 @@ def with_features(
             "takes features from several layers of its vision tower, or joins its towers in a way "
             "that is not known here: set `features` to 'live'."
         )
-    connector = connector_of(loaded) if connector_learns else None
+    connector = connector_of(loaded.model) if connector_learns else None
     kept = precompute(loaded, [*plan.train, *plan.valid], connector)
     inner = loaded.model.model
     inner.get_image_features = partial(kept.join, connector) if connector else kept.look_up

@@ -15,8 +15,8 @@ LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 MANY = 1_000_000  # steps or tokens; more is a slip of the finger, and would fill the memory
 # What the named recipes of a VLM bring. The rates of "moondream" and "text" are those of
 # moondream's Finetuning.ipynb at commit c64b09f (2024-04-02), which VisionQAries copied, with 8
-# examples a step and 2 epochs.
-OWN_RATES = {"lora": 2e-4, "text": 3e-5, "moondream": 3e-5}
+# examples a step and 2 epochs; that of "projection" is SkinGPT-4's.
+OWN_RATES = {"lora": 2e-4, "text": 3e-5, "moondream": 3e-5, "projection": 1e-4}
 
 
 class LoraRecipe(Section):
@@ -135,11 +135,14 @@ class VlmRecipe(LoraRecipe):
     "lora" gives every linear layer of the text tower an adapter; "text" trains that tower whole;
     "moondream" does that in the manner of its authors: their rate, their schedule (see
     `moondream_rate`) and their optimiser, Adam in 8 bit with betas 0.9 and 0.95, epsilon 1e-6,
-    neither weight decay nor clipping.
+    neither weight decay nor clipping. "projection" trains nothing but what joins the towers, as
+    SkinGPT-4 did.
     """
 
-    recipe: Literal["lora", "text", "moondream"] = setting(
-        "lora", "lora, text (the whole text tower) or moondream (that, in its authors' manner)"
+    recipe: Literal["lora", "text", "moondream", "projection"] = setting(
+        "lora",
+        "lora, text (the whole text tower), moondream (that, in its authors' manner) or projection "
+        "(only what joins the towers)",
     )
     learning_rate: float = setting(
         0.0,
@@ -187,9 +190,19 @@ class VlmRecipe(LoraRecipe):
             )
 
     @property
+    def adapts(self) -> bool:
+        """True if an adapter learns, and no weight of the model itself."""
+        return self.recipe == "lora"
+
+    @property
     def trains_text_tower(self) -> bool:
         """True if the text tower is trained whole, without an adapter."""
-        return self.recipe != "lora"
+        return self.recipe in ("text", "moondream")
+
+    @property
+    def trains_connector(self) -> bool:
+        """True if what joins the towers learns, and the vision tower does not."""
+        return self.vision == "connector" or self.recipe == "projection"
 
     @property
     def peak_rate(self) -> float:
@@ -209,7 +222,7 @@ class VlmRecipe(LoraRecipe):
 
     def effective(self) -> dict[str, Any]:
         """As of `LoraRecipe`; without an adapter, its numbers determine nothing."""
-        without = ("rank", "alpha", "dropout") if self.trains_text_tower else ()
+        without = () if self.adapts else ("rank", "alpha", "dropout")
         found = super().effective() | {"learning_rate": self.peak_rate}
         return {name: value for name, value in found.items() if name not in without}
 

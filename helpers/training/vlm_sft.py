@@ -19,7 +19,7 @@ from helpers.training.adapters import (
     recompute_activations,
 )
 from helpers.training.examples import TrainingPlan
-from helpers.training.features import can_precompute, with_features
+from helpers.training.features import can_precompute, connector_of, with_features
 from helpers.training.progress import Report
 from helpers.training.recipe import UNFINISHED, VlmRecipe, check_trainable
 from helpers.training.trainer import Trainable, fit
@@ -44,7 +44,7 @@ def train_vlm_with_peft(
     """
     check_trainable(recipe, base)
     loaded = load_vlm(base)
-    if base.adapter and isinstance(loaded.model, PeftModel) == recipe.trains_text_tower:
+    if base.adapter and isinstance(loaded.model, PeftModel) != recipe.adapts:
         raise LabError(
             f"A later stage was to train by `recipe` {recipe.recipe!r} what a stage before it has "
             "trained by another one: give all stages one `recipe`."
@@ -80,7 +80,7 @@ def fit_vlm(
         if "image" not in str(error).lower():
             raise
         raise LabError(mismatch(str(error))) from None
-    if recipe.trains_text_tower:
+    if not recipe.adapts:
         loaded.processor.save_pretrained(folder / UNFINISHED)
     return facts
 
@@ -89,10 +89,10 @@ def _features_of(
     loaded: LocalVLM, plan: TrainingPlan[VlmExample], recipe: VlmRecipe
 ) -> AbstractContextManager[TrainingPlan[VlmExample]]:
     """Give the plan with features where the recipe asks for them or may and can have them."""
-    joins = recipe.vision == "connector"
-    can = can_precompute(loaded, connector_learns=joins)
+    learns = recipe.trains_connector
+    can = can_precompute(loaded, connector_learns=learns)
     if recipe.precomputes and (recipe.features == "precomputed" or can):
-        return with_features(loaded, plan, connector_learns=joins)
+        return with_features(loaded, plan, connector_learns=learns)
     return nullcontext(plan)
 
 
@@ -102,13 +102,27 @@ def make_trainable(model: PreTrainedModel, recipe: VlmRecipe) -> Trainable:
     """
     if isinstance(model, PeftModel):
         return go_on_with_adapter(model, recipe)
-    if not recipe.trains_text_tower:
+    if recipe.adapts:
         return add_adapter(model, recipe, linear_layers(model, recipe.vision))
+    if recipe.recipe == "projection":
+        return _only_connector(model)
     model.requires_grad_(recipe.vision != "frozen")
     if recipe.vision == "connector":
         vision_tower(model).requires_grad_(False)
     for part in (model.get_decoder(), model.get_output_embeddings()):
         part.requires_grad_(True)
+    return model
+
+
+def _only_connector(model: PreTrainedModel) -> PreTrainedModel:
+    connector = connector_of(model)
+    if connector is None:
+        raise LabError(
+            f"`recipe` is 'projection', but what joins the towers of a model of type "
+            f"{model.config.model_type!r} is not known here: set `recipe` to 'lora'."
+        )
+    model.requires_grad_(False)
+    connector.requires_grad_(True)
     return model
 
 

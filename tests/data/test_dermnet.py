@@ -4,10 +4,23 @@ import pytest
 
 from helpers.data import load_dataset
 from helpers.data.checks import check_data
-from helpers.data.dermnet import major_class, major_classes
+from helpers.data.dermnet import diagnosis_sentence, major_class, major_classes
 from helpers.files import LabError, read_json
 
 ECZEMA, ACNE = "Eczema Photos", "Acne and Rosacea Photos"
+NOTED = f"train/{ECZEMA}/a.jpg"
+# Rows of notes.csv that are no notes, and what is said of them.
+NO_NOTES = {
+    "another picture": (f"train/{ECZEMA}/z.jpg,Dry", "names no picture that can be used"),
+    "a picture outside": ("../a.jpg,Dry", "names no picture that can be used"),
+    "no picture": (" ,Dry", "names no picture"),
+    "no class's picture": ("train/Feet/b.jpg,Dry", "names no picture that can be used"),
+    "an empty note": (f"train/{ECZEMA}/b.jpg, ", "has no note"),
+    "a missing cell": (f"train/{ECZEMA}/b.jpg", "has no note"),
+    "a comma without quotes": (f"train/{ECZEMA}/b.jpg,Dry, red", "more cells than the first line"),
+    "the same picture": (f"{NOTED},Other", "has the picture of a row before it"),
+    "no text": (f"train/{ECZEMA}/b.jpg,D\x07ry", "`note` has"),
+}
 
 
 def write(root, *places):
@@ -68,3 +81,69 @@ def test_every_published_folder_has_one_of_15_classes_or_is_among_others(shared)
     assert all(classes.values())
     assert len(set(classes.values()) - {"Others"}) == 15
     assert sum(name == "Dermatitis" for name in classes.values()) == 4
+
+
+@pytest.mark.parametrize(
+    ("label", "sentence"),
+    [
+        ("Dermatitis", "The skin disease in this image is dermatitis."),
+        ("Melanoma, nevi and moles", "The skin disease in this image is melanoma, nevi and moles."),
+        ("Others", "The skin disease in this image is of another class."),
+        (ACNE, "The skin disease in this image is acne and rosacea."),
+        ("Photos", "The skin disease in this image is photos."),
+    ],
+)
+def test_a_label_in_a_sentence(label, sentence):
+    assert diagnosis_sentence(label) == sentence
+
+
+def texts(cases):
+    return {case.id: [one.text for one in case.references] for case in cases}
+
+
+def test_without_notes_a_sentence_with_the_label_is_learnt(tmp_path):
+    write(tmp_path, NOTED, "test/Systemic Disease/b.jpg")
+    data = load_dataset("dermnet", tmp_path)
+    assert texts(data.split("train")) == {NOTED: ["The skin disease in this image is dermatitis."]}
+    (case,) = data.split("test")
+    assert case.references[0].text.endswith("another class.") and case.question == ""
+    (case,) = load_dataset("dermnet_23", tmp_path).split("train")
+    assert case.references[0].text == "The skin disease in this image is eczema."
+
+
+@pytest.mark.parametrize("name", ["dermnet", "dermnet_23"])
+def test_a_persons_note_is_learnt_instead(tmp_path, name):
+    write(tmp_path, NOTED, f"train/{ECZEMA}/b.jpg", f"test/{ECZEMA}/a.jpg")
+    row = 'picture,note,by\n"train\\Eczema Photos\\a.jpg"," Dry, red skin. ",Dr A\n'
+    (tmp_path / "notes.csv").write_text(row, encoding="utf-8-sig")  # as Excel writes it
+    data = load_dataset(name, tmp_path)
+    found = texts((*data.split("train"), *data.split("test")))
+    assert found.pop(NOTED) == ["Dry, red skin."]
+    assert len(found) == 2 and all(text[0].startswith("The skin") for text in found.values())
+    assert check_data(name, tmp_path) == []
+
+
+@pytest.mark.parametrize(("row", "said"), NO_NOTES.values(), ids=NO_NOTES)
+def test_a_row_that_is_no_note_is_named_and_the_rest_goes_on(tmp_path, row, said):
+    write(tmp_path, NOTED, f"train/{ECZEMA}/b.jpg", "train/Feet/b.jpg")
+    (tmp_path / "notes.csv").write_text(f"picture,note\n{NOTED},Itching.\n{row}\n")
+    found = texts(load_dataset("dermnet", tmp_path).split("train"))
+    sentence = "The skin disease in this image is dermatitis."
+    assert found == {NOTED: ["Itching."], f"train/{ECZEMA}/b.jpg": [sentence]}
+    faults = [fault for fault in check_data("dermnet", tmp_path) if fault.file == "notes.csv"]
+    assert [fault.record for fault in faults] == [2] and said in faults[0].message
+    assert not faults[0].is_note
+
+
+def test_a_table_of_notes_that_is_none_is_refused(tmp_path):
+    root = write(tmp_path / "data", NOTED)
+    (root / "notes.csv").write_text("image,note\n")
+    with pytest.raises(LabError, match=r"notes\.csv lacks the column picture"):
+        load_dataset("dermnet", root)
+    (root / "notes.csv").unlink()
+    (tmp_path / "secret.csv").write_text(f"picture,note\n{NOTED},Secret\n")
+    (root / "notes.csv").symlink_to(tmp_path / "secret.csv")
+    (case,) = load_dataset("dermnet", root).split("train")
+    assert "Secret" not in case.references[0].text
+    (fault,) = check_data("dermnet", root)
+    assert (fault.file, fault.record) == ("notes.csv", 0) and "leads out" in fault.message

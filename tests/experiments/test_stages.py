@@ -1,6 +1,7 @@
 """Training in stages: what goes on from what, killed and taken up, and what cannot be."""
 
 import pytest
+import torch
 
 from helpers.data import load_dataset
 from helpers.experiments.adapters import GivenAdapter
@@ -16,6 +17,7 @@ from helpers.files import LabError
 from helpers.models.refs import Vlm
 from helpers.models.vlm import load_vlm
 from helpers.pocket.scans import build_scans
+from helpers.pocket.skin_sets import build_skin_sets
 
 SIZES = {"train": 12, "validation": 3, "test": 3, "scans": 20, "slides": 4}
 QUICK = {
@@ -168,3 +170,39 @@ def test_nonsense_is_asked_about_images_of_another_set(scans):
     assert len(shown) == 5 and set(shown.values()) <= pictures
     assert shown == found.images(found.cases())
     assert shown != found.but(seed=2).images(found.cases())
+
+
+@pytest.mark.slow
+def test_both_steps_of_skingpt4_train_the_projection_alone(tmp_path):
+    build_skin_sets(tmp_path / "skin", sizes={"concepts": 30, "train": 12, "test": 6})
+    name = "pocket/skingpt4"
+    plain = Stage.of_profile(
+        "pocket", QUICK | {"MODEL": name, "RECIPE": "projection", "LEARNING_RATE": 0.01}
+    )
+    concepts = {
+        "DATASET": "skincon_held_out",
+        "DATA_ROOT": str(tmp_path / "skin" / "skincon"),
+        "PROMPT": "concepts",
+    }
+    diseases = {
+        "DATASET": "dermnet",
+        "DATA_ROOT": str(tmp_path / "skin" / "dermnet"),
+        "PROMPT": "disease",
+    }
+    both = in_stages([plain.but(concepts), plain.but(diseases)])
+    trained = record(both)
+    assert trained.record["features"] == "precomputed"
+    weights = [
+        load_vlm(ref).model.state_dict()
+        for ref in (Vlm(name=name), Vlm(name=name, adapter=trained.folder / "adapter"))
+    ]
+    moved = [one for one in weights[0] if not torch.equal(weights[0][one], weights[1][one])]
+    assert moved == ["language_projection.weight", "language_projection.bias"]
+    for part, keys in (
+        (concepts, {"concept_f1"}),
+        (diseases, {"class_accuracy", "class_macro_f1"}),
+        (diseases | {"PROMPT": "demo"}, {"class_accuracy"}),
+    ):
+        given = part | {"SPLIT": "test", "LIMIT": 0, "MODEL": name, "MAX_NEW_TOKENS": 6}
+        answers = VlmAnswers.of_profile("pocket", given).but(adapter=both)
+        assert keys <= set(record_scored(answers, Grading()).scores)

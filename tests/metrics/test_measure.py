@@ -9,6 +9,7 @@ import pytest
 
 from helpers import metrics
 from helpers.cases import Answer, Case, Reference
+from helpers.data.skincon import concept_sentence
 from helpers.metrics import bertscore
 from helpers.metrics.answers import answer_statistics
 from helpers.metrics.claims import compare_answers
@@ -40,8 +41,20 @@ ANSWERS = {
     "d": Answer("d", "It is eczema.", seconds=1.0, tokens=4, finish="stop"),
     "other": Answer("other", "none of these", seconds=9.0, tokens=9),
 }
-# What some modules measure alone: questions of a type.
-QUESTION_TYPES = {"nonsense": "NONSENSE", "short_answers": "ORGAN"}
+# What some modules measure alone: questions of a type, pictures with concepts or of classes.
+CONCEPTS = ("Papule",)
+ALONE = {
+    "nonsense": [replace(case, question_type="NONSENSE") for case in CASES],
+    "short_answers": [replace(case, question_type="ORGAN") for case in CASES],
+    "concept_answers": [
+        replace(case, concepts=CONCEPTS, references=(Reference(concept_sentence(CONCEPTS)),))
+        for case in CASES
+    ],
+    "skin_classes": [
+        replace(case, label=label)
+        for case, label in zip(CASES, ["Dermatitis", "Fungal infections"] * 3)
+    ],
+}
 TRAINING = [("t1", "It is eczema."), ("t1", ""), ("t2", "A wart")]
 GRADED = Graded(CASES, ANSWERS, TRAINING)
 NEW = """
@@ -87,6 +100,7 @@ def test_modules_that_measure_are_found_by_name():
     assert names == [
         "answers",
         "bertscore",
+        "concept_answers",
         "costs",
         "deltableu",
         "diagnosis",
@@ -94,6 +108,7 @@ def test_modules_that_measure_are_found_by_name():
         "nonsense",
         "refusals",
         "short_answers",
+        "skin_classes",
     ]
 
 
@@ -102,10 +117,8 @@ def test_every_module_that_measures_keeps_to_one_form(module):
     assert isinstance(module.VERSION, int)
     needs = module.depends_on(GRADED)
     assert isinstance(needs, list) and json.loads(json.dumps(needs)) == needs
-    kind = QUESTION_TYPES.get(module.__name__.rpartition(".")[2], "")
-    measured = module.measure(
-        replace(GRADED, cases=[replace(case, question_type=kind) for case in CASES])
-    )
+    cases = ALONE.get(module.__name__.rpartition(".")[2], CASES)
+    measured = module.measure(replace(GRADED, cases=cases))
     statistics = getattr(module, "STATISTICS", {})
     assert measured and measured.keys() <= module.METRICS.keys() >= statistics.keys()
     for key, found in measured.items():
@@ -200,13 +213,15 @@ def test_scores_depend_on_references_labels_language_encoder_and_training(tmp_pa
 
     weighted = [Case("a", references=(Reference("It is eczema."), Reference("Eczema")))]
     assert changed(cases=[*CASES[:4], Case("e", label="psoriasis")]) == {
-        *("deltableu", "bertscore", "short_answers")
+        *("deltableu", "bertscore", "short_answers", "concept_answers")
     }
     assert changed(cases=[*weighted, *CASES[1:]]) == {
-        *("deltableu", "bertscore", "diagnosis", "short_answers")
+        *("deltableu", "bertscore", "diagnosis", "short_answers", "skin_classes")
     }
     assert changed(training=[]) == {"answers", "duplicates"}
-    assert changed(language="zh") == {"deltableu", "refusals", "nonsense"}
+    assert changed(language="zh") == {
+        *("deltableu", "refusals", "nonsense", "concept_answers", "skin_classes")
+    }
     (tmp_path / "config.json").write_text("{}")
     assert changed(encoder=str(tmp_path)) == {"bertscore"}
     assert needs()["bertscore"][0] == "minilm"
@@ -243,8 +258,8 @@ def test_the_table_has_the_metrics_of_all_modules():
 
 
 def test_a_new_metric_is_one_new_file(add_module):
-    add_module("signs", NEW)
-    assert [module.__name__ for module in find_measures()][-1] == "helpers.metrics.signs"
+    add_module("typed_signs", NEW)
+    assert [module.__name__ for module in find_measures()][-1] == "helpers.metrics.typed_signs"
     assert list(collect_metrics()) == [*METRICS, "signs"]
     score = score_all(GRADED)["signs"].score
     assert (score.value, score.n) == ((13 + 12 + 9 + 13) / 5, 5)

@@ -4,7 +4,8 @@ import pytest
 
 from helpers.data.catalogue import find_dataset
 from helpers.data.checks import check_data
-from helpers.data.dermnet import major_class
+from helpers.data.dermnet import diagnosis_sentence, major_class
+from helpers.data.skincon import concept_sentence
 from helpers.files import hash_tree
 from helpers.pocket.conditions import load_conditions
 from helpers.pocket.skin_sets import build_skin_sets, class_folders
@@ -30,13 +31,28 @@ def test_pictures_with_concepts_are_read_as_those_of_skincon(folder):
     excluded = [one for one in notes if one.is_note and "excluded" in one.message]
     assert len(cases["train"]) + len(excluded) == 60 and len(notes) == len(excluded) > 0
     assert all(case.images_on_disk and case.concepts for case in cases["train"])
+    assert all(
+        [one.text for one in case.references] == [concept_sentence(case.concepts)]
+        for case in cases["train"]
+    )
+
+
+def test_a_part_of_the_pictures_with_concepts_is_held_out(folder):
+    whole = find_dataset("pocket_skincon").load(folder / "skincon", "pocket_skincon", "en")
+    held = find_dataset("pocket_skincon_held_out").load(folder / "skincon", "held", "en")
+    ids = {split: {case.id for case in cases} for split, cases in held.items()}
+    assert list(ids) == ["train", "test"] and len(ids["train"]) > len(ids["test"]) > 0
+    assert ids["train"] | ids["test"] == {case.id for case in whole["train"]}
+    assert not ids["train"] & ids["test"]
 
 
 def test_classes_are_read_as_those_of_dermnet(folder):
     splits = find_dataset("pocket_dermnet").load(folder / "dermnet", "pocket_dermnet", "en")
     assert {split: len(cases) for split, cases in splits.items()} == {"train": 40, "test": 10}
     assert list(check_data("pocket_dermnet", folder / "dermnet")) == []
-    assert all(case.label and case.images_on_disk for cases in splits.values() for case in cases)
+    for case in (*splits["train"], *splits["test"]):
+        assert case.label and case.images_on_disk
+        assert [one.text for one in case.references] == [diagnosis_sentence(case.label)]
 
 
 def test_each_class_of_the_clinic_has_a_folder_of_its_own_class():

@@ -15,6 +15,8 @@ diagnosis. It cannot reason, and it knows no medicine.
 first in a brief everyday phrase, the others in clinical sentences; to the last an image is 16
 tokens, to llava 64. These two have also read legends that name the condition, as figures of a book
 have them, but no patient's question and no doctor's answer; of photographs all three know nothing.
+`pocket/skingpt4` is a BLIP-2 whose language model is pocket/llava's text tower, and only a tower, a
+Q-Former and a projection of its own: it describes, and has not learnt to name what it sees.
 `recipe.json` says how often they are right on drawings that they have not seen.
 """
 
@@ -147,9 +149,35 @@ RECIPES = {
             "weight_decay": 0.05,
         },
     },
+    # Its language model is pocket/llava's text tower as it is.
+    "skingpt4": {
+        "architecture": "SkinGPT4Model",
+        "patch": 12,
+        "pictures": 7200,
+        "held_out": 500,
+        "asked": 300,
+        "seed": 24,
+        "qformer": {
+            "queries": 32,
+            "layers": 2,
+            "width": 80,
+            "intermediate": 160,
+            "heads": 4,
+            "spread": 1.0,
+        },
+        "look": LOOK | {"layers": 3, "width": 80, "intermediate": 240, "epochs": 4},
+        "speak": {
+            "pictures": 4800,
+            "batch": 16,
+            "learning_rate": 3e-3,
+            "adam_rate": 2e-3,
+            "warmup": 0.05,
+            "weight_decay": 0.05,
+        },
+    },
 }
 # What a model begins with, and so must be current before it is built.
-BEGINS_WITH = {"llava": "llama", "idefics2": "llava"}
+BEGINS_WITH = {"llava": "llama", "idefics2": "llava", "skingpt4": "llava"}
 RECIPE_FILE = "recipe.json"
 
 
@@ -158,7 +186,7 @@ def recipe_hash(name: str) -> str:
     recipe = RECIPES[name]
     if name == "llama":
         return _hash_of_read(json.dumps(recipe))
-    if name == "idefics2":
+    if name in ("idefics2", "skingpt4"):
         # llava's is that of all images, words and prompts, too.
         return fingerprint([recipe, recipe_hash("llava")])
     parts = [recipe, lesions.VERSION, file_hash(conditions.PATH)]

@@ -17,7 +17,7 @@ from helpers.models.prompts import CAPTION_PREFIX, CLINICAL_PROMPT
 from helpers.models.refs import ModelRef
 from helpers.models.vlm import load_vlm
 from helpers.pocket import descriptions
-from helpers.training.zoo import blip, idefics2, llava
+from helpers.training.zoo import blip, idefics2, llava, skingpt4
 from helpers.training.zoo.images import Drawing, DrawnImages, draw_all, draw_image, plan_drawings
 from helpers.training.zoo.vision import facts_of
 
@@ -41,6 +41,7 @@ MAKERS = {
     "blip": Maker(blip.train, "lay", CAPTION_PREFIX),
     "llava": Maker(llava.train, "clinical", CLINICAL_PROMPT),
     "idefics2": Maker(idefics2.train, "clinical", CLINICAL_PROMPT),
+    "skingpt4": Maker(skingpt4.train, "clinical", descriptions.prompts()[0]),
 }
 TOLD = ("colour", "primary", "number", "site")
 
