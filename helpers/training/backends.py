@@ -68,6 +68,10 @@ def check_unsloth(base: ModelRef, recipe: LoraRecipe) -> None:
         raise LabError(f"`backend` is 'unsloth', but {reason}: set `backend` to 'peft'.")
 
 
+def _trained_whole(recipe: VlmRecipe) -> str:
+    return "the text tower" if recipe.trains_text_tower else "what joins the towers"
+
+
 def why_not_unsloth(base: ModelRef, recipe: LoraRecipe) -> str | None:
     """Say why Unsloth cannot do this training, as part of a sentence; None where it can."""
     if not isinstance(recipe, VlmRecipe):
@@ -75,7 +79,7 @@ def why_not_unsloth(base: ModelRef, recipe: LoraRecipe) -> str | None:
     if recipe.vision == "connector":
         return "Unsloth adapts the text tower alone or the vision tower, too, and no part between"
     if not recipe.adapts:
-        return "Unsloth trains adapters here, and `recipe` trains weights of the model itself"
+        return f"Unsloth trains adapters here, and `recipe` trains {_trained_whole(recipe)} whole"
     device = choose_device()
     if device.name != "cuda":
         return "Unsloth trains VLMs on a CUDA GPU only, and there is none"

@@ -314,7 +314,7 @@ def _token_losses(model, plan, examples) -> list[float]:
 def test_precomputed_features_give_the_losses_of_live_images(kind, joins, folder_of, photos):
     folder = folder_of(kind)
     loaded = load_vlm(ModelRef(str(folder)))
-    if joins and connector_of(loaded) is None:
+    if joins and connector_of(loaded.model) is None:
         assert kind in ("qwen2_5_vl", "moondream2"), "a connector that is not known"
         assert not can_precompute(loaded, connector_learns=True)
         return

@@ -69,9 +69,12 @@ class SkinGPT4Model(Blip2ForConditionalGeneration):
         Raises:
             LabError: that is none that the rest was made for.
         """
-        config = settings.get("config") or SkinGPT4Config.from_pretrained(path)
-        own = {n: one for n, one in settings.items() if n != QUANTIZED or not config.language}
-        model, found = super().from_pretrained(path, *unused, output_loading_info=True, **own)
+        config = settings["config"]  # the auto class has read it
+        given = ("trust_remote_code", *((QUANTIZED,) if config.language else ()))
+        own = {name: one for name, one in settings.items() if name not in given}
+        model, found = super().from_pretrained(
+            path, *unused, output_loading_info=True, trust_remote_code=False, **own
+        )
         if config.language:
             passed = {n: settings[n] for n in (QUANTIZED, "device_map") if n in settings}
             model.language_model = load_language(config.language, dtype=model.dtype, **passed)
@@ -129,7 +132,8 @@ def load_language(name: str, *, dtype: torch.dtype, **settings: Any) -> Any:
 def _text_tower(whole: Any) -> Any:
     """Make a language model of the parts of a chat model that sees."""
     with torch.device("meta"):
-        found = AutoModelForCausalLM.from_config(whole.config.get_text_config())
+        text = whole.config.get_text_config()
+        found = AutoModelForCausalLM.from_config(text, trust_remote_code=False)
     found.model, found.lm_head = whole.get_decoder(), whole.get_output_embeddings()
     found.generation_config = whole.generation_config
     return found
