@@ -14,6 +14,9 @@ os.environ |= {
     "UNSLOTH_DISABLE_STATISTICS": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
+# nbval listens when a cell is done, and of more than a thousand messages that wait for it the last
+# are lost, with the one that says so: there progress is told every two seconds.
+SELDOM = {"TQDM_MININTERVAL": "2"}
 ROOT = Path(__file__).parent
 
 
@@ -29,6 +32,10 @@ def pytest_runtest_setup(item):
 
     The first notebook of a worker builds the pocket clinic there; the others find a copy of it.
     """
+    for name, value in SELDOM.items():
+        os.environ.pop(name, None)
+        if item.path.suffix == ".ipynb":
+            os.environ[name] = value
     if item.path.suffix == ".ipynb" and getattr(item.config, "_notebook", None) != item.path:
         item.config._notebook = item.path
         folder = item.config._tmp_path_factory.mktemp("notebook", numbered=True)
