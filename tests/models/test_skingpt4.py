@@ -204,11 +204,11 @@ def test_both_requests_about_a_disease_are_asked_each_of_its_cases():
     assert asked == [vlm_question(Case(f"case {number}"), "disease") for number in range(40)]
 
 
-def test_an_answer_ends_before_the_end_sign(model, processor, monkeypatch):
+def test_an_answer_ends_before_the_end_sign(model, processor):
     """The end sign may be any tokens of a tokenizer: it is found in the text."""
     loaded = LocalVLM(model, processor, Device("cpu", "float32", "a test"))
-    answers = loaded._to_answer("a", "", processor.tokenizer("Acne. ### Human")["input_ids"], 0.0)
-    assert (answers.text, answers.finish) == ("Acne.", "stop")
+    answer = loaded._to_answer("a", "", processor.tokenizer("Acne. ### Human")["input_ids"], 0.0)
+    assert (answer.text, answer.finish) == ("Acne.", "stop")
 
 
 # Published files
