@@ -2,10 +2,13 @@
 training.
 """
 
+import random
 from typing import ClassVar
 
-from helpers.data import Cases
+from helpers.data import Cases, is_simulated
 from helpers.experiments.adapters import GivenAdapter
+from helpers.experiments.case_answers import EXAMPLES
+from helpers.experiments.runs import Run
 from helpers.experiments.stage import QUESTIONS, BriefPrompt, Stage, StageVlm
 from helpers.experiments.vlm_answers import VlmAnswers
 from helpers.models.decoding import VlmDecoding
@@ -39,3 +42,18 @@ class QuestionAnswers(VlmAnswers):
         trained_with = self.adapter.prompt.name if isinstance(self.adapter, Stage) else ""
         other = trained_with not in ("", self.prompt.name)
         return f"{super().label()}{f', asked: {self.prompt.name}' if other else ''}"
+
+    def work(self, run: Run) -> None:
+        """Answer what is not answered yet; the record also shows some answers."""
+        super().work(run)
+        run.save(examples=self.examples(run))
+
+    def examples(self, run: Run) -> list[dict[str, str]]:
+        """Return a run's answers to some cases, drawn by lot and the same for all runs, because a
+        table may be sorted by what it shows. Of simulated data only.
+        """
+        if not is_simulated(self.data.name):
+            return []
+        answers, cases = run.answers.read(), self.cases()
+        drawn = random.Random(0).sample(cases, min(EXAMPLES, len(cases)))
+        return [{"case": case.id, "answer": answers[case.id].text} for case in drawn]

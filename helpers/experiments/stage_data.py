@@ -1,8 +1,12 @@
-"""What the stages of a training learn from, as the profiles have it (Med-Idefics, section 5.1)."""
+"""What the stages of a training learn from, as the profiles have it (Med-Idefics, section 5.1).
+
+With SkinGPT-4's data and prompts instead ("concepts", then "disease") they are its two steps.
+"""
 
 from typing import ClassVar, TypeVar
 
 from helpers.experiments.experiment import Experiment
+from helpers.models.prompts import VlmPromptName
 from helpers.settings.section import Section, setting
 
 AnyExperiment = TypeVar("AnyExperiment", bound=Experiment)
@@ -24,11 +28,13 @@ class CaptionStage(Section):
     learning_rate: float = setting(
         0.001, "peak learning rate", parameter="STAGE_1_RATE", gt=0, allow_inf_nan=False
     )
+    prompt: VlmPromptName = setting(
+        "caption", "prompt of the first stage, as PROMPT has them", parameter="STAGE_1_PROMPT"
+    )
     profiles: ClassVar = {
         "pocket": {"limit": 400},
         "t4": {"name": "roco", "learning_rate": 1e-5},
     }
-    prompt: ClassVar = "caption"
 
     def of(self, stage: AnyExperiment) -> AnyExperiment:
         """Return a stage that learns from this."""
@@ -62,8 +68,10 @@ class QuestionStage(CaptionStage):
     learning_rate: float = setting(
         0.001, "peak learning rate", parameter="STAGE_2_RATE", gt=0, allow_inf_nan=False
     )
+    prompt: VlmPromptName = setting(
+        "brief", "prompt of the second stage, as PROMPT has them", parameter="STAGE_2_PROMPT"
+    )
     profiles: ClassVar = {
         "pocket": {"limit": 400},
         "t4": {"name": "vqa_rad_by_image", "learning_rate": 1e-4},
     }
-    prompt: ClassVar = "brief"

@@ -91,6 +91,11 @@ REQUESTS = {
 }
 
 
+VlmPromptName = Literal[
+    "P1", "P2", "caption", "brief", "expert", "single_stage", "concepts", "disease", "demo"
+]
+
+
 class LlmPrompt(Section):
     """How a case is put to an LLM."""
 
@@ -118,9 +123,7 @@ class VlmPrompt(Section):
     SkinGPT-4's requests.
     """
 
-    name: Literal[
-        "P1", "P2", "caption", "brief", "expert", "single_stage", "concepts", "disease", "demo"
-    ] = setting(
+    name: VlmPromptName = setting(
         "P1",
         "P1 or P2 (VisionQAries); caption, brief, expert or single_stage (Med-Idefics); concepts, "
         "disease or demo (SkinGPT-4)",

@@ -22,8 +22,14 @@ from helpers.report.tables import table
 
 PUBLISHED = Path(__file__).with_name("published.yaml")
 AGAINST_REFERENCES = ("deltableu", "bertscore_f1", "bertscore_precision", "bertscore_recall")
-# Of questions with one short right answer; the first of either kind is what systems are sorted by.
-OF_SHORT_ANSWERS = ("exact_match", "token_f1", "closed_accuracy", "published_token_f1")
+# By what else answers are scored against references, where all of a board's are: questions with one
+# short right answer, skin diseases by class, concepts. The first of each is what systems are sorted
+# by.
+OF_THEIR_OWN = (
+    ("exact_match", "token_f1", "closed_accuracy", "published_token_f1"),
+    ("class_accuracy", "class_macro_f1"),
+    ("concept_f1", "named_concepts_right", "true_concepts_named"),
+)
 OF_ANSWERS = ("named", "distinct", "copies", "unfinished", "refusals", "words")
 OF_CAPTIONS = (
     "failed",
@@ -67,8 +73,8 @@ def list_runs(runs: Iterable[Run]) -> DataFrame:
 
 
 def list_systems(runs: Iterable[Run]) -> DataFrame:
-    """Return one row for each system, its seeds together, the best mean deltaBLEU first, or, of
-    short answers, the best exact match.
+    """Return one row for each system, its seeds together, the best mean first: of deltaBLEU, or of
+    the first metric that its kind of question has (`OF_THEIR_OWN`).
 
     Scores hold the mean of the seeds' intervals over cases; "by seed" the lowest and the highest
     value that a seed gave, which is another kind of uncertainty; it is left out where no system has
@@ -92,9 +98,11 @@ def ranked_by(runs: Sequence[Run]) -> str:
 
 
 def _against_references(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Return what runs are scored by against references: short answers by metrics of their own."""
-    are_short = bool(runs) and all("exact_match" in run.scores for run in runs)
-    return OF_SHORT_ANSWERS if are_short else AGAINST_REFERENCES
+    """Return what runs are scored by against references."""
+    for metrics in OF_THEIR_OWN:
+        if runs and all(metrics[0] in run.scores for run in runs):
+            return metrics
+    return AGAINST_REFERENCES
 
 
 def describe_answers(runs: Iterable[Run]) -> DataFrame:

@@ -37,12 +37,15 @@ def compare_trainings(
         best: the metric to sort by.
     """
     data = frame(runs)
-    data = data.reindex(columns=list(dict.fromkeys([*data.columns, "stages", "image_shown"])))
-    data["trained on"] = data["stages"].map(_without_model)
-    data["asked with"] = data["prompt"]
+    wanted = ("stages", "prompt", "image_shown", "shots", "constant")
+    data = data.reindex(columns=list(dict.fromkeys([*data.columns, *wanted])))
+    constant = "one answer to all: " + data["constant"].astype("string")
+    data["trained on"] = constant.fillna(data["stages"].map(_without_model))
+    data["asked with"] = data["prompt"].fillna("")
     data["image"] = data["image_shown"].fillna("its own")
-    by = ["trained on", "asked with", "image"]
-    by = by if data["image"].nunique() > 1 else by[:2]
+    data["shots"] = data["shots"].fillna(0).astype(int)
+    told = [name for name in ("shots", "image") if data[name].nunique() > 1]
+    by = ["trained on", "asked with", *told]
     found = best_first(summarize(data, metrics, by=by), best)
     return found.dropna(axis="columns", how="all")
 

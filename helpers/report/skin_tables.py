@@ -1,18 +1,29 @@
-"""SkinGPT-4's Tables 1 and 2 (Zhou et al. 2024) from the data at hand, beside what they say.
+"""SkinGPT-4's Tables 1 and 2 (Zhou et al. 2024) from the data at hand, beside what they say; and
+its Figure 3 from records.
 
 The published counts are data, in `skin_tables.yaml`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from helpers.cases import Case
+from helpers.cases import Answer, Case
+from helpers.experiments.runs import Run
 from helpers.files import LabError, list_some, read_text
+from helpers.report.strips import Strips, case_strips
+
+# What stages say of a training (concepts? diagnoses?) -> the header over its answers.
+STEPS = {
+    (False, False): "as it is",
+    (True, False): "step 1 alone",
+    (False, True): "step 2 alone",
+    (True, True): "both steps",
+}
 
 
 def count_concepts(cases: Iterable[Case]) -> list[dict]:
@@ -62,6 +73,43 @@ def count_classes(splits: Mapping[str, Iterable[Case]]) -> list[dict]:
         | {"in the paper": learnt, "rated in the paper": rated}
         for name, (learnt, rated) in published.items()
     ]
+
+
+def show_steps(
+    runs: Iterable[Run],
+    cases: Iterable[Case],
+    shows: Callable[[Path], Path | None],
+    *,
+    prompt: str,
+    caption: str,
+) -> Strips:
+    """Show what a model says of pictures as it is and after each step, beside the clinician's
+    answer, from the answers that records hold: the paper's Figure 3.
+
+    Args:
+        runs: of the ablation; of each step the first one is shown.
+        cases: those that were answered.
+        shows: returns an image's path, or None where it may not be shown (`lab.shows`).
+        prompt: how all of them were asked.
+        caption: what is to be seen.
+    """
+    answers: dict[str, dict[str, Answer]] = {}
+    for run in runs:
+        if run.record.get("examples") and run.record["parameters"]["PROMPT"] == prompt:
+            found = {
+                one["case"]: Answer(one["case"], one["answer"]) for one in run.record["examples"]
+            }
+            answers.setdefault(_steps(run), found)
+    shown = [case for case in cases if any(case.id in found for found in answers.values())]
+    ordered = {name: answers[name] for name in STEPS.values() if name in answers}
+    headers = ("what is asked", "the clinician")
+    return case_strips(shown, ordered, shows, caption=caption, headers=headers)
+
+
+def _steps(run: Run) -> str:
+    """Say which of the steps a model has learnt, from the prompts of its stages."""
+    stages = run.record.get("stages") or ""
+    return STEPS["concepts (" in stages, "disease (" in stages]
 
 
 @lru_cache

@@ -9,6 +9,7 @@ from pathlib import Path
 from helpers.cases import Answer, Case
 from helpers.data.images import BadImage, open_image, to_jpeg
 from helpers.metrics.diagnosis import judge
+from helpers.metrics.skin_classes import class_named, classes
 
 THUMBNAIL = 160  # pixels of a picture's larger side
 CELL = "text-align: left; vertical-align: top; padding: 0.5em"
@@ -80,8 +81,16 @@ def _row(
 def _answer(case: Case, answer: Answer | None) -> list[str]:
     if not answer or not answer.text.strip():
         return ["(no answer)"]
-    judged = [f"(diagnosis: {judge(answer.text, case.label)})"] if case.label.strip() else []
-    return [answer.text, *judged]
+    return [answer.text, *_judged(answer.text, case.label)]
+
+
+def _judged(text: str, label: str) -> list[str]:
+    """Say what an answer comes to: by its class where cases are of one, else by its diagnosis."""
+    if not label.strip():
+        return []
+    if label in classes():
+        return [f"(class: {class_named(text) or 'none named'})"]
+    return [f"(diagnosis: {judge(text, label)})"]
 
 
 def _picture(case: Case, shows: Callable[[Path], Path | None]) -> str:

@@ -206,3 +206,18 @@ def test_both_steps_of_skingpt4_train_the_projection_alone(tmp_path):
         given = part | {"SPLIT": "test", "LIMIT": 0, "MODEL": name, "MAX_NEW_TOKENS": 6}
         answers = VlmAnswers.of_profile("pocket", given).but(adapter=both)
         assert keys <= set(record_scored(answers, Grading()).scores)
+
+
+def test_skingpt4s_steps_are_stages_with_its_data_and_prompts():
+    stage = Stage.of_profile("pocket", {"MODEL": "pocket/skingpt4", "RECIPE": "projection"})
+    steps = [
+        kind.of_profile("pocket", {f"STAGE_{place}_DATASET": name, f"STAGE_{place}_PROMPT": prompt})
+        for place, kind, name, prompt in (
+            (1, CaptionStage, "pocket_skincon_held_out", "concepts"),
+            (2, QuestionStage, "pocket_dermnet", "disease"),
+        )
+    ]
+    both = in_stages([step.of(stage) for step in steps])
+    assert (both.start.data.name, both.data.name) == ("pocket_skincon_held_out", "pocket_dermnet")
+    assert (both.start.prompt.name, both.prompt.name) == ("concepts", "disease")
+    assert both.recipe.trains_connector and not both.recipe.trains_text_tower

@@ -177,3 +177,27 @@ def test_a_run_that_was_done_again_counts_once():
     other_seed = few_shot_run(5.0, name="other seed", parameters={"SEED": 2})
     (board,) = boards([recorded, again, other_seed]).values()
     assert [run.record["name"] for run in board] == ["other seed", "again"]
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        ("class_accuracy", "class_macro_f1"),
+        ("concept_f1", "named_concepts_right", "true_concepts_named"),
+        ("exact_match", "token_f1"),
+    ],
+)
+def test_systems_are_sorted_by_what_their_questions_are_scored_by(metrics):
+    runs = [
+        make_run(
+            "answers",
+            name,
+            dict.fromkeys(["deltableu", *metrics], score(value)),
+            parameters={"MODEL": name},
+        )
+        for name, value in (("low", 0.1), ("high", 0.3))
+    ]
+    assert leaderboard.ranked_by(runs) == metrics[0]
+    found = list_systems(runs)
+    assert found["system"].tolist() == ["high", "low"] and "deltableu" not in found
+    assert leaderboard.ranked_by([*runs, few_shot_run(1.0)]) == "deltableu"

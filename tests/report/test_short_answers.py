@@ -9,10 +9,12 @@ from helpers.data.answer_tables import read_answer_table
 from helpers.metrics.short_answers import score_parts
 from helpers.report.short_answers import (
     authors_rows,
+    compare_trainings,
     score_by_type,
     show_learnt,
     write_review,
 )
+from tests.report.runs import make_run, score
 
 CASES = [
     Case(str(place), question, references=(Reference(truth),), question_type=kind, group=group)
@@ -79,3 +81,27 @@ def test_the_published_totals_are_those_of_the_paper():
     found = {(row["system"], row["questions"]): row for row in authors_rows()}
     for system, f1 in {"base": 0.38, "one stage": 0.55, "two stages": 0.58}.items():
         assert found[system, "VQA-RAD"]["published_token_f1"] == pytest.approx(f1, abs=5e-3)
+
+
+def test_trainings_stand_beside_each_other_with_shots_images_and_constants():
+    brief = {"PROMPT": "brief"}
+    runs = [
+        make_run(kind, name, {"exact_match": score(value)}, parameters=parameters, **about)
+        for kind, name, value, parameters, about in (
+            ("question_answers", "plain", 0.1, brief, {}),
+            ("few_shot_answers", "shots", 0.2, brief | {"SHOTS": 4}, {}),
+            ("image_control", "other", 0.3, brief | {"IMAGE_SHOWN": "another"}, {}),
+            ("question_answers", "both", 0.5, brief, {"stages": "m + LoRA, a, then b"}),
+            ("constant", "one", 0.4, {}, {"constant": "It is eczema."}),
+        )
+    ]
+    found = compare_trainings(runs, ["exact_match"])
+    assert found["trained on"].tolist() == [
+        "a, then b",
+        "one answer to all: It is eczema.",
+        *["nothing"] * 3,
+    ]
+    assert found["asked with"].tolist() == ["brief", "", "brief", "brief", "brief"]
+    assert found["shots"].tolist() == [0, 0, 0, 4, 0]
+    assert found["image"].tolist() == ["its own", "its own", "another", "its own", "its own"]
+    assert not {"shots", "image"} & set(compare_trainings(runs[:1], ["exact_match"]))

@@ -2,12 +2,18 @@
 
 import pytest
 
-from helpers.cases import Case
+from helpers.cases import Case, Reference
 from helpers.data import load_dataset
 from helpers.data.dermnet import major_classes
 from helpers.files import LabError
 from helpers.pocket.vocabulary import CONCEPTS
-from helpers.report.skin_tables import count_classes, count_concepts, remark_on_concepts
+from helpers.report.skin_tables import (
+    count_classes,
+    count_concepts,
+    remark_on_concepts,
+    show_steps,
+)
+from tests.report.runs import make_run
 
 
 def test_pictures_are_counted_by_concept():
@@ -55,3 +61,29 @@ def test_pictures_are_counted_by_class_and_split():
 def test_other_labels_are_refused():
     with pytest.raises(LabError, match="labels are Eczema Photos"):
         count_classes({"train": [Case("a", label="Eczema Photos")]})
+
+
+def test_answers_after_each_step_stand_beside_the_clinicians():
+    cases = [Case("a", references=(Reference("It is herpes."),), label="Herpes"), Case("b")]
+    stages = {
+        "both": "m, concepts (x), 6 epochs, then disease (y), 6 epochs",
+        "second": "m, disease (y), 6 epochs",
+        "plain": None,
+    }
+    runs = [
+        make_run(
+            "question_answers",
+            name,
+            {},
+            stages=stages[name],
+            examples=[{"case": "a", "answer": f"said {name}"}],
+            parameters={"PROMPT": prompt},
+        )
+        for name, prompt in (("both", "demo"), *((name, "disease") for name in stages))
+    ]
+    control = make_run("image_control", "none kept", {}, parameters={"PROMPT": "disease"})
+    found = show_steps([*runs, control], cases, lambda path: path, prompt="disease", caption="c")
+    order = [found.text.index(f"said {name}") for name in ("plain", "second", "both")]
+    assert order == sorted(order) and found.text.count("said both") == 1
+    assert "It is herpes." in found.text and "step 1 alone" not in found.text
+    assert found.html.count("<tr>") == 2  # the head and one case

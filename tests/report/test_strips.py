@@ -19,6 +19,9 @@ CASE = Case(
 )
 
 
+RINGWORM = Answer("E1", "This is ringworm.")
+
+
 class Page(HTMLParser):
     """The tags with their attributes, and the texts of the cells."""
 
@@ -134,3 +137,11 @@ def test_where_there_is_no_browser_it_is_text():
         "Before and after\nE1\n  the patient: Red ring? / since May\n  after: eczema\n"
         "  the doctors: It is ringworm. / Tinea, see a doctor."
     )
+
+
+def test_an_answer_is_judged_by_its_class_where_cases_are_of_one():
+    case = replace(CASE, label="Fungal infections")
+    answers = {"before": {"E1": Answer("E1", "A smooth papule.")}, "after": {"E1": RINGWORM}}
+    shown = case_strips([case], answers, lambda path: path, caption="c").text
+    assert "(class: none named)" in shown and "(class: Fungal infections)" in shown
+    assert "diagnosis" not in shown

@@ -102,6 +102,7 @@ def _without_language(config: SkinGPT4Config) -> SkinGPT4Config:
     small.text_config.num_hidden_layers = 0
     small.text_config.vocab_size = 1
     small.text_config.pad_token_id = None
+    small.text_config.tie_word_embeddings = False  # there is nothing to tie it to
     return small
 
 
