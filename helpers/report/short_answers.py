@@ -24,6 +24,7 @@ BOTH_READINGS = (
     *("published_containment", "published_token_f1", "published_bleu_1"),
     *("exact_match", "token_f1", "closed_accuracy"),
 )
+LEARNT = {"completion": "the answer", "whole": "every word"}
 REVIEW = ("case", "question", "true_answer", "predicted_answer", "matches", "correct", "why")
 
 
@@ -37,14 +38,17 @@ def compare_trainings(
         best: the metric to sort by.
     """
     data = frame(runs)
-    wanted = ("stages", "prompt", "image_shown", "shots", "constant")
+    wanted = ("stages", "prompt", "image_shown", "shots", "constant", "loss")
     data = data.reindex(columns=list(dict.fromkeys([*data.columns, *wanted])))
     constant = "one answer to all: " + data["constant"].astype("string")
     data["trained on"] = constant.fillna(data["stages"].map(_without_model))
     data["asked with"] = data["prompt"].fillna("")
     data["image"] = data["image_shown"].fillna("its own")
     data["shots"] = data["shots"].fillna(0).astype(int)
+    data["loss on"] = data["loss"].map(LEARNT).fillna("")
+    is_trained = data["trained on"] != "nothing"
     told = [name for name in ("shots", "image") if data[name].nunique() > 1]
+    told += ["loss on"] if data.loc[is_trained, "loss on"].nunique() > 1 else []
     by = ["trained on", "asked with", *told]
     found = best_first(summarize(data, metrics, by=by), best)
     return found.dropna(axis="columns", how="all")

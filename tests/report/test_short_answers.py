@@ -104,4 +104,20 @@ def test_trainings_stand_beside_each_other_with_shots_images_and_constants():
     assert found["asked with"].tolist() == ["brief", "", "brief", "brief", "brief"]
     assert found["shots"].tolist() == [0, 0, 0, 4, 0]
     assert found["image"].tolist() == ["its own", "its own", "another", "its own", "its own"]
-    assert not {"shots", "image"} & set(compare_trainings(runs[:1], ["exact_match"]))
+    assert not {"shots", "image", "loss on"} & set(compare_trainings(runs[:1], ["exact_match"]))
+
+
+def test_trainings_are_told_apart_by_what_their_loss_is_on():
+    runs = [
+        make_run(
+            "question_answers",
+            loss,
+            {"exact_match": score(0.2)},
+            parameters={"PROMPT": "brief", "LOSS": loss},
+            stages="m + LoRA, a",
+        )
+        for loss in ("whole", "completion")
+    ]
+    found = compare_trainings(runs, ["exact_match"])
+    assert found["loss on"].tolist() == ["every word", "the answer"]
+    assert "loss on" not in compare_trainings(runs[:1], ["exact_match"])
