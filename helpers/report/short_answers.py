@@ -46,7 +46,7 @@ def compare_trainings(
     data["image"] = data["image_shown"].fillna("its own")
     data["shots"] = data["shots"].fillna(0).astype(int)
     data["loss on"] = data["loss"].map(LEARNT).fillna("")
-    is_trained = data["trained on"] != "nothing"
+    is_trained = data["loss on"] != ""
     told = [name for name in ("shots", "image") if data[name].nunique() > 1]
     told += ["loss on"] if data.loc[is_trained, "loss on"].nunique() > 1 else []
     by = ["trained on", "asked with", *told]
