@@ -43,12 +43,15 @@ class DataSource:
             where a person must name a folder.
         check: finds every fault and note in a folder.
         is_simulated: True where no image is one of a patient.
+        fetch_commit: brings what the hub has at a commit to its own folder, if it is not there, and
+            returns that: names may end in "@" and a commit; None where there are no revisions.
     """
 
     load: Callable[[Path, str, str], dict[str, tuple[Case, ...]]]
     check: Callable[[Path], Iterator[DataFault]]
     fetch: Callable[[], Path] | None = None
     is_simulated: bool = False
+    fetch_commit: Callable[[str], Path] | None = None
 
 
 @lru_cache
@@ -62,11 +65,20 @@ def list_datasets() -> dict[str, DataSource]:
 
 
 def find_dataset(name: str) -> DataSource:
-    """Find how a data set is read; an unknown name is a `LabError`."""
+    """Find how a data set is read; its name may end in "@" and a revision.
+
+    Raises:
+        LabError: the name is unknown, or the data set has no revisions.
+    """
     known = list_datasets()
-    if name not in known:
+    own, at, _ = name.partition("@")
+    if own not in known:
         raise LabError(f"The data set {name!r} is unknown: choose one of {', '.join(known)}.")
-    return known[name]
+    if at and known[own].fetch_commit is None:
+        raise LabError(
+            f"The data set {name!r} was asked for at a revision, but it has none: name it {own!r}."
+        )
+    return known[own]
 
 
 def is_simulated(name: str) -> bool:
@@ -75,13 +87,26 @@ def is_simulated(name: str) -> bool:
 
 
 def data_folder(name: str, root: Path | str = "") -> Path:
-    """Return the folder of a data set; with `root` "" it is fetched or built if it is not there."""
+    """Return the folder of a data set; with `root` "" it is fetched or built if it is not there.
+
+    Raises:
+        LabError: it cannot be had without a folder, or is asked for at a revision and in a folder.
+    """
     source = find_dataset(name)
+    own, at, revision = name.partition("@")
+    if str(root) and at:
+        raise LabError(
+            f"The data set {name!r} was asked for at a revision and in a folder, which may hold "
+            f"another one: name it {own!r}, or leave `root` empty."
+        )
     if str(root):
         return Path(os.path.expanduser(root))  # leaves the home of nobody, "~nouser", as it is
+    if source.fetch_commit and at:
+        return source.fetch_commit(revision)
     if source.fetch is None:
+        commit = f", or name it {own}@COMMIT, with the 40 digits of a commit of the hub"
         raise LabError(
             f"The data set {name!r} was asked for without its folder: set `root` to a folder "
-            "that holds it."
+            f"that holds it{commit if source.fetch_commit else ''}."
         )
     return source.fetch()

@@ -2,79 +2,38 @@
 
 Columns are those of `Case`; pictures stay files, named by their paths. What rows of the hub hold as
 pictures is written once, each under the hash of its content, so that equal pictures are one file
-and memory stays flat however many rows there are.
+and memory stays flat however many rows there are. A row that is no case is left out and listed
+beside the file (see `hub_sets` for the sets that are read so).
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.cases import Case, Reference
+from helpers.data.catalogue import DataFault
+from helpers.data.hub import FORMS as FORMS
+from helpers.data.hub import Form
+from helpers.data.hub import stream_hub as stream_hub
 from helpers.data.question_answers import UNKNOWN_TYPE
-from helpers.files import LabError, one_line, write_bytes
+from helpers.files import (
+    LabError,
+    list_some,
+    sync_folder,
+    sync_tree,
+    text_fault,
+    write_bytes,
+    write_sealed,
+)
 
 if TYPE_CHECKING:
     from datasets import Dataset as HfDataset
     from datasets import DatasetDict, Features
 
-PICTURES = "images"
+PICTURES, ARROW, LEFT_OUT = "images", "{}.arrow", "{}.left_out.json"  # the last two: of a split
 SIGNS = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"GI": ".gif", b"RI": ".webp", b"BM": ".bmp"}
-
-
-@dataclass(frozen=True)
-class Form:
-    """What the columns of a published set are called; "" where it has none.
-
-    Attributes:
-        group: a column that names what rows share; where there is none, rows share their picture.
-    """
-
-    picture: str = "image"
-    question: str = "question"
-    answer: str = "answer"
-    group: str = ""
-
-
-FORMS = {
-    "flaviagiammarino/vqa-rad": Form(),
-    "flaviagiammarino/path-vqa": Form(),
-    "eltorio/ROCOv2-radiology": Form(question="", answer="caption"),
-}
-
-
-COMMIT = re.compile(r"[0-9a-f]{40}")
-
-
-def stream_hub(repo: str, revision: str, split: str) -> Iterable[Mapping[str, Any]]:
-    """Stream the rows of a set of the hub, pictures as they are stored.
-
-    Args:
-        repo: one of `FORMS`.
-        revision: a commit, so that the same rows come again.
-    Raises:
-        LabError: another repository, a revision that may move, or the hub cannot be reached.
-    """
-    if repo not in FORMS:
-        raise LabError(f"{repo!r} was asked for, but rows of {', '.join(FORMS)} are known.")
-    if not COMMIT.fullmatch(revision):
-        raise LabError(
-            f"`revision` is {revision[:60]!r}, but a branch or tag may move: name a commit, 40 "
-            "digits, from the page of the data set."
-        )
-    from datasets import Image, load_dataset
-
-    try:
-        rows = load_dataset(repo, revision=revision, split=split, streaming=True)
-    except (OSError, ValueError) as error:
-        reason = one_line(str(error))[:200]
-        raise LabError(
-            f"The split {split!r} of {repo} could not be fetched ({reason}): check the network, or "
-            "read the set from a local folder."
-        ) from None
-    return rows.cast_column(FORMS[repo].picture, Image(decode=False))
 
 
 def to_hf(splits: Mapping[str, Iterable[Case]]) -> "DatasetDict":
@@ -103,24 +62,47 @@ def from_hf(found: Mapping[str, "HfDataset"]) -> dict[str, tuple[Case, ...]]:
 def cases_of_rows(
     rows: Iterable[Mapping[str, Any]], form: Form, folder: Path, split: str
 ) -> Iterator[Case]:
-    """Yield a case for each row of a published set, its picture written below a folder.
+    """Yield a case for each row of a published set; see `scan_rows`.
+
+    Raises:
+        LabError: as there, and a row is no case.
+    """
+    for found in scan_rows(rows, form, folder, split):
+        if isinstance(found, DataFault):
+            raise LabError(f"Row {found.record} of {split!r} {found.message}.")
+        yield found
+
+
+def scan_rows(
+    rows: Iterable[Mapping[str, Any]],
+    form: Form,
+    folder: Path,
+    split: str,
+    *,
+    file: str = "",
+    before: int = 0,
+) -> Iterator[Case | DataFault]:
+    """Yield a case for each row of a published set, its picture written below a folder, and a fault
+    for each that has no picture, no text, or a text with a sign that no text has.
 
     Args:
         rows: with pictures as they are stored ({"bytes": ..., "path": ...}): load the set with
             `streaming=True` and cast its column of pictures to `datasets.Image(decode=False)`.
         split: of all these rows; ids begin with it.
+        file: from which they come, for faults; "" for the split.
+        before: rows of the split that come before them, in other files.
     Raises:
-        LabError: a row has no picture, or neither question nor answer.
+        LabError: rows have other columns, or pictures in another form.
     """
     for number, row in enumerate(rows, start=1):
-        picture = _write_picture(row.get(form.picture), folder, f"row {number} of {split!r}")
-        question = str(row[form.question]).strip() if form.question else ""
-        answer = str(row[form.answer]).strip() if form.answer else ""
-        if not (question or answer):
-            raise LabError(f"Row {number} of {split!r} has neither question nor answer.")
+        if fault := row_fault(row, form, file or f"The split {split!r}"):
+            yield DataFault(file or split, number, fault)
+            continue
+        picture = _write_picture(row[form.picture]["bytes"], folder)
+        answer = _text(row, form.answer)
         yield Case(
-            id=f"{split}-{number}",
-            question=question,
+            id=f"{split}-{before + number}",
+            question=_text(row, form.question),
             images=(picture,),
             references=(Reference(answer),) if answer else (),
             group=str(row[form.group]) if form.group else picture.stem,
@@ -129,25 +111,78 @@ def cases_of_rows(
         )
 
 
+def row_fault(row: Mapping[str, Any], form: Form, place: str) -> str:
+    """Say why a row is no case; "" if it is one.
+
+    Args:
+        place: where it stands; errors begin with it.
+    Raises:
+        LabError: it has other columns, or its picture is in another form: so will be all others.
+    """
+    check_columns(row, form, place)
+    stored, texts = row[form.picture], [_text(row, form.question), _text(row, form.answer)]
+    if stored is not None and not isinstance(stored, Mapping):
+        raise LabError(
+            f"{place} holds {type(stored).__name__} in the column {form.picture}, but pictures as "
+            "they are stored were expected: cast it to `datasets.Image(decode=False)`."
+        )
+    if not (stored and stored.get("bytes")):
+        return "has no picture"
+    if not any(texts):
+        return "has neither question nor answer"
+    if fault := next(filter(None, map(text_fault, texts)), ""):
+        return f"has {fault} in its question or answer"
+    return ""
+
+
+def check_columns(there: Iterable[str], form: Form, place: str) -> None:
+    """Refuse rows that lack a column of a form, as a `LabError` that names it and the place."""
+    there = list(there)
+    if lacking := [column for column in form.columns if column not in there]:
+        raise LabError(
+            f"{place} lacks the column {', '.join(lacking)} (it has {list_some(there) or 'none'}): "
+            "name the data set that it is of."
+        )
+
+
 def save_rows(
     rows: Iterable[Mapping[str, Any]], form: Form, folder: Path, split: str
 ) -> "HfDataset":
     """Write the cases of rows as they come into an Arrow file below a folder; return it mapped.
 
-    Memory does not grow with the rows; the file is there whole or not at all.
+    Rows that are no case are left out; see `save_found`.
+    """
+    return save_found(scan_rows(rows, form, folder, split), folder, split)
+
+
+def save_found(found: Iterable[Case | DataFault], folder: Path, split: str) -> "HfDataset":
+    """Write cases as they come into an Arrow file below a folder; return it mapped.
+
+    Memory does not grow with the cases; the file is there whole or not at all. Faults are listed
+    in a file beside it, which is written before.
     """
     from datasets import Dataset
     from datasets.arrow_writer import ArrowWriter
 
     folder.mkdir(parents=True, exist_ok=True)
-    written, unfinished = folder / f"{split}.arrow", folder / f"{split}.arrow.part"
-    with ArrowWriter(path=str(unfinished), features=_features()) as writer:
-        for case in cases_of_rows(rows, form, folder, split):
-            writer.write(_row(case))
-        writer.finalize()
-    unfinished.replace(written)
-    found: HfDataset = Dataset.from_file(str(written))
-    return found
+    written, unfinished = folder / ARROW.format(split), folder / f".{ARROW.format(split)}.part"
+    faults = []
+    try:
+        with ArrowWriter(path=str(unfinished), features=_features()) as writer:
+            for one in found:
+                if isinstance(one, DataFault):
+                    faults.append(asdict(one))
+                else:
+                    writer.write(_row(one))
+            writer.finalize()
+        write_sealed(folder / LEFT_OUT.format(split), {"rows": faults})
+        sync_tree(unfinished)
+        unfinished.replace(written)
+        sync_folder(folder)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    mapped: HfDataset = Dataset.from_file(str(written))
+    return mapped
 
 
 def _to_hf(cases: list[Case]) -> "HfDataset":
@@ -184,13 +219,13 @@ def _features() -> "Features":
     return Features({name: lists.get(name, text) for name in Case.__dataclass_fields__})
 
 
-def _write_picture(stored: Any, folder: Path, place: str) -> Path:
-    content = stored.get("bytes") if isinstance(stored, Mapping) else None
-    if not content:
-        raise LabError(
-            f"{place[:1].upper()}{place[1:]} has no picture: cast the column with pictures to "
-            "`datasets.Image(decode=False)`."
-        )
+def _text(row: Mapping[str, Any], column: str) -> str:
+    """Return the text of a column; "" where a form has no such column, or a row nothing in it."""
+    value = row[column] if column else None
+    return "" if value is None else str(value).strip()
+
+
+def _write_picture(content: bytes, folder: Path) -> Path:
     path = folder / PICTURES / f"{sha256(content).hexdigest()[:32]}{SIGNS.get(content[:2], '.jpg')}"
     if not path.exists():
         write_bytes(path, content)

@@ -215,10 +215,12 @@ def load_dataset(name: str, root: Path | str = "", *, language: str = "en") -> D
     The names are iiyi, reddit (the published DermaVQA data), pocket and pocket_reddit (the
     simulated clinic), and photos (a folder of the person's own images, all in the split "valid":
     see `photos.load_photos`). With `root` "" the texts are fetched, or the clinic is built, once
-    under the outputs folder; photos need a folder. `language` is en, zh or es.
+    under the outputs folder; photos need a folder. Sets of the hub (`hub_sets`) are read from a
+    folder or, with "@" and a commit after the name, fetched. `language` is en, zh or es.
 
     Raises:
-        LabError: The name is unknown, the folder is without the data, or a record is unfit.
+        LabError: The name is unknown, the folder is without the data, a record is unfit, or what is
+            to be fetched cannot be.
     """
     source, folder = find_dataset(name), data_folder(name, root)
     return Dataset(name, source.load(folder, name, language), language)
