@@ -24,7 +24,7 @@ CHATTY = (
 
 def prepare_process() -> None:
     """Silence usage statistics, and the chatter of libraries, which would put times and process ids
-    into outputs.
+    into outputs; bound what a library keeps in memory.
 
     Warnings of other modules, a person's own among them, are shown as ever.
     """
@@ -34,6 +34,9 @@ def prepare_process() -> None:
         "TRANSFORMERS_VERBOSITY": "error",
         "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     }
+    # oneDNN keeps what it has made for each shape of a product, a thousand of them if it is let, and
+    # batches come in ever new lengths: a training on a CPU grew by gigabytes.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
