@@ -34,7 +34,7 @@ def prepare_process() -> None:
         "TRANSFORMERS_VERBOSITY": "error",
         "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     }
-    # oneDNN keeps what it has made for each shape of a product, a thousand of them if it is let, and
+    # oneDNN keeps what it has made for each shape of a product, of a thousand if it is let, and
     # batches come in ever new lengths: a training on a CPU grew by gigabytes.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     for name in CHATTY:
