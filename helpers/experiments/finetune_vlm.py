@@ -18,13 +18,6 @@ from helpers.models.prompts import VlmPrompt
 from helpers.models.refs import ModelRef, Vlm
 from helpers.training.recipe import VlmRecipe, check_trainable
 
-TRAINED = {
-    "lora": "LoRA",
-    "text": "whole text tower",
-    "moondream": "moondream's recipe",
-    "projection": "projection",
-}
-
 
 class VlmTrainingCases(TrainingCases):
     """Fewer on the pocket profile, where a lesson takes a minute."""
@@ -59,7 +52,7 @@ class FinetuneVlm(Training):
 
     def label(self) -> str:
         """Say model, recipe, prompt and epochs."""
-        model, trained = self.model.parameters()["MODEL"], TRAINED[self.recipe.recipe]
+        model, trained = self.model.parameters()["MODEL"], self.recipe.way.said
         return f"{model} + {trained}, {self.said_of_stage()}"
 
     def said_of_stage(self) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -13,10 +14,32 @@ PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "
 UNFINISHED = ".adapter"  # where trained weights lie in a run's folder until their card is written
 LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 MANY = 1_000_000  # steps or tokens; more is a slip of the finger, and would fill the memory
-# What the named recipes of a VLM bring. The rates of "moondream" and "text" are those of
-# moondream's Finetuning.ipynb at commit c64b09f (2024-04-02), which VisionQAries copied, with 8
-# examples a step and 2 epochs; that of "projection" is SkinGPT-4's.
-OWN_RATES = {"lora": 2e-4, "text": 3e-5, "moondream": 3e-5, "projection": 1e-4}
+
+
+@dataclass(frozen=True)
+class Way:
+    """What a named recipe of a VLM brings.
+
+    Attributes:
+        said: what is trained, as names of runs say it.
+        rate: its own peak learning rate.
+        trains: which part of the model learns.
+    """
+
+    said: str
+    rate: float
+    trains: Literal["adapter", "text tower", "connector"]
+
+
+# The rates of "moondream" and "text" are those of moondream's Finetuning.ipynb at commit c64b09f
+# (2024-04-02), which VisionQAries copied, with 8 examples a step and 2 epochs; that of "projection"
+# is SkinGPT-4's.
+WAYS = {
+    "lora": Way("LoRA", 2e-4, "adapter"),
+    "text": Way("whole text tower", 3e-5, "text tower"),
+    "moondream": Way("moondream's recipe", 3e-5, "text tower"),
+    "projection": Way("projection", 1e-4, "connector"),
+}
 
 
 class LoraRecipe(Section):
@@ -190,24 +213,29 @@ class VlmRecipe(LoraRecipe):
             )
 
     @property
+    def way(self) -> Way:
+        """What the named recipe brings."""
+        return WAYS[self.recipe]
+
+    @property
     def adapts(self) -> bool:
         """True if an adapter learns, and no weight of the model itself."""
-        return self.recipe == "lora"
+        return self.way.trains == "adapter"
 
     @property
     def trains_text_tower(self) -> bool:
         """True if the text tower is trained whole, without an adapter."""
-        return self.recipe in ("text", "moondream")
+        return self.way.trains == "text tower"
 
     @property
     def trains_connector(self) -> bool:
         """True if what joins the towers learns, and the vision tower does not."""
-        return self.vision == "connector" or self.recipe == "projection"
+        return self.vision == "connector" or self.way.trains == "connector"
 
     @property
     def peak_rate(self) -> float:
         """The learning rate at its peak; that of moondream's authors is part of their recipe."""
-        own = OWN_RATES[self.recipe]
+        own = self.way.rate
         return own if self.recipe == "moondream" else self.learning_rate or own
 
     @property

@@ -104,7 +104,7 @@ def make_trainable(model: PreTrainedModel, recipe: VlmRecipe) -> Trainable:
         return go_on_with_adapter(model, recipe)
     if recipe.adapts:
         return add_adapter(model, recipe, linear_layers(model, recipe.vision))
-    if recipe.recipe == "projection":
+    if recipe.way.trains == "connector":
         return _only_connector(model)
     model.requires_grad_(recipe.vision != "frozen")
     if recipe.vision == "connector":

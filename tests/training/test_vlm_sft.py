@@ -2,6 +2,7 @@
 
 import random
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from helpers.training import vlm_sft
 from helpers.training.checkpoints import last_whole_checkpoint
 from helpers.training.features import can_precompute, connector_of, with_features
 from helpers.training.lora_sft import train_adapter
-from helpers.training.recipe import OWN_RATES, VlmRecipe
+from helpers.training.recipe import WAYS, VlmRecipe
 from helpers.training.vlm_examples import VlmExample, plan_vlm_training
 from helpers.training.vlm_sft import train_vlm_with_peft
 from tests.gpu import vlm, vlm_checkpoints
@@ -116,7 +117,7 @@ def questions_on(photos: list[Path]) -> dict:
 @pytest.fixture
 def faster_moondream(monkeypatch) -> None:
     """The rate of moondream's authors is part of their recipe, and too low for six steps."""
-    monkeypatch.setitem(OWN_RATES, "moondream", 3e-3)
+    monkeypatch.setitem(WAYS, "moondream", replace(WAYS["moondream"], rate=3e-3))
 
 
 # The recipe
