@@ -19,6 +19,7 @@ from helpers.experiments.vlm_cases import (
     questions_of,
 )
 from helpers.metrics.duplicates import duplicate_groups, duplicate_rows
+from helpers.models.base import Model
 from helpers.models.decoding import VlmDecoding
 from helpers.models.prompts import VlmPrompt
 from helpers.models.refs import Vlm
@@ -69,24 +70,30 @@ class VlmAnswers(CaseAnswers):
     def work(self, run: Run) -> None:
         """Answer what is not answered yet."""
         # Late: they load torch.
-        from helpers.models.answering import answer_images
         from helpers.models.export import measure_weights
         from helpers.models.memory import load_once
 
         cases = self.cases()
         ref = with_adapter(self.model, self.adapter, run)
         model = load_once(ref)
+        self.ask(model, cases, run)
+        run.save(
+            device=asdict(model.device),
+            weights_mb=measure_weights(ref),
+            largest_groups=self._largest_groups(run, cases),
+        )
+
+    def ask(self, model: Model, cases: Sequence[Case], run: Run) -> None:
+        """Ask a model about cases."""
+        # Late: it opens images.
+        from helpers.models.answering import answer_images
+
         answer_images(
             model,
             questions_of(cases, self.images(cases), self.prompt.name),
             run.answers,
             batch=self.decoding.batch,
             max_new_tokens=self.decoding.max_new_tokens,
-        )
-        run.save(
-            device=asdict(model.device),
-            weights_mb=measure_weights(ref),
-            largest_groups=self._largest_groups(run, cases),
         )
 
     def _largest_groups(self, run: Run, cases: Sequence[Case]) -> list[dict]:

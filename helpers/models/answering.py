@@ -14,7 +14,10 @@ from helpers.data.images import MAX_SIDE, BadImage, Unreadable, open_images
 from helpers.files import LabError
 from helpers.models.answer_file import AnswerFile
 from helpers.models.api.model import ApiModel, upload_notice
-from helpers.models.base import ImagePrompt, Model, Question
+from helpers.models.base import ImagePrompt, ImageShot, Model, Question
+
+# Worked examples before a question, by its id: image file, what is asked, and the answer.
+FileShots = Mapping[str, Sequence[tuple[Path, str, str]]]
 
 
 def answer_all(
@@ -61,25 +64,24 @@ def answer_images(
     batch: int,
     max_new_tokens: int,
     what: str = "answering",
+    shots: FileShots | None = None,
 ) -> dict[str, Answer]:
     """Answer a text about an image for every id, in their order; images are decoded ahead.
 
     Args:
         questions: id -> (image file, or None where there is none; text).
+        shots: worked examples before a question, by its id.
     Returns:
-        one answer for each id. Where the image cannot be shown it is empty, and its `error` says
+        one answer for each id. Where an image cannot be shown it is empty, and its `error` says
         why; that is kept, unless the reason may pass (a full memory, a failing disk).
     """
+    before = shots or {}
     missing = file.missing(questions, batch, whole=not model.is_remote)
     unread: dict[str, Answer] = {}
-    tell_upload(model, _largest(missing), max_new_tokens)
-    with closing(_opened(missing)) as opened:
+    tell_upload(model, _largest(missing, before), max_new_tokens)
+    with closing(_opened(missing, before)) as opened:
         for part in tqdm(opened, total=len(missing), desc=what, unit="batch", leave=False):
-            good = {
-                case_id: ImagePrompt(image, questions[case_id][1])
-                for case_id, image in part.items()
-                if not isinstance(image, BadImage)
-            }
+            good = {case_id: one for case_id, one in part.items() if isinstance(one, ImagePrompt)}
             bad = {case_id: why for case_id, why in part.items() if isinstance(why, BadImage)}
             empty = {case_id: Answer(case_id, "", error=str(why)) for case_id, why in bad.items()}
             kept = [case_id for case_id, why in bad.items() if not isinstance(why, Unreadable)]
@@ -102,10 +104,25 @@ def tell_upload(model: Model, questions: Mapping[str, Question], max_new_tokens:
         print(upload_notice(model, questions, max_new_tokens))
 
 
-def _largest(batches: Sequence[Mapping[str, tuple[Path | None, str]]]) -> dict[str, Question]:
+def _largest(
+    batches: Sequence[Mapping[str, tuple[Path | None, str]]], shots: FileShots
+) -> dict[str, Question]:
     """Return questions as if each image had the largest size that is sent, for the notice."""
     largest = Image.new("RGB", (MAX_SIDE, MAX_SIDE))
-    return {key: ImagePrompt(largest, text) for part in batches for key, (_, text) in part.items()}
+    return {
+        key: _prompt(text, shots.get(key, ()), [largest] * (1 + len(shots.get(key, ()))))
+        for part in batches
+        for key, (_, text) in part.items()
+    }
+
+
+def _prompt(
+    text: str, shots: Sequence[tuple[Path, str, str]], images: Sequence[Image.Image]
+) -> ImagePrompt:
+    """Put a question together with opened images: those of its worked examples, then its own."""
+    *before, own = images
+    asked = [ImageShot(image, text, said) for image, (_, text, said) in zip(before, shots)]
+    return ImagePrompt(own, text, tuple(asked))
 
 
 def tell_failures(answers: Sequence[Answer], what: str) -> None:
@@ -117,17 +134,45 @@ def tell_failures(answers: Sequence[Answer], what: str) -> None:
 
 
 def _opened(
-    batches: Sequence[Mapping[str, tuple[Path | None, str]]],
-) -> Generator[dict[str, object]]:
-    """Open the images of batches in the background, a few ahead of the model."""
-    paths = [path for part in batches for path, _ in part.values() if path]
-    ahead = 2 * max(map(len, batches), default=1)
-    with closing(open_images(paths, max_side=MAX_SIDE, ahead=ahead)) as images:
+    batches: Sequence[Mapping[str, tuple[Path | None, str]]], shots: FileShots
+) -> Generator[dict[str, ImagePrompt | BadImage]]:
+    """Make the prompts of batches, or say why one cannot be shown; images are opened in the
+    background, a few ahead of the model.
+    """
+    paths = {
+        case_id: [*(image for image, *_ in shots.get(case_id, ())), path]
+        for part in batches
+        for case_id, (path, _) in part.items()
+        if path
+    }
+    every = [path for some in paths.values() for path in some]
+    ahead = 2 * max(map(len, batches), default=1) * max(map(len, paths.values()), default=1)
+    with closing(open_images(every, max_side=MAX_SIDE, ahead=ahead)) as images:
         for part in batches:
-            with_image = [case_id for case_id, (path, _) in part.items() if path]
-            found = dict(zip(with_image, (image for _, image in islice(images, len(with_image)))))
-            none = BadImage("no image of it is on disk")
-            yield {case_id: found.get(case_id, none) for case_id in part}
+            yield {
+                case_id: _prompt_or_fault(
+                    text,
+                    shots.get(case_id, ()),
+                    [image for _, image in islice(images, len(paths.get(case_id, ())))],
+                )
+                for case_id, (_, text) in part.items()
+            }
+
+
+def _prompt_or_fault(
+    text: str,
+    shots: Sequence[tuple[Path, str, str]],
+    images: Sequence[Image.Image | BadImage],
+) -> ImagePrompt | BadImage:
+    if not images:
+        return BadImage("no image of it is on disk")
+    shown = [image for image in images if not isinstance(image, BadImage)]
+    if len(shown) == len(images):
+        return _prompt(text, shots, shown)
+    if isinstance(own := images[-1], BadImage):
+        return own
+    why = next(image for image in images if isinstance(image, BadImage))
+    return type(why)(f"the image of a worked example: {why}")
 
 
 def _check_lengths(lengths: Mapping[str, int], room: int) -> None:

@@ -17,15 +17,32 @@ MAX_NEW_TOKENS = 128  # where an answer is cut unless the caller says otherwise
 
 
 @dataclass(frozen=True)
-class ImagePrompt:
-    """An opened image and a text: a question, or what a captioner without chat goes on with."""
+class ImageShot:
+    """A worked example of a model that sees: an opened image, a question and its answer."""
 
     image: "Image"
     text: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class ImagePrompt:
+    """An opened image and a text: a question, or what a captioner without chat goes on with.
+
+    `shots`: worked examples, which a chat model reads as turns before the question.
+    """
+
+    image: "Image"
+    text: str
+    shots: tuple[ImageShot, ...] = ()
 
     def as_messages(self) -> Messages:
-        """Return one user's turn."""
-        return [image_turn(self.text, {"type": "image", "image": self.image})]
+        """Return one user's turn, after those of worked examples with their answers."""
+        turns: Messages = []
+        for shot in self.shots:
+            turns.append(image_turn(shot.text, {"type": "image", "image": shot.image}))
+            turns.append({"role": "assistant", "content": shot.answer})
+        return [*turns, image_turn(self.text, {"type": "image", "image": self.image})]
 
 
 # What a model is asked: plain text (Alpaca), chat messages, or an image with a text.

@@ -24,6 +24,8 @@ from helpers.models.skingpt4 import processor as skingpt4
 # Model types that go on with a text and know no instructions; every other is asked through its chat
 # template.
 PREFIX_MODELS = ("blip", "blip-2")
+# Model types whose processors place one image in a conversation.
+ONE_IMAGE = (moondream.MODEL_TYPE, SKINGPT4)
 # TinyLLaVA's published format, as VisionQAries asked it; its processor brings no template.
 LLAVA_TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}USER: {% for part in "
@@ -128,10 +130,14 @@ def limit_max_side(processor, side: int) -> None:
     images.size = {name: min(value, most) for name, value in size.items()}
 
 
-def turn_text(processor, text: str, answer: str | None = None) -> str:
+def turn_text(
+    processor, text: str, answer: str | None = None, shots: Sequence[tuple[str, str]] = ()
+) -> str:
     """One user's turn as the model reads it, up to where the answer begins, or with an answer; the
     image stands first, or where `prompts.IMAGE_PLACE` says.
 
+    Args:
+        shots: worked examples (text, answer), turns with an image each before this one.
     Raises:
         LabError: the processor has no chat template.
     """
@@ -140,9 +146,11 @@ def turn_text(processor, text: str, answer: str | None = None) -> str:
             f"A model with a {type(processor).__name__} is asked in chat messages, but its "
             "processor has no chat template: choose another model."
         )
-    turns = [image_turn(text, {"type": "image"})]
-    if answer is not None:
-        turns.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+    turns = []
+    for asked, said in [*shots, (text, answer)]:
+        turns.append(image_turn(asked, {"type": "image"}))
+        if said is not None:
+            turns.append({"role": "assistant", "content": [{"type": "text", "text": said}]})
     return processor.apply_chat_template(
         turns, add_generation_prompt=answer is None, tokenize=False
     )
@@ -166,12 +174,12 @@ def completion(processor, text: str, answer: str) -> str:
 
 
 def read(processor, texts: Sequence[str], images: Sequence, *, padding_side: str):
-    """Rendered texts with one image each as tensors: `input_ids` (texts, tokens), and what the
+    """Rendered texts with their images as tensors: `input_ids` (texts, tokens), and what the
     model needs besides.
 
     Args:
         texts: from `turn_text`; where one begins with the model's first token, none is added.
-        images: RGB images of PIL.
+        images: RGB images of PIL, one for each text; of a text with several, their list.
     Raises:
         LabError: the processor was made for another model.
     """
@@ -179,7 +187,7 @@ def read(processor, texts: Sequence[str], images: Sequence, *, padding_side: str
     try:
         return processor(
             text=list(texts),
-            images=[[image] for image in images],
+            images=[image if isinstance(image, list) else [image] for image in images],
             padding=True,
             padding_side=padding_side,
             return_tensors="pt",

@@ -83,7 +83,7 @@ class LocalVLM(AsksOnce):
         prompts = [_image_prompt(question) for question in questions.values()]
         inputs = self._chat(prompts) if self.chats else self._prefixed(prompts)
         width = inputs["input_ids"].shape[1]
-        self._check_length(width, max_new_tokens)
+        self._check_length(width, max_new_tokens, any(prompt.shots for prompt in prompts))
         try:
             with torch.inference_mode():
                 output = self.model.generate(
@@ -103,12 +103,13 @@ class LocalVLM(AsksOnce):
         for case_id, prompt, row in zip(questions, prompts, rows):
             yield self._to_answer(case_id, "" if self.chats else prompt.text, row, seconds)
 
-    def _check_length(self, tokens: int, new: int) -> None:
+    def _check_length(self, tokens: int, new: int, shots: bool) -> None:
         if self.chats and tokens + new > self.context_length:
+            what = "its image after its worked examples" if shots else "its image"
             raise LabError(
-                f"A question with its image has {tokens} tokens and its answer up to {new}, but "
-                f"the model's context {self.context_length}: lower `max_side` or "
-                "`max_new_tokens`, or choose another `model`."
+                f"A question with {what} has {tokens} tokens and its answer up to {new}, but "
+                f"the model's context {self.context_length}: lower {'`shots`, ' if shots else ''}"
+                "`max_side` or `max_new_tokens`, or choose another `model`."
             )
 
     def _no_room(self, count: int) -> str:
@@ -118,9 +119,15 @@ class LocalVLM(AsksOnce):
         return no_room(count, "images", cure)
 
     def _chat(self, prompts: Sequence[ImagePrompt]):
-        """One user's turn each, by the processor's own chat template."""
-        texts = [turn_text(self.processor, prompt.text) for prompt in prompts]
-        images = [prompt.image for prompt in prompts]
+        """One user's turn each, after those of its worked examples, by the processor's own chat
+        template.
+        """
+        shots = [[(shot.text, shot.answer) for shot in prompt.shots] for prompt in prompts]
+        texts = [
+            turn_text(self.processor, prompt.text, shots=before)
+            for prompt, before in zip(prompts, shots)
+        ]
+        images = [[*(shot.image for shot in prompt.shots), prompt.image] for prompt in prompts]
         inputs = read(self.processor, texts, images, padding_side="left")
         return inputs.to(self.model.device, self.model.dtype)
 

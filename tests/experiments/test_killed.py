@@ -10,6 +10,7 @@ from helpers.experiments.answers import Answers
 from helpers.experiments.captions import Captions
 from helpers.experiments.constant import Constant
 from helpers.experiments.experiment import list_kinds, record, record_scored, run_id
+from helpers.experiments.few_shot_answers import FewShotAnswers
 from helpers.experiments.finetune import Finetune
 from helpers.experiments.finetune_vlm import FinetuneVlm
 from helpers.experiments.image_control import ImageControl
@@ -130,12 +131,14 @@ def test_stages_their_answers_and_those_to_nonsense(check, tmp_path):
     few = {"LIMIT": 4, "ANSWER_BATCH": 2, "SPLIT": "test"}
     given = few | {"DATASET": "vqa_rad", "DATA_ROOT": questions}
     asked = QuestionAnswers.of_profile("pocket", given).but(adapter=in_stages([first, second]))
+    shown = FewShotAnswers.of_profile("pocket", given | {"SHOTS": 2})
     unreal = {"DATASET": "med_halt_fake", "DATA_ROOT": str(scans / "nonsense"), "PROMPT": "brief"}
     nonsense = NonsenseAnswers.of_profile(
         "pocket", few | unreal | {"IMAGES_OF": "vqa_rad", "IMAGES_ROOT": questions}
     )
-    runs = check({asked: [(STEP, 2), (NAME, 2), (WRITE, 3)], nonsense: [(WRITE, 3)]})
-    assert [len(run.answers.read()) for run in runs] == [4, 4]
+    kills = {asked: [(STEP, 2), (NAME, 2), (WRITE, 3)], nonsense: [(WRITE, 3)]}
+    runs = check(kills | {shown: [(WRITE, 3)]})
+    assert [len(run.answers.read()) for run in runs] == [4, 4, 4]
 
 
 @pytest.mark.slow
