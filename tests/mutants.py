@@ -703,9 +703,23 @@ MUTANTS = [
     Mutant(
         "images of test questions in both parts of an unseen split",
         "data/question_answers.py",
-        "elif split_of(found.group, UNSEEN) == found.split:",
-        "else:",
+        " or split_of(found.group, UNSEEN) == found.split:",
+        " or True:",
         "pocket/test_scans.py::test_the_published_split_leaks_every_picture_and_the_others_none",
+    ),
+    Mutant(
+        "a worked example may show the image that is asked about",
+        "experiments/few_shot_answers.py",
+        " if find_image_key(_shown(one)) not in own]",
+        "]",
+        "experiments/test_few_shot.py::test_no_example_shows_the_image_that_is_asked_about",
+    ),
+    Mutant(
+        "rows of the hub from whatever its cache holds",
+        "data/hub.py",
+        "streaming=True, cache_dir=empty",
+        "streaming=True",
+        "data/test_hub_sets.py::test_of_another_commit_nothing_is_taken_from_the_cache",
     ),
     Mutant(
         "an id without the version of its kind",
