@@ -29,6 +29,10 @@ def find_parts(root: Path) -> dict[str, list[Path]]:
     Raises:
         LabError: there are none, or two are the same part of a split, as of two revisions.
     """
+    if not root.is_dir():
+        raise LabError(
+            f"{root} is no folder, but one with a set of the hub was expected: check the path."
+        )
     found: dict[str, dict[str, Path]] = {}
     for path in sorted(root.rglob("*.parquet")):
         if not (name := NAME.fullmatch(path.name)) or not path.is_file():

@@ -169,6 +169,8 @@ def test_a_folder_without_parquet_files_is_refused(tmp_path):
     for read in (load_dataset, check_data):
         with pytest.raises(LabError, match="no parquet file whose name begins with train, valid"):
             read("path_vqa", tmp_path)
+    with pytest.raises(LabError, match="nowhere is no folder"):
+        load_dataset("path_vqa", tmp_path / "nowhere")
 
 
 def test_other_columns_are_named(tmp_path):
