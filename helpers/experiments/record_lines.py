@@ -45,9 +45,9 @@ def short(value: Any) -> Any:
 
 
 def as_columns(columns: np.ndarray) -> list[Any]:
-    """Return the columns of an array, each as its numbers; as one where all are the same; where each
-    is one digit, as a text of these, which is half as long and read in a third of the time; and of
-    zeros and few ones, as the places of the ones, which is shorter still.
+    """Return the columns of an array, each as its numbers, or shorter: as one where all are the
+    same; as a text where each is one digit, which is read in a third of the time; as the places of
+    the ones where these are few and all others zero.
     """
     found = [short(column) for column in columns.T.tolist()]
     return [_as_column(column) for column in found]

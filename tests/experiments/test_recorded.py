@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from helpers.experiments import recorded
+from helpers.experiments.record_lines import as_array, as_columns, check_columns
 from helpers.experiments.recorded import (
     all_recorded,
     read_study,
@@ -270,3 +271,29 @@ def test_recorded_sides_and_trainings_are_there_and_metrics_known():
         assert sides <= ids and parents <= {f"{run.record['kind']}/{run.id}" for run in study.runs}
         for run in study.runs:
             assert all(isinstance(METRICS[key.split(": ")[-1]], Metric) for key in run.scores)
+
+
+@pytest.mark.parametrize(
+    ("column", "kept"),
+    [
+        ([0, 0, 1, 0, 0, 0], {"ones": [2]}),
+        ([0, 1, 1, 0, 0, 0], "011000"),
+        ([0, 2, 0, 0, 0, 0], "020000"),
+        ([1, 1, 1, 1, 1, 1], 1),
+        ([0.5, 0, 0, 0, 0, 0], [0.5, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_columns_are_kept_in_the_shortest_form(column, kept):
+    (found,) = as_columns(np.array([column], dtype=float).T)
+    assert found == kept
+    check_columns([found], 6)
+    assert as_array([found], 6)[:, 0].tolist() == column
+
+
+@pytest.mark.parametrize(
+    "column",
+    [{"ones": [6]}, {"ones": [-1]}, {"ones": [3, 2]}, {"ones": [1, 1]}, {"ones": ["1"]}, {}, "01"],
+)
+def test_a_damaged_column_is_noticed(column):
+    with pytest.raises((ValueError, LookupError, TypeError)):
+        check_columns([column], 6)
