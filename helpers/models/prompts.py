@@ -273,7 +273,7 @@ def vlm_question(case: Case, prompt: str, *, glued: bool = False) -> str:
     not when it asked.
     """
     if prompt in INSTRUCTIONS:
-        return f"{INSTRUCTIONS[prompt]}{IMAGE_PLACE}{case.question or _request(case, prompt)}"
+        return f"{INSTRUCTIONS[prompt]}{IMAGE_PLACE}{case.question or request_for(case, prompt)}"
     words = f"{case.question};{case.context}"
     for text in (*TAKEN_DOWN, IMAGE_PLACE):
         words = words.replace(text, "")
@@ -281,8 +281,10 @@ def vlm_question(case: Case, prompt: str, *, glued: bool = False) -> str:
     return ("" if glued else " ").join((before, words, after))
 
 
-def _request(case: Case, prompt: str) -> str:
-    """Draw one of a prompt's requests, the same for a case each time."""
+def request_for(case: Case, prompt: str) -> str:
+    """Draw what is asked of a case without a question: one of a prompt's requests, the same each
+    time.
+    """
     requests = REQUESTS.get(prompt, (CAPTION_REQUEST,))
     return requests[int(fingerprint(case.id), 16) % len(requests)]
 

@@ -6,6 +6,7 @@ The published counts are data, in `skin_tables.yaml`.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import yaml
 from helpers.cases import Answer, Case
 from helpers.experiments.runs import Run
 from helpers.files import LabError, list_some, read_text
+from helpers.models.prompts import request_for
 from helpers.report.strips import Strips, case_strips
 
 # What stages say of a training (concepts? diagnoses?) -> the header over its answers.
@@ -100,7 +102,11 @@ def show_steps(
                 one["case"]: Answer(one["case"], one["answer"]) for one in run.record["examples"]
             }
             answers.setdefault(_steps(run), found)
-    shown = [case for case in cases if any(case.id in found for found in answers.values())]
+    shown = [
+        replace(case, question=request_for(case, prompt))
+        for case in cases
+        if any(case.id in found for found in answers.values())
+    ]
     ordered = {name: answers[name] for name in STEPS.values() if name in answers}
     headers = ("what is asked", "the clinician")
     return case_strips(shown, ordered, shows, caption=caption, headers=headers)

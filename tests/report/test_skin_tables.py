@@ -6,6 +6,7 @@ from helpers.cases import Case, Reference
 from helpers.data import load_dataset
 from helpers.data.dermnet import major_classes
 from helpers.files import LabError
+from helpers.models.prompts import REQUESTS
 from helpers.pocket.vocabulary import CONCEPTS
 from helpers.report.skin_tables import (
     count_classes,
@@ -87,3 +88,4 @@ def test_answers_after_each_step_stand_beside_the_clinicians():
     assert order == sorted(order) and found.text.count("said both") == 1
     assert "It is herpes." in found.text and "step 1 alone" not in found.text
     assert found.html.count("<tr>") == 2  # the head and one case
+    assert any(request in found.text for request in REQUESTS["disease"])
