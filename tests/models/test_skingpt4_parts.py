@@ -111,3 +111,15 @@ def test_places_are_marked_by_what_no_text_contains(shared):
     assert place not in pocket("ÿ \x7f Ġ naïve 皮肤 ###")["input_ids"]
     llama = AutoTokenizer.from_pretrained(shared / "golden" / "skingpt4_tiny")
     assert place_token(llama) == llama.unk_token_id == 0
+
+
+@pytest.mark.slow
+def test_it_speaks_with_a_real_language_model(tmp_path):
+    """The eyes of the pocket model, and SmolLM2."""
+    made = put_together(tmp_path / "made", eyes="pocket/skingpt4", language="smollm2-135m")
+    loaded = load_vlm(ModelRef(str(made)))
+    assert loaded.model.language_model.config.hidden_size == 576
+    [answer] = loaded.answer_batch(
+        {"a": ImagePrompt(Image.new("RGB", (64, 64), "red"), "What is it?")}, max_new_tokens=5
+    )
+    assert 0 < answer.tokens <= 5 and not answer.error
