@@ -690,7 +690,8 @@ MUTANTS = [
         "an id without the stage that a training goes on from",
         "experiments/stage.py",
         'start: "Stage | GivenAdapter | None" = None',
-        "start: \"Stage | GivenAdapter | None\" = setting(None, '', effect=False)",
+        'start: "Stage | GivenAdapter | None" = '
+        "__import__('helpers.settings.section').settings.section.setting(None, '', effect=False)",
         "experiments/test_stages.py::test_each_stage_is_a_run_that_names_the_one_before_it",
     ),
     Mutant(
