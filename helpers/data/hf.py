@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.cases import Case, Reference
 from helpers.data.catalogue import DataFault
-from helpers.data.hub import FORMS as FORMS
 from helpers.data.hub import Form
-from helpers.data.hub import stream_hub as stream_hub
 from helpers.data.question_answers import UNKNOWN_TYPE
 from helpers.files import (
     LabError,
@@ -54,23 +52,9 @@ def from_hf(found: Mapping[str, "HfDataset"]) -> dict[str, tuple[Case, ...]]:
         if lacking := sorted(wanted - set(rows.column_names)):
             raise LabError(
                 f"The split {split!r} lacks the column {', '.join(lacking)}: cases are read from "
-                "what `to_hf` wrote; rows of another form go through `cases_of_rows`."
+                "what `to_hf` wrote; rows of another form go through `scan_rows`."
             )
     return {split: tuple(map(_case, rows)) for split, rows in found.items()}
-
-
-def cases_of_rows(
-    rows: Iterable[Mapping[str, Any]], form: Form, folder: Path, split: str
-) -> Iterator[Case]:
-    """Yield a case for each row of a published set; see `scan_rows`.
-
-    Raises:
-        LabError: as there, and a row is no case.
-    """
-    for found in scan_rows(rows, form, folder, split):
-        if isinstance(found, DataFault):
-            raise LabError(f"Row {found.record} of {split!r} {found.message}.")
-        yield found
 
 
 def scan_rows(
@@ -143,16 +127,6 @@ def check_columns(there: Iterable[str], form: Form, place: str) -> None:
             f"{place} lacks the column {', '.join(lacking)} (it has {list_some(there) or 'none'}): "
             "name the data set that it is of."
         )
-
-
-def save_rows(
-    rows: Iterable[Mapping[str, Any]], form: Form, folder: Path, split: str
-) -> "HfDataset":
-    """Write the cases of rows as they come into an Arrow file below a folder; return it mapped.
-
-    Rows that are no case are left out; see `save_found`.
-    """
-    return save_found(scan_rows(rows, form, folder, split), folder, split)
 
 
 def save_found(found: Iterable[Case | DataFault], folder: Path, split: str) -> "HfDataset":

@@ -4,7 +4,6 @@ An image is captioned once, whatever asks for it: the captioner's store (see
 `helpers.models.captioning`) is shared. The run holds the captions of its cases, and their scores.
 """
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Self
@@ -17,6 +16,7 @@ from helpers.experiments.caption_texts import (
     captions_identity,
     has_given_captions,
 )
+from helpers.experiments.case_answers import draw_examples
 from helpers.experiments.experiment import Experiment
 from helpers.experiments.runs import Run
 from helpers.experiments.scores import Grading
@@ -32,7 +32,6 @@ from helpers.models.devices import Device, choose_device
 from helpers.settings.section import Section
 
 CAPTIONS = "captions.json"  # of a run: case id -> the captions of its images
-EXAMPLES = 3  # images side by side, as in YuanAI's Table 4
 
 
 class Captions(Experiment):
@@ -186,5 +185,5 @@ def _examples(source: Source, cases: list[Case], found: dict[str, list[Answer]])
     """Return captions of the first image of some cases, the same cases for all captioners."""
     if not is_simulated(source.name):
         return []
-    drawn = random.Random(0).sample(cases, min(EXAMPLES, len(cases)))
+    drawn = draw_examples(cases)
     return [{"case": case.id, "caption": found[case.id][0].text} for case in drawn]

@@ -1,5 +1,7 @@
 """What all kinds share whose result is an answer to each case of a split: one grader."""
 
+import random
+from collections.abc import Sequence
 from typing import Any
 
 from helpers.cases import Case
@@ -9,7 +11,12 @@ from helpers.experiments.runs import Run
 from helpers.experiments.scores import Grading, score
 from helpers.metrics.measure import Graded
 
-EXAMPLES = 3  # cases that a record shows
+EXAMPLES = 3  # cases that a record shows, as in YuanAI's Table 4
+
+
+def draw_examples(cases: Sequence[Case]) -> list[Case]:
+    """Draw by lot the cases that a record shows, the same ones for all runs."""
+    return random.Random(0).sample(cases, min(EXAMPLES, len(cases)))
 
 
 class CaseAnswers(Experiment):

@@ -2,12 +2,11 @@
 training.
 """
 
-import random
 from typing import ClassVar
 
 from helpers.data import Cases, is_simulated
 from helpers.experiments.adapters import GivenAdapter
-from helpers.experiments.case_answers import EXAMPLES
+from helpers.experiments.case_answers import draw_examples
 from helpers.experiments.runs import Run
 from helpers.experiments.stage import QUESTIONS, BriefPrompt, Stage, StageVlm
 from helpers.experiments.vlm_answers import VlmAnswers
@@ -54,6 +53,5 @@ class QuestionAnswers(VlmAnswers):
         """
         if not is_simulated(self.data.name):
             return []
-        answers, cases = run.answers.read(), self.cases()
-        drawn = random.Random(0).sample(cases, min(EXAMPLES, len(cases)))
+        answers, drawn = run.answers.read(), draw_examples(self.cases())
         return [{"case": case.id, "answer": answers[case.id].text} for case in drawn]

@@ -10,7 +10,7 @@ from PIL import Image
 from helpers.cli.check_data import check
 from helpers.data import Cases, is_simulated, load_dataset
 from helpers.data.checks import check_data
-from helpers.data.hf import stream_hub
+from helpers.data.hub import stream_hub
 from helpers.files import Damaged, LabError, hash_tree
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
