@@ -23,7 +23,7 @@ from helpers.experiments.verdicts import COMPARED
 from helpers.files import LabError
 from helpers.report.frame import frame, frame_by_tone
 from helpers.report.leaderboard import published
-from helpers.settings.notebook_file import find_notebooks
+from helpers.settings.notebook_file import find_notebooks, number_of
 
 TABLE = yaml.safe_load(Path(__file__).with_name("figures.yaml").read_text(encoding="utf-8"))
 CLAIMS = TABLE["claims"]
@@ -43,7 +43,7 @@ TAKEN = {"high": max, "low": min, "mean": mean}
 def cells():
     """The cells of all notebooks, by places such as "05/05-26"."""
     return {
-        f"{path.stem[:2]}/{cell['id']}": cell
+        f"{number_of(path)}/{cell['id']}": cell
         for path in find_notebooks(["all"])
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
     }

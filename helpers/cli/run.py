@@ -23,7 +23,7 @@ LOGGING = ("asyncio", "papermill", "traitlets")
 def add(commands: Commands) -> None:
     """Declare the command."""
     command = commands.add_parser("run", help="execute notebooks headless: run 02 03, or run all")
-    command.add_argument("notebooks", nargs="+", metavar="NOTEBOOK", help="02, 03, ..., or all")
+    command.add_argument("notebooks", nargs="+", metavar="NOTEBOOK", help="02, 06b, ..., or all")
     add_parameters(command, "set a parameter in the notebooks that know it")
     command.set_defaults(command=run)
 

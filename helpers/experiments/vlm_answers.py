@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from helpers.cases import Case
 from helpers.data import is_simulated
@@ -24,6 +24,8 @@ from helpers.models.decoding import VlmDecoding
 from helpers.models.prompts import VlmPrompt
 from helpers.models.refs import Vlm
 
+AnyAnswers = TypeVar("AnyAnswers", bound="VlmAnswers")
+
 
 class VlmAnswers(CaseAnswers):
     """Answers of a VLM, as it is or fine-tuned, to the cases of a split."""
@@ -35,6 +37,14 @@ class VlmAnswers(CaseAnswers):
     prompt: VlmPrompt = VlmPrompt()
     decoding: VlmDecoding = VlmDecoding()
     adapter: FinetuneVlm | GivenAdapter | None = None
+
+    def as_kind(self, kind: type[AnyAnswers], **given: Any) -> AnyAnswers:
+        """Ask the same of the same model as another kind of experiment does, such as a control.
+
+        Args:
+            given: the other kind's fields, or other values of these.
+        """
+        return kind(**{name: getattr(self, name) for name in VlmAnswers.model_fields} | given)
 
     def images(self, cases: Sequence[Case]) -> dict[str, Path | None]:
         """Return the image that is shown with each case, by case id."""

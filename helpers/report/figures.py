@@ -256,15 +256,16 @@ def _values_and_errors(
 
 
 def loss_curves(log: Sequence[Mapping[str, Any]], *, title: str) -> "Figure":
-    """Loss over optimiser steps, in training and validation, from a trainer's log; returns the
-    figure.
+    """Loss over optimiser steps, in training and (where there was one) in validation, from a
+    trainer's log; returns the figure.
     """
     import matplotlib.pyplot as plt
 
     figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")
     for key, name, style in (("loss", "training", "-"), ("eval_loss", "validation", "o--")):
         points = [(entry["step"], entry[key]) for entry in log if key in entry]
-        axis.plot([step for step, _ in points], [loss for _, loss in points], style, label=name)
+        if points:
+            axis.plot([step for step, _ in points], [loss for _, loss in points], style, label=name)
     axis.set(xlabel="optimiser step", ylabel="loss per answer token", title=title)
     axis.legend()
     return figure

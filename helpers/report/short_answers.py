@@ -54,6 +54,19 @@ def compare_trainings(
     return found.dropna(axis="columns", how="all")
 
 
+def compare_systems(runs: Mapping[str, Run], metrics: Sequence[str] = BOTH_READINGS) -> DataFrame:
+    """Return one row for each run, in their order, under the name that a notebook has for it.
+
+    Args:
+        runs: name -> run.
+    """
+    data = frame(runs.values())
+    data["system"] = data["run"].map({run.id: name for name, run in runs.items()})
+    found = summarize(data.rename(columns={"system": "named"}), metrics, by=["named"])
+    found = found.drop(columns="runs").rename(columns={"named": "system"})
+    return found.dropna(axis="columns", how="all")
+
+
 def _without_model(stages: object) -> str:
     """Say stages without the model that they train; "nothing" where there are none."""
     return stages.partition(", ")[2] if isinstance(stages, str) else "nothing"
@@ -86,6 +99,11 @@ def score_by_type(
         | {name: _exact_match(asked, found) for name, found in answers.items()}
         for (kind, form), asked in ordered
     ]
+
+
+def open_questions(cases: Iterable[Case]) -> list[Case]:
+    """Return the cases whose right answer is known, and neither yes nor no."""
+    return [one for one in cases if one.references and not is_closed(one.references[0].text)]
 
 
 def _exact_match(cases: Sequence[Case], answers: Mapping[str, Answer]) -> str:

@@ -3,7 +3,7 @@
 import base64
 import html
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers.cases import Answer, Case
@@ -62,6 +62,12 @@ def case_strips(
     title = f'<caption style="text-align: left; font-weight: bold">{html.escape(caption)}</caption>'
     markup = f"<table>{title}\n<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
     return Strips(markup, "\n".join([caption, *map(_plain, cases, (row for _, row in rows))]))
+
+
+def showing(cases: Sequence[Case], images: Mapping[str, Path | None]) -> list[Case]:
+    """Return cases with other images in place of their own, by case id; None: without any."""
+    shown = {case.id: images[case.id] for case in cases}
+    return [replace(one, images=tuple(filter(None, [shown[one.id]]))) for one in cases]
 
 
 def _row(

@@ -35,9 +35,12 @@ class Table:
 
     @property
     def html(self) -> str:
-        """The table as HTML; rows after the first ones are folded away."""
+        """The table as HTML; rows after the first ones, or all, are folded away."""
         if self.cells.empty:
             return f"<p>{html.escape(self.caption)}: nothing to show.</p>"
+        if not self.visible:
+            every = self._part(self.cells, self.caption)
+            return f"<details><summary>{html.escape(self.caption)}</summary>\n{every}</details>\n"
         shown = self._part(self.cells.iloc[: self.visible], self.caption)
         folded = self.cells.iloc[self.visible :]
         if folded.empty:
@@ -88,7 +91,7 @@ def table(
     Args:
         caption: what the table shows.
         names: other headers of columns.
-        visible: how many rows are not folded away.
+        visible: how many rows are not folded away; 0 folds the whole table.
         missing: what stands where there is no value.
     """
     data = data if isinstance(data, DataFrame) else DataFrame(list(data), dtype=object)

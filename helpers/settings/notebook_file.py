@@ -1,6 +1,7 @@
 """Notebooks as files: find them, and read the parameters that they declare."""
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from helpers.files import REPOSITORY, LabError, read_json
 
 NOTEBOOKS = REPOSITORY / "notebooks"
+# A notebook's number, with a letter where a lesson has several notebooks.
+NUMBER = re.compile(r"\d\d[a-z]?(?=_)")
 
 
 @dataclass(frozen=True)
@@ -21,19 +24,25 @@ class Parameter:
 
 
 def find_notebooks(names: Sequence[str]) -> list[Path]:
-    """Find notebooks by number or file name, in the order asked; "all" finds all of them."""
-    there = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    """Find notebooks by number ("06", "06b") or file name, in the order asked; "all" finds all."""
+    there = sorted(path for path in NOTEBOOKS.glob("*.ipynb") if NUMBER.match(path.stem))
     if list(names) == ["all"]:
         return there
     found = []
     for name in names:
         stem = name.removesuffix(".ipynb")
-        matches = [path for path in there if path.stem == stem or path.stem[:2] == name]
+        matches = [path for path in there if stem in (path.stem, number_of(path))]
         if not matches:
             existing = ", ".join(path.stem for path in there)
             raise LabError(f"There is no notebook {name!r}; there are {existing}.")
         found += matches
     return found
+
+
+def number_of(path: Path) -> str:
+    """Return a notebook's number, as "06" or "06b"."""
+    found = NUMBER.match(path.stem)
+    return found[0] if found else ""
 
 
 def read_parameters(path: Path) -> dict[str, Parameter]:

@@ -6,6 +6,7 @@ import torch
 from helpers.data import load_dataset
 from helpers.experiments.adapters import GivenAdapter
 from helpers.experiments.experiment import layers, record, record_scored, run_id
+from helpers.experiments.image_control import ImageControl
 from helpers.experiments.nonsense_answers import NonsenseAnswers
 from helpers.experiments.scores import Grading
 from helpers.experiments.stage import Stage
@@ -170,6 +171,16 @@ def test_nonsense_is_asked_about_images_of_another_set(scans):
     assert len(shown) == 5 and set(shown.values()) <= pictures
     assert shown == found.images(found.cases())
     assert shown != found.but(seed=2).images(found.cases())
+
+
+def test_another_kind_asks_the_same_of_the_same_model(stages, scans):
+    answers = asked(scans).but(adapter=stages()[1])
+    control = answers.as_kind(ImageControl, shown="another", seed=5)
+    assert isinstance(control, ImageControl) and (control.shown, control.seed) == ("another", 5)
+    for name in ("data", "model", "prompt", "decoding", "adapter"):
+        assert getattr(control, name) == getattr(answers, name)
+    shown, own = (one.images(answers.cases()) for one in (control, answers))
+    assert shown.keys() == own.keys() and not any(shown[one] == own[one] for one in own)
 
 
 @pytest.mark.slow

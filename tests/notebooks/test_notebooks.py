@@ -10,6 +10,7 @@ from helpers.experiments.experiment import find_kind
 from helpers.experiments.parameters import OWN, check_type, known_parameters
 from helpers.settings.notebook_file import (
     find_notebooks,
+    number_of,
     parameters_cell,
     read_kinds,
     read_parameters,
@@ -29,7 +30,9 @@ def sources(cells, kind):
 
 
 def test_there_are_notebooks():
-    assert {path.stem[:2] for path in NOTEBOOKS} >= {"00", "01", "02", "03", "04", "05", "10"}
+    numbers = [number_of(path) for path in NOTEBOOKS]
+    assert set(numbers) >= {"00", "01", "02", "03", "04", "05", "06", "06b", "06c", "10"}
+    assert numbers == sorted(set(numbers)), "each number once, a letter after the number alone"
 
 
 def test_parameters_are_typed_literals_with_help_and_left_to_the_profile(notebook):
@@ -59,7 +62,7 @@ def test_papermill_sees_the_same_parameters(notebook):
 def test_title_way_into_colab_warning_start_cell_and_run_record(notebook):
     path, content = notebook
     first = "".join(content["cells"][0]["source"])
-    assert first.startswith(f"# {path.stem[:2]} ") and "not for diagnosis" in first
+    assert first.startswith(f"# {number_of(path)} ") and "not for diagnosis" in first
     assert "In Colab: File > Upload notebook" in first
     assert "badge" not in first, "a badge needs an address, and this lab has none yet"
     assert "| profile |" in first and "What you will learn" in first

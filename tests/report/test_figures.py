@@ -88,6 +88,14 @@ def test_curves_have_every_point_with_its_interval_and_do_not_hide_each_other():
     assert figure.axes[0].get_ylabel() == "diagnosis named (%)"
 
 
+def test_a_training_without_validation_has_no_line_for_it():
+    log = [{"step": 5, "loss": 2.0}, {"step": 10, "loss": 1.0}]
+    (axis,) = figures.loss_curves(log, title="t").axes
+    assert [line.get_label() for line in axis.lines] == ["training"]
+    (axis,) = figures.loss_curves([*log, {"step": 10, "eval_loss": 1.5}], title="t").axes
+    assert [line.get_label() for line in axis.lines] == ["training", "validation"]
+
+
 def test_a_shown_figure_has_its_alt_text_escaped_and_is_closed(monkeypatch):
     from matplotlib import pyplot
 

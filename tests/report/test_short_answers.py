@@ -9,7 +9,9 @@ from helpers.data.answer_tables import read_answer_table
 from helpers.metrics.short_answers import score_parts
 from helpers.report.short_answers import (
     authors_rows,
+    compare_systems,
     compare_trainings,
+    open_questions,
     score_by_type,
     show_learnt,
     write_review,
@@ -42,6 +44,10 @@ def test_answers_are_scored_by_what_is_asked_for_and_how_it_is_answered():
     ]
     assert rows[0]["ours"].startswith("50 [") and rows[0]["nothing"].startswith("0 [")
     assert rows[1]["ours"].startswith("0 [")
+
+
+def test_open_questions_are_those_that_yes_or_no_does_not_answer():
+    assert open_questions([*CASES, Case("3", "Which organ?")]) == CASES[:2]
 
 
 def test_a_form_for_review_has_room_for_a_reason_and_is_never_written_over(tmp_path):
@@ -105,6 +111,17 @@ def test_trainings_stand_beside_each_other_with_shots_images_and_constants():
     assert found["shots"].tolist() == [0, 0, 0, 4, 0]
     assert found["image"].tolist() == ["its own", "its own", "another", "its own", "its own"]
     assert not {"shots", "image", "loss on"} & set(compare_trainings(runs[:1], ["exact_match"]))
+
+
+def test_runs_stand_under_a_notebooks_own_names_and_in_its_order():
+    runs = {
+        name: make_run("question_answers", name, {"exact_match": score(value)}, seed=value)
+        for name, value in (("as it is", 0.1), ("both", 0.5), ("captions alone", 0.2))
+    }
+    found = compare_systems(runs, ["exact_match", "token_f1"])
+    assert list(found.columns) == ["system", "exact_match", "n"]
+    assert found["system"].tolist() == ["as it is", "both", "captions alone"]
+    assert [one.value for one in found["exact_match"]] == [0.1, 0.5, 0.2]
 
 
 def test_trainings_are_told_apart_by_what_their_loss_is_on():

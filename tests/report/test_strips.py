@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from helpers.cases import Answer, Case, Reference
-from helpers.report.strips import THUMBNAIL, case_strips
+from helpers.report.strips import THUMBNAIL, case_strips, showing
 
 CASE = Case(
     "E1",
@@ -104,6 +104,13 @@ def test_pictures_that_are_absent_or_broken_are_said(tmp_path):
     broken.write_bytes(b"no picture")
     cells = Page(strips(CASE, replace(CASE, images=(broken,))).html).cells
     assert ["no picture here"] in cells and ["no good image"] in cells
+
+
+def test_cases_may_be_shown_with_other_images(pictured, tmp_path):
+    other = tmp_path / "other.png"
+    (one,) = showing([pictured], {"E1": other, "E2": None})
+    assert one == replace(pictured, images=(other,))
+    assert showing([pictured], {"E1": None})[0].images == ()
 
 
 def test_missing_words_are_said():

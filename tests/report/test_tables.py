@@ -91,6 +91,13 @@ def test_more_than_twelve_rows_are_folded():
     assert "row 14" in repr(made)
 
 
+def test_a_whole_table_is_folded_under_its_caption():
+    made = table([{"row": "row 0"}], caption="t < u", visible=0)
+    before, folded = made.html.split("<details>")
+    assert not before and folded.startswith("<summary>t &lt; u</summary>")
+    assert folded.count("<td") == 1 and "row 0" in repr(made)
+
+
 def test_plain_text_is_aligned():
     assert repr(table(ROWS, caption="The caption")).splitlines() == [
         "The caption",

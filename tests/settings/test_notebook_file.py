@@ -7,7 +7,7 @@ import pytest
 
 from helpers.files import LabError
 from helpers.settings import notebook_file
-from helpers.settings.notebook_file import find_notebooks, read_kinds, read_parameters
+from helpers.settings.notebook_file import find_notebooks, number_of, read_kinds, read_parameters
 
 PARAMETERS = """PROFILE: str = "pocket"  # profile
 FLAG: bool = True  # a switch
@@ -62,7 +62,10 @@ def test_notebooks_are_found_by_number_name_or_all_together(tmp_path, monkeypatc
     write(tmp_path, PARAMETERS, name="notes")
     assert find_notebooks(["51", "50_one"]) == [two, one]
     assert find_notebooks(["51_two.ipynb"]) == [two] and find_notebooks(["all"]) == [one, two]
-    with pytest.raises(LabError, match="no notebook '52'; there are 50_one, 51_two"):
+    more = write(tmp_path, PARAMETERS, name="50b_more")
+    assert find_notebooks(["50"]) == [one] and find_notebooks(["50b"]) == [more]
+    assert find_notebooks(["all"]) == [one, more, two] and number_of(more) == "50b"
+    with pytest.raises(LabError, match="no notebook '52'; there are 50_one, 50b_more, 51_two"):
         find_notebooks(["52"])
 
 
