@@ -61,10 +61,9 @@ def compare_systems(runs: Mapping[str, Run], metrics: Sequence[str] = BOTH_READI
         runs: name -> run.
     """
     data = frame(runs.values())
-    data["system"] = data["run"].map({run.id: name for name, run in runs.items()})
-    found = summarize(data.rename(columns={"system": "named"}), metrics, by=["named"])
-    found = found.drop(columns="runs").rename(columns={"named": "system"})
-    return found.dropna(axis="columns", how="all")
+    data["named"] = data["run"].map({run.id: name for name, run in runs.items()})
+    found = summarize(data, metrics, by=["named"]).drop(columns="runs")
+    return found.rename(columns={"named": "system"}).dropna(axis="columns", how="all")
 
 
 def _without_model(stages: object) -> str:
