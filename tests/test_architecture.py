@@ -93,9 +93,10 @@ def test_there_is_no_circle():
 HEAVY_ROOMS = ("models", "training")
 LIGHT = {
     "models": "adapter_card adapter_config answer_file api base captions decoding devices encoders"
-    " failures foreign packaged process prompts refs shipped shots moondream.processor"
+    " failures foreign image_refs packaged process prompts refs shipped shots moondream.processor"
     " skingpt4.processor",
-    "training": "backends failures progress recipe unsloth_process unsloth_worker",
+    "training": "backends chain failures image_recipe options_recipe progress recipe"
+    " unsloth_process unsloth_worker",
 }
 STACK = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "trl", "unsloth")
 

@@ -99,9 +99,7 @@ class Experiment(Section):
     def title(self) -> str:
         """Return the label, with the parameters that are not as the profile has them."""
         usual = usual_parameters(self)
-        said = ALWAYS_SAID.union(
-            self.said, *(one.said for one in self.fields_done_first().values())
-        )
+        said = ALWAYS_SAID.union(*(one.said for one in with_inner(self)))
         varied = {
             name: value
             for name, value in self.parameters().items()
@@ -115,10 +113,16 @@ class Experiment(Section):
 ALWAYS_SAID = {"PROFILE", "SEED", "DATASET", "LANGUAGE", "SPLIT", "MODEL"}
 
 
+def with_inner(experiment: Experiment) -> list[Experiment]:
+    """Return an experiment, those that are its fields, and theirs."""
+    inner = experiment.fields_done_first().values()
+    return [experiment, *(one for field in inner for one in with_inner(field))]
+
+
 def usual_parameters(experiment: Experiment) -> dict[str, Any]:
     """Return the parameters that this kind, and those that it starts from, have by the profile."""
     usual: dict[str, Any] = {}
-    for one in (experiment, *experiment.fields_done_first().values()):
+    for one in with_inner(experiment):
         plain = type(one).of_profile(one.profile)
         usual = all_values(plain) | plain.parameters() | usual
     return usual

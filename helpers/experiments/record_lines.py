@@ -1,6 +1,7 @@
 """How the lines of a record stay short: what is the same is said once, numbers have few digits."""
 
 import json
+import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,9 @@ DIGITS = 7  # that numbers keep: one more than it takes for tables to print the 
 ONE_DIGIT = set(range(10))
 # Zeros with one in so many ones are told by the places of the ones, under this name.
 FEW, ONES = 5, "ones"
+# A column of few different numbers is these, in their order, and a text: of each row, the character
+# whose place here is that of its number there.
+CHARACTERS = string.digits + string.ascii_letters
 
 
 def same(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -46,8 +50,8 @@ def short(value: Any) -> Any:
 
 def as_columns(columns: np.ndarray) -> list[Any]:
     """Return the columns of an array, each as its numbers, or shorter: as one where all are the
-    same; as a text where each is one digit, which is read in a third of the time; as the places of
-    the ones where these are few and all others zero.
+    same; as a text where each is one digit, which is read in a third of the time, or one of a few
+    numbers; as the places of the ones where these are few and all others zero.
     """
     found = [short(column) for column in columns.T.tolist()]
     return [_as_column(column) for column in found]
@@ -58,7 +62,13 @@ def _as_column(numbers: list[Any]) -> Any:
         return numbers[0]
     if set(numbers) == {0, 1} and FEW * sum(numbers) < len(numbers):
         return {ONES: [place for place, number in enumerate(numbers) if number]}
-    return "".join(map(str, numbers)) if set(numbers) <= ONE_DIGIT else numbers
+    if set(numbers) <= ONE_DIGIT:
+        return "".join(map(str, numbers))
+    different = sorted(set(numbers))
+    if len(different) > min(len(CHARACTERS), len(numbers) / 2):
+        return numbers
+    written = dict(zip(different, CHARACTERS))
+    return [different, "".join(written[number] for number in numbers)]
 
 
 def as_array(columns: Sequence[Any], rows: int) -> np.ndarray:
@@ -68,6 +78,9 @@ def as_array(columns: Sequence[Any], rows: int) -> np.ndarray:
 
 
 def _numbers(column: Any, rows: int) -> list[Any]:
+    if _has_few_numbers(column):
+        numbers = dict(zip(CHARACTERS, column[0]))
+        return [numbers[character] for character in column[1]]
     if isinstance(column, dict):
         found = [0] * rows
         for place in column[ONES]:
@@ -76,9 +89,19 @@ def _numbers(column: Any, rows: int) -> list[Any]:
     return list(column) if isinstance(column, (list, str)) else [column] * rows
 
 
+def _has_few_numbers(column: Any) -> bool:
+    return isinstance(column, list) and isinstance(column[0], list)
+
+
 def check_columns(columns: Sequence[Any], rows: int) -> None:
     """Raise where `as_array` would; it takes a tenth of the time."""
     for column in columns:
+        if _has_few_numbers(column):
+            different, text = column
+            sum(different)
+            if len(text) != rows or text.strip(CHARACTERS[: len(different)]):
+                raise ValueError(f"characters for {rows} cases that are others, or not so many")
+            continue
         if isinstance(column, dict):
             if column[ONES] != sorted({*column[ONES]} & {*range(rows)}):
                 raise ValueError(f"places of ones that are not among {rows} cases, in their order")

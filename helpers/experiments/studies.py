@@ -135,8 +135,12 @@ def _in_stages(profile: str, stages: Sequence[Changes], shared: Changes) -> Expe
 
 
 def _kinds_in(made: Experiment, name: str) -> list[type[Experiment]]:
-    """Return the kinds of experiment that a field may hold."""
-    field = type(made).model_fields.get(name)
+    """Return the kinds of experiment that a field may hold, or one further down ("a.b")."""
+    *above, last = name.split(".")
+    holder: Any = made
+    for part in above:
+        holder = getattr(holder, part, None)
+    field = type(holder).model_fields.get(last) if isinstance(holder, Experiment) else None
     kinds = sections_in(field.annotation) if field else []
     return [kind for kind in kinds if issubclass(kind, Experiment)]
 
@@ -203,16 +207,20 @@ def _read_study(name: str, entry: dict, data: Mapping[str, dict]) -> Study:
 
 def _where(changes: dict) -> dict:
     """Return a data set with its folder under LAB_SHARED, if it is there; else it is fetched or
-    built.
+    built, as one is that is named by another parameter.
     """
     shared = Path(os.environ.get("LAB_SHARED") or REPOSITORY.parent / "shared")
     named = dict(changes)
+    if "DATASET" not in named:
+        return named
     folder = shared / "data" / "dermavqa" / named.pop("folder", named["DATASET"])
     return named | {"DATA_ROOT": str(folder)} if folder.is_dir() else named
 
 
 def _is_here(changes: Changes, study: str) -> bool:
     """Tell whether a data set can be had on this machine; if not, say why."""
+    if "DATASET" not in changes:
+        return True
     try:
         load_dataset(changes["DATASET"], changes.get("DATA_ROOT", ""))
     except LabError as error:

@@ -17,11 +17,17 @@ from helpers.models.foreign import check_sizes, load_config, read_shapes, shown
 from helpers.models.refs import ModelRef
 
 UNKNOWN_CONTEXT = 2048  # tokens assumed of a model that states no limit
+HEAD = "score.weight"  # the last layer of a text classifier
 TRIAL_TOKENS = 8  # a model's first logits are looked at on so many tokens
 
 
 def load_weights(
-    auto_class, ref: ModelRef, *, weights: str = "", reads_text_alone: bool = True
+    auto_class,
+    ref: ModelRef,
+    *,
+    weights: str = "",
+    reads_text_alone: bool = True,
+    labels: int = 0,
 ) -> tuple[Any, Device]:
     """Load a model of a transformers auto class where it computes, ready to answer.
 
@@ -32,6 +38,7 @@ def load_weights(
         weights: the folder of a whole model after a training; "" takes the ref's own weights.
         reads_text_alone: False for a model that takes no text without an image: no logits are
             looked at.
+        labels: of a classifier, whose last layer is drawn anew for so many.
     Returns:
         the model, and its device with the reason.
     Raises:
@@ -44,17 +51,27 @@ def load_weights(
         check_sizes(auto_class, config, path)
         width = getattr(config.get_text_config(), "hidden_size", 0)
         device = device_for(config.model_type, choose_device(), width)
-        model = place(auto_class, path, commit, ref.quantization, device)
+        model = place(auto_class, path, commit, ref.quantization, device, labels)
         if device.dtype == "float16" and reads_text_alone and not has_finite_logits(model):
             reason = f"{device.reason}; in float16 its first logits were not finite"
             device = replace(device, dtype="float32", reason=reason)
             del model
-            model = place(auto_class, path, commit, ref.quantization, device)
+            model = place(auto_class, path, commit, ref.quantization, device, labels)
     return model, device
 
 
-def place(auto_class, path: str, commit: str | None, quantization: str, device: Device) -> Any:
+def place(
+    auto_class,
+    path: str,
+    commit: str | None,
+    quantization: str,
+    device: Device,
+    labels: int = 0,
+) -> Any:
     """Load a model from safetensors, in the device's dtype, and put it there.
+
+    Args:
+        labels: of a classifier, whose last layer is drawn anew for so many.
 
     Raises:
         LabError: its files lack weights that it needs, which would be drawn at random.
@@ -63,6 +80,7 @@ def place(auto_class, path: str, commit: str | None, quantization: str, device: 
     where = {"device_map": {"": 0}} if device.name == "cuda" else {}
     # Left out where there is none: a checkpoint that was stored in 4 bit brings its own.
     packing = {"quantization_config": nf4_config(device)} if quantization == "nf4" else {}
+    packing |= {"num_labels": labels} if labels else {}
     model, found = auto_class.from_pretrained(
         path,
         revision=commit,
@@ -75,7 +93,8 @@ def place(auto_class, path: str, commit: str | None, quantization: str, device: 
         **packing,
         **where,
     )
-    drawn = sorted(set(found["missing_keys"]) & {name for name, _ in model.named_parameters()})
+    needed = {name for name, _ in model.named_parameters()} - ({HEAD} if labels else set())
+    drawn = sorted(set(found["missing_keys"]) & needed)
     if drawn:
         raise LabError(
             f"The weights of {shown(display_path(path))} lack {drawn[0]!r}"

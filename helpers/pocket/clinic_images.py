@@ -23,7 +23,7 @@ def with_views(facts: Facts, names: Sequence[str], seed: int) -> Facts:
     return facts | {"images": {name: view(_image_seed(seed, name)) for name in names}}
 
 
-def _image_seed(seed: int, name: str) -> int:
+def _image_seed(seed: int | str, name: str) -> int:
     """Draw an image's seed by its name: richer drawings later must change no case and no word."""
     return random.Random(f"{seed}/{name}").getrandbits(32)
 
@@ -33,15 +33,15 @@ def write_images(
 ) -> None:
     """Write the facts of all cases, the images drawn from them, and oracle captions."""
     write_json(folder / "facts.json", facts)
-    _draw(images, seed)
+    draw_all_files(images, seed)
     _describe(folder, images, seed)
 
 
-def _draw(images: Mapping[Path, Facts], seed: int) -> None:
-    """Draw and save all images."""
-    jobs = [(facts, _image_seed(seed, path.name)) for path, facts in images.items()]
-    drawn = map_in_workers(draw_file, jobs)
-    for path, content in tqdm(zip(images, drawn), "images", len(images), leave=False):
+def draw_all_files(drawn: Mapping[Path, Facts], seed: int | str) -> None:
+    """Draw and save images from their facts; each has a seed by its name."""
+    jobs = [(facts, _image_seed(seed, path.name)) for path, facts in drawn.items()]
+    made = map_in_workers(draw_file, jobs)
+    for path, content in tqdm(zip(drawn, made), "images", len(drawn), leave=False):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 

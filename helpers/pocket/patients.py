@@ -69,6 +69,13 @@ def post(told: Mapping, forum: str, rng: random.Random) -> tuple[str, str, dict]
     return title, _with_article(content), shown
 
 
+def write_content(told: Mapping, forum: str, rng: random.Random) -> str:
+    """Write sentences that tell these facts, as people of a forum do, without a title."""
+    fields = _fields(told, rng)
+    content, _ = _content(told, fields, load_sentences()["posts"][forum], rng)
+    return _with_article(content)
+
+
 def _choose_title(posts: Mapping, forum: str, fields: Mapping, rng: random.Random) -> str:
     """Choose the template of a title: a short one, any that fits, or mostly one that tells as many
     facts as can be told.

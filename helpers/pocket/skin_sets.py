@@ -16,10 +16,9 @@ from typing import Any
 import yaml
 
 from helpers.files import file_hash, read_text, write_text
-from helpers.files.workers import map_in_workers
 from helpers.pocket import lesions
 from helpers.pocket.building import build_whole
-from helpers.pocket.clinic_images import draw_file
+from helpers.pocket.clinic_images import draw_all_files
 from helpers.pocket.conditions import PATH as CONDITIONS
 from helpers.pocket.conditions import Condition, load_conditions
 from helpers.pocket.vocabulary import CONCEPTS
@@ -81,7 +80,7 @@ def _write_concepts(folder: Path, seed: int, count: int) -> None:
         shown = [int(concept in drawn["seen"]["concepts"]) for concept in CONCEPTS]
         table.writerow((number, name, *shown, int(rng.random() < EXCLUDED)))
     write_text(folder / TABLE, text.getvalue())
-    _draw_all(pictures, seed)
+    draw_all_files(pictures, seed)
 
 
 def _write_classes(folder: Path, seed: str, count: int) -> None:
@@ -90,7 +89,7 @@ def _write_classes(folder: Path, seed: str, count: int) -> None:
     for number in range(count):
         drawn = _plan(random.Random(f"{seed}/{number}"))
         pictures[folder / class_folders()[drawn["class"]] / f"drawing-{number}.jpg"] = drawn
-    _draw_all(pictures, seed)
+    draw_all_files(pictures, seed)
 
 
 def _plan(rng: random.Random) -> Drawn:
@@ -99,13 +98,3 @@ def _plan(rng: random.Random) -> Drawn:
     condition: Condition = rng.choices(conditions, [one.weight for one in conditions])[0]
     seen = lesions.draw_seen(condition, rng) | {"site": rng.choice(condition.sites)}
     return {"seen": seen, "skin_tone": seen["skin_tone"], "class": condition.skin_class}
-
-
-def _draw_all(pictures: Mapping[Path, Drawn], seed: int | str) -> None:
-    jobs = [
-        (drawn, random.Random(f"{seed}/{path.name}").getrandbits(32))
-        for path, drawn in pictures.items()
-    ]
-    for path, content in zip(pictures, map_in_workers(draw_file, jobs)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
