@@ -2,7 +2,8 @@
 
 `conditions`: a folder for each of 26 conditions in `train`, `valid` and `test`, put together from
 several sources as such sets are: some pictures are there twice, saved anew in another size, and
-some of the training pictures are copies of pictures of the other splits.
+some of the training pictures are copies of pictures of the other splits. `facts.json` has the skin
+tone of each.
 `stories`: a table of stories with condition and picture, and the pictures; stories do not say to
 which split they belong. Conditions of the former are as frequent as in the clinic, of the latter
 all alike.
@@ -19,7 +20,7 @@ from typing import Any
 
 from PIL import Image
 
-from helpers.files import file_hash, write_text
+from helpers.files import file_hash, write_json, write_text
 from helpers.pocket import lesions
 from helpers.pocket.building import build_whole
 from helpers.pocket.clinic_images import draw_all_files
@@ -28,7 +29,7 @@ from helpers.pocket.conditions import load_conditions
 from helpers.pocket.stories import write_story
 
 # Raised by hand when the files of a seed change; drawings and conditions have own versions.
-VERSION = 1
+VERSION = 2
 SUMMARY = "diagnosis.json"
 PARTS = ("conditions", "stories")
 # Pictures by split, and stories of each condition.
@@ -78,8 +79,15 @@ def _write_conditions(folder: Path, seed: int, sizes: Mapping[str, int]) -> int:
     shares = {"train": COPIED, "valid": LEAKED, "test": LEAKED}
     copied = [path for path in drawn if rng.random() < shares[path.parts[-3]]]
     for number, path in enumerate(copied):
-        _save_again(path, folder / "train" / path.parts[-2] / f"photo-{number:04}.jpg")
-    return len(drawn) + len(copied)
+        copy = folder / "train" / path.parts[-2] / f"photo-{number:04}.jpg"
+        _save_again(path, copy)
+        drawn[copy] = drawn[path]
+    facts = {
+        path.relative_to(folder).as_posix(): {"skin_tone": one["skin_tone"]}
+        for path, one in drawn.items()
+    }
+    write_json(folder / "facts.json", facts)
+    return len(drawn)
 
 
 def _save_again(path: Path, copy: Path) -> None:

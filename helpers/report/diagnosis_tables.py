@@ -1,0 +1,180 @@
+"""What notebook 07 shows: the ladder of techniques, calibration, conformal sets, confusions, and
+the options that a chain of them is made of.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pandas import DataFrame
+
+from helpers.cases import Answer, Case
+from helpers.data.near_duplicates import Copy
+from helpers.experiments.runs import Run
+from helpers.metrics.options import first
+from helpers.metrics.scores import Score, share_score
+from helpers.report.frame import frame, summarize
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "top_3", "calibration_error")
+# What is on in a run, by parameter, in the order of the ladder; the last one on names the rung.
+TECHNIQUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("augment", bool, "+ images changed a little"),
+    ("duplicates", lambda value: value == "remove", "+ copies removed"),
+    ("balance", bool, "+ rare labels as often"),
+    ("schedule", lambda value: value == "cosine", "+ warm-up and cosine"),
+    ("label_smoothing", bool, "+ label smoothing"),
+    ("mixup", bool, "+ mixup"),
+    ("averaging", bool, "+ averaged weights"),
+    ("image_side", lambda value: value > 64, "+ larger images"),
+    ("views", lambda value: value > 1, "+ eight views of an image"),
+)
+PLAIN = "plain"
+SHOWN = {
+    "own": "",
+    "shuffled": "its own, shuffled",
+    "another": "those of another image",
+    "without_truth": "its own, without the truth",
+}
+
+
+def list_rungs(runs: Iterable[Run]) -> DataFrame:
+    """Return one row for each rung of the ladder, in its order, its seeds together."""
+    data = frame(runs)
+    data["rung"] = [_rung(row) for row in data.to_dict("records")]
+    found = summarize(data, SCORES, by=["rung"])
+    names = [PLAIN, *(name for *_, name in TECHNIQUES)]
+    order = found["rung"].map(names.index).sort_values()
+    return found.loc[order.index].reset_index(drop=True)
+
+
+def _rung(row: Mapping[str, Any]) -> str:
+    on = [name for parameter, is_on, name in TECHNIQUES if is_on(row[parameter])]
+    return on[-1] if on else PLAIN
+
+
+def list_named(runs: Mapping[str, Run] | Iterable[Run], metrics: Sequence[str] = SCORES) -> Any:
+    """Return one row for each system, its seeds together, in the order in which they come."""
+    data = frame(runs.values() if isinstance(runs, Mapping) else runs)
+    if isinstance(runs, Mapping):
+        data["name"] = data["run"].map({run.id: name for name, run in runs.items()})
+    found = summarize(data, metrics, by=["name"]).rename(columns={"name": "system"})
+    return found.dropna(axis="columns", how="all")
+
+
+def count_copies(copies: Iterable[Copy]) -> list[dict[str, Any]]:
+    """Count the images that are left out, by where the one lies that is kept."""
+    counts = Counter((one.split, one.kept_split) for one in copies)
+    return [
+        {"left out of": split, "nearly the same as one of": kept, "images": count}
+        for (split, kept), count in sorted(counts.items())
+    ]
+
+
+def conformal_rows(
+    cases: Sequence[Case],
+    answers: Mapping[str, Answer],
+    sets: Mapping[str, Sequence[str]],
+    parts: Mapping[str, str],
+) -> list[dict[str, Any]]:
+    """Return how often sets of labels hold the right one, and how large they are: of all cases, and
+    of each part of them.
+
+    Args:
+        sets: case id -> the labels of its set.
+        parts: case id -> the part that it belongs to, such as its skin tone.
+    """
+    named = [("all", list(cases))]
+    for part in sorted({*parts.values()}):
+        named.append((part, [case for case in cases if parts.get(case.id) == part]))
+    return [
+        {
+            "cases": name,
+            "n": len(chosen),
+            "first label is right (%)": _percent([first(answers[c.id]) == c.label for c in chosen]),
+            "set holds the right one (%)": _percent([c.label in sets[c.id] for c in chosen]),
+            "labels in a set": f"{np.mean([len(sets[c.id]) for c in chosen]):.1f}",
+        }
+        for name, chosen in named
+        if chosen
+    ]
+
+
+def _percent(hits: Sequence[bool]) -> str:
+    found: Score = share_score(hits, signature="")
+    return f"{100 * found.value:.0f} [{100 * found.low:.0f}, {100 * found.high:.0f}]"
+
+
+def draw_reliability(curves: Mapping[str, tuple[Sequence[Case], Mapping[str, Answer]]]) -> "Figure":
+    """Draw how often answers are right against how probable they call themselves, in ten bins.
+
+    Args:
+        curves: name -> cases and their answers; at most four.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
+    axis.plot([0, 100], [0, 100], color="#888888", linestyle=":", label="as sure as right")
+    for (name, (cases, answers)), marker in zip(curves.items(), "os^D"):
+        sure = np.array([max(answers[case.id].options.values()) for case in cases])
+        right = np.array([first(answers[case.id]) == case.label for case in cases])
+        bins = np.minimum((sure * 10).astype(int), 9)
+        places = [place for place in range(10) if (bins == place).sum() >= 5]
+        axis.plot(
+            [100 * sure[bins == place].mean() for place in places],
+            [100 * right[bins == place].mean() for place in places],
+            marker=marker,
+            label=name,
+        )
+    axis.set(xlabel="probability of the answer (%)", ylabel="answers that are right (%)")
+    axis.set_title("How sure, and how right")
+    axis.legend(fontsize=8)
+    return figure
+
+
+def draw_shares(rows: Mapping[str, Score], *, title: str, label: str) -> "Figure":
+    """Draw shares with their intervals as dots, the first at the top."""
+    import matplotlib.pyplot as plt
+
+    names = list(rows)
+    figure, axis = plt.subplots(figsize=(5.2, 0.36 * len(names) + 0.9), layout="constrained")
+    for place, score in enumerate(rows.values()):
+        axis.plot([100 * score.low, 100 * score.high], [place, place], color="#444444")
+        axis.plot(100 * score.value, place, marker="o", color="#1f6f9f")
+    axis.set_yticks(range(len(names)), names)
+    axis.invert_yaxis()
+    axis.set(xlabel=label, title=title, xlim=(0, 100))
+    axis.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def list_confusions(
+    cases: Sequence[Case], answers: Mapping[str, Answer], look_alikes: Mapping[str, Sequence[str]]
+) -> list[dict[str, Any]]:
+    """Return the most frequent confusions, and whether they are known look-alikes.
+
+    Args:
+        look_alikes: label -> labels that look like it.
+    """
+    said = Counter((case.label, first(answers[case.id])) for case in cases)
+    wrong = [(count, true, one) for (true, one), count in said.items() if true != one]
+    return [
+        {"it is": true, "it is said to be": one, "images": count, "look-alikes": "yes" * is_known}
+        for count, true, one in sorted(wrong, reverse=True)
+        for is_known in [one in look_alikes.get(true, ())]
+    ]
+
+
+def share_by(
+    cases: Sequence[Case], answers: Mapping[str, Answer], parts: Mapping[str, str]
+) -> dict[str, Score]:
+    """Return the share of right answers in each part of the cases."""
+    found = {}
+    for part in sorted({*parts.values()}):
+        chosen = [case for case in cases if parts.get(case.id) == part]
+        hits = [first(answers[case.id]) == case.label for case in chosen]
+        found[part] = share_score(hits, signature="accuracy")
+    return found
