@@ -19,7 +19,8 @@ from helpers.files.workers import map_in_workers
 HASH_SIDE = 16  # a hash has 256 bits
 # Bits. Of 3,115 drawings copies lie at most 16 apart, other pictures at least 32.
 NEAR = 24
-NO_HASH = 2  # in place of zeros and ones: as far from every hash as can be
+# In place of zeros and ones, where there is no hash: as far from every one as can be.
+NO_ROW = np.full(HASH_SIDE**2, 2, dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -51,23 +52,28 @@ def without_copies(
     order = [split for split in splits if split != "train"] + ["train"] * ("train" in splits)
     cases = [(split, case) for split in order for case in splits[split]]
     hashes = hash_images([case for _, case in cases])
-    kept: list[tuple[str, Case]] = []
-    rows = np.full((len(cases), HASH_SIDE**2), NO_HASH, dtype=np.uint8)  # of those that are kept
-    copies: list[Copy] = []
-    for (split, case), own in zip(cases, hashes):
-        place = _nearest(own, rows[: len(kept)])
-        if place is not None and not _share_group(kept[place][1], case):
-            copies.append(Copy(case.id, kept[place][1].id, split, kept[place][0]))
-            continue
-        rows[len(kept)] = NO_HASH if own is None else own
-        kept.append((split, case))
-    left = {split: tuple(case for one, case in kept if one == split) for split in splits}
+    rows = np.array([NO_ROW if one is None else one for one in hashes])
+    stands: list[int] = []  # of each case, the place of the one that is kept in its place
+    for place, ((_, case), own) in enumerate(zip(cases, hashes)):
+        near = (one for one in _near(own, rows[:place]) if not _share_group(cases[one][1], case))
+        stands.append(next((stands[one] for one in near), place))
+    copies = [
+        Copy(cases[place][1].id, cases[kept][1].id, cases[place][0], cases[kept][0])
+        for place, kept in enumerate(stands)
+        if place != kept
+    ]
+    kept_cases = [cases[place] for place in sorted({*stands})]
+    left = {split: tuple(case for one, case in kept_cases if one == split) for split in splits}
     return left, copies
 
 
 def hash_images(cases: Sequence[Case]) -> list[np.ndarray | None]:
-    """Hash the first image of each case (256 zeros and ones); None where there is none on disk."""
-    paths = [case.images[0] if case.images else None for case in cases]
+    """Hash the first image on disk of each case (256 zeros and ones); None where there is none.
+
+    Raises:
+        LabError: a file is no image that can be read.
+    """
+    paths = [next(iter(case.images_on_disk), None) for case in cases]
     return list(map_in_workers(_hash, paths))
 
 
@@ -79,13 +85,13 @@ def _hash(path: Path | None) -> np.ndarray | None:
     return imagehash.phash(open_image(path), hash_size=HASH_SIDE).hash.ravel().astype(np.uint8)
 
 
-def _nearest(own: np.ndarray | None, rows: np.ndarray) -> int | None:
-    """Return the place of the nearest hash, if one is near enough."""
+def _near(own: np.ndarray | None, rows: np.ndarray) -> list[int]:
+    """Return the places of hashes that are near enough, the nearest one first."""
     if own is None or not len(rows):
-        return None
+        return []
     distances = np.count_nonzero(rows != own, axis=1)
-    place = int(distances.argmin())
-    return place if distances[place] <= NEAR else None
+    places = np.argsort(distances, kind="stable")
+    return places[distances[places] <= NEAR].tolist()
 
 
 def _share_group(one: Case, other: Case) -> bool:

@@ -2,11 +2,12 @@
 where there is one.
 
 The table `stories.csv` has the columns `story`, `condition` and `image`, a path below the folder
-`images`; `image` may be left out or empty, and so may `story` beside an image. A story that stands
-in several rows, with other images, is one group: splits are by story, never by image.
+`images`; `image` may be left out or empty, and so may `story` beside an image. Rows with the same
+story, or the same image, are one group, which no split cuts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from helpers.cases import Case, Reference
@@ -29,6 +30,14 @@ def scan_stories(root: Path, language: str) -> Iterator[Case | DataFault]:
     Raises:
         LabError: the table is missing, or has no stories or conditions.
     """
+    found = list(_read(root))
+    groups = _groups([one for one in found if isinstance(one, Case)])
+    for one in found:
+        yield replace(one, group=groups[one.id]) if isinstance(one, Case) else one
+
+
+def _read(root: Path) -> Iterator[Case | DataFault]:
+    """Read the rows, which do not know their groups yet."""
     seen: set[str] = set()
     for number, row in enumerate(read_csv(root / FILE, (STORY, CONDITION), any_text=True), start=1):
         if fault := _fault(root, row):
@@ -37,6 +46,8 @@ def scan_stories(root: Path, language: str) -> Iterator[Case | DataFault]:
         case = _case(root, number, row)
         if not case.images:
             yield DataFault(FILE, number, "has no image: only its story is read", is_note=True)
+        elif not case.images_on_disk:
+            yield DataFault(FILE, number, "has an image that is not on disk", is_note=True)
         if not case.context:
             yield DataFault(FILE, number, "has no story: only its image is read", is_note=True)
         key = f"{row.get(IMAGE)}|{case.context}"
@@ -70,8 +81,31 @@ def _case(root: Path, number: int, row: dict[str, str]) -> Case:
         images=(root / "images" / image,) if image else (),
         references=(Reference(diagnosis_sentence(label)),),
         label=label,
-        group=f"story {fingerprint(story)}" if story else "",
     )
+
+
+def _groups(cases: Sequence[Case]) -> dict[str, str]:
+    """Return the group of each case by its id: it is called by what its first case tells or shows.
+
+    Cases are in one group, too, if it takes others between them to link them.
+    """
+    first = list(range(len(cases)))  # of each case, one before it in its group, or itself
+    seen: dict[str | Path, int] = {}
+
+    def find_first(place: int) -> int:
+        while first[place] != place:
+            place = first[place]
+        return place
+
+    for place, case in enumerate(cases):
+        for shared in (*case.images, *([case.context] if case.context else [])):
+            ends = find_first(place), find_first(seen.setdefault(shared, place))
+            first[max(ends)] = min(ends)
+    names = [
+        f"story {fingerprint(case.context)}" if case.context else f"image {case.images[0].name}"
+        for case in cases
+    ]
+    return {case.id: names[find_first(place)] for place, case in enumerate(cases)}
 
 
 DATASETS = {"stories": scanned(scan_stories, shares=SHARES)}

@@ -18,6 +18,7 @@ from helpers.training.progress import Report
 
 WARM_UP = 20  # steps
 A_PART = 20  # steps between two checkpoints
+ALIKE = 10  # batches among which examples are sorted by length
 
 
 class Trained:
@@ -84,12 +85,20 @@ def train_on_options(
 
 
 def _batch(examples: Sequence[Example], number: int, recipe: OptionsRecipe) -> list[Example]:
-    """Return the batch of a step: examples in a new order each time that all were learnt."""
+    """Return the batch of a step: examples in a new order each time that all were learnt, those of
+    some batches sorted by their length, so that little is padded.
+    """
     size = min(recipe.batch, len(examples))
-    passes, place = divmod(number * size, len(examples) - len(examples) % size)
-    order = list(range(len(examples)))
-    random.Random(f"{recipe.seed}/{passes}").shuffle(order)
-    return [examples[one] for one in order[place : place + size]]
+    passes, place = divmod(number, len(examples) // size)
+    draws = random.Random(f"{recipe.seed}/{passes}")
+    order = draws.sample(range(len(examples)), len(examples) // size * size)
+    pool = size * ALIKE
+    batches: list[list[int]] = []
+    for start in range(0, len(order), pool):
+        rows = sorted(order[start : start + pool], key=lambda one: len(examples[one].text))
+        batches += [rows[first : first + size] for first in range(0, len(rows), size)]
+    draws.shuffle(batches)
+    return [examples[one] for one in batches[place]]
 
 
 def _loss(classifier: TextClassifier, examples: Sequence[Example]) -> torch.Tensor:
