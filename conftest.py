@@ -86,3 +86,13 @@ def clinic(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("clinic") / "pocket"
     build(folder, sizes={"train": 24, "valid": 8, "test": 6})
     return folder
+
+
+@pytest.fixture(scope="session")
+def diagnosis(tmp_path_factory) -> Path:
+    """Small pocket sets to diagnose, built once: its folder holds `conditions/` and `stories/`."""
+    from helpers.pocket.diagnosis_sets import build_diagnosis_sets
+
+    folder = tmp_path_factory.mktemp("diagnosis") / "made"
+    build_diagnosis_sets(folder, sizes={"train": 60, "valid": 24, "test": 24, "stories": 2})
+    return folder

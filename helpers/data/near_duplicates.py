@@ -5,7 +5,6 @@ in test. A perceptual hash (pHash: the signs of the lowest frequencies of a smal
 little where a picture hardly does.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.cases import Case
-from helpers.data.images import open_image
+from helpers.data.images import BadImage, open_image
 from helpers.files.workers import map_in_workers
 
 HASH_SIDE = 16  # a hash has 256 bits
@@ -68,10 +67,8 @@ def without_copies(
 
 
 def hash_images(cases: Sequence[Case]) -> list[np.ndarray | None]:
-    """Hash the first image on disk of each case (256 zeros and ones); None where there is none.
-
-    Raises:
-        LabError: a file is no image that can be read.
+    """Hash the first image on disk of each case (256 zeros and ones); None where there is none, or
+    the file is no image: whoever learns from it says so.
     """
     paths = [next(iter(case.images_on_disk), None) for case in cases]
     return list(map_in_workers(_hash, paths))
@@ -80,9 +77,13 @@ def hash_images(cases: Sequence[Case]) -> list[np.ndarray | None]:
 def _hash(path: Path | None) -> np.ndarray | None:
     import imagehash  # late: it takes a while
 
-    if path is None or not os.path.isfile(path):
+    if path is None:
         return None
-    return imagehash.phash(open_image(path), hash_size=HASH_SIDE).hash.ravel().astype(np.uint8)
+    try:
+        image = open_image(path)
+    except BadImage:
+        return None
+    return imagehash.phash(image, hash_size=HASH_SIDE).hash.ravel().astype(np.uint8)
 
 
 def _near(own: np.ndarray | None, rows: np.ndarray) -> list[int]:
