@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from helpers.cases import Case
@@ -55,3 +56,12 @@ class CaseAnswers(Experiment):
         training, language = self.data.load().training_texts, self.data.language
         answers = run.answers.read()
         score(run, Graded(self.cases(), answers, training, language, grading.encoder))
+
+
+class OptionAnswers(CaseAnswers):
+    """A kind whose answers are options: they are held against labels, and not against words."""
+
+    def score(self, run: Run, grading: Grading) -> None:
+        """Score the options."""
+        cases = [replace(case, references=()) for case in self.cases()]
+        score(run, Graded(cases, run.answers.read(), (), self.data.language, grading.encoder))

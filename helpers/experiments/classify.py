@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from helpers.cases import Answer, Case
 from helpers.data import Cases
-from helpers.experiments.case_answers import CaseAnswers
+from helpers.experiments.case_answers import OptionAnswers
 from helpers.experiments.experiment import Experiment
 from helpers.experiments.runs import Run
 from helpers.experiments.train_classifier import TrainClassifier
@@ -27,7 +27,7 @@ class ClassifiedCases(Cases):
     instead: ClassVar = {}
 
 
-class Classify(CaseAnswers):
+class Classify(OptionAnswers):
     """Classify the first image of each case; the answer is the most probable label."""
 
     needs_images: ClassVar = True

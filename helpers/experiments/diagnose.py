@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from helpers.cases import Answer, Case
 from helpers.data import Cases
-from helpers.experiments.case_answers import CaseAnswers
+from helpers.experiments.case_answers import OptionAnswers
 from helpers.experiments.classify import options_by, options_of, read_options
 from helpers.experiments.experiment import Experiment, run_id
 from helpers.experiments.runs import Run
@@ -35,7 +35,7 @@ class StoryCases(Cases):
     instead: ClassVar = {}
 
 
-class Diagnose(CaseAnswers):
+class Diagnose(OptionAnswers):
     """Choose a diagnosis for each story; the answer is the most probable one of all labels.
 
     The options are made without the label; "without_truth" alone looks at it, to take it away.

@@ -9,7 +9,7 @@ import numpy as np
 
 from helpers.cases import Answer, Case
 from helpers.data import Cases
-from helpers.experiments.case_answers import CaseAnswers
+from helpers.experiments.case_answers import OptionAnswers
 from helpers.experiments.classify import options_by, options_of, read_options
 from helpers.experiments.diagnose import Diagnose, StoryCases
 from helpers.experiments.experiment import Experiment, run_id
@@ -22,7 +22,7 @@ WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)  # of the image beside the 
 LEAST = 1e-5  # a probability that was rounded to nothing
 
 
-class LateFusion(CaseAnswers):
+class LateFusion(OptionAnswers):
     """Multiply what a model makes of the story with what another makes of the image."""
 
     data: StoryCases | Cases = StoryCases()
