@@ -1,4 +1,4 @@
-"""Drawings by condition with copies among them, and patients' stories: splits that share nothing."""
+"""Drawings by condition with copies among them, and patients' stories: nothing crosses splits."""
 
 import csv
 import random
