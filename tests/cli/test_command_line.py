@@ -270,7 +270,7 @@ def test_every_command_is_a_module_with_its_arguments(capsys):
         main(["--help"])
     printed = capsys.readouterr().out
     assert stopped.value.code == 0
-    for name in "check-data doctor export pocket power run score settings sweep".split():
+    for name in "check-data doctor export pocket power run score score-closed settings sweep".split():
         assert re.search(rf"^ +{name}( |$)", printed, re.MULTILINE), name
 
 
