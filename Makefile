@@ -62,6 +62,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/bench_captioning.py
 	$(BIN)/python tests/benchmarks/bench_files.py
 	$(BIN)/python tests/benchmarks/bench_vision_sft.py
+	$(BIN)/python tests/benchmarks/bench_classifier.py
 
 setup: $(READY)
 

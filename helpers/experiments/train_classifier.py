@@ -137,8 +137,8 @@ class TrainClassifier(Experiment):
             log = train_classifier(
                 self.model,
                 labels,
-                self._labelled(splits["train"], labels),
-                self._labelled(splits["valid"], labels),
+                self.labelled(splits["train"], labels),
+                self.labelled(splits["valid"], labels),
                 run.folder,
                 recipe=self.recipe,
                 report=bar,
@@ -151,7 +151,7 @@ class TrainClassifier(Experiment):
             left_out=len(self.images.copies()),
         )
 
-    def _labelled(self, cases: Sequence[Case], labels: Sequence[str]) -> "Labelled":
+    def labelled(self, cases: Sequence[Case], labels: Sequence[str]) -> "Labelled":
         from helpers.models.pixels import load_pixels
         from helpers.training.image_classifier import Labelled, as_places
 

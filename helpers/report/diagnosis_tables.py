@@ -10,11 +10,15 @@ import numpy as np
 from pandas import DataFrame
 
 from helpers.cases import Answer, Case
+from helpers.data.images import open_image
 from helpers.data.near_duplicates import Copy
 from helpers.experiments.runs import Run
+from helpers.files import LabError
 from helpers.metrics.options import first
 from helpers.metrics.scores import Score, share_score
 from helpers.report.frame import frame, summarize
+from helpers.training.chain import most_probable, with_truth
+from helpers.training.options_recipe import GROWING, OptionsRecipe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,13 +69,18 @@ def list_named(runs: Mapping[str, Run] | Iterable[Run], metrics: Sequence[str] =
     return found.dropna(axis="columns", how="all")
 
 
-def count_copies(copies: Iterable[Copy]) -> list[dict[str, Any]]:
-    """Count the images that are left out, by where the one lies that is kept."""
-    counts = Counter((one.split, one.kept_split) for one in copies)
-    return [
-        {"left out of": split, "nearly the same as one of": kept, "images": count}
-        for (split, kept), count in sorted(counts.items())
-    ]
+def tell_copies(copies: Sequence[Copy], kept: int) -> str:
+    """Say how many training images are left out, and why.
+
+    Args:
+        kept: how many training images are left.
+    """
+    here = [one for one in copies if one.split == "train"]
+    across = sum(one.across for one in here)
+    return (
+        f"Of {kept + len(here)} training images {len(here)} are left out: {across} are nearly "
+        f"images of other splits, {len(here) - across} nearly other training images."
+    )
 
 
 def conformal_rows(
@@ -178,3 +187,61 @@ def share_by(
         hits = [first(answers[case.id]) == case.label for case in chosen]
         found[part] = share_score(hits, signature="accuracy")
     return found
+
+
+def show_chain(
+    cases: Sequence[Case], options: Mapping[str, Answer], recipe: OptionsRecipe
+) -> list[dict[str, Any]]:
+    """Return what one story is read with in each step of a chain: of the first case whose right
+    label is not the most probable one.
+    """
+    given = {case.id: options[case.id].options for case in cases if case.id in options}
+    mistaken = [one for one in cases if most_probable(given.get(one.id, {}), 1) != [one.label]]
+    case = (mistaken or cases)[0]
+    own = given.get(case.id, {})
+    lists = {f"{count} options": with_truth(own, case.label, count) for count in GROWING}
+    lists["the real task"] = most_probable(own, recipe.count)
+    return [
+        {
+            "step": name,
+            "options": ", ".join(one.upper() if one == case.label else one for one in listed),
+            "the right one": "inside" if case.label in listed else "missing",
+        }
+        for name, listed in lists.items()
+    ]
+
+
+def show_case(
+    case: Case, systems: Mapping[str, Mapping[str, Answer]], count: int = 4
+) -> list[dict[str, Any]]:
+    """Return the most probable labels of a case by each system, with their probabilities, and the
+    right one.
+    """
+    rows = []
+    for name, answers in systems.items():
+        options = answers[case.id].options
+        best = [f"{one} {100 * options[one]:.0f} %" for one in most_probable(options, count)]
+        rows.append({"by": name, "most probable": ", ".join(best), "right": case.label})
+    return rows
+
+
+def ask_lesion_classifier(cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """Return what `sklesion` says of the images of cases; where it is not installed, say so."""
+    # Late: it loads Keras.
+    from helpers.models.classifiers import LESIONS, load_lesion_classifier
+
+    try:
+        model = load_lesion_classifier()
+    except LabError as error:
+        print(error)
+        return []
+    said = model.classify([open_image(case.images[0]) for case in cases])
+    return [
+        {
+            "it is": case.label,
+            "it says": LESIONS[first_label],
+            "as sure as (%)": round(100 * options[first_label]),
+        }
+        for case, options in zip(cases, said)
+        for first_label in [next(iter(options))]
+    ]

@@ -62,7 +62,7 @@ def train_classifier(
     torch.manual_seed(recipe.seed)
     device = image_device()
     model = build_image_model(ref, len(labels), recipe.side).to(device.name)
-    learner = _Learner(model, ref, train, recipe)
+    learner = Learner(model, ref, train, recipe)
     log = run_epochs(
         learner.epoch,
         learner.state,
@@ -80,7 +80,7 @@ def train_classifier(
     return log
 
 
-class _Learner:
+class Learner:
     """One training: the model, its optimiser, and what an epoch does."""
 
     def __init__(

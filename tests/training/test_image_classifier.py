@@ -8,7 +8,7 @@ from helpers.models.image_refs import ImageModelRef
 from helpers.training.image_augmentation import augment_batch, mix
 from helpers.training.image_classifier import (
     Labelled,
-    _Learner,
+    Learner,
     as_places,
     fit_temperature,
     train_classifier,
@@ -69,7 +69,7 @@ def same(one, other):
 def learner(images, name="small-resnet", frozen=False, **more):
     ref = ImageModelRef(name=name, frozen=frozen)
     torch.manual_seed(0)
-    return _Learner(build_image_model(ref, 3, 32), ref, images, recipe(**more))
+    return Learner(build_image_model(ref, 3, 32), ref, images, recipe(**more))
 
 
 @pytest.mark.slow
