@@ -152,7 +152,7 @@ RUN_03, RUN_02 = ["run", "03", "-p"], ["run", "02", "-p"]
         ([*RUN_02, "LEARNING_RATE", "inf"], "LEARNING_RATE is inf"),
         (["run", "02", "--profile", "cloud"], "PROFILE is 'cloud'"),
         ([*RUN_02, "DATASET", "iiyi", "-p", "DATA_ROOT", "/nowhere"], "does not exist"),
-        ([*RUN_02, "DATASET", "ham10000"], "'ham10000' is unknown"),
+        ([*RUN_02, "DATASET", "ham1000"], "'ham1000' is unknown"),
         (["sweep", "00"], "cannot be swept"),
         (["sweep", "all"], "sweep takes one notebook"),
         (["sweep", "03", "04"], "sweep takes one notebook"),
@@ -270,7 +270,8 @@ def test_every_command_is_a_module_with_its_arguments(capsys):
         main(["--help"])
     printed = capsys.readouterr().out
     assert stopped.value.code == 0
-    for name in "check-data doctor export pocket power run score score-closed settings sweep".split():
+    names = "check-data doctor export pocket power run score score-closed settings sweep"
+    for name in names.split():
         assert re.search(rf"^ +{name}( |$)", printed, re.MULTILINE), name
 
 

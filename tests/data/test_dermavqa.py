@@ -136,9 +136,9 @@ def test_table_1_of_the_published_files(shared):
 def test_unknown_names_are_refused_with_those_there_are(tmp_path):
     write(tmp_path / "train.json", [record()])
     with pytest.raises(
-        LabError, match="'ham10000' is unknown: choose one of iiyi, reddit, pocket, pocket_reddit"
+        LabError, match="'ham1000' is unknown: choose one of iiyi, reddit, pocket, pocket_reddit"
     ):
-        load_dataset("ham10000", tmp_path)
+        load_dataset("ham1000", tmp_path)
     with pytest.raises(LabError, match="'fr' is unknown: choose one of en, zh, es"):
         load_dataset("iiyi", tmp_path, language="fr")
     with pytest.raises(LabError, match="no split 'test': it has train"):

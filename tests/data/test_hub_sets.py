@@ -328,7 +328,7 @@ def test_of_another_commit_nothing_is_taken_from_the_cache(folder, tmp_path, mon
         (f"roco@{COMMIT}", "at a revision, but it has none: name it 'roco'"),
         ("pocket@main", "at a revision, but it has none: name it 'pocket'"),
         (f"vqa_rad_hub@{COMMIT}", "'train' of flaviagiammarino/vqa-rad could not be fetched"),
-        ("ham10000@main", "'ham10000@main' is unknown: choose one of"),
+        ("ham1000@main", "'ham1000@main' is unknown: choose one of"),
     ],
 )
 def test_what_cannot_be_had_is_refused(name, said, outputs):

@@ -208,8 +208,8 @@ def test_data_that_is_not_there_is_told_with_the_parameters_name(data, tmp_path)
         read(nowhere, [])
     with pytest.raises(LabError, match="has no split 'dev'"):
         read(data | {"SPLIT": "dev"}, [])
-    with pytest.raises(LabError, match="'ham10000' is unknown"):
-        read(data | {"DATASET": "ham10000"}, [])
+    with pytest.raises(LabError, match="'ham1000' is unknown"):
+        read(data | {"DATASET": "ham1000"}, [])
     with pytest.raises(LabError, match="set DATA_ROOT to a folder"):
         read({"DATASET": "photos"}, [])
 
