@@ -53,6 +53,6 @@ class OptionsRecipe(Section):
     seed: int = setting(3407, "one seed for first weights, order and draws", ge=0, le=LARGEST_SEED)
     # The pocket model is so small that it is trained whole.
     profiles: ClassVar = {
-        "pocket": {"whole": True, "learning_rate": 1e-3, "steps": 500},
+        "pocket": {"whole": True, "learning_rate": 1e-3, "steps": 400},
         "laptop": {"whole": False, "learning_rate": 5e-4},
     }
