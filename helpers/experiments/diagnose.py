@@ -1,7 +1,7 @@
 """What an LLM makes of a story and of the options that an image model recommends."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
@@ -101,8 +101,7 @@ class Diagnose(OptionAnswers):
 
     def texts(self, cases: tuple[Case, ...], options: Mapping[str, Options]) -> list[str]:
         """Write what the model reads of each case."""
-        ids = [case.id for case in cases]
-        others = dict(zip(ids, ids[1:] + ids[:1]))
+        others = next_of_other_groups(cases)
         count = self.training.recipe.count
         found = []
         for case in cases:
@@ -115,3 +114,15 @@ class Diagnose(OptionAnswers):
                 random.Random(case.id).shuffle(listed)
             found.append(read_with(case.context, listed))
         return found
+
+
+def next_of_other_groups(cases: Sequence[Case]) -> dict[str, str]:
+    """Return of each case the id of the next one, from the last on to the first, that is not of its
+    group: another image of the same patient would be no other one; "" where there is none.
+    """
+    found = {}
+    for place, case in enumerate(cases):
+        behind = (*cases[place + 1 :], *cases[:place])
+        others = (one.id for one in behind if not case.group or one.group != case.group)
+        found[case.id] = next(others, "")
+    return found

@@ -57,8 +57,8 @@ class Stories(TrainingCases):
         if len({case.label for case in found}) < 2:
             raise LabError(
                 f"The data set {self.name!r} has {len(found)} training stories with a condition, "
-                "but it takes two conditions to tell apart: choose another one as `name`, or name "
-                "its folder as `root`."
+                "but it takes two conditions to tell apart: choose another one as "
+                "`stories_dataset`, or name its folder as `root`."
             )
         return found
 

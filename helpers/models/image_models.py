@@ -62,7 +62,7 @@ def _from_timm(ref: ImageModelRef, **sizes: Any) -> torch.nn.Module:
         raise
     except Exception as error:  # whatever a name that timm does not know is answered with
         raise LabError(
-            f"`name` is {ref.name!r}, which timm could not build ({error}): choose one of "
+            f"`classifier` is {ref.name!r}, which timm could not build ({error}): choose one of "
             f"{', '.join([*SMALL, IMAGENET])}, or a model of timm."
         ) from None
 
