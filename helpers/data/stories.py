@@ -98,7 +98,8 @@ def _groups(cases: Sequence[Case]) -> dict[str, str]:
         return place
 
     for place, case in enumerate(cases):
-        for shared in (*case.images, *([case.context] if case.context else [])):
+        shares: list[str | Path] = [*case.images, *([case.context] if case.context else [])]
+        for shared in shares:
             ends = find_first(place), find_first(seen.setdefault(shared, place))
             first[max(ends)] = min(ends)
     names = [

@@ -18,19 +18,11 @@ from PIL import Image
 from torchvision.models import ResNet18_Weights
 from torchvision.transforms import v2
 
+from helpers.data.ham10000 import LESIONS
 from helpers.files import LabError
 from helpers.models.packaged import check_weights, find_weights
 
 AT_ONCE = 16  # images
-LESIONS = {
-    "akiec": "actinic keratosis",
-    "bcc": "basal cell carcinoma",
-    "bkl": "benign keratosis",
-    "df": "dermatofibroma",
-    "mel": "melanoma",
-    "nv": "melanocytic nevus",
-    "vasc": "vascular lesion",
-}
 SEXES = ("female", "male", "unknown")
 LOCATIONS = ("arm", "head-or-neck", "leg-or-genital", "trunk", "unknown")
 # Years; the mean of sklesion's training cases stands for an age that nobody knows.

@@ -10,6 +10,7 @@ import numpy as np
 from pandas import DataFrame
 
 from helpers.cases import Answer, Case
+from helpers.data.ham10000 import LESIONS
 from helpers.data.images import open_image
 from helpers.data.near_duplicates import Copy
 from helpers.experiments.runs import Run
@@ -228,7 +229,7 @@ def show_case(
 def ask_lesion_classifier(cases: Sequence[Case]) -> list[dict[str, Any]]:
     """Return what `sklesion` says of the images of cases; where it is not installed, say so."""
     # Late: it loads Keras.
-    from helpers.models.classifiers import LESIONS, load_lesion_classifier
+    from helpers.models.classifiers import load_lesion_classifier
 
     try:
         model = load_lesion_classifier()

@@ -125,12 +125,6 @@ def test_no_lesion_is_in_two_splits_and_shares_are_met(tmp_path):
         )
 
 
-def test_labels_are_those_of_the_classifier_of_lesions():
-    from helpers.models import classifiers
-
-    assert classifiers.LESIONS == LESIONS and list(classifiers.LESIONS) == list(LESIONS)
-
-
 def test_another_folder_or_table_is_refused(tmp_path):
     with pytest.raises(LabError, match=r"holds no HAM10000_metadata\.csv"):
         load_dataset("ham10000", tmp_path)

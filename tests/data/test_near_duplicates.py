@@ -104,7 +104,7 @@ def shades(count):
 
 
 def test_a_picture_near_one_that_is_left_out_itself_is_left_out_too(case):
-    """A test picture that is left out as a copy is answered all the same: nothing may be near it."""
+    """A test picture that is left out is answered all the same: nothing may be near it."""
     row = [case(f"s{place:02}", image) for place, image in enumerate(shades(41))]
     hashes = hash_images(row)
     near = [[np.count_nonzero(a != b) <= NEAR for b in hashes] for a in hashes]
