@@ -31,10 +31,20 @@ SMALL = {
     "CAPTION_BATCH": 2,
     "EDGE_THREADS": 1,
 }
+# Of classifiers and of what is diagnosed.
+SMALL_DIAGNOSIS = {
+    "SEED": 5,
+    "IMAGE_SIDE": 32,
+    "CLASSIFIER_EPOCHS": 2,
+    "CLASSIFIER_BATCH": 8,
+    "STEPS": 4,
+    "BATCH": 2,
+}
 # What a process that is to be killed has loaded before it starts.
 LOADED = [
     *("helpers.models.memory", "helpers.models.captioning", "helpers.models.export"),
     *("helpers.models.small_device", "helpers.training.lora_sft", "peft", "bitsandbytes"),
+    *("helpers.training.image_classifier", "helpers.training.options_training", "imagehash"),
     *(f"transformers.models.{name}.modeling_{name}" for name in ("llama", "llava", "blip")),
 ]
 # What takes another time, or stands elsewhere, in each run.
@@ -52,6 +62,18 @@ def small(clinic) -> Callable[..., Experiment]:
     def make(kind: type[Experiment], **parameters) -> Experiment:
         given = SMALL | {"DATA_ROOT": str(clinic / "iiyi")}
         return kind.of_profile("pocket", given).but(parameters)
+
+    return make
+
+
+@pytest.fixture
+def diagnosing(diagnosis) -> Callable[..., Experiment]:
+    """A function that makes an experiment on drawings and stories, with other parameters."""
+
+    def make(kind: type[Experiment], **parameters) -> Experiment:
+        roots = {"DATA_ROOT": str(diagnosis / "conditions")}
+        given = SMALL_DIAGNOSIS | roots | {"STORIES_ROOT": str(diagnosis / "stories")}
+        return kind.of_profile("pocket", given | parameters)
 
     return make
 
@@ -87,7 +109,11 @@ def idle(monkeypatch) -> None:
         "models.memory": ("load", "load_once"),
         "models.captioning": ("load_once",),
         "models.small_device": ("measure",),
+        "models.image_models": ("load_classifier",),
+        "models.text_classifiers": ("new_text_classifier", "load_text_classifier"),
+        "training.image_classifier": ("train_classifier",),
         "training.lora_sft": ("train_adapter",),
+        "training.options_training": ("train_on_options",),
     }
     # All are imported before one is changed, as they take names from each other.
     modules = {name: import_module(f"helpers.{name}") for name in places}

@@ -8,12 +8,15 @@ import pytest
 
 from helpers.experiments.answers import Answers
 from helpers.experiments.captions import Captions
+from helpers.experiments.classify import Classify
 from helpers.experiments.constant import Constant
+from helpers.experiments.diagnose import Diagnose
 from helpers.experiments.experiment import list_kinds, record, record_scored, run_id
 from helpers.experiments.few_shot_answers import FewShotAnswers
 from helpers.experiments.finetune import Finetune
 from helpers.experiments.finetune_vlm import FinetuneVlm
 from helpers.experiments.image_control import ImageControl
+from helpers.experiments.late_fusion import LateFusion
 from helpers.experiments.nearest_answer import NearestAnswer
 from helpers.experiments.nonsense_answers import NonsenseAnswers
 from helpers.experiments.one_doctor import OneDoctor
@@ -22,6 +25,8 @@ from helpers.experiments.runs import find_run
 from helpers.experiments.scores import Grading
 from helpers.experiments.small_device import SmallDevice
 from helpers.experiments.stage import Stage
+from helpers.experiments.train_classifier import TrainClassifier
+from helpers.experiments.train_diagnosis import TrainDiagnosis
 from helpers.experiments.trainings import in_stages
 from helpers.experiments.vlm_answers import VlmAnswers
 from helpers.files import read_json
@@ -31,6 +36,8 @@ from tests.experiments.conftest import changed_at, contents
 WRITE = "models.answer_file:append_jsonl"  # one answer each
 STEP = "training.trainer:ProgressCallback.on_step_end"
 NAME = "training.lora_sft:_finish"  # weights are written, and not yet an adapter
+EPOCH = "training.epochs:_save"
+SEAL = "training.epochs:seal_checkpoint"  # a checkpoint is written, and does not count yet
 
 
 @pytest.fixture
@@ -139,6 +146,37 @@ def test_stages_their_answers_and_those_to_nonsense(check, tmp_path):
     kills = {asked: [(STEP, 2), (NAME, 2), (WRITE, 3)], nonsense: [(WRITE, 3)]}
     runs = check(kills | {shown: [(WRITE, 3)]})
     assert [len(run.answers.read()) for run in runs] == [4, 4, 4]
+
+
+@pytest.mark.slow
+def test_an_image_classifier_what_it_says_a_chain_of_options_and_its_answers(
+    diagnosing, check, outputs
+):
+    classifier = diagnosing(TrainClassifier, CLASSIFIER_EPOCHS=3)
+    training = diagnosing(TrainDiagnosis, STEPS=45, STORIES_LIMIT=10).but(classifier=classifier)
+    written = "models.image_models:write_json"  # weights are there, labels are not
+    kills = {
+        classifier: [(EPOCH, 2), (SEAL, 2), (written, 1)],
+        diagnosing(Classify).but(classifier=classifier): [(WRITE, 5)],
+        training: [(WRITE, 3), (EPOCH, 2), (SEAL, 1), ("models.text_classifiers:write_json", 1)],
+        diagnosing(Diagnose).but(training=training): [(WRITE, 12), (WRITE, 12)],
+    }
+    runs = check(kills)
+    assert [len(run.answers.read()) for run in runs] == [0, 24, 0, 20]
+    folders = {path.name: set() for path in outputs.glob("runs/*")}
+    for path in outputs.glob("runs/train_*/*/*"):
+        folders[path.parts[-3]].add(path.name)
+    kept = {".lock", "run.json", "training.json"}
+    assert folders["train_classifier"] == kept | {"classifier"}
+    assert folders["train_diagnosis"] == kept | {"diagnoser"}
+
+
+@pytest.mark.slow
+def test_late_fusion(diagnosing, check):
+    fused = diagnosing(LateFusion, CLASSIFIER_EPOCHS=1)
+    # Both sides on the validation split, and on the other one, before the first of its own answers.
+    _, run = check({fused.classifier: [(EPOCH, 1)], fused: [(WRITE, 30), (WRITE, 40)]})
+    assert len(run.answers.read()) == 20
 
 
 @pytest.mark.slow

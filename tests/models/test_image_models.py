@@ -82,7 +82,9 @@ def test_imagenets_weights_are_those_of_the_package_but_for_the_last_layer():
 
 @pytest.mark.parametrize("name", ["resnet1", "nobody knows", "small-resnet50", "hf-hub:", "vit"])
 def test_a_name_that_nobody_knows_is_refused_in_one_sentence(name):
-    with pytest.raises(LabError, match=f"`name` is '{name}', which timm could not build") as told:
+    with pytest.raises(
+        LabError, match=f"`classifier` is '{name}', which timm could not build"
+    ) as told:
         build(name)
     assert "small-resnet, small-vgg" in str(told.value)
 
