@@ -38,6 +38,8 @@ ALLOWED = {
     "data.images": ({"open"}, "decides what an image is, by its content"),
     "report.figures": ({"open"}, "a figure that was drawn a moment ago"),
     "training.zoo.images": ({"open"}, "an image that was drawn a moment ago"),
+    "pocket.diagnosis_sets": ({"open"}, "an image that was drawn a moment ago"),
+    "models.views": ({"open"}, "a JPEG that was made in memory a moment ago"),
     "data.download": ({"open"}, "an address; what it sends goes through the gate"),
     # What a person typed, and what the lab's own processes say to each other.
     "data.dermnet": ({"yaml.safe_load"}, "ships with the lab"),
