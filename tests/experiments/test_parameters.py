@@ -219,7 +219,9 @@ def test_where_the_data_lie_is_no_parameter_that_a_record_has(data, clinic):
     parameters = Parameters("pocket", data, kinds)
     for kind in kinds:
         recorded = parameters.settings(kind).parameters()
-        assert recorded["DATASET"] == "pocket" and "DATA_ROOT" not in recorded
+        named = [recorded[name] for name in ("DATASET", "STORIES_DATASET") if name in recorded]
+        assert named and {*named} <= {"pocket", "pocket_stories"}
+        assert not recorded.keys() & {"DATA_ROOT", "STORIES_ROOT"}
         assert str(clinic) not in str(recorded)
 
 

@@ -55,6 +55,12 @@ ALONE = {
         for case, label in zip(CASES, ["Dermatitis", "Fungal infections"] * 3)
     ],
 }
+# Options are scored where cases have labels and answers have options.
+ALONE["options"] = [replace(case, label=case.label or "acne") for case in CASES]
+OPTIONS = {
+    key: replace(answer, options={"eczema": 0.7, "acne": 0.2, "psoriasis": 0.1})
+    for key, answer in ANSWERS.items()
+}
 TRAINING = [("t1", "It is eczema."), ("t1", ""), ("t2", "A wart")]
 GRADED = Graded(CASES, ANSWERS, TRAINING)
 NEW = """
@@ -106,6 +112,7 @@ def test_modules_that_measure_are_found_by_name():
         "diagnosis",
         "duplicates",
         "nonsense",
+        "options",
         "refusals",
         "short_answers",
         "skin_classes",
@@ -117,8 +124,9 @@ def test_every_module_that_measures_keeps_to_one_form(module):
     assert isinstance(module.VERSION, int)
     needs = module.depends_on(GRADED)
     assert isinstance(needs, list) and json.loads(json.dumps(needs)) == needs
-    cases = ALONE.get(module.__name__.rpartition(".")[2], CASES)
-    measured = module.measure(replace(GRADED, cases=cases))
+    name = module.__name__.rpartition(".")[2]
+    answers = OPTIONS if name == "options" else ANSWERS
+    measured = module.measure(replace(GRADED, cases=ALONE.get(name, CASES), answers=answers))
     statistics = getattr(module, "STATISTICS", {})
     assert measured and measured.keys() <= module.METRICS.keys() >= statistics.keys()
     for key, found in measured.items():
@@ -216,7 +224,7 @@ def test_scores_depend_on_references_labels_language_encoder_and_training(tmp_pa
         *("deltableu", "bertscore", "short_answers", "concept_answers")
     }
     assert changed(cases=[*weighted, *CASES[1:]]) == {
-        *("deltableu", "bertscore", "diagnosis", "short_answers", "skin_classes")
+        *("deltableu", "bertscore", "diagnosis", "short_answers", "skin_classes", "options")
     }
     assert changed(training=[]) == {"answers", "duplicates"}
     assert changed(language="zh") == {
