@@ -34,6 +34,7 @@ TECHNIQUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("label_smoothing", bool, "+ label smoothing"),
     ("mixup", bool, "+ mixup"),
     ("averaging", bool, "+ averaged weights"),
+    ("classifier_epochs", lambda value: value > 20, "+ half as many passes again"),
     ("image_side", lambda value: value > 64, "+ larger images"),
     ("views", lambda value: value > 1, "+ eight views of an image"),
 )

@@ -10,7 +10,7 @@ class ImageRecipe(Section):
     """What determines the training of an image classifier besides model and images.
 
     The optimiser is AdamW. The paper (Yang & Yang 2024) speaks of "various optimization techniques"
-    and names none: which there are here is our reading. The defaults are what helped on the
+    and names none: which there are here is our reading. The defaults were chosen on the
     validation split of the pocket images.
     """
 
