@@ -80,8 +80,8 @@ def tell_copies(copies: Sequence[Copy], kept: int) -> str:
     here = [one for one in copies if one.split == "train"]
     across = sum(one.across for one in here)
     return (
-        f"Of {kept + len(here)} training images {len(here)} are left out: {across} copies of images "
-        f"of other splits, {len(here) - across} of other training images."
+        f"Of {kept + len(here)} training images {len(here)} are left out: {across} copies of "
+        f"images of other splits, {len(here) - across} of other training images."
     )
 
 
