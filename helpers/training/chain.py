@@ -70,8 +70,8 @@ def most_probable(options: Options, count: int) -> list[str]:
 
 
 def with_truth(options: Options, label: str, count: int) -> list[str]:
-    """Return the most probable labels with the right one among them, in its own place: the last one,
-    if the others are more probable.
+    """Return the most probable labels with the right one among them, in its own place: the
+    last one, if the others are more probable.
     """
     chosen = most_probable(options, count)
     if options and label not in chosen:
