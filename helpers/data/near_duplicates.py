@@ -8,18 +8,19 @@ little where a picture hardly does.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from helpers.cases import Case
 from helpers.data.images import BadImage, open_image
 from helpers.files.workers import map_in_workers
 
+if TYPE_CHECKING:
+    import numpy as np
+
 HASH_SIDE = 16  # a hash has 256 bits
 # Bits. Of 3,115 drawings copies lie at most 16 apart, other pictures at least 32.
 NEAR = 24
-# In place of zeros and ones, where there is no hash: as far from every one as can be.
-NO_ROW = np.full(HASH_SIDE**2, 2, dtype=np.uint8)
+NO_HASH = 2  # in place of zeros and ones: as far from every hash as can be
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,13 @@ def without_copies(
 
     Cases of one group may share a picture. Cases without an image on disk are kept.
     """
+    import numpy as np  # late: who only loads data needs no arrays
+
     order = [split for split in splits if split != "train"] + ["train"] * ("train" in splits)
     cases = [(split, case) for split in order for case in splits[split]]
     hashes = hash_images([case for _, case in cases])
-    rows = np.array([NO_ROW if one is None else one for one in hashes])
+    nothing = np.full(HASH_SIDE**2, NO_HASH, dtype=np.uint8)
+    rows = np.array([nothing if one is None else one for one in hashes])
     stands: list[int] = []  # of each case, the place of the one that is kept in its place
     for place, ((_, case), own) in enumerate(zip(cases, hashes)):
         near = (one for one in _near(own, rows[:place]) if not _share_group(cases[one][1], case))
@@ -66,7 +70,7 @@ def without_copies(
     return left, copies
 
 
-def hash_images(cases: Sequence[Case]) -> list[np.ndarray | None]:
+def hash_images(cases: Sequence[Case]) -> "list[np.ndarray | None]":
     """Hash the first image on disk of each case (256 zeros and ones); None where there is none, or
     the file is no image: whoever learns from it says so.
     """
@@ -74,7 +78,7 @@ def hash_images(cases: Sequence[Case]) -> list[np.ndarray | None]:
     return list(map_in_workers(_hash, paths))
 
 
-def _hash(path: Path | None) -> np.ndarray | None:
+def _hash(path: Path | None) -> "np.ndarray | None":
     import imagehash  # late: it takes a while
 
     if path is None:
@@ -83,15 +87,15 @@ def _hash(path: Path | None) -> np.ndarray | None:
         image = open_image(path)
     except BadImage:
         return None
-    return imagehash.phash(image, hash_size=HASH_SIDE).hash.ravel().astype(np.uint8)
+    return imagehash.phash(image, hash_size=HASH_SIDE).hash.ravel().astype("uint8")
 
 
-def _near(own: np.ndarray | None, rows: np.ndarray) -> list[int]:
+def _near(own: "np.ndarray | None", rows: "np.ndarray") -> list[int]:
     """Return the places of hashes that are near enough, the nearest one first."""
     if own is None or not len(rows):
         return []
-    distances = np.count_nonzero(rows != own, axis=1)
-    places = np.argsort(distances, kind="stable")
+    distances = (rows != own).sum(axis=1)
+    places = distances.argsort(kind="stable")
     return places[distances[places] <= NEAR].tolist()
 
 
