@@ -50,7 +50,8 @@ class LabelledImages(TrainingCases):
 
     def _checked(self, train: tuple[Case, ...]) -> tuple[Case, ...]:
         """Return at most as many images as are to be learnt, of two labels at least."""
-        train = train[: self.limit] if self.limit else train
+        if 0 < self.limit < len(train):  # from all of them: they may be sorted by their labels
+            train = tuple(train[place * len(train) // self.limit] for place in range(self.limit))
         labels = {case.label for case in train}
         if len(labels) < 2:
             raise LabError(

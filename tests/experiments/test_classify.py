@@ -174,7 +174,15 @@ def test_fewer_than_two_labels_are_refused(diagnosing, few, classes):
 def test_a_limit_that_leaves_one_label_is_refused(diagnosing, few):
     root = few(train={"acne": 4, "rosacea": 4}, test={"acne": 1})
     with pytest.raises(LabError, match="of 1 labels, but it takes two"):
-        record(diagnosing(TrainClassifier, DATA_ROOT=root, TRAIN_LIMIT=3))
+        record(diagnosing(TrainClassifier, DATA_ROOT=root, TRAIN_LIMIT=1))
+
+
+def test_a_limit_takes_images_from_all_of_them_and_not_the_first_folder(diagnosing, few):
+    root = few(train={"acne": 4, "rosacea": 4}, test={"acne": 1})
+    images = diagnosing(TrainClassifier, DATA_ROOT=root, TRAIN_LIMIT=4).images
+    learnt = images.splits()["train"]
+    assert [case.label for case in learnt] == ["acne", "acne", "rosacea", "rosacea"]
+    assert len({case.id for case in learnt}) == 4
 
 
 @pytest.mark.parametrize("duplicates", ["remove", "keep"])
