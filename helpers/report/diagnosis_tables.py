@@ -17,7 +17,7 @@ from helpers.experiments.runs import Run
 from helpers.files import LabError
 from helpers.metrics.options import first
 from helpers.metrics.scores import Score, share_score
-from helpers.report.frame import frame, summarize
+from helpers.report.frame import best_first, frame, summarize
 from helpers.training.chain import most_probable, with_truth
 from helpers.training.options_recipe import GROWING, OptionsRecipe
 
@@ -39,12 +39,6 @@ TECHNIQUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("views", lambda value: value > 1, "+ eight views of an image"),
 )
 PLAIN = "plain"
-SHOWN = {
-    "own": "",
-    "shuffled": "its own, shuffled",
-    "another": "those of another image",
-    "without_truth": "its own, without the truth",
-}
 
 
 def list_rungs(runs: Iterable[Run]) -> DataFrame:
@@ -62,13 +56,11 @@ def _rung(row: Mapping[str, Any]) -> str:
     return on[-1] if on else PLAIN
 
 
-def list_named(runs: Mapping[str, Run] | Iterable[Run], metrics: Sequence[str] = SCORES) -> Any:
-    """Return one row for each system, its seeds together, in the order in which they come."""
-    data = frame(runs.values() if isinstance(runs, Mapping) else runs)
-    if isinstance(runs, Mapping):
-        data["name"] = data["run"].map({run.id: name for name, run in runs.items()})
-    found = summarize(data, metrics, by=["name"]).rename(columns={"name": "system"})
-    return found.dropna(axis="columns", how="all")
+def list_named(runs: Iterable[Run], metrics: Sequence[str] = SCORES) -> DataFrame:
+    """Return one row for each system that has options, its seeds together, the best first."""
+    scored = [run for run in runs if metrics[0] in run.scores]
+    found = summarize(frame(scored), metrics, by=["name"]).rename(columns={"name": "system"})
+    return best_first(found, metrics[0])
 
 
 def tell_copies(copies: Sequence[Copy], kept: int) -> str:
