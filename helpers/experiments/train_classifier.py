@@ -153,6 +153,7 @@ class TrainClassifier(Experiment):
         )
 
     def labelled(self, cases: Sequence[Case], labels: Sequence[str]) -> "Labelled":
+        """Decode the image of each case, and find the place of its label among all."""
         from helpers.models.pixels import load_pixels
         from helpers.training.image_classifier import Labelled, as_places
 

@@ -3,6 +3,8 @@
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from helpers.files import disable_statistics
 
@@ -43,3 +45,18 @@ def prepare_process() -> None:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # "Loading weights", at every load
+
+
+@contextmanager
+def without_load_report() -> Iterator[None]:
+    """Silence transformers' table of weights that do not fit, where this is meant or said in one
+    sentence of ours.
+    """
+    from transformers.utils import logging as chatter
+
+    before = chatter.get_verbosity()
+    chatter.set_verbosity_error()
+    try:
+        yield
+    finally:
+        chatter.set_verbosity(before)

@@ -1,7 +1,6 @@
 """LLMs that choose a label instead of writing: a text classifier whole or with a LoRA adapter."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,12 +9,12 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
-from transformers.utils import logging
 
 from helpers.files import LabError, display_path, read_json, write_json
 from helpers.models.devices import Device
 from helpers.models.failures import explain_loading
 from helpers.models.loading import load_weights
+from helpers.models.process import without_load_report
 from helpers.models.refs import ModelRef
 
 WEIGHTS, FACTS = "trained.safetensors", "diagnoser.json"
@@ -78,7 +77,7 @@ def new_text_classifier(ref: ModelRef, outputs: int, recipe: Adapting) -> TextCl
         LabError: the model can't be had, or has other layers than Llama's.
     """
     set_seed(recipe.seed)  # the first weights are drawn here
-    with _no_reports():
+    with without_load_report():
         model, device = load_weights(AutoModelForSequenceClassification, ref, labels=outputs)
     with explain_loading(ref.id):
         tokenizer = AutoTokenizer.from_pretrained(
@@ -91,17 +90,6 @@ def new_text_classifier(ref: ModelRef, outputs: int, recipe: Adapting) -> TextCl
         if parameter.requires_grad:
             parameter.data = parameter.data.float()  # half precision would lose small steps
     return TextClassifier(adapted, tokenizer, device, recipe.max_length)
-
-
-@contextmanager
-def _no_reports() -> Iterator[None]:
-    """Keep transformers from reporting that the last layer was drawn anew, which is meant."""
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
 
 
 def _with_adapter(model: Any, ref: ModelRef, recipe: Adapting) -> Any:

@@ -171,18 +171,6 @@ def list_confusions(
     ]
 
 
-def share_by(
-    cases: Sequence[Case], answers: Mapping[str, Answer], parts: Mapping[str, str]
-) -> dict[str, Score]:
-    """Return the share of right answers in each part of the cases."""
-    found = {}
-    for part in sorted({*parts.values()}):
-        chosen = [case for case in cases if parts.get(case.id) == part]
-        hits = [first(answers[case.id]) == case.label for case in chosen]
-        found[part] = share_score(hits, signature="accuracy")
-    return found
-
-
 def show_chain(
     cases: Sequence[Case], options: Mapping[str, Answer], recipe: OptionsRecipe
 ) -> list[dict[str, Any]]:

@@ -57,6 +57,7 @@ def train_on_options(
     parts = math.ceil(recipe.steps / A_PART)
 
     def learn(part: int) -> float:
+        """Train the steps between two checkpoints; return their mean loss."""
         classifier.model.train()
         numbers = range(part * A_PART, min((part + 1) * A_PART, recipe.steps))
         losses = []

@@ -5,6 +5,7 @@ import pytest
 from helpers.cases import Answer, Case
 from helpers.data.near_duplicates import Copy
 from helpers.experiments.recorded import read_study
+from helpers.metrics.scores import share_score
 from helpers.report import figures
 from helpers.report.diagnosis_tables import (
     TECHNIQUES,
@@ -14,7 +15,6 @@ from helpers.report.diagnosis_tables import (
     list_confusions,
     list_named,
     list_rungs,
-    share_by,
     show_case,
     show_chain,
     tell_copies,
@@ -92,12 +92,6 @@ def test_confusions_are_counted_and_known_look_alikes_said():
     assert list_confusions(CASES, ANSWERS, {})[0]["look-alikes"] == ""
 
 
-def test_shares_of_parts_have_intervals():
-    found = share_by(CASES, ANSWERS, {"a": "x", "b": "y", "c": "x", "d": "y"})
-    assert (found["x"].value, found["y"].value) == (1.0, 0.0)
-    assert found["y"].high > 0 and found["x"].n == 2
-
-
 def test_a_chain_is_shown_of_a_case_that_the_image_model_mistakes():
     rows = show_chain(CASES, ANSWERS, OptionsRecipe(count=1))
     assert [row["step"] for row in rows] == [
@@ -129,7 +123,7 @@ def test_reliability_is_drawn_where_a_bin_has_answers_enough(many, capsys):
 
 
 def test_shares_are_drawn_from_the_top():
-    found = share_by(CASES, ANSWERS, {"a": "x", "b": "y", "c": "x", "d": "y"})
+    found = {"x": share_score([True, True], signature=""), "y": share_score([False], signature="")}
     axis = draw_shares(found, title="t", label="l").axes[0]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["x", "y"]
     assert axis.yaxis_inverted()

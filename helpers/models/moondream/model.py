@@ -7,7 +7,6 @@ put together as in LLaVA. How the published weights are read is said in
 (vikhyatk/moondream2, revision 2024-04-02) and its model card.
 """
 
-from contextlib import contextmanager
 from copy import copy
 from typing import Any
 
@@ -17,9 +16,9 @@ from transformers import LlavaConfig, LlavaForConditionalGeneration
 from transformers.activations import ACT2FN
 from transformers.models.auto import AutoModel
 from transformers.models.llava.modeling_llava import LlavaModel, LlavaPreTrainedModel
-from transformers.utils import logging
 
 from helpers.files import LabError
+from helpers.models.process import without_load_report
 
 PUBLISHED = "vikhyatk/moondream2@2024-04-02"
 # The sizes of the published tower and projector, which its config.json leaves to the code beside
@@ -181,7 +180,7 @@ class MoondreamForConditionalGeneration(LlavaForConditionalGeneration):
         """
         path, revision = pretrained_model_name_or_path, kwargs.get("revision")
         kwargs |= {"ignore_mismatched_sizes": True, **_packing(kwargs.get("quantization_config"))}
-        with _without_load_report():
+        with without_load_report():
             try:
                 model, info = super().from_pretrained(
                     path, *args, output_loading_info=True, **kwargs
@@ -227,17 +226,6 @@ def _know_the_end(model) -> None:
         generation.update(bos_token_id=text.bos_token_id, eos_token_id=text.eos_token_id)
     if generation.pad_token_id is None:
         generation.pad_token_id = text.eos_token_id
-
-
-@contextmanager
-def _without_load_report():
-    """Silence transformers' table of names that do not fit, which our one sentence stands for."""
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
 
 
 def _misfits(model, info: dict) -> str:
