@@ -6,10 +6,12 @@ six sites. A place that is not needed holds the last option, "Not mentioned". Wh
 and what is loaded as cases (`magic2025`) are checked here in one way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers.cases import Answer, Case
+from helpers.data.option_lists import BETWEEN, listed_options
 from helpers.data.records import LONGEST_ID, case_id_of, named, read_records
 from helpers.data.texts import quoted, text_faults
 from helpers.files import list_some
@@ -100,3 +102,28 @@ def chosen(record: dict, question: str) -> tuple[int, ...]:
     last = FORMS[question].options - 1
     found = {record[one] for one in question_ids(question)}
     return tuple(sorted(found - {last})) or (last,)
+
+
+def closed_records(cases: Sequence[Case], answers: Mapping[str, Answer]) -> list[dict]:
+    """Write answers to the closed questions of encounters as the records that are submitted.
+
+    A place that an answer does not need holds "Not mentioned", as does one that has no answer; what
+    an answer names beyond a question's places is left out.
+
+    Args:
+        cases: as `magic2025` loads them, one for each question of an encounter.
+        answers: by case id; their texts are options, with "; " between several.
+    Returns:
+        one record for each encounter, in their order; [] for cases that are no such questions.
+    """
+    records: dict[str, dict] = {}
+    for case in cases:
+        question, options = case.id.removeprefix(f"{case.group}-"), listed_options(case.question)
+        if question not in FORMS or len(options) != FORMS[question].options:
+            return []
+        said = answers[case.id].text.split(BETWEEN) if case.id in answers else []
+        places = [options.index(one) for one in said if one in options]
+        ids, last = question_ids(question), len(options) - 1
+        filled = [*places[: len(ids)], *[last] * (len(ids) - len(places))]
+        records.setdefault(case.group, {ENCOUNTER: case.group}).update(zip(ids, filled))
+    return list(records.values())

@@ -29,6 +29,7 @@ from helpers.data.closed_questions import (
     read_closed_answers,
 )
 from helpers.data.layout import Images, accepted_files, index_images
+from helpers.data.option_lists import ASKED_WITH, BETWEEN, with_options
 from helpers.data.records import (
     case_id_of,
     clean_text,
@@ -42,8 +43,6 @@ from helpers.data.texts import quoted, same_name, text_faults
 from helpers.files import LabError, list_some
 
 DEFINITIONS = "closedquestions_definitions_imageclef2025.json"
-ASKED_WITH = {"en": " Options: {}.", "zh": "选项：{}。"}  # after the question, by language
-BETWEEN = "; "  # options
 NUMBERED = "0123456789. "  # "2 Where is the affected area?" is asked once
 IIYI = "iiyi"  # whose encounters these are
 KIND = "question_type_en"  # in Chinese some are blank
@@ -177,7 +176,7 @@ def _cases(
             references = (Reference(BETWEEN.join(said)),)
         yield Case(
             id=f"{case_id}-{name}",
-            question=question.text + ASKED_WITH[language].format(BETWEEN.join(question.options)),
+            question=with_options(question.text, question.options, language),
             context="\n".join(word.strip() for word in words if word),
             images=paths,
             references=references,

@@ -59,9 +59,14 @@ class CaseAnswers(Experiment):
 
 
 class OptionAnswers(CaseAnswers):
-    """A kind whose answers are options: they are held against labels, and not against words."""
+    """A kind whose answers are options."""
 
     def score(self, run: Run, grading: Grading) -> None:
         """Score the options."""
-        cases = [replace(case, references=()) for case in self.cases()]
-        score(run, Graded(cases, run.answers.read(), (), self.data.language, grading.encoder))
+        score_options(self, run, grading)
+
+
+def score_options(kind: CaseAnswers, run: Run, grading: Grading) -> None:
+    """Score answers that are options: they are held against labels, and not against words."""
+    cases = [replace(case, references=()) for case in kind.cases()]
+    score(run, Graded(cases, run.answers.read(), (), kind.data.language, grading.encoder))

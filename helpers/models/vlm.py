@@ -83,7 +83,7 @@ class LocalVLM(AsksOnce):
         prompts = [_image_prompt(question) for question in questions.values()]
         inputs = self._chat(prompts) if self.chats else self._prefixed(prompts)
         width = inputs["input_ids"].shape[1]
-        self._check_length(width, max_new_tokens, any(prompt.shots for prompt in prompts))
+        self.check_length(width, max_new_tokens, any(prompt.shots for prompt in prompts))
         try:
             with torch.inference_mode():
                 output = self.model.generate(
@@ -103,7 +103,7 @@ class LocalVLM(AsksOnce):
         for case_id, prompt, row in zip(questions, prompts, rows):
             yield self._to_answer(case_id, "" if self.chats else prompt.text, row, seconds)
 
-    def _check_length(self, tokens: int, new: int, shots: bool) -> None:
+    def check_length(self, tokens: int, new: int, shots: bool) -> None:
         if self.chats and tokens + new > self.context_length:
             what = "its image after its worked examples" if shots else "its image"
             raise LabError(

@@ -9,6 +9,7 @@ import pytest
 from helpers.experiments.answers import Answers
 from helpers.experiments.captions import Captions
 from helpers.experiments.classify import Classify
+from helpers.experiments.closed_answers import ClosedAnswers
 from helpers.experiments.constant import Constant
 from helpers.experiments.diagnose import Diagnose
 from helpers.experiments.experiment import list_kinds, record, record_scored, run_id
@@ -124,6 +125,12 @@ def test_the_training_of_a_vlm_its_answers_and_what_it_is_on_a_small_device(
 def test_the_answers_of_a_vlm_with_and_without_the_image(small, check):
     runs = check({small(kind): [(WRITE, 4)] for kind in (VlmAnswers, ImageControl)})
     assert [len(run.answers.read()) for run in runs] == [5, 5]
+
+
+@pytest.mark.slow
+def test_closed_questions(small, check):
+    (run,) = check({small(ClosedAnswers, CHOICES="class_first"): [(WRITE, 3), (WRITE, 7)]})
+    assert len(run.answers.read()) == 5
 
 
 @pytest.mark.slow
