@@ -10,8 +10,8 @@ import numpy as np
 
 DIGITS = 7  # that numbers keep: one more than it takes for tables to print the same
 ONE_DIGIT = set(range(10))
-# Zeros with one in so many ones are told by the places of the ones, under this name.
-FEW, ONES = 5, "ones"
+# Where no more than one in so many numbers is not 0, their places are told.
+FEW = 5
 # A column of few different numbers is these, in their order, and a text: of each row, the character
 # whose place here is that of its number there.
 CHARACTERS = string.digits + string.ascii_letters
@@ -50,8 +50,8 @@ def short(value: Any) -> Any:
 
 def as_columns(columns: np.ndarray) -> list[Any]:
     """Return the columns of an array, each as its numbers, or shorter: as one where all are the
-    same; as a text where each is one digit, which is read in a third of the time, or one of a few
-    numbers; as the places of the ones where these are few and all others zero.
+    same; as the places of each number where all but few are 0; as a text where each is one digit,
+    which is read in a third of the time, or one of a few numbers.
     """
     found = [short(column) for column in columns.T.tolist()]
     return [_as_column(column) for column in found]
@@ -60,8 +60,8 @@ def as_columns(columns: np.ndarray) -> list[Any]:
 def _as_column(numbers: list[Any]) -> Any:
     if len(set(numbers)) == 1:
         return numbers[0]
-    if set(numbers) == {0, 1} and FEW * sum(numbers) < len(numbers):
-        return {ONES: [place for place, number in enumerate(numbers) if number]}
+    if FEW * sum(map(bool, numbers)) < len(numbers):
+        return _places(numbers)
     if set(numbers) <= ONE_DIGIT:
         return "".join(map(str, numbers))
     different = sorted(set(numbers))
@@ -69,6 +69,15 @@ def _as_column(numbers: list[Any]) -> Any:
         return numbers
     written = dict(zip(different, CHARACTERS))
     return [different, "".join(written[number] for number in numbers)]
+
+
+def _places(numbers: list[Any]) -> dict[str, list[int]]:
+    """Return the places of each number but 0, under the number as a text."""
+    found: dict[str, list[int]] = {}
+    for place, number in enumerate(numbers):
+        if number:
+            found.setdefault(str(number), []).append(place)
+    return found
 
 
 def as_array(columns: Sequence[Any], rows: int) -> np.ndarray:
@@ -82,9 +91,10 @@ def _numbers(column: Any, rows: int) -> list[Any]:
         numbers = dict(zip(CHARACTERS, column[0]))
         return [numbers[character] for character in column[1]]
     if isinstance(column, dict):
-        found = [0] * rows
-        for place in column[ONES]:
-            found[place] = 1
+        found = [0.0] * rows
+        for number, places in column.items():
+            for place in places:
+                found[place] = float(number)
         return found
     return list(column) if isinstance(column, (list, str)) else [column] * rows
 
@@ -103,8 +113,10 @@ def check_columns(columns: Sequence[Any], rows: int) -> None:
                 raise ValueError(f"characters for {rows} cases that are others, or not so many")
             continue
         if isinstance(column, dict):
-            if column[ONES] != sorted({*column[ONES]} & {*range(rows)}):
-                raise ValueError(f"places of ones that are not among {rows} cases, in their order")
+            places = [place for found in column.values() for place in found]
+            if not places or len({*places} & {*range(rows)}) < len(places):
+                raise ValueError(f"places that are not among {rows} cases, or doubled ones")
+            sum(map(float, column))
             continue
         if isinstance(column, str):
             if len(column) != rows or column.strip("0123456789"):

@@ -30,7 +30,7 @@ from helpers.models.answer_file import AnswerFile
 
 RECORDED = REPOSITORY / "outputs" / "recorded"
 # The first line, besides the study's name.
-HEAD = ("asks", "common", "parameters", "signatures", "cases")
+HEAD = ("asks", "common", "parameters", "settings", "signatures", "cases")
 UNKNOWN = float("nan")  # what records did not say before verdicts were corrected for their number
 # What a run's line holds of its record: what the first line may say for all of them; what it was
 # made of; what was measured besides scores.
@@ -123,16 +123,19 @@ def write_study(study: str, asks: str, runs: Iterable[Run], verdicts: Iterable[V
     for one in said:
         for run_id in (*one.than, *one.better):
             compared.setdefault(run_id, {})[one.metric] = None
+    settings: list[dict[str, Any]] = []  # parameters that some runs share, such as those of a point
     signatures: list[str] = []
     cases: list[tuple[list[str], list[str]]] = []  # ids, and their groups
     common = usual([_part(run.record, SHARED) for run in found])
     parameters = same([run.record["parameters"] for run in found])
-    lines = [
-        _run_line(run, common, parameters, list(compared.get(run.id, ())), signatures, cases)
-        for run in found
-    ]
+    lines = []
+    for run in found:
+        own = _without_seed(unlike(run.record["parameters"], parameters))
+        line = _run_line(run, common, list(compared.get(run.id, ())), signatures, cases)
+        lines.append(line | {"settings": _place(own, settings)})
     lines += [_verdict_line(verdict, signatures) for verdict in said]
-    head = dict(zip(HEAD, (asks, common, parameters, signatures, [ids for ids, _ in cases])))
+    ids = [ids for ids, _ in cases]
+    head = dict(zip(HEAD, (asks, common, parameters, settings, signatures, ids)))
     if any(groups for _, groups in cases):
         head["groups"] = [groups for _, groups in cases]
     texts = [
@@ -222,7 +225,6 @@ def _part(record: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 def _run_line(
     run: Run,
     common: Mapping[str, Any],
-    parameters: Mapping[str, Any],
     keys: Sequence[str],
     signatures: list[str],
     cases: list[tuple[list[str], list[str]]],
@@ -231,7 +233,6 @@ def _run_line(
     record = run.record
     line = {"run_id": run.id, "kind": record["kind"], "name": record["name"]}
     line |= unlike(_part(record, SHARED), common) | _part(record, MADE_OF)
-    line["parameters"] = unlike(record["parameters"], parameters)
     line |= {"parents": record["parents"]} if record.get("parents") else {}
     line |= {name: short(value) for name, value in _part(record, FACTS).items()}
     line["scores"] = {key: _score(score, signatures) for key, score in run.scores.items()}
@@ -241,6 +242,15 @@ def _run_line(
         if found.columns is not None
     }
     return line | ({"cases": rows} if rows else {})
+
+
+def _without_seed(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Leave the seed open, which the run's line says: then runs of other seeds have the same."""
+    return parameters | ({"SEED": None} if "SEED" in parameters else {})
+
+
+def _with_seed(parameters: dict[str, Any], seed: int) -> dict[str, Any]:
+    return parameters | ({"SEED": seed} if parameters.get("SEED", seed) is None else {})
 
 
 def _groups(found: Measured) -> list[str]:
@@ -259,7 +269,8 @@ def _verdict_line(verdict: Verdict, signatures: list[str]) -> dict[str, Any]:
 
 def _read_run(line: Mapping[str, Any], head: Mapping[str, Any], path: Path) -> RecordedRun:
     record = {"format": FORMAT, "status": "done", "parents": {}, **head["common"], **line}
-    record["parameters"] = head["parameters"] | line["parameters"]
+    own = head["settings"][record.pop("settings")]
+    record["parameters"] = _with_seed(head["parameters"] | own, record["seed"])
     scores, cases = record.pop("scores"), record.pop("cases", {})
     rows = (cases, head["cases"], head["groups"])
     run = RecordedRun(path, record, {}, scores, head["signatures"], *rows)

@@ -101,7 +101,9 @@ def test_lines_are_stable_and_short(folder):
     assert write_study("one", "?", read_study("one").runs, [GAIN]).read_text() == first
     head, *lines = map(json.loads, first.splitlines())
     assert [line.get("seed") for line in lines[:2]] == [1, 2] and len(lines) == 3
-    assert head["parameters"]["RANK"] == 16 and lines[0]["parameters"] == {"SEED": 1}
+    assert head["parameters"]["RANK"] == 16 and head["settings"] == [{"SEED": None}]
+    assert [line.get("settings") for line in lines[:2]] == [0, 0]
+    assert [run.record["parameters"]["SEED"] for run in read_study("one").runs] == [1, 2]
     assert lines[0]["scores"]["deltableu"] == [33.33333, 32.33333, 34.33333, 60, 0]
 
 
@@ -277,11 +279,13 @@ def test_recorded_sides_and_trainings_are_there_and_metrics_known():
 @pytest.mark.parametrize(
     ("column", "kept"),
     [
-        ([0, 0, 1, 0, 0, 0], {"ones": [2]}),
+        ([0, 0, 1, 0, 0, 0], {"1": [2]}),
         ([0, 1, 1, 0, 0, 0], "011000"),
-        ([0, 2, 0, 0, 0, 0], "020000"),
+        ([0, 2, 0, 0, 0, 0], {"2": [1]}),
+        ([0, 2, 0, 3, 0, 0], "020300"),
         ([1, 1, 1, 1, 1, 1], 1),
-        ([0.5, 0, 0, 0, 0, 0], [[0, 0.5], "100000"]),
+        ([0, 0.25, 0, 0, 0, 0], {"0.25": [1]}),
+        ([0.5, 0, 0, 0, 0, 0.5], [[0, 0.5], "100001"]),
         ([0.5, -1.5, 0, 0.5, 0, 0], [[-1.5, 0, 0.5], "201211"]),
         ([0.5, 0.25, 0, 3, 12, 0], [0.5, 0.25, 0, 3, 12, 0]),
     ],
@@ -296,11 +300,13 @@ def test_columns_are_kept_in_the_shortest_form(column, kept):
 @pytest.mark.parametrize(
     "column",
     [
-        {"ones": [6]},
-        {"ones": [-1]},
-        {"ones": [3, 2]},
-        {"ones": [1, 1]},
-        {"ones": ["1"]},
+        {"1": [6]},
+        {"1": [-1]},
+        {"1": [1], "2": [1]},
+        {"1": [1, 1]},
+        {"1": ["1"]},
+        {"x": [1]},
+        {"1": 2},
         {},
         "01",
         [],
