@@ -8,6 +8,7 @@ lower one of them and more seeds the other.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import hypot
 
 import numpy as np
 
@@ -139,3 +140,13 @@ def _smallest_effect(df: float, level: float) -> float:
     from scipy.special import nctdtrinc
 
     return float(nctdtrinc(df, 1 - POWER, _quantile(1 - level / 2, df)))
+
+
+def share_gap(first: Score, second: Score) -> tuple[float, float, float]:
+    """Subtract the second share from the first one, which are of different cases; return value, low
+    and high of the 95 % interval, from those of the shares (Newcombe 1998, method 10).
+    """
+    value = first.value - second.value
+    below = hypot(first.value - first.low, second.high - second.value)
+    above = hypot(first.high - first.value, second.value - second.low)
+    return value, value - below, value + above

@@ -15,6 +15,7 @@ from helpers.data.images import open_image
 from helpers.data.near_duplicates import Copy
 from helpers.experiments.runs import Run
 from helpers.files import LabError
+from helpers.metrics.differences import share_gap
 from helpers.metrics.options import first
 from helpers.metrics.scores import Score, share_score
 from helpers.report.frame import best_first, frame, summarize
@@ -39,6 +40,8 @@ TECHNIQUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("views", lambda value: value > 1, "+ eight views of an image"),
 )
 PLAIN = "plain"
+# Fitzpatrick's skin tones in three groups.
+TONES = {"light (I, II)": (1, 2), "middle (III, IV)": (3, 4), "dark (V, VI)": (5, 6)}
 
 
 def list_rungs(runs: Iterable[Run]) -> DataFrame:
@@ -152,6 +155,30 @@ def draw_shares(rows: Mapping[str, Score], *, title: str, label: str) -> "Figure
     axis.set(xlabel=label, title=title, xlim=(0, 100))
     axis.grid(axis="x", alpha=0.3)
     return figure
+
+
+def share_by_tone(
+    cases: Sequence[Case], answers: Mapping[str, Answer], tones: Mapping[str, int]
+) -> dict[str, Score]:
+    """Return the share of right first labels by group of skin tones; groups without a case are left
+    out.
+
+    Args:
+        tones: case id -> skin tone, 1 (palest) to 6 (darkest).
+    """
+    hits: dict[str, list[bool]] = {name: [] for name in TONES}
+    for case in cases:
+        for name, group in TONES.items():
+            if tones.get(case.id) in group:
+                hits[name].append(first(answers[case.id]) == case.label)
+    return {name: share_score(found, signature="") for name, found in hits.items() if found}
+
+
+def tell_gap(shares: Mapping[str, Score]) -> str:
+    """Say how far the first share is from the last one, with the interval."""
+    (light, *_, dark), (name, *_, last) = shares.values(), shares
+    value, low, high = (100 * number for number in share_gap(light, dark))
+    return f"{name} minus {last}: {value:.0f} points [{low:.0f}, {high:.0f}]"
 
 
 def list_confusions(

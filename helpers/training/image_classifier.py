@@ -98,10 +98,14 @@ class Learner:
             learnt.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self._rate)
+        device = image_device()
+        # In float16 small gradients would vanish; elsewhere it does nothing.
+        self.scaler = torch.amp.GradScaler(device.name, enabled=device.dtype == "float16")
         self.state: dict[str, Stateful] = {
             "model": model,
             "optimiser": self.optimiser,
             "schedule": self.schedule,
+            "scaler": self.scaler,
         }
         if recipe.averaging:
             average = get_ema_multi_avg_fn(AVERAGE_OVER)
@@ -144,8 +148,9 @@ class Learner:
             scores.float(), targets, label_smoothing=recipe.label_smoothing
         )
         self.optimiser.zero_grad()
-        loss.backward()
-        self.optimiser.step()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         self.schedule.step()
         if recipe.averaging:
             self.averaged.update_parameters(self.model)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from helpers.metrics.differences import Difference, difference_of
-from helpers.metrics.scores import mean_columns, mean_from_sums
+from helpers.metrics.differences import Difference, difference_of, share_gap
+from helpers.metrics.scores import mean_columns, mean_from_sums, share_score
 
 
 def compare(changes, groups=()):
@@ -177,3 +177,15 @@ def test_a_difference_that_could_be_shown_is_found_in_80_of_100_data_sets():
     true = made(1 / sqrt(50), 0, 50, 1).could_show()
     shown = sum(compare(generator.normal(true, size=50)).p <= 0.05 for _ in range(500))
     assert shown / 500 == pytest.approx(0.8, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "low", "high"),
+    [((56, 70), (48, 80), 0.0524, 0.3339), ((9, 10), (3, 10), 0.1705, 0.8090)],
+)
+def test_the_gap_between_two_shares_has_newcombes_interval(first, second, low, high):
+    """His paper's Table II, method 10."""
+    shares = [share_score([True] * k + [False] * (n - k), signature="") for k, n in (first, second)]
+    value, found_low, found_high = share_gap(*shares)
+    assert value == pytest.approx(first[0] / first[1] - second[0] / second[1])
+    assert (found_low, found_high) == pytest.approx((low, high), abs=5e-5)

@@ -16,9 +16,11 @@ from helpers.report.diagnosis_tables import (
     list_confusions,
     list_named,
     list_rungs,
+    share_by_tone,
     show_case,
     show_chain,
     tell_copies,
+    tell_gap,
 )
 from helpers.training.options_recipe import OptionsRecipe
 
@@ -84,6 +86,20 @@ def test_sets_are_counted_for_all_and_for_each_part():
     assert whole["first label is right (%)"].startswith("50 [")
     assert dark["set holds the right one (%)"].startswith("50 [") and dark["n"] == 2
     assert light["set holds the right one (%)"].startswith("100 [")
+
+
+def test_light_and_dark_skin_are_set_side_by_side():
+    tones = {"a": 1, "b": 2, "c": 6}
+    shares = share_by_tone(CASES, ANSWERS, tones)  # a and b are of light skin, d has no tone
+    right = {
+        case.id: max(ANSWERS[case.id].options, key=ANSWERS[case.id].options.get) == case.label
+        for case in CASES
+    }
+    assert {name: one.n for name, one in shares.items()} == {"light (I, II)": 2, "dark (V, VI)": 1}
+    assert shares["light (I, II)"].value == (right["a"] + right["b"]) / 2
+    many = {"light": share_score([True] * 56 + [False] * 14, signature="")}
+    many |= {"middle": many["light"], "dark": share_score([True] * 48 + [False] * 32, signature="")}
+    assert tell_gap(many) == "light minus dark: 20 points [5, 33]"
 
 
 def test_confusions_are_counted_and_known_look_alikes_said():
