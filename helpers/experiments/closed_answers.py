@@ -72,8 +72,8 @@ class ClosedAnswers(VlmAnswers):
         True, "the options stand in the question, too", parameter="OPTIONS_LISTED"
     )
     seed: int = setting(3407, "one seed for the conditions that are drawn", ge=0)
-    # Models that have never met a list of options may be confused by it: pocket/idefics2 is, on
-    # training cases that it had not learnt from.
+    # Models that have never met a list of options may be confused by it: pocket/idefics2 was, in a
+    # trial on training cases.
     profiles: ClassVar = {"pocket": {"listed": False}}
 
     def label(self) -> str:

@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 from helpers.files import LabError
 from helpers.models.vlm import LocalVLM
 from helpers.training.examples import TrainingPlan
-from helpers.training.vlm_examples import VlmExample, collate, encode_prompts, places_of
+from helpers.training.vlm_examples import VlmExample, collate, open_prompts, places_of
 
 Features = torch.Tensor | list[torch.Tensor]
 # What architectures call what joins their towers.
@@ -166,7 +166,8 @@ def with_features(
             "that is not known here: set `features` to 'live'."
         )
     connector = connector_of(loaded.model) if connector_learns else None
-    kept = precompute(loaded, [*plan.train, *plan.valid], connector)
+    batch = max(map(len, plan.batches), default=1)
+    kept = precompute(loaded, [*plan.train, *plan.valid], connector, at_once=batch)
     inner = loaded.model.model
     inner.get_image_features = partial(kept.join, connector) if connector else kept.look_up
     try:
@@ -185,59 +186,101 @@ def with_features(
 
 
 def precompute(
-    loaded: LocalVLM, examples: Iterable[VlmExample], connector: nn.Module | None = None
+    loaded: LocalVLM,
+    examples: Iterable[VlmExample],
+    connector: nn.Module | None = None,
+    *,
+    at_once: int = 1,
 ) -> Precomputed:
     """See each image once.
 
     Args:
         connector: keep what this is given, not what it makes of it.
+        at_once: images that are seen together, if their tensors have one shape.
     """
     kept = Precomputed(loaded.processor.tokenizer.pad_token_id)
     different = {(example.prompt, example.image): example for example in examples}
-    for key, example in tqdm(different.items(), desc="seeing", unit="image", leave=False):
-        inputs = encode_prompts(loaded.processor, [example])
+    opened = open_prompts(loaded.processor, [*different.values()])
+    waiting: list[dict] = []
+    for key, inputs in tqdm(
+        zip(different, opened), total=len(different), desc="seeing", unit="image", leave=False
+    ):
         by_token = inputs["input_ids"].shape
         kept.prompts[key] = {
             name: values[0]
             for name, values in inputs.items()
             if getattr(values, "shape", None) == by_token
         }
-        if example.image not in kept.numbers:
-            kept.numbers[example.image] = len(kept.features)
-            inner = loaded.model.model
-            see = partial(_see_before, connector) if connector else _see
-            kept.features.append(see(inner, inputs))
-            kept.grids.append(inputs.get("image_grid_thw"))
+        _, image = key
+        if image in kept.numbers:
+            continue
+        kept.numbers[image] = len(kept.numbers)
+        kept.grids.append(inputs.get("image_grid_thw"))
+        seen = _shown_to_tower(loaded.model.model, inputs)
+        if waiting and (len(waiting) == at_once or _shapes(waiting[0]) != _shapes(seen)):
+            kept.features += _see(loaded.model.model, waiting, connector)
+            waiting = []
+        waiting.append(seen)
+    if waiting:
+        kept.features += _see(loaded.model.model, waiting, connector)
     return kept
 
 
-def _see_before(connector: nn.Module, inner, inputs: dict) -> ConnectorInput:
-    """Keep what the connector is given of an image."""
-    seen: dict[int | str, Any] = {}
+def _shown_to_tower(inner, inputs: dict) -> dict[str, torch.Tensor]:
+    """Take what the vision tower is given of a model's inputs, in its dtype."""
+    wanted = inspect.signature(inner.get_image_features).parameters
+    return {
+        name: values.to(inner.dtype) if values.is_floating_point() else values
+        for name, values in inputs.items()
+        if name in wanted
+    }
+
+
+def _shapes(given: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: values.shape for name, values in given.items()}
+
+
+@torch.no_grad()
+def _see(
+    inner, images: Sequence[dict[str, torch.Tensor]], connector: nn.Module | None
+) -> list[Features] | list[ConnectorInput]:
+    """Compute the features of images whose tensors have one shape: as the text tower will be given
+    them, or what the connector is given for them.
+    """
+    given = {name: torch.cat([one[name] for one in images]).to(inner.device) for name in images[0]}
+    noted: dict[int | str, Any] = {}
 
     def note(module: nn.Module, places: tuple, named: dict) -> None:
-        for name, value in [*enumerate(places), *named.items()]:
-            seen[name] = value.cpu() if isinstance(value, torch.Tensor) else value
+        noted.update([*enumerate(places), *named.items()])
 
-    noting = connector.register_forward_pre_hook(note, with_kwargs=True)
+    noting = connector.register_forward_pre_hook(note, with_kwargs=True) if connector else None
     try:
-        features = _see(inner, inputs)
+        features = inner.get_image_features(**given).pooler_output
     finally:
-        noting.remove()
-    if isinstance(features, list):
-        return ConnectorInput(seen, "list")
-    return ConnectorInput(seen, "flat" if features.ndim == 2 else "images")
+        if noting:
+            noting.remove()
+    if noting is None:
+        return _split(features, len(images))
+    flat = "flat" if getattr(features, "ndim", 0) == 2 else "images"
+    form = "list" if isinstance(features, list) else flat
+    parts = {name: _split(value, len(images)) for name, value in noted.items()}
+    return [
+        ConnectorInput({name: values[place] for name, values in parts.items()}, form)
+        for place in range(len(images))
+    ]
 
 
-def _see(inner, inputs: dict) -> Features:
-    """Compute an image's features as the model's text tower will be given them."""
-    wanted = inspect.signature(inner.get_image_features).parameters
-    given = {}
-    for name, values in inputs.items():
-        if name in wanted:
-            dtype = inner.dtype if values.is_floating_point() else values.dtype
-            given[name] = values.to(inner.device).to(dtype)
-    with torch.no_grad():
-        seen = inner.get_image_features(**given).pooler_output
-    # In main memory: a GPU has no room for those of thousands of images.
-    return seen.cpu() if isinstance(seen, torch.Tensor) else [part.cpu() for part in seen]
+def _split(value: Any, images: int) -> list[Any]:
+    """Cut what is known of images of one size into the parts of each, in main memory: a GPU has no
+    room for those of thousands. What is no tensor, such as a number, is the same for all.
+    """
+    if isinstance(value, torch.Tensor):
+        # A part of a tensor would keep the whole of it.
+        return [part.clone() for part in value.cpu().tensor_split(images)]
+    if isinstance(value, (list, tuple)) and value and isinstance(value[0], torch.Tensor):
+        each = len(value) // images
+        return [
+            [part.cpu() for part in value[place * each : (place + 1) * each]]
+            for place in range(images)
+        ]
+    return [value] * images

@@ -6,22 +6,19 @@ batch by batch.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from pathlib import Path
 
 import torch
-from PIL import Image
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
-from helpers.data.images import MAX_SIDE, BadImage, open_image
-from helpers.files import LabError, WorkFailed
+from helpers.data.images import BadImage
+from helpers.files import LabError
 from helpers.models.processors import read
 from helpers.models.vlm import LocalVLM
-from helpers.training.augmentation import augment
 from helpers.training.examples import (
     NOT_LEARNT,
     Example,
@@ -29,6 +26,7 @@ from helpers.training.examples import (
     learnt_columns,
     plan_batches,
 )
+from helpers.training.learnt_images import gone, open_ahead, open_learnt
 from helpers.training.recipe import VlmRecipe
 
 
@@ -132,10 +130,11 @@ def encode(processor: ProcessorMixin, texts: list[dict], recipe: VlmRecipe, room
     choices: list[list[VlmExample]] = []
     not_opened = 0
     prompt_lengths = []
-    for text in tqdm(texts, desc="looking at images", unit="image", leave=False):
-        try:
-            image = open_image(text["image"], max_side=MAX_SIDE)
-        except BadImage:
+    opened = open_ahead([text["image"] for text in texts])
+    for text, image in tqdm(
+        zip(texts, opened), total=len(texts), desc="looking at images", unit="image", leave=False
+    ):
+        if isinstance(image, BadImage):
             not_opened += 1
             continue
         inputs = read(processor, [text["prompt"]], [image], padding_side="right")
@@ -224,20 +223,22 @@ def places_of(tokenizer: PreTrainedTokenizerBase) -> int | None:
 
 def encode_prompts(processor: ProcessorMixin, examples: Sequence[VlmExample]) -> dict:
     """Encode the questions with their images, padded on the right."""
-    images = [_open(example) for example in examples]
+    images = [open_learnt(example.image, example.seed) for example in examples]
     texts = [example.prompt for example in examples]
     return dict(read(processor, texts, images, padding_side="right"))
 
 
-def _open(example: VlmExample) -> Image.Image:
-    try:
-        image = open_image(example.image, max_side=MAX_SIDE)
-    except BadImage as error:  # it could be opened when the training began
-        raise WorkFailed(
-            f"The image {Path(example.image).name} can no longer be opened ({error}): put "
-            "it back; the same command goes on from the last checkpoint."
-        ) from None
-    return augment(image, example.seed) if example.seed else image
+def open_prompts(
+    processor: ProcessorMixin, examples: Sequence[VlmExample]
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Encode questions with their images one by one, as they are; the next images are opened
+    meanwhile.
+    """
+    opened = open_ahead([example.image for example in examples])
+    for example, image in zip(examples, opened):
+        if isinstance(image, BadImage):
+            raise gone(example.image, image)
+        yield dict(read(processor, [example.prompt], [image], padding_side="right"))
 
 
 def collate(

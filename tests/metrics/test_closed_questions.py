@@ -78,6 +78,14 @@ def test_the_real_validation_set_in_both_modes(shared):
     assert names[:2] == ["train_majority_per_qid", "all_last_option"] and len(names) == 4
 
 
+def test_constant_answers_earn_much_for_the_places_that_they_leave_open(shared):
+    found = {
+        name: round(score_closed(truths, said).scores["all"].value, 2)
+        for name, truths, said, _ in real_predictions(shared)
+    }
+    assert found["all_last_option"] == 0.27 and found["train_majority_per_qid"] == 0.52
+
+
 def test_the_real_truth_scores_one_with_an_interval_by_encounter(shared):
     path = shared / "data" / "magic2025" / "valid_cvqa.json"
     truths = read_closed_answers(path)
