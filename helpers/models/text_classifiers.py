@@ -84,6 +84,7 @@ def new_text_classifier(ref: ModelRef, outputs: int, recipe: Adapting) -> TextCl
             ref.path, revision=ref.resolve_commit(), trust_remote_code=False, padding_side="right"
         )
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    tokenizer.truncation_side = "left"  # what is chosen from stands at the end
     model.config.pad_token_id = tokenizer.pad_token_id
     adapted = model if recipe.whole else _with_adapter(model, ref, recipe)
     for parameter in adapted.parameters():

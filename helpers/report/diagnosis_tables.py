@@ -1,5 +1,5 @@
-"""What notebook 07 shows: the ladder of techniques, calibration, conformal sets, confusions, and
-the options that a chain of them is made of.
+"""What notebooks 07, 07b and 07c show: the ladder of techniques, calibration, conformal sets,
+confusions, and the options that a chain of them is made of.
 """
 
 from collections import Counter

@@ -10,11 +10,8 @@ from typing import ClassVar, Literal
 from helpers.settings.section import LARGEST_BATCH, Section, setting
 from helpers.training.recipe import LARGEST_SEED
 
-GROWING = (
-    2,
-    5,
-    10,
-)  # options in the first steps of a chain; the last has as many as are asked with
+# Options in the first steps of a chain; the last has as many as are asked with.
+GROWING = (2, 5, 10)
 
 
 class OptionsRecipe(Section):
@@ -42,13 +39,13 @@ class OptionsRecipe(Section):
     learning_rate: float = setting(2e-4, "peak learning rate", gt=0, allow_inf_nan=False)
     steps: int = setting(600, "optimiser steps", ge=1, le=1_000_000)
     batch: int = setting(
-        16,
-        "examples at once; lower it if the GPU has no room, and raise ACCUMULATION by as much",
-        ge=1,
-        le=LARGEST_BATCH,
+        16, "examples at once; lower it if the GPU has no room", ge=1, le=LARGEST_BATCH
     )
     max_length: int = setting(
-        512, "tokens of a training example; longer ones are cut at the end", ge=8, le=1_000_000
+        512,
+        "tokens of a story with its options; longer stories lose their beginning",
+        ge=8,
+        le=1_000_000,
     )
     seed: int = setting(3407, "one seed for first weights, order and draws", ge=0, le=LARGEST_SEED)
     # The pocket model is so small that it is trained whole.

@@ -62,12 +62,13 @@ def test_scores_come_in_the_order_of_the_texts_whatever_they_are_padded_to():
     assert (together - alone).abs().max() < 1e-3 < alone.std(0).min()
 
 
-def test_a_text_is_cut_at_its_most_tokens():
-    one = new(max_length=8)
-    texts = [f"It itches on both arms and has for three weeks {end}" for end in ("now", "again")]
-    first, second = one.score_all(texts)
-    assert torch.equal(first, second)
+def test_a_text_too_long_loses_its_beginning_and_keeps_the_options_at_its_end():
+    one, end = new(max_length=12), "on both arms for three weeks. Options: acne, scabies."
+    texts = [f"{begin} {end}" for begin in ("It itches", "It burns and itches")]
+    assert torch.equal(*one.score_all(texts))
     assert not torch.equal(*new(max_length=64).score_all(texts))
+    others = [f"It itches {end}", f"It itches {end.replace('scabies', 'eczema')}"]
+    assert not torch.equal(*one.score_all(others))
 
 
 @pytest.mark.parametrize("whole", [True, False])
