@@ -48,7 +48,7 @@ def experiments(clinic: Path) -> list[Experiment]:
     """What is done again and again: each kind of file that the lab writes comes from one of them.
     The first one builds the clinic of the outputs folder.
     """
-    given = SMALL | {"DATA_ROOT": str(clinic / "iiyi")}
+    given = SMALL | {"DATA_ROOT": str(clinic / "iiyi"), "CHECKPOINT_SECONDS": 0.0}
     kinds = {
         name: find_kind(name).of_profile("pocket", given)
         for name in ("constant", "one_doctor", "answers", "vlm_answers", "finetune", "captions")

@@ -83,6 +83,14 @@ class LoraRecipe(Section):
         "completion",
         "completion (answers only) or whole (prompts, too, as YuanAI and Med-Idefics did)",
     )
+    checkpoint_seconds: float = setting(
+        60.0,
+        "seconds of training between two checkpoints: what an interruption costs at most; 0: one "
+        "after every step",
+        ge=0,
+        allow_inf_nan=False,
+        effect=False,
+    )
     seed: int = setting(3407, "one seed for first weights, order and draws", ge=0, le=LARGEST_SEED)
 
     # The pocket model has 2 M parameters: another rate, and the batch in one piece.
@@ -93,6 +101,7 @@ class LoraRecipe(Section):
             "batch": 8,
             "accumulation": 1,
             "max_length": 1024,
+            "checkpoint_seconds": 15.0,
         },
         # About one pass over the real training posts, in some minutes on two cores.
         "laptop": {"learning_rate": 5e-4, "steps": 105},

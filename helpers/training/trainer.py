@@ -159,6 +159,25 @@ class ProgressCallback(TrainerCallback):
         self.report({"step": state.global_step, "total": state.max_steps} | losses)
 
 
+class CheckpointCallback(TrainerCallback):
+    """Has a checkpoint written whenever the last one is so many seconds old: a training of less
+    time needs none.
+    """
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+        self.last = time.monotonic()
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.last = time.monotonic()
+
+    def on_step_end(self, args, state, control, **kwargs):
+        control.should_save = time.monotonic() - self.last >= self.seconds
+
+    def on_save(self, args, state, control, **kwargs):
+        self.last = time.monotonic()
+
+
 def fit(
     model: Trainable,
     device: Device,
@@ -184,6 +203,7 @@ def fit(
     arguments = _arguments(device, folder / "checkpoints", recipe, plan, fresh=checkpoint is None)
     trainer = SftTrainer(model=model, plan=plan, recipe=recipe, args=arguments)
     trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(CheckpointCallback(recipe.checkpoint_seconds))
     trainer.add_callback(ProgressCallback(report))
     trainer.train(resume_from_checkpoint=checkpoint)
     seconds = trainer.seconds_training()
@@ -239,7 +259,7 @@ def _arguments(
         eval_strategy="steps" if validates else "no",
         eval_steps=max(1, steps // 5),
         eval_on_start=validates and fresh,
-        save_steps=max(1, steps // 10),
+        save_strategy="no",  # but for `CheckpointCallback`
         save_total_limit=2,
         report_to="none",
         disable_tqdm=True,

@@ -167,7 +167,7 @@ def test_an_edited_or_foreign_adapter_does_not_take_anothers_place(small, tmp_pa
 def test_a_training_goes_on_from_an_older_checkpoint_if_the_newest_is_damaged(
     small, outputs, monkeypatch, name, damage, undisturbed
 ):
-    training = small(Finetune, STEPS=4, TRAIN_LIMIT=4)
+    training = small(Finetune, STEPS=4, TRAIN_LIMIT=4, CHECKPOINT_SECONDS=0.0)
     begun = []
 
     def stop_at_four(self, args, state, control, **more):
@@ -205,7 +205,7 @@ def undisturbed(small, undisturbed_run, tmp_path, monkeypatch, outputs) -> bytes
     """The weights of the same training when nothing happens; trained once."""
     if not undisturbed_run:
         monkeypatch.setenv("LAB_OUTPUTS", str(tmp_path / "undisturbed"))
-        run = record(small(Finetune, STEPS=4, TRAIN_LIMIT=4))
+        run = record(small(Finetune, STEPS=4, TRAIN_LIMIT=4, CHECKPOINT_SECONDS=0.0))
         weights = run.folder / "adapter" / "adapter_model.safetensors"
         undisturbed_run["weights"] = weights.read_bytes()
         monkeypatch.setenv("LAB_OUTPUTS", str(outputs))

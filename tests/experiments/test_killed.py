@@ -91,7 +91,7 @@ def test_what_no_model_answers(kind, small, check):
 
 @pytest.mark.slow
 def test_a_training_and_the_answers_of_what_it_made(small, check, outputs):
-    tuned = small(Answers, SHOTS=1).but(adapter=small(Finetune, STEPS=4))
+    tuned = small(Answers, SHOTS=1).but(adapter=small(Finetune, STEPS=4, CHECKPOINT_SECONDS=0.0))
     (run,) = check({tuned: [(STEP, 3), (NAME, 1), (WRITE, 4)]})
     assert len(run.answers.read()) == 5
     (training,) = outputs.glob("runs/finetune/*")
@@ -105,7 +105,7 @@ def test_a_training_and_the_answers_of_what_it_made(small, check, outputs):
 def test_the_training_of_a_vlm_its_answers_and_what_it_is_on_a_small_device(
     small, check, measured_here
 ):
-    training = small(FinetuneVlm, STEPS=3)
+    training = small(FinetuneVlm, STEPS=3, CHECKPOINT_SECONDS=0.0)
     tuned = small(VlmAnswers).but(adapter=training)
     device = small(SmallDevice, LIMIT=2, EDGE_FORMS="float32, int8", MAX_NEW_TOKENS=4)
     answers, device_run = check(
@@ -138,7 +138,7 @@ def test_stages_their_answers_and_those_to_nonsense(check, tmp_path):
     scans = tmp_path / "scans"
     build_scans(scans, sizes={"train": 8, "validation": 2, "test": 2, "scans": 12, "slides": 2})
     roco, questions = str(scans / "roco"), str(scans / "vqa_rad")
-    quick = {"STEPS": 3, "EPOCHS": 0.0, "BATCH": 2}
+    quick = {"STEPS": 3, "EPOCHS": 0.0, "BATCH": 2, "CHECKPOINT_SECONDS": 0.0}
     plain = Stage.of_profile("pocket", quick)
     first = plain.but({"DATASET": "roco", "DATA_ROOT": roco, "PROMPT": "caption"})
     second = plain.but({"DATASET": "vqa_rad", "DATA_ROOT": questions})

@@ -31,7 +31,12 @@ def sources(cells, kind):
 
 def test_there_are_notebooks():
     numbers = [number_of(path) for path in NOTEBOOKS]
-    assert set(numbers) >= {"00", "01", "02", "03", "04", "05", "06", "06b", "06c"} | {"07", "07b", "07c", "10"}
+    assert set(numbers) >= {"00", "01", "02", "03", "04", "05", "06", "06b", "06c"} | {
+        "07",
+        "07b",
+        "07c",
+        "10",
+    }
     assert numbers == sorted(set(numbers)), "each number once, a letter after the number alone"
 
 

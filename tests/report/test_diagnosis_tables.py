@@ -1,4 +1,6 @@
-"""What notebooks 07, 07b and 07c show of options: tables and figures, from cases and answers made by hand."""
+"""What notebooks 07, 07b and 07c show of options: tables and figures, from cases and answers made
+by hand.
+"""
 
 import pytest
 

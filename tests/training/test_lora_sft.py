@@ -45,6 +45,7 @@ def small(kind: type[LoraRecipe], **changes) -> LoraRecipe:
 
 
 SMALL = small(LoraRecipe, accumulation=2, max_length=64)
+SAVING = SMALL.but(checkpoint_seconds=0.0)  # after every step
 CARD = {"model": "pocket/llama", "weights": "w", "data": "d", "prompt": "p"}
 
 
@@ -478,7 +479,7 @@ def test_a_checkpoint_that_is_not_as_it_was_written_is_passed_over(tmp_path, dam
 
 @pytest.mark.slow
 def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path):
-    recipe, valid = SMALL.but(dropout=0.1), texts(3, seed=9)
+    recipe, valid = SAVING.but(dropout=0.1), texts(3, seed=9)
     train(tmp_path / "undisturbed", recipe, valid=valid)
     (tmp_path / "stopped").mkdir()
     with pytest.raises(KeyboardInterrupt):
@@ -499,10 +500,10 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path):
 def test_a_training_taken_up_again_does_the_steps_that_are_left(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         report = broken_off_at(4, KeyboardInterrupt())
-        train_with_peft(LLAMA, texts(), [], tmp_path, SMALL, report)
+        train_with_peft(LLAMA, texts(), [], tmp_path, SAVING, report)
     told: list[int] = []
     train_with_peft(
-        LLAMA, texts(), [], tmp_path, SMALL, lambda message: told.append(message["step"])
+        LLAMA, texts(), [], tmp_path, SAVING, lambda message: told.append(message["step"])
     )
     assert list(dict.fromkeys(told)) == [3, 4, 5, 6]
 
@@ -524,10 +525,10 @@ def test_out_of_memory_names_the_smaller_batch_and_that_goes_on_from_the_checkpo
         WorkFailed,
         match="no room in memory.*`batch` from 2 to 1 and raise `accumulation` from 2 to 4",
     ):
-        with explain_failures(SMALL, folder):
+        with explain_failures(SAVING, folder):
             error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-            train_with_peft(LLAMA, texts(), [], folder, SMALL, broken_off_at(4, error))
-    smaller_recipe = SMALL.but(batch=1, accumulation=4)
+            train_with_peft(LLAMA, texts(), [], folder, SAVING, broken_off_at(4, error))
+    smaller_recipe = SAVING.but(batch=1, accumulation=4)
     assert train(folder, smaller_recipe)["optimiser_steps"] == 6
     assert [entry["step"] for entry in read_json(folder / "training.json")] == [1, 2, 3, 4, 5, 6]
     assert losses(folder) == pytest.approx(losses(tmp_path / "undisturbed"), abs=1e-3)
@@ -558,9 +559,9 @@ def test_other_errors_stay_what_they_are(tmp_path):
 FULL_DISK = """
 import sys
 from pathlib import Path
-from tests.training.test_lora_sft import SMALL, train
+from tests.training.test_lora_sft import SAVING, train
 from helpers.files import WorkFailed
-folder, recipe = Path(sys.argv[1]) / "run", SMALL.but(rank=32)
+folder, recipe = Path(sys.argv[1]) / "run", SAVING.but(rank=32)
 folder.mkdir()
 filler = folder.parent / "filler"
 filler.write_bytes(b"x" * 17_000_000)

@@ -30,6 +30,7 @@ from helpers.training.vlm_sft import linear_layers
 from tests.training.test_lora_sft import (
     CARD,
     LLAMA,
+    SAVING,
     SMALL,
     broken_off_at,
     losses,
@@ -59,7 +60,7 @@ def test_unsloth_trains_as_peft_does_also_after_ctrl_c(tmp_path, monkeypatch):
     (tmp_path / "unsloth").mkdir()
     with pytest.raises(KeyboardInterrupt):
         train_with_unsloth(
-            LLAMA, texts(), valid, Path("unsloth"), SMALL, broken_off_at(4, KeyboardInterrupt())
+            LLAMA, texts(), valid, Path("unsloth"), SAVING, broken_off_at(4, KeyboardInterrupt())
         )
     assert workers() == before, "the worker outlived its parent"
     assert not (tmp_path / "unsloth" / "adapter").exists()
@@ -71,7 +72,7 @@ def test_unsloth_trains_as_peft_does_also_after_ctrl_c(tmp_path, monkeypatch):
     seal_checkpoint(state.parent)
 
     facts = train_adapter(
-        LLAMA, texts(), valid, tmp_path / "unsloth", recipe=SMALL, card=CARD, backend="unsloth"
+        LLAMA, texts(), valid, tmp_path / "unsloth", recipe=SAVING, card=CARD, backend="unsloth"
     )
     train(tmp_path / "peft", valid=valid)
     for name in ("loss", "eval_loss"):
