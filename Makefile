@@ -40,7 +40,7 @@ notebooks: setup
 docs: setup
 	$(BIN)/python -m helpers settings --markdown > docs/settings.md
 
-# The long experiments (about four hours on two cores), resumable, from a clean commit into outputs/recorded.
+# The long experiments (about four and a half hours on two cores), resumable, from a clean commit into outputs/recorded.
 sweep: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m helpers sweep studies
 
@@ -63,6 +63,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/bench_files.py
 	$(BIN)/python tests/benchmarks/bench_vision_sft.py
 	$(BIN)/python tests/benchmarks/bench_classifier.py
+	$(BIN)/python tests/benchmarks/bench_stages.py
 
 setup: $(READY)
 

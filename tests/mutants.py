@@ -305,8 +305,8 @@ MUTANTS = [
     Mutant(
         "a recorded run without the parameters of all",
         "experiments/recorded.py",
-        'head["parameters"] | line["parameters"]',
-        'line["parameters"]',
+        'head["parameters"] | own',
+        "own",
         "experiments/test_score_files.py::test_a_recorded_run_keeps_its_intervals_and_its_own_parameters",
     ),
     Mutant(
@@ -1019,6 +1019,52 @@ MUTANTS = [
         "lambda name: name != FILES) == written",
         "lambda name: name != FILES) != {}",
         "training/test_lora_sft.py::test_a_checkpoint_that_is_not_as_it_was_written_is_passed_over",
+    ),
+    Mutant(
+        "a recorded run with the seed of no run",
+        "experiments/record_lines.py",
+        'return parameters | ({"SEED": seed} if',
+        'return parameters | ({"SEED": 0} if',
+        "experiments/test_recorded.py::test_lines_are_stable_and_short",
+    ),
+    # Closed questions
+    Mutant(
+        "the least probable option is chosen",
+        "models/choosing.py",
+        "key=lambda one: -one[1])",
+        "key=lambda one: one[1])",
+        "experiments/test_closed.py::test_the_most_probable_option_is_the_answer_and_scored_as_one",
+    ),
+    Mutant(
+        "the end of an answer has no part in its probability",
+        "models/choosing.py",
+        "return (found * mask).sum(dim=1).cpu()",
+        "return (found * mask)[:, :-1].sum(dim=1).cpu()",
+        "experiments/test_closed.py::"
+        "test_a_likelihood_is_that_of_the_whole_answer_read_in_one_pass",
+    ),
+    Mutant(
+        "the question is forgotten before the answer",
+        "models/choosing.py",
+        "torch.cat([before, mask[:, :-1]], dim=1)",
+        "torch.cat([0 * before, mask[:, :-1]], dim=1)",
+        "experiments/test_closed.py::"
+        "test_a_likelihood_is_that_of_the_whole_answer_read_in_one_pass",
+    ),
+    Mutant(
+        "conditions of all classes after a class was chosen",
+        "experiments/closed_answers.py",
+        "if groups[label] == group}",
+        "if groups}",
+        "experiments/test_closed.py::test_the_class_first_then_its_conditions",
+    ),
+    Mutant(
+        "the right condition stands first",
+        "experiments/closed_answers.py",
+        "lot.shuffle(drawn)",
+        "pass",
+        "experiments/test_closed.py::"
+        "test_four_conditions_hold_the_right_one_at_any_place_and_others_by_lot",
     ),
     # What leaves this machine
     Mutant(

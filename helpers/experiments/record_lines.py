@@ -38,6 +38,16 @@ def unlike(values: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, An
     return {n: v for n, v in values.items() if n not in common or common[n] != v}
 
 
+def without_seed(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Leave the seed open, which the run's line says: then runs of other seeds have the same."""
+    return parameters | ({"SEED": None} if "SEED" in parameters else {})
+
+
+def with_seed(parameters: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Put a run's seed where `without_seed` left it open."""
+    return parameters | ({"SEED": seed} if parameters.get("SEED", seed) is None else {})
+
+
 def short(value: Any) -> Any:
     """Return a value whose floats have few digits, and none where they are whole."""
     if isinstance(value, float):

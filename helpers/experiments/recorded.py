@@ -19,6 +19,8 @@ from helpers.experiments.record_lines import (
     short,
     unlike,
     usual,
+    with_seed,
+    without_seed,
 )
 from helpers.experiments.runs import FORMAT, Run
 from helpers.experiments.verdicts import Verdict, verdicts_again
@@ -130,7 +132,7 @@ def write_study(study: str, asks: str, runs: Iterable[Run], verdicts: Iterable[V
     parameters = same([run.record["parameters"] for run in found])
     lines = []
     for run in found:
-        own = _without_seed(unlike(run.record["parameters"], parameters))
+        own = without_seed(unlike(run.record["parameters"], parameters))
         line = _run_line(run, common, list(compared.get(run.id, ())), signatures, cases)
         lines.append(line | {"settings": _place(own, settings)})
     lines += [_verdict_line(verdict, signatures) for verdict in said]
@@ -244,15 +246,6 @@ def _run_line(
     return line | ({"cases": rows} if rows else {})
 
 
-def _without_seed(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Leave the seed open, which the run's line says: then runs of other seeds have the same."""
-    return parameters | ({"SEED": None} if "SEED" in parameters else {})
-
-
-def _with_seed(parameters: dict[str, Any], seed: int) -> dict[str, Any]:
-    return parameters | ({"SEED": seed} if parameters.get("SEED", seed) is None else {})
-
-
 def _groups(found: Measured) -> list[str]:
     """Return the groups of cases, [] where they say nothing because each case is alone."""
     return list(found.groups) if len(set(found.groups)) < len(found.groups) else []
@@ -270,7 +263,7 @@ def _verdict_line(verdict: Verdict, signatures: list[str]) -> dict[str, Any]:
 def _read_run(line: Mapping[str, Any], head: Mapping[str, Any], path: Path) -> RecordedRun:
     record = {"format": FORMAT, "status": "done", "parents": {}, **head["common"], **line}
     own = head["settings"][record.pop("settings")]
-    record["parameters"] = _with_seed(head["parameters"] | own, record["seed"])
+    record["parameters"] = with_seed(head["parameters"] | own, record["seed"])
     scores, cases = record.pop("scores"), record.pop("cases", {})
     rows = (cases, head["cases"], head["groups"])
     run = RecordedRun(path, record, {}, scores, head["signatures"], *rows)

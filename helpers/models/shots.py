@@ -9,7 +9,7 @@ from helpers.files import LabError
 from helpers.models.prompts import question_text
 from helpers.settings.section import Section, setting
 
-CHOICES = ("random", "fixed", "lexical", "embedding")
+WAYS = ("random", "fixed", "lexical", "embedding")
 
 
 class Shots(Section):
@@ -33,8 +33,8 @@ def check_shots(count: int, choice: str, pool: Sequence[Case]) -> None:
     """Refuse an unknown way of choosing, and more shots than there are training cases to choose
     from.
     """
-    if choice not in CHOICES:
-        raise LabError(f"`choice` is {choice!r}, but it must be one of {', '.join(CHOICES)}.")
+    if choice not in WAYS:
+        raise LabError(f"`choice` is {choice!r}, but it must be one of {', '.join(WAYS)}.")
     if not 0 <= count <= len(pool):
         raise LabError(
             f"`count` asks for {count} worked examples, but there are {len(pool)} training cases "

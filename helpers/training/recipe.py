@@ -84,12 +84,7 @@ class LoraRecipe(Section):
         "completion (answers only) or whole (prompts, too, as YuanAI and Med-Idefics did)",
     )
     checkpoint_seconds: float = setting(
-        60.0,
-        "seconds of training between two checkpoints: what an interruption costs at most; 0: one "
-        "after every step",
-        ge=0,
-        allow_inf_nan=False,
-        effect=False,
+        60.0, "seconds of training between two checkpoints; 0: every step", ge=0, effect=False
     )
     seed: int = setting(3407, "one seed for first weights, order and draws", ge=0, le=LARGEST_SEED)
 
