@@ -124,8 +124,9 @@ def check_columns(columns: Sequence[Any], rows: int) -> None:
             continue
         if isinstance(column, dict):
             places = [place for found in column.values() for place in found]
-            if not places or len({*places} & {*range(rows)}) < len(places):
-                raise ValueError(f"places that are not among {rows} cases, or doubled ones")
+            ordered = all(found == sorted(found) for found in column.values())
+            if not places or not ordered or len({*places} & {*range(rows)}) < len(places):
+                raise ValueError(f"places not among {rows} cases, doubled, or not in their order")
             sum(map(float, column))
             continue
         if isinstance(column, str):

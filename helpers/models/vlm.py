@@ -104,6 +104,9 @@ class LocalVLM(AsksOnce):
             yield self._to_answer(case_id, "" if self.chats else prompt.text, row, seconds)
 
     def check_length(self, tokens: int, new: int, shots: bool) -> None:
+        """Refuse a question that leaves no room for its answer in the model's context; both in
+        tokens.
+        """
         if self.chats and tokens + new > self.context_length:
             what = "its image after its worked examples" if shots else "its image"
             raise LabError(

@@ -302,6 +302,7 @@ def test_columns_are_kept_in_the_shortest_form(column, kept):
     [
         {"1": [6]},
         {"1": [-1]},
+        {"1": [3, 2]},
         {"1": [1], "2": [1]},
         {"1": [1, 1]},
         {"1": ["1"]},
